@@ -1,0 +1,54 @@
+# daper: `make demo` shows one repair, `make test` runs every test. Both set up what they need.
+
+PYTHON ?= python3
+ARGS ?=
+SYNC = sync --frozen --quiet --extra embedded --python "$(PYTHON)"
+UV = $$(command -v uv || echo .uv/bin/uv)
+
+.PHONY: help demo test check lint histories install install-dev faults bench clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+demo: install ## one repair from end to end on a throw-away copy; ARGS=--auto-approve does not ask
+	@.venv/bin/daper demo $(ARGS)
+
+test: install-dev ## every test; ARGS goes to pytest
+	.venv/bin/pytest $(ARGS)
+
+check: lint test ## everything CI runs
+
+lint: install-dev ## format check, ruff, pyright, import-linter, temporalint
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+	.venv/bin/temporalint src
+
+faults: install-dev ## the long fault run: 20 kills while 10 repairs run
+	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 $(ARGS)
+
+histories: install-dev ## record the replay histories anew (only before the first release)
+	.venv/bin/python -m tests.replay.record
+
+bench: install-dev ## the figures of the README, as ratios in one run
+	.venv/bin/python -m bench.start_up
+	.venv/bin/python -m bench.one_repair
+
+install: .python-checked
+	@$(UV) $(SYNC) --no-dev --inexact
+
+install-dev: .python-checked
+	@$(UV) $(SYNC)
+
+# uv if it is there; else pip puts it into a folder of its own.
+.python-checked:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "daper needs python3 3.11 or newer, and $(PYTHON) is not: install it (Debian: apt install python3) or say make PYTHON=/path/to/python3"; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "python3 has no venv module: install it (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || \
+	  { echo "setting up: uv, into .uv"; "$(PYTHON)" -m venv .uv && .uv/bin/python -m pip install --quiet uv; }
+
+clean: ## remove what was set up
+	rm -rf .venv .uv

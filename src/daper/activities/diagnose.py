@@ -1,0 +1,168 @@
+"""Activities that look and think: they change nothing."""
+
+from collections.abc import Mapping
+
+from temporalio import activity
+
+from daper.activities.edge import at_edge, domain_of, find_domain
+from daper.core.errors import NotFound, WrongStore
+from daper.core.guard import Bindable, bind, refuse_proposal, seal
+from daper.core.messages import (
+    AnalyzeInput,
+    AnalyzeResult,
+    DetectInput,
+    DetectResult,
+    OpenCycleInput,
+    OpenCycleResult,
+    PlanInput,
+)
+from daper.core.models import BlockedProposal, Detection, ForPerson, Plan, ProposedAction, Scope
+from daper.ports import Agents, Domain, ProposalSet, Record, Undoable
+
+
+class DiagnoseActivities:
+    """Detection, analysis and planning on a domain's records, by whichever agents are configured."""
+
+    def __init__(self, *, domains: Mapping[str, Domain], agents: Agents) -> None:
+        self._domains = domains
+        self._agents = agents
+
+    @activity.defn(name="open_cycle")
+    @at_edge
+    async def open_cycle(self, input: OpenCycleInput) -> OpenCycleResult:
+        """Make sure the store is the right one, and read "today" once for the whole cycle."""
+        domain = find_domain(self._domains, input.domain)
+        store = await domain.store()
+        if store.store_id != input.store_id:
+            raise WrongStore(f"the repair is for store {input.store_id!r}, but {store.store_id!r} answers")
+        scope = Scope(record_ids=input.record_ids)
+        if input.record_ids:
+            known = {record.record_id for record in await domain.context(input.record_ids)}
+            if missing := [record_id for record_id in input.record_ids if record_id not in known]:
+                raise NotFound(f"there is no record {missing[0]!r} in {domain.name}; see: daper records list")
+        return OpenCycleResult(store=store, today=store.as_of or input.now, open_records=await domain.count_open(scope))
+
+    @activity.defn(name="detect_problems")
+    @at_edge
+    async def detect_problems(self, input: DetectInput) -> DetectResult:
+        """Whether there are problems in the scope at all, and which records are suspect."""
+        domain = await domain_of(self._domains, input.cycle)
+        suspects: dict[str, float] = {}
+        scanned, page = 0, None
+        while True:
+            found = await domain.scan(input.scope, page)
+            scanned += sum(domain.head(record) is not None for record in found.records)
+            suspects |= await self._agents.detect(domain, found.records, input.cycle.today)
+            page = found.next_page
+            if page is None:
+                break
+        kept = tuple(suspects)[: input.scope.limit]
+        left = len(suspects) - len(kept)
+        return DetectResult(
+            detection=Detection(
+                confidence_score=max(suspects.values(), default=0.0),
+                suspects=len(suspects),
+                scanned=scanned,
+                notes=f"{left} more suspects are left for a later cycle" if left else "",
+            ),
+            suspects=kept,
+        )
+
+    @activity.defn(name="analyze_problems")
+    @at_edge
+    async def analyze_problems(self, input: AnalyzeInput) -> AnalyzeResult:
+        """What exactly is wrong with the suspects."""
+        domain = await domain_of(self._domains, input.cycle)
+        records = await domain.context(input.record_ids)
+        wanted = set(input.record_ids)
+        found = await self._agents.analyze(domain, records, input.cycle.today)
+        findings = tuple(finding for finding in found if finding.record_id in wanted)
+        kept = findings[: input.limit]
+        concerned = {finding.record_id for finding in kept}
+        heads = (domain.head(record) for record in records if record.record_id in concerned)
+        return AnalyzeResult(
+            findings=kept, heads=tuple(head for head in heads if head), left_out=len(findings) - len(kept)
+        )
+
+    @activity.defn(name="plan_repair")
+    @at_edge
+    async def plan_repair(self, input: PlanInput) -> Plan:
+        """Propose actions, let the guard see each one, and seal what is left with a digest."""
+        domain = await domain_of(self._domains, input.cycle)
+        record_ids = tuple(dict.fromkeys(finding.record_id for finding in input.findings))
+        records = await domain.context(record_ids)
+        proposed = await self._agents.plan(domain, input.findings, records)
+        actions, blocked = _through_guard(domain, input, proposed, records)
+        scores = [action.confidence_score for action in actions]
+        plan = Plan(
+            round=input.round,
+            actions=actions,
+            overall_confidence_score=min(scores, default=0.0),
+            additional_notes=proposed.notes,
+            suppressed=input.suppressed,
+            blocked=blocked,
+            for_person=_for_person(input, proposed, actions),
+        )
+        return seal(plan, cycle_id=input.cycle.cycle_id)
+
+
+def _through_guard(
+    domain: Domain, input: PlanInput, proposed: ProposalSet, records: tuple[Record, ...]
+) -> tuple[tuple[ProposedAction, ...], tuple[BlockedProposal, ...]]:
+    findings = {finding.fingerprint: finding for finding in input.findings}
+    actions: list[ProposedAction] = []
+    blocked: list[BlockedProposal] = []
+    for proposal in proposed.proposals:
+        tool = domain.tools.get(proposal.tool)
+        bindable = None
+        if tool is not None:
+            terms = domain.terms(proposal, records)
+            bindable = Bindable(
+                args=tool.args,
+                risk=tool.risk,
+                limits=dict(terms.limits),
+                reads=dict(terms.reads),
+                preview=terms.preview,
+                spends=terms.spends,
+                settles_in=tool.settling,
+                can_undo=isinstance(tool, Undoable),
+            )
+        why = refuse_proposal(proposal, findings, bindable, domain.tools.keys())
+        if why or bindable is None:
+            blocked.append(
+                BlockedProposal(
+                    record_id=proposal.record_id,
+                    tool=proposal.tool,
+                    arguments=proposal.arguments,
+                    reason=why or "",
+                    proposed_by=proposal.proposed_by,
+                )
+            )
+            continue
+        actions.append(
+            bind(
+                proposal,
+                bindable,
+                action_id=f"a{input.first_action + len(actions)}",
+                cycle_id=input.cycle.cycle_id,
+                round_number=input.round,
+                domain=domain.name,
+                store_id=input.cycle.store_id,
+            )
+        )
+    return tuple(actions), tuple(blocked)
+
+
+def _for_person(input: PlanInput, proposed: ProposalSet, actions: tuple[ProposedAction, ...]) -> tuple[ForPerson, ...]:
+    """Every finding that no action answers; nothing that was found is ever lost."""
+    answered = {fingerprint for action in actions for fingerprint in action.answers}
+    return tuple(
+        ForPerson(
+            record_id=finding.record_id,
+            kind=finding.kind,
+            fingerprint=finding.fingerprint,
+            reason=proposed.for_person.get(finding.fingerprint, "no tool repairs this"),
+        )
+        for finding in input.findings
+        if finding.fingerprint not in answered
+    )

@@ -1,0 +1,80 @@
+"""The edge between our activities and Temporal: errors are translated here and nowhere else, and heartbeats sent."""
+
+import asyncio
+import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from daper.core.errors import DaperError, NotFound, WrongStore
+from daper.core.messages import CycleRef
+from daper.ports import Domain
+
+S = TypeVar("S")
+I = TypeVar("I")  # noqa: E741 - the input of an activity
+R = TypeVar("R")
+
+_HEARTBEATS_PER_TIMEOUT = 4
+
+
+@asynccontextmanager
+async def _heartbeats() -> AsyncGenerator[None]:
+    """Heartbeat in the background, so that a slow answer is not taken for a dead worker."""
+    limit = activity.info().heartbeat_timeout
+    if limit is None:
+        yield
+        return
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(limit.total_seconds() / _HEARTBEATS_PER_TIMEOUT)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+# The third argument of Coroutine's first two slots is fixed by the language, not by us.
+def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Coroutine[Any, Any, R]]:
+    """Heartbeat while it runs, and turn our errors into Temporal's.
+
+    The type is the class name, and `retryable` decides about another attempt.
+    """
+
+    @functools.wraps(method)
+    async def translated(self: S, input: I) -> R:
+        async with _heartbeats():
+            try:
+                return await method(self, input)
+            except DaperError as error:
+                raise ApplicationError(
+                    str(error), type=type(error).__name__, non_retryable=not error.retryable
+                ) from error
+
+    return translated
+
+
+def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
+    """The domain by that name. Raises NotFound."""
+    domain = domains.get(name)
+    if domain is None:
+        raise NotFound(f"this worker has no domain {name!r}; it has: {', '.join(sorted(domains)) or 'none'}")
+    return domain
+
+
+async def domain_of(domains: Mapping[str, Domain], cycle: CycleRef) -> Domain:
+    """The domain of a cycle, after making sure that its store is the cycle's own. Raises NotFound, WrongStore."""
+    domain = find_domain(domains, cycle.domain)
+    store = await domain.store()
+    if store.store_id != cycle.store_id:
+        raise WrongStore(
+            f"repair {cycle.repair_id!r} is for store {cycle.store_id!r}, but this worker holds {store.store_id!r}"
+            f" at {store.place}; start a worker with the DAPER_HOME that the repair was started with"
+        )
+    return domain

@@ -1,0 +1,177 @@
+"""Activities that change records, and those that look whether it helped. One action, one activity, one key."""
+
+from collections.abc import Mapping, Sequence
+
+from temporalio import activity
+
+from daper.activities.edge import at_edge, domain_of
+from daper.core.digests import digest, effect_key, undo_key
+from daper.core.errors import ActionFailed, CannotSettle
+from daper.core.messages import ActionRef, SettleResult, UndoInput, VerifyInput
+from daper.core.models import Finding, ProposedAction
+from daper.core.outcomes import (
+    ActionOutcome,
+    Effect,
+    Holding,
+    Postcondition,
+    Verification,
+    VerificationStatus,
+    VerifiedFinding,
+)
+from daper.ports import Domain, RepairTool, Settleable, ToolCall, Undoable
+
+
+class RepairActivities:
+    """Applies, settles, undoes and verifies approved actions with the tools of a domain."""
+
+    def __init__(self, *, domains: Mapping[str, Domain]) -> None:
+        self._domains = domains
+
+    @activity.defn(name="apply_action")
+    @at_edge
+    async def apply_action(self, input: ActionRef) -> ActionOutcome:
+        """Run exactly what the approved digest covers, once for its key."""
+        _refuse_unless_approved(input)
+        tool = _tool(await domain_of(self._domains, input.cycle), input.action)
+        effect = await tool.apply(_call(input))
+        return _outcome(input, effect)
+
+    @activity.defn(name="settle_action")
+    @at_edge
+    async def settle_action(self, input: ActionRef) -> SettleResult:
+        """Find out for good whether an effect happened; if not, a late attempt will change nothing."""
+        tool = _tool(await domain_of(self._domains, input.cycle), input.action)
+        if not isinstance(tool, Settleable):
+            raise CannotSettle(
+                f"{tool.name} cannot tell whether its effect on {input.action.bound.record_id!r} happened"
+            )
+        effect = await tool.settle(input.key)
+        return SettleResult(outcome=None if effect is None else _outcome(input, effect))
+
+    @activity.defn(name="undo_action")
+    @at_edge
+    async def undo_action(self, input: UndoInput) -> ActionOutcome:
+        """Take back one effect, where its records still have the versions that it left."""
+        tool = _tool(await domain_of(self._domains, input.ref.cycle), input.ref.action)
+        if not isinstance(tool, Undoable):
+            raise ActionFailed(f"{tool.name} has no undo")
+        done = input.outcome
+        undone = await tool.undo(_call(input.ref), _effect_of(done), key=undo_key(input.ref.key))
+        return done.model_copy(update={"status": undone.status, "evidence": (*done.evidence, *undone.evidence)})
+
+    @activity.defn(name="verify_repair")
+    @at_edge
+    async def verify_repair(self, input: VerifyInput) -> Verification:
+        """Look again, on freshly read records: postcondition, detector, and whether anything new went wrong."""
+        domain = await domain_of(self._domains, input.cycle)
+        words: list[tuple[ActionRef, Postcondition]] = []
+        for item in input.applied:
+            tool = _tool(domain, item.ref.action)
+            words.append((item.ref, await tool.holds(_call(item.ref), _effect_of(item.outcome))))
+        records = await domain.context(input.record_ids)
+        now = domain.detect(records, input.cycle.today)
+        verified = [each for ref, word in words for each in _verify(ref, word, before=input.findings, now=now)]
+        heads = [domain.head(record) for record in records]
+        return Verification(findings=tuple(verified), heads=tuple(head for head in heads if head))
+
+
+def _refuse_unless_approved(input: ActionRef) -> None:
+    action, bound = input.action, input.action.bound
+    if digest(action.text) != action.digest or action.digest != input.approved_digest:
+        raise ActionFailed(f"action {action.id!r} is not what was approved: its digest differs; nothing was run")
+    here = (input.cycle.cycle_id, input.cycle.store_id, input.cycle.domain)
+    if (bound.cycle_id, bound.store_id, bound.domain) != here:
+        raise ActionFailed(f"action {action.id!r} belongs to another cycle or store; nothing was run")
+    if input.key != effect_key(input.cycle.cycle_id, action.digest):
+        raise ActionFailed(f"action {action.id!r} came with a key that is not its own; nothing was run")
+    if set(input.expected) != set(bound.reads):
+        raise ActionFailed(f"action {action.id!r} came without the versions of what it read; nothing was run")
+
+
+def _tool(domain: Domain, action: ProposedAction) -> RepairTool:
+    tool = domain.tools.get(action.bound.tool)
+    if tool is None:
+        raise ActionFailed(f"domain {domain.name} has no tool {action.bound.tool!r} (any more); nothing was run")
+    return tool
+
+
+def _call(ref: ActionRef) -> ToolCall:
+    bound = ref.action.bound
+    return ToolCall(
+        key=ref.key,
+        record_id=bound.record_id,
+        arguments=bound.arguments,
+        expected=ref.expected,
+        today=ref.cycle.today,
+    )
+
+
+def _outcome(ref: ActionRef, effect: Effect) -> ActionOutcome:
+    bound = ref.action.bound
+    return ActionOutcome(
+        action_id=ref.action.id,
+        record_id=bound.record_id,
+        tool=bound.tool,
+        status=effect.status,
+        arguments=bound.arguments,
+        before=effect.before,
+        after=effect.after,
+        wrote=effect.wrote,
+        evidence=effect.evidence,
+        simulated=effect.simulated,
+        key=ref.key,
+        digest=ref.action.digest,
+    )
+
+
+def _effect_of(outcome: ActionOutcome) -> Effect:
+    return Effect(
+        status=outcome.status,
+        before=outcome.before,
+        after=outcome.after,
+        wrote=outcome.wrote,
+        evidence=outcome.evidence,
+        simulated=outcome.simulated,
+    )
+
+
+def _verify(
+    ref: ActionRef, word: Postcondition, *, before: Sequence[Finding], now: Sequence[Finding]
+) -> list[VerifiedFinding]:
+    """Resolved takes all three: the postcondition holds, the finding is gone, nothing new on the record."""
+    record_id = ref.action.bound.record_id
+    known = {finding.fingerprint for finding in before}
+    present = {finding.fingerprint for finding in now}
+    new = [finding for finding in now if finding.record_id == record_id and finding.fingerprint not in known]
+    verified: list[VerifiedFinding] = []
+    for finding in before:
+        if finding.fingerprint not in ref.action.answers:
+            continue
+        status, evidence = _judge(word, still_there=finding.fingerprint in present, new=new)
+        verified.append(
+            VerifiedFinding(
+                fingerprint=finding.fingerprint,
+                record_id=record_id,
+                kind=finding.kind,
+                action_id=ref.action.id,
+                status=status,
+                evidence=evidence,
+            )
+        )
+    return verified
+
+
+def _judge(word: Postcondition, *, still_there: bool, new: Sequence[Finding]) -> tuple[VerificationStatus, str]:
+    if new:
+        return VerificationStatus.WORSE, f"new on the record: {new[0].kind}: {new[0].issue}"
+    match word.holding:
+        case Holding.UNKNOWN:
+            return VerificationStatus.NOT_VERIFIABLE, word.evidence
+        case Holding.NO:
+            return VerificationStatus.STILL_OPEN, word.evidence
+        case Holding.WAITING:
+            return VerificationStatus.WAITING_ON_OTHER, word.evidence
+        case Holding.YES if still_there:
+            return VerificationStatus.STILL_OPEN, f"{word.evidence}; but the problem is still found"
+        case Holding.YES:
+            return VerificationStatus.RESOLVED, word.evidence

@@ -1,0 +1,212 @@
+"""The memory of all agents in one SQLite file, shared by every process that opens it."""
+
+import asyncio
+import fcntl
+import logging
+import sqlite3
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from daper.clock import utc_now
+from daper.core.errors import StoreBusy, StoreDamaged, StoreError
+from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef
+from daper.core.models import Finding, SuppressedFinding
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+WINDOW = timedelta(days=30)
+KEPT = timedelta(days=90)
+BUSY_SECONDS = 10.0
+
+_SCHEMA_VERSION = 1
+_KEY = ", ".join(f"{column} TEXT NOT NULL" for column in ("store_id", "domain", "record_id", "kind", "fingerprint"))
+_SCHEMA = (
+    # What a repair was told of a finding: no reason means that it plans for it; else the reason it was suppressed for.
+    f"CREATE TABLE claims ({_KEY}, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, until TEXT NOT NULL, reason TEXT,"
+    " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID",
+    f"CREATE TABLE rejections ({_KEY}, repair_id TEXT NOT NULL, decided_by TEXT NOT NULL, at TEXT NOT NULL,"
+    " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint)) WITHOUT ROWID",
+    f"CREATE TABLE tries ({_KEY}, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, at TEXT NOT NULL,"
+    " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, cycle_id)) WITHOUT ROWID",
+    f"PRAGMA user_version = {_SCHEMA_VERSION}",
+)
+_SAME = "store_id = ? AND domain = ? AND record_id = ? AND kind = ? AND fingerprint = ?"
+
+
+class SqliteMemory:
+    """`daper.ports.Memory` in one file: claims are atomic across threads and processes, and survive a crash.
+
+    The file is made by the first call. Every call may raise StoreBusy (retryable), StoreDamaged or StoreError.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._path = path
+        self._now = now
+
+    async def claim(self, request: ClaimInput) -> ClaimResult:
+        """Which findings may be planned for now; they are marked as waiting for this repair until `request.until`.
+
+        The check and the mark are one transaction. The same cycle asking again gets the same answer; a dry run marks
+        nothing; `again` suppresses nothing.
+        """
+        return await asyncio.to_thread(self._claim, request)
+
+    async def conclude(self, request: ConcludeInput) -> None:
+        """Remember what was rejected and what did not help, and let go of everything named. Idempotent by cycle."""
+        await asyncio.to_thread(self._conclude, request)
+
+    def _claim(self, request: ClaimInput) -> ClaimResult:
+        now = self._now()
+        fresh: list[Finding] = []
+        suppressed: list[SuppressedFinding] = []
+        with self._transaction() as db:
+            for finding in request.findings:
+                reason = None if request.again else _answer(db, request.cycle, finding, now)
+                if not request.dry_run:
+                    _remember_answer(db, request, finding, reason)
+                if reason is None:
+                    fresh.append(finding)
+                else:
+                    suppressed.append(SuppressedFinding(finding=finding, reason=reason))
+            if not request.dry_run:
+                _forget_old(db, now)
+        log.info("findings claimed", extra={"fresh": len(fresh), "suppressed": len(suppressed)})
+        return ClaimResult(fresh=tuple(fresh), suppressed=tuple(suppressed))
+
+    def _conclude(self, request: ConcludeInput) -> None:
+        cycle, at = request.cycle, _text(request.at)
+        rejected = [(*_key(cycle, finding), cycle.repair_id, request.by, at) for finding in request.rejected]
+        tried = [(*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, at) for finding in request.ineffective]
+        done = (*request.rejected, *request.ineffective, *request.released)
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO rejections VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " repair_id = excluded.repair_id, decided_by = excluded.decided_by, at = excluded.at"
+                " WHERE excluded.at > at",
+                rejected,
+            )
+            db.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", tried)
+            db.executemany(
+                f"DELETE FROM claims WHERE {_SAME} AND repair_id = ?",  # noqa: S608 - constants
+                [(*_key(cycle, finding), cycle.repair_id) for finding in done],
+            )
+            _forget_old(db, self._now())
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
+                self._make_ready(db)
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute("BEGIN IMMEDIATE")
+                with db:
+                    yield db
+        except (sqlite3.Error, OSError) as error:
+            raise _ours(self._path, error) from error
+
+    def _make_ready(self, db: sqlite3.Connection) -> None:
+        if _version(db) == _SCHEMA_VERSION:
+            return
+        # Two processes that switch one file to WAL at once get "locked" without any waiting, so they queue here.
+        with open(f"{self._path}.lock", "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if (version := _version(db)) > _SCHEMA_VERSION:
+                raise StoreError(
+                    f"memory {str(self._path)!r} has version {version}: a newer daper wrote it; use that one"
+                )
+            if version == 0:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("BEGIN IMMEDIATE")
+                with db:
+                    for statement in _SCHEMA:
+                        db.execute(statement)
+
+
+def _answer(db: sqlite3.Connection, cycle: CycleRef, finding: Finding, now: datetime) -> str | None:
+    """Why a finding is suppressed for this cycle, or None. What a cycle was told once stays as it was told."""
+    key = _key(cycle, finding)
+    told = db.execute(
+        f"SELECT reason FROM claims WHERE {_SAME} AND repair_id = ? AND cycle_id = ?",  # noqa: S608 - constants
+        (*key, cycle.repair_id, cycle.cycle_id),
+    ).fetchone()
+    if told is not None:
+        return told[0]
+    why = _waits(db, key, cycle.repair_id, now) or _rejected(db, key, now) or _tried(db, key, now)
+    return f"{why}; to ask anew: --again or --record {finding.record_id}" if why else None
+
+
+def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: datetime) -> str | None:
+    row = db.execute(
+        f"SELECT repair_id, until FROM claims WHERE {_SAME} AND repair_id <> ? AND reason IS NULL AND until > ?"  # noqa: S608 - constants
+        " ORDER BY until DESC LIMIT 1",
+        (*key, repair_id, _text(now)),
+    ).fetchone()
+    return f"repair {row[0]} has a plan for it that waits for a decision until {_minute(row[1])}" if row else None
+
+
+def _rejected(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
+    row = db.execute(
+        f"SELECT decided_by, repair_id, at FROM rejections WHERE {_SAME} AND at > ?",  # noqa: S608 - constants
+        (*key, _text(now - WINDOW)),
+    ).fetchone()
+    return f"{row[0] or 'a person'} rejected its repair on {row[2][:10]} (repair {row[1]})" if row else None
+
+
+def _tried(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
+    rows: list[tuple[str, str]] = db.execute(
+        f"SELECT repair_id, at FROM tries WHERE {_SAME} AND at > ? ORDER BY at DESC",  # noqa: S608 - constants
+        (*key, _text(now - WINDOW)),
+    ).fetchall()
+    if len(rows) < TRIES:
+        return None
+    last, first = rows[0], rows[-1]
+    return f"tried {len(rows)} times since {first[1][:10]} without effect, last on {last[1][:10]} by repair {last[0]}"
+
+
+def _remember_answer(db: sqlite3.Connection, request: ClaimInput, finding: Finding, reason: str | None) -> None:
+    cycle = request.cycle
+    db.execute(
+        "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " cycle_id = excluded.cycle_id, until = excluded.until, reason = excluded.reason",
+        (*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, _text(request.until), reason),
+    )
+
+
+def _forget_old(db: sqlite3.Connection, now: datetime) -> None:
+    oldest = (_text(now - KEPT),)
+    db.execute("DELETE FROM claims WHERE until < ?", oldest)
+    db.execute("DELETE FROM rejections WHERE at < ?", oldest)
+    db.execute("DELETE FROM tries WHERE at < ?", oldest)
+
+
+def _key(cycle: CycleRef, finding: Finding) -> tuple[str, ...]:
+    return cycle.store_id, cycle.domain, finding.record_id, finding.kind, finding.fingerprint
+
+
+def _text(at: datetime) -> str:
+    """UTC, always of one length, so that texts compare as times do; a time without a zone counts as UTC."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _minute(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _ours(path: Path, error: Exception) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(f"memory {str(path)!r} has been busy for {BUSY_SECONDS:.0f} s; try again")
+    if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return StoreDamaged(f"memory {str(path)!r} is no database ({error}); move it away, and a new one is made")
+    return StoreError(
+        f"memory {str(path)!r} cannot be used: {error}; check the folder, its rights and the disk's space"
+    )

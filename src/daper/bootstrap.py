@@ -1,0 +1,92 @@
+"""The composition root: the one place that knows which implementation stands behind which port."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from daper.activities.diagnose import DiagnoseActivities
+from daper.activities.publish import PublishActivities
+from daper.activities.repair import RepairActivities
+from daper.adapters.memory.sqlite import SqliteMemory
+from daper.adapters.reports.kept import FileReports
+from daper.adapters.temporal.connect import connect, search_attributes_registered
+from daper.agents.deterministic import RulesAgents
+from daper.domains.registry import load_domains
+from daper.ports import Domain
+from daper.service.repairs import RepairService
+from daper.settings import Settings
+from daper.workflows.queues import activity_queue
+from daper.workflows.repair import RepairAgentWorkflow
+
+DRAIN = timedelta(seconds=20)
+
+
+def open_domains(settings: Settings) -> dict[str, Domain]:
+    """Every installed domain, on its folder under the settings' home."""
+    return load_domains(settings.home / "data", options=settings.domain_options)
+
+
+def reports_in(home: Path) -> FileReports:
+    """The reports kept under a home."""
+    return FileReports(home / "reports")
+
+
+async def open_service(settings: Settings, *, client: Client | None = None) -> RepairService:
+    """A service on the configured Temporal. Raises Unreachable, SettingError."""
+    client = client or await connect(settings)
+    return RepairService(
+        client=client,
+        queue=settings.task_queue,
+        domains=open_domains(settings),
+        reports=reports_in(settings.home),
+        indexed=await search_attributes_registered(client),
+    )
+
+
+@asynccontextmanager
+async def working(
+    client: Client, settings: Settings, *, domains: Mapping[str, Domain] | None = None
+) -> AsyncGenerator[tuple[str, ...]]:
+    """Work on the settings' queue and on the queue of every store, until left; yields the queues.
+
+    Leaving drains: effects in flight finish, or are taken up by another worker.
+    """
+    domains = open_domains(settings) if domains is None else domains
+    agents = RulesAgents()
+    diagnose = DiagnoseActivities(domains=domains, agents=agents)
+    repair = RepairActivities(domains=domains)
+    publish = PublishActivities(
+        memory=SqliteMemory(settings.home / "memory.db"), reports=reports_in(settings.home), agents=agents
+    )
+    activities = [
+        diagnose.open_cycle,
+        diagnose.detect_problems,
+        diagnose.analyze_problems,
+        diagnose.plan_repair,
+        repair.apply_action,
+        repair.settle_action,
+        repair.undo_action,
+        repair.verify_repair,
+        publish.claim_findings,
+        publish.conclude_findings,
+        publish.write_report,
+    ]
+    queues = [activity_queue(settings.task_queue, (await domain.store()).store_id) for domain in domains.values()]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            Worker(
+                client,
+                task_queue=settings.task_queue,
+                workflows=[RepairAgentWorkflow],
+                graceful_shutdown_timeout=DRAIN,
+            )
+        )
+        for queue in queues:
+            await stack.enter_async_context(
+                Worker(client, task_queue=queue, activities=activities, graceful_shutdown_timeout=DRAIN)
+            )
+        yield (settings.task_queue, *queues)

@@ -1,0 +1,97 @@
+"""Whether a decision answers the plan that is waiting, and what will run because of it. Pure."""
+
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from daper.core.digests import canonical, digest
+from daper.core.models import By, Decision, Person, Plan, ProposedAction, RecordedDecision, Verdict
+from daper.core.phases import Phase
+
+
+def who(by: By) -> str:
+    """Who decided, in words."""
+    if isinstance(by, Person):
+        return f"{by.name} ({by.how})"
+    return f"policy {by.rule}, requested by {by.requested_by.name} ({by.requested_by.how})"
+
+
+def decision_id(decision: Decision) -> str:
+    """The id of a decision: the same person deciding the same again gets the same id."""
+    parts = decision.model_dump(mode="json", include={"plan_digest", "verdicts", "edits", "by"})
+    return digest(canonical(parts))
+
+
+def edited(action: ProposedAction, edits: dict[str, JsonValue]) -> ProposedAction:
+    """The action with arguments changed by a person: a new text with a digest of its own.
+
+    Only for edits that `refuse_decision` let through.
+    """
+    if not edits:
+        return action
+    bound = action.bound.model_copy(update={"arguments": action.bound.arguments | edits})
+    text = bound.to_text()
+    return action.model_copy(update={"text": text, "digest": digest(text)}, deep=True)
+
+
+def _refuse_edit(action: ProposedAction, edits: dict[str, JsonValue]) -> str | None:
+    for argument, value in edits.items():
+        limit = action.bound.editable.get(argument)
+        if limit is None:
+            allowed = ", ".join(sorted(action.bound.editable)) or "nothing"
+            return f"{action.id}.{argument} may not be changed; what may be: {allowed}"
+        if why := limit.refuses(value):
+            return f"{action.id}.{argument} {why}"
+    return None
+
+
+def _refuse_content(plan: Plan, decision: Decision) -> str | None:
+    if not decision.verdicts:
+        return "the decision names no action; name at least one, or stop the repair"
+    for action_id in {**decision.verdicts, **decision.edits}:
+        action = plan.action(action_id)
+        if action is None:
+            known = ", ".join(action.id for action in plan.actions[:20])
+            return f"the plan has no action {action_id!r}; it has: {known}"
+        edits = decision.edits.get(action_id, {})
+        if edits and decision.verdicts.get(action_id) is not Verdict.APPROVE:
+            return f"{action_id} is edited but not approved"
+        if why := _refuse_edit(action, edits):
+            return why
+    return None
+
+
+def refuse_decision(
+    phase: Phase, plan: Plan | None, recorded: RecordedDecision | None, decision: Decision
+) -> str | None:
+    """Why a decision is refused, or None if it answers the plan that is waiting.
+
+    The one validator behind every door: early, late, repeated, for another plan, or outside the limits is refused.
+    """
+    if recorded is not None:
+        return f"already decided by {who(recorded.decision.by)} at {recorded.decided_at:%Y-%m-%d %H:%M:%S} UTC"
+    if phase.ended or phase is Phase.PENDING_REPORT:
+        return f"the repair is over ({phase}); nothing waits for a decision"
+    if plan is None or phase is not Phase.PENDING_APPROVAL:
+        return f"no plan is waiting for a decision yet (phase {phase})"
+    if decision.plan_digest != plan.digest:
+        quoted, waiting = decision.plan_digest[:12], plan.digest[:12]
+        return f"the decision quotes plan {quoted!r}, but plan {waiting!r} is waiting; look at it again"
+    return _refuse_content(plan, decision)
+
+
+def refuse_identity(decision: Decision) -> str | None:
+    """Why the one who decides cannot: only a person answers from outside; a policy's grant is made inside the cycle."""
+    if isinstance(decision.by, Person):
+        return None
+    return "only a person can decide from outside; a policy's grant cannot be sent"
+
+
+def record(plan: Plan, decision: Decision, at: datetime) -> RecordedDecision:
+    """The decision as accepted, with the digest of each action that will run."""
+    will_run = {
+        action.id: edited(action, decision.edits.get(action.id, {})).digest
+        for action in plan.actions
+        if decision.verdicts.get(action.id) is Verdict.APPROVE
+    }
+    return RecordedDecision(decision=decision, decided_at=at, will_run=will_run)

@@ -1,0 +1,81 @@
+"""The one error tree.
+
+DaperError
+├── UserError                 the caller can mend it: wrong id, wrong value, wrong moment
+│   ├── NotFound              no repair, record, tool or domain by that name
+│   ├── DecisionRefused       a decision that is early, late, repeated, stale or outside its limits
+│   └── SettingError          a variable that is wrong
+├── Unreachable               Temporal, or a worker, did not answer in time
+├── StoreError                the records cannot be read or changed
+│   ├── StoreBusy             somebody else holds the store (retryable)
+│   ├── StoreChanged          a file was edited under a running change; nothing was written (retryable)
+│   ├── StoreDamaged          a file is not what it must be; it is left untouched
+│   └── WrongStore            a plan for one store reached another
+├── ModelOutputError          an agent's answer does not fit, after it was told so
+├── ActionFailed              a repair tool could not do what was approved; nothing was changed
+└── CannotSettle              nobody can tell whether an effect happened
+"""
+
+
+class DaperError(Exception):
+    """An expected failure. `retryable` says whether the same call may succeed later."""
+
+    retryable = False
+
+
+class UserError(DaperError):
+    """Something the caller can mend; the message says how."""
+
+
+class NotFound(UserError):
+    """No repair, record, tool or domain by that name."""
+
+
+class DecisionRefused(UserError):
+    """The decision does not answer the plan that is waiting; the message says why."""
+
+
+class SettingError(UserError):
+    """A variable or option is wrong; the message names it and what would be right."""
+
+
+class Unreachable(DaperError):
+    """Temporal or a worker did not answer in time; the message says what to start."""
+
+    retryable = True
+
+
+class StoreError(DaperError):
+    """The records cannot be read or changed."""
+
+
+class StoreBusy(StoreError):
+    """Somebody else holds the store; the message names the holder."""
+
+    retryable = True
+
+
+class StoreChanged(StoreError):
+    """A file was edited under a running change. Nothing was written."""
+
+    retryable = True
+
+
+class StoreDamaged(StoreError):
+    """A file is not what it must be. It is left untouched; the message gives the ways out."""
+
+
+class WrongStore(StoreError):
+    """A plan for one store reached another."""
+
+
+class ModelOutputError(DaperError):
+    """An agent's answer does not fit, also after it was told what is wrong with it."""
+
+
+class ActionFailed(DaperError):
+    """A repair tool could not do what was approved. Nothing was changed."""
+
+
+class CannotSettle(DaperError):
+    """Nobody can tell whether an effect happened; a person has to look."""

@@ -1,0 +1,107 @@
+"""The guard: the same for rules, language models and people. What it refuses can never run. Pure."""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from daper.core.digests import canonical, digest
+from daper.core.limits import Limit, is_editable
+from daper.core.models import BoundAction, Change, Fallback, Finding, Plan, Proposal, ProposedAction, Risk
+
+
+class Bindable(BaseModel):
+    """What a tool and its domain say of one proposal: enough to bind or refuse it."""
+
+    args: type[BaseModel]
+    risk: Risk
+    limits: dict[str, Limit]
+    reads: dict[str, str]
+    preview: tuple[Change, ...] = ()
+    spends: Decimal = Decimal(0)
+    settles_in: timedelta = timedelta()
+    can_undo: bool = False
+
+
+def refuse_proposal(
+    proposal: Proposal, findings: Mapping[str, Finding], bindable: Bindable | None, tools: Collection[str]
+) -> str | None:
+    """Why a proposal may not become an action, or None.
+
+    It must answer a finding on its own record with a known tool, and every argument must be within the limits that the
+    record, the settings and the tool give. An argument without a limit is refused.
+    """
+    if bindable is None:
+        return f"there is no tool {proposal.tool!r}; the tools are: {', '.join(sorted(tools))}"
+    if not proposal.answers:
+        return "it answers no finding: nothing is done to a healthy record"
+    for fingerprint in proposal.answers:
+        finding = findings.get(fingerprint)
+        if finding is None or finding.record_id != proposal.record_id:
+            return f"it answers a finding that record {proposal.record_id!r} does not have"
+    return refuse_arguments(proposal.arguments, bindable.args, bindable.limits)
+
+
+def refuse_arguments(
+    arguments: Mapping[str, JsonValue], args: type[BaseModel], limits: Mapping[str, Limit]
+) -> str | None:
+    """Why arguments do not fit their tool and their record, or None."""
+    try:
+        args.model_validate(arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"argument {'.'.join(str(part) for part in first['loc']) or '?'}: {first['msg']}"
+    for name, value in arguments.items():
+        limit = limits.get(name)
+        if limit is None:
+            return f"argument {name!r} has no limit, so it may not be given"
+        if why := limit.refuses(value):
+            return f"argument {name!r} {why}"
+    return None
+
+
+def bind(
+    proposal: Proposal,
+    bindable: Bindable,
+    *,
+    action_id: str,
+    cycle_id: str,
+    round_number: int,
+    domain: str,
+    store_id: str,
+) -> ProposedAction:
+    """Turn a proposal that `refuse_proposal` let through into an action: its text is made here, once."""
+    text = BoundAction(
+        cycle_id=cycle_id,
+        round=round_number,
+        domain=domain,
+        store_id=store_id,
+        tool=proposal.tool,
+        record_id=proposal.record_id,
+        arguments=proposal.arguments,
+        reads=bindable.reads,
+        editable={name: limit for name, limit in bindable.limits.items() if is_editable(limit)},
+        risk=bindable.risk,
+        spends=bindable.spends,
+        settles_in=bindable.settles_in,
+        if_it_does_not_help=Fallback.UNDO if bindable.can_undo else Fallback.HAND_OVER,
+    ).to_text()
+    return ProposedAction(
+        id=action_id,
+        text=text,
+        digest=digest(text),
+        preview=bindable.preview,
+        confidence_score=proposal.confidence_score,
+        rationale=proposal.rationale,
+        proposed_by=proposal.proposed_by,
+        answers=proposal.answers,
+    )
+
+
+def seal(plan: Plan, *, cycle_id: str) -> Plan:
+    """The plan with its digest, over every action's digest in order, the round and the cycle."""
+    text = canonical(
+        {"cycle": cycle_id, "round": plan.round, "actions": [[action.id, action.digest] for action in plan.actions]}
+    )
+    return plan.model_copy(update={"digest": digest(text)})

@@ -1,0 +1,23 @@
+"""Identifiers: made in one place, safe in file names."""
+
+import re
+
+from daper.core.digests import digest
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def safe_name(text: str, *, longest: int = 60) -> str:
+    """A text made safe as a part of an id or a file name: letters, digits, `_`, `.`, `-`; never empty or dots alone."""
+    name = _UNSAFE.sub("-", text)[:longest].strip("-.")
+    return name or "unnamed"
+
+
+def repair_id(user: str, unique: str) -> str:
+    """The id of one repair: `repair-USER-UNIQUE`."""
+    return f"repair-{safe_name(user, longest=40)}-{unique}"
+
+
+def file_stem(identifier: str) -> str:
+    """A file name for an identifier: sanitised, plus a hash, so that two identifiers never share one."""
+    return f"{safe_name(identifier)}-{digest(identifier)[:8]}"

@@ -1,0 +1,91 @@
+"""What an argument of a repair tool may be: the limits that rules, models and people all meet."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from daper.core.base import Wire
+
+
+class Exactly(Wire):
+    """The argument comes from the record: one value, nobody may change it."""
+
+    kind: Literal["exactly"] = "exactly"
+    value: JsonValue
+
+    def refuses(self, value: JsonValue) -> str | None:
+        """Why `value` is outside, or None."""
+        return None if _same(value, self.value) else f"must be {self.value!r}, which the record says; got {value!r}"
+
+
+class Between(Wire):
+    """A whole number within two bounds, both included."""
+
+    kind: Literal["between"] = "between"
+    minimum: int
+    maximum: int
+
+    def refuses(self, value: JsonValue) -> str | None:
+        """Why `value` is outside, or None."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.minimum <= value <= self.maximum:
+            return f"must be a whole number from {self.minimum} to {self.maximum}; got {value!r}"
+        return None
+
+
+class OneOf(Wire):
+    """One of a short list, from settings or from the record."""
+
+    kind: Literal["one-of"] = "one-of"
+    values: tuple[JsonValue, ...]
+
+    def refuses(self, value: JsonValue) -> str | None:
+        """Why `value` is outside, or None."""
+        if any(_same(value, allowed) for allowed in self.values):
+            return None
+        return f"must be one of {', '.join(repr(allowed) for allowed in self.values)}; got {value!r}"
+
+
+class Sentence(Wire):
+    """Free text for people to read, capped in length."""
+
+    kind: Literal["sentence"] = "sentence"
+    max_length: int = 500
+
+    def refuses(self, value: JsonValue) -> str | None:
+        """Why `value` is outside, or None."""
+        if not isinstance(value, str) or len(value) > self.max_length:
+            return f"must be a text of at most {self.max_length} characters"
+        return None
+
+
+Limit = Annotated[Exactly | Between | OneOf | Sentence, Field(discriminator="kind")]
+
+
+def _same(left: JsonValue, right: JsonValue) -> bool:
+    return type(left) is type(right) and left == right
+
+
+def is_editable(limit: Limit) -> bool:
+    """Whether a person may choose within the limit."""
+    match limit:
+        case Exactly():
+            return False
+        case OneOf(values=values):
+            return len(values) > 1
+        case Between(minimum=low, maximum=high):
+            return low < high
+        case Sentence():
+            return True
+
+
+def describe(limit: Limit) -> str:
+    """The limit in a few words."""
+    match limit:
+        case Exactly(value=value):
+            return f"always {value!r}"
+        case OneOf(values=values):
+            return "one of " + ", ".join(repr(value) for value in values)
+        case Between(minimum=low, maximum=high):
+            return f"{low} to {high}"
+        case Sentence(max_length=longest):
+            return f"text of at most {longest} characters"

@@ -1,0 +1,200 @@
+"""What goes into and out of the workflow and its activities: one model in, one model out."""
+
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from daper.core.base import Wire
+from daper.core.models import (
+    Detection,
+    Finding,
+    Person,
+    ProposedAction,
+    RecordHead,
+    Scope,
+    StoreInfo,
+    SuppressedFinding,
+)
+from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
+from daper.core.policy import ApprovalPolicy
+
+MOST_PER_PAGE = 100
+
+
+class RepairRequest(Wire):
+    """What a repair is asked to do, and by whom. Names targets, never secrets."""
+
+    repair_id: str
+    requested_by: Person
+    domain: str
+    store_id: str
+    activity_queue: str
+    scope: Scope = Scope()
+    auto_approve: bool = False
+    dry_run: bool = False
+    again: bool = False
+    approval_timeout: timedelta = timedelta(hours=12)
+    decision_valid_for: timedelta = timedelta(hours=1)
+    policy: ApprovalPolicy = ApprovalPolicy()
+    indexed: bool = False
+
+
+class CycleRef(Wire):
+    """Which cycle, on which store, and what "today" is in it."""
+
+    repair_id: str
+    cycle_id: str
+    domain: str
+    store_id: str
+    today: datetime
+
+
+class OpenCycleInput(Wire):
+    """Asks a store who it is; `now` counts as today where the data does not say."""
+
+    domain: str
+    store_id: str
+    record_ids: tuple[str, ...] = ()
+    now: datetime
+
+
+class OpenCycleResult(Wire):
+    """The store that answered, and today."""
+
+    store: StoreInfo
+    today: datetime
+    open_records: int
+
+
+class DetectInput(Wire):
+    """Look for suspects within a scope."""
+
+    cycle: CycleRef
+    scope: Scope
+
+
+class DetectResult(Wire):
+    """How sure detection is, and which records are suspect (at most the scope's limit)."""
+
+    detection: Detection
+    suspects: tuple[str, ...] = ()
+
+
+class AnalyzeInput(Wire):
+    """Look closely at named records."""
+
+    cycle: CycleRef
+    record_ids: tuple[str, ...]
+    limit: int
+
+
+class AnalyzeResult(Wire):
+    """What is wrong with them. `left_out` findings were over the cap of the cycle."""
+
+    findings: tuple[Finding, ...] = ()
+    heads: tuple[RecordHead, ...] = ()
+    left_out: int = 0
+
+
+class ClaimInput(Wire):
+    """Ask the memory which findings may be planned for; the others wait, were rejected, or were tried too often."""
+
+    cycle: CycleRef
+    findings: tuple[Finding, ...]
+    until: datetime
+    again: bool = False
+    dry_run: bool = False
+
+
+class ClaimResult(Wire):
+    """Findings to plan for, and those that are suppressed, each with the reason."""
+
+    fresh: tuple[Finding, ...] = ()
+    suppressed: tuple[SuppressedFinding, ...] = ()
+
+
+class PlanInput(Wire):
+    """Propose actions for findings. `first_action` numbers them on from earlier rounds."""
+
+    cycle: CycleRef
+    round: int
+    first_action: int
+    findings: tuple[Finding, ...]
+    suppressed: tuple[SuppressedFinding, ...] = ()
+
+
+class ActionRef(Wire):
+    """One approved action, on its way to the tool that runs it."""
+
+    cycle: CycleRef
+    action: ProposedAction
+    approved_digest: str
+    key: str
+    expected: dict[str, str] = Field(default_factory=dict)
+
+
+class UndoInput(Wire):
+    """Take back one applied effect: a delta, only where its records still have the versions that it left."""
+
+    ref: ActionRef
+    outcome: ActionOutcome
+
+
+class SettleResult(Wire):
+    """The recorded outcome of a key, or None: it never happened, and never will."""
+
+    outcome: ActionOutcome | None = None
+
+
+class Applied(Wire):
+    """One action that took effect, with its outcome."""
+
+    ref: ActionRef
+    outcome: ActionOutcome
+
+
+class VerifyInput(Wire):
+    """Look again at every finding that an applied action answers."""
+
+    cycle: CycleRef
+    findings: tuple[Finding, ...]
+    applied: tuple[Applied, ...]
+    record_ids: tuple[str, ...]
+
+
+class ConcludeInput(Wire):
+    """Tell the memory what became of the findings of a cycle."""
+
+    cycle: CycleRef
+    rejected: tuple[Finding, ...] = ()
+    ineffective: tuple[Finding, ...] = ()
+    released: tuple[Finding, ...] = ()
+    by: str = ""
+    at: datetime
+
+
+class ReportInput(Wire):
+    """Everything that ended, to be written down."""
+
+    result: RepairResult
+
+
+class Published(Wire):
+    """The report, and where it was written."""
+
+    report: Report
+    paths: ReportPaths
+
+
+class PageArgs(Wire):
+    """Which page of a plan to show."""
+
+    page: int = Field(default=1, ge=1)
+    size: int = Field(default=50, ge=1, le=MOST_PER_PAGE)
+
+
+class Nudge(Wire):
+    """A reason that goes with a signal."""
+
+    by: str = ""
+    reason: str = ""

@@ -1,0 +1,248 @@
+"""The nouns of a repair, up to the decision: what was found, what is proposed, who decided."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from daper.core.base import Wire
+from daper.core.digests import canonical, digest
+from daper.core.limits import Limit
+
+Confidence = Annotated[float, Field(ge=0, le=1)]
+Line = Annotated[str, StringConstraints(max_length=200)]
+
+DEFAULT_PROBLEMS = 50
+MOST_PROBLEMS = 500
+
+
+class Risk(StrEnum):
+    """How much harm an action can do. A tool claims it; only the policy decides what follows."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """0 for low, 2 for high."""
+        return list(Risk).index(self)
+
+
+class Scope(Wire):
+    """Which records one cycle looks at, and how many problems it takes on."""
+
+    record_ids: tuple[str, ...] = ()
+    status: str | None = None
+    limit: int = Field(default=DEFAULT_PROBLEMS, ge=1, le=MOST_PROBLEMS)
+
+
+class StoreInfo(Wire):
+    """Which store answered: its id, where it is, and what its data says of itself."""
+
+    store_id: str
+    place: str
+    as_of: datetime | None = None
+    counterparty: str | None = None
+
+
+class RecordHead(Wire):
+    """A record in one line: id, whom or what it is about, status."""
+
+    record_id: str
+    title: str
+    status: str
+
+
+class Detection(Wire):
+    """Whether there are problems at all, and how sure that is."""
+
+    confidence_score: Confidence
+    suspects: int
+    scanned: int
+    notes: str = ""
+
+
+class Finding(Wire):
+    """One problem with one record. The fingerprint covers its material facts: the same problem is recognised again."""
+
+    record_id: str
+    kind: str
+    issue: str
+    evidence: tuple[str, ...] = ()
+    confidence_score: Confidence = 1.0
+    found_by: str = "rules"
+    fingerprint: str
+
+    @staticmethod
+    def fingerprint_of(domain: str, record_id: str, kind: str, facts: dict[str, JsonValue]) -> str:
+        """The fingerprint of a problem: material facts; never versions, dates, free text or what our tools write."""
+        return digest(canonical({"domain": domain, "record": record_id, "kind": kind, "facts": facts}))[:32]
+
+
+class Change(Wire):
+    """One field of one record, before and after."""
+
+    record: str
+    field: str
+    before: str
+    after: str
+
+
+class Fallback(StrEnum):
+    """What follows if an applied action does not help."""
+
+    UNDO = "undo"
+    HAND_OVER = "hand-over"
+
+
+class Proposal(Wire):
+    """What an agent proposes, before the guard has seen it."""
+
+    record_id: str
+    tool: str
+    arguments: dict[str, JsonValue]
+    answers: tuple[str, ...]
+    confidence_score: Confidence = 1.0
+    rationale: str = ""
+    proposed_by: str = "rules"
+
+
+class BoundAction(Wire):
+    """Exactly what would run. Parsed from an action's canonical text, and from nothing else."""
+
+    cycle_id: str
+    round: int
+    domain: str
+    store_id: str
+    tool: str
+    record_id: str
+    arguments: dict[str, JsonValue]
+    reads: dict[str, str]
+    editable: dict[str, Limit]
+    risk: Risk
+    spends: Decimal = Decimal(0)
+    settles_in: timedelta = timedelta()
+    if_it_does_not_help: Fallback
+
+    def to_text(self) -> str:
+        """The canonical JSON text of this action."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class ProposedAction(Wire):
+    """One action of a plan. `text` is what would run, `digest` is over that text; the rest explains it to a person."""
+
+    id: str
+    text: str
+    digest: str
+    preview: tuple[Change, ...] = ()
+    confidence_score: Confidence = 1.0
+    rationale: str = ""
+    proposed_by: str = "rules"
+    answers: tuple[str, ...] = ()
+
+    @cached_property
+    def bound(self) -> BoundAction:
+        """What would run, parsed from the text that the digest covers."""
+        return BoundAction.model_validate_json(self.text)
+
+
+class BlockedProposal(Wire):
+    """A proposal that the guard refused: shown with the reason, never run."""
+
+    record_id: str
+    tool: str
+    arguments: dict[str, JsonValue]
+    reason: str
+    proposed_by: str = "rules"
+
+
+class SuppressedFinding(Wire):
+    """A finding that is not planned for again, and why."""
+
+    finding: Finding
+    reason: str
+
+
+class ForPerson(Wire):
+    """A finding that no tool repairs: a person has to."""
+
+    record_id: str
+    kind: str
+    fingerprint: str
+    reason: str
+
+
+class Plan(Wire):
+    """The actions proposed in one round of a cycle. The digest covers everything that would run."""
+
+    round: int = 1
+    actions: tuple[ProposedAction, ...] = ()
+    overall_confidence_score: Confidence = 1.0
+    additional_notes: str = ""
+    suppressed: tuple[SuppressedFinding, ...] = ()
+    blocked: tuple[BlockedProposal, ...] = ()
+    for_person: tuple[ForPerson, ...] = ()
+    digest: str = ""
+
+    def action(self, action_id: str) -> ProposedAction | None:
+        """The action with that short id, or None."""
+        return next((action for action in self.actions if action.id == action_id), None)
+
+
+class IdentityProof(StrEnum):
+    """How a person's name became known."""
+
+    OS_USER = "os-user"
+    TOKEN = "token"  # noqa: S105 - a way of knowing somebody, no secret
+    ELICITATION = "elicitation"
+    CLAIMED = "claimed"
+
+
+class Person(Wire):
+    """A named person, and how the name became known."""
+
+    kind: Literal["person"] = "person"
+    name: Line = Field(min_length=1)
+    how: IdentityProof = IdentityProof.CLAIMED
+
+
+class PolicyGrant(Wire):
+    """A decision by policy: which rule, and who asked for it."""
+
+    kind: Literal["policy"] = "policy"
+    rule: str
+    requested_by: Person
+
+
+By = Annotated[Person | PolicyGrant, Field(discriminator="kind")]
+
+
+class Verdict(StrEnum):
+    """What was decided on one action. An unnamed action is not approved, which is no rejection."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class Decision(Wire):
+    """An answer to one plan, quoted by its digest."""
+
+    plan_digest: str
+    verdicts: dict[str, Verdict]
+    edits: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    by: By
+    door: Line = ""
+    comment: str = Field(default="", max_length=2000)
+
+
+class RecordedDecision(Wire):
+    """A decision that was accepted: when, and the digest of each action that will run."""
+
+    decision: Decision
+    decided_at: datetime
+    will_run: dict[str, str]

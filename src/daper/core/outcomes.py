@@ -1,0 +1,193 @@
+"""The nouns of a repair, from the decision on: what ran, whether it helped, what is left."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from daper.core.base import Wire
+from daper.core.models import (
+    Confidence,
+    Detection,
+    Finding,
+    Plan,
+    RecordedDecision,
+    RecordHead,
+    StoreInfo,
+)
+from daper.core.phases import Phase
+
+
+class OutcomeStatus(StrEnum):
+    """What became of one proposed action."""
+
+    APPLIED = "applied"
+    ALREADY_APPLIED = "already-applied"
+    NOT_APPROVED = "not-approved"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    STALE = "stale"
+    BLOCKED = "blocked"
+    LAPSED = "lapsed"
+    FAILED = "failed"
+    UNDONE = "undone"
+    UNDO_BLOCKED = "undo-blocked"
+    UNKNOWN = "unknown"
+
+    @property
+    def took_effect(self) -> bool:
+        """Whether the effect is in the records (or was, before it was undone)."""
+        return self in {
+            OutcomeStatus.APPLIED,
+            OutcomeStatus.ALREADY_APPLIED,
+            OutcomeStatus.UNDONE,
+            OutcomeStatus.UNDO_BLOCKED,
+        }
+
+
+class Effect(Wire):
+    """What a tool's ledger says of one key. `wrote` gives the version each written record was left with."""
+
+    status: OutcomeStatus
+    before: dict[str, JsonValue] = Field(default_factory=dict)
+    after: dict[str, JsonValue] = Field(default_factory=dict)
+    wrote: dict[str, str] = Field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+    simulated: bool = False
+
+
+class ActionOutcome(Wire):
+    """What became of one proposed action, with the evidence."""
+
+    action_id: str
+    record_id: str
+    tool: str
+    status: OutcomeStatus
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    before: dict[str, JsonValue] = Field(default_factory=dict)
+    after: dict[str, JsonValue] = Field(default_factory=dict)
+    wrote: dict[str, str] = Field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+    simulated: bool = False
+    key: str = ""
+    digest: str = ""
+
+
+class Holding(StrEnum):
+    """Whether a tool's postcondition holds."""
+
+    YES = "yes"
+    WAITING = "waiting"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Postcondition(Wire):
+    """A tool's own word on whether its effect is there, read freshly."""
+
+    holding: Holding
+    evidence: str
+
+
+class VerificationStatus(StrEnum):
+    """Whether a problem is gone."""
+
+    RESOLVED = "resolved"
+    WAITING_ON_OTHER = "waiting-on-other"
+    STILL_OPEN = "still-open"
+    WORSE = "worse"
+    NOT_VERIFIABLE = "not-verifiable"
+
+
+class VerifiedFinding(Wire):
+    """One finding that an applied action answers, looked at again afterwards."""
+
+    fingerprint: str
+    record_id: str
+    kind: str
+    action_id: str
+    status: VerificationStatus
+    evidence: str
+
+
+class Verification(Wire):
+    """Every finding that an applied action answers, and the records as they are now."""
+
+    findings: tuple[VerifiedFinding, ...] = ()
+    heads: tuple[RecordHead, ...] = ()
+
+
+class ReportPaths(Wire):
+    """Where a report was written, on the machine of the worker that wrote it."""
+
+    json_path: str
+    markdown_path: str
+
+
+class RecordReport(Wire):
+    """One record: status before and after, and what is still outstanding."""
+
+    record_id: str
+    title: str
+    status_before: str
+    status_after: str
+    outstanding: tuple[str, ...] = ()
+
+
+class Counts(Wire):
+    """A repair in numbers, all counted by code."""
+
+    problems: int = 0
+    suppressed: int = 0
+    proposed: int = 0
+    applied: int = 0
+    repaired: int = 0
+    requested: int = 0
+    undone: int = 0
+    for_person: int = 0
+    by_status: dict[str, int] = Field(default_factory=dict)
+
+
+class Report(Wire):
+    """The summary of an ended cycle and, per record, what was and what is left."""
+
+    summary: str
+    records: tuple[RecordReport, ...] = ()
+    left_for_person: tuple[str, ...] = ()
+    repairs_sufficient_confidence_score: Confidence = 1.0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+
+class RepairResult(Wire):
+    """The result of an ended cycle: everything that was found, planned, decided, done and verified."""
+
+    repair_id: str
+    cycle_id: str
+    user: str
+    domain: str
+    store: StoreInfo | None = None
+    phase: Phase
+    reason: str = ""
+    started_at: datetime
+    ended_at: datetime
+    durations: dict[str, timedelta] = Field(default_factory=dict)
+    today: datetime | None = None
+    detection: Detection | None = None
+    findings: tuple[Finding, ...] = ()
+    heads: tuple[RecordHead, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    decisions: tuple[RecordedDecision, ...] = ()
+    outcomes: tuple[ActionOutcome, ...] = ()
+    verification: Verification | None = None
+    report: Report | None = None
+    paths: ReportPaths | None = None
+    counts: Counts = Counts()
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether a person has something left to do."""
+        return self.phase in {Phase.REPAIR_FAILED, Phase.APPROVAL_EXPIRED} or bool(
+            self.report and self.report.left_for_person
+        )

@@ -1,0 +1,170 @@
+"""The report of an ended cycle, derived from its result. Pure: every number is counted here."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from daper.core.outcomes import (
+    ActionOutcome,
+    Counts,
+    OutcomeStatus,
+    RecordReport,
+    RepairResult,
+    Report,
+    VerificationStatus,
+    VerifiedFinding,
+)
+from daper.core.phases import Phase
+
+_CALLS_A_PERSON = {
+    OutcomeStatus.STALE: "changed since the plan was made, so nothing was done",
+    OutcomeStatus.BLOCKED: "was refused by its limits",
+    OutcomeStatus.FAILED: "failed; nothing was changed",
+    OutcomeStatus.LAPSED: "was approved, but did not begin in time",
+    OutcomeStatus.UNKNOWN: "may or may not have happened: nobody can tell, look before anything else is done",
+    OutcomeStatus.UNDO_BLOCKED: "did not help, and could not be undone",
+    OutcomeStatus.UNDONE: "did not help, and was undone",
+}
+
+
+def count(result: RepairResult) -> Counts:
+    """The numbers of a result."""
+    verified = result.verification.findings if result.verification else ()
+    asked_again = {item for outcome in result.outcomes for item in _asked_again(result.outcomes, outcome)}
+    return Counts(
+        problems=len(result.findings),
+        suppressed=sum(len(plan.suppressed) for plan in result.plans),
+        proposed=sum(len(plan.actions) for plan in result.plans),
+        applied=sum(outcome.status.took_effect for outcome in result.outcomes),
+        repaired=_with(verified, VerificationStatus.RESOLVED),
+        requested=_with(verified, VerificationStatus.WAITING_ON_OTHER),
+        undone=sum(outcome.status is OutcomeStatus.UNDONE for outcome in result.outcomes),
+        for_person=len(left_for_person(result)),
+        by_status=dict(
+            Counter(str(outcome.status) for outcome in result.outcomes if outcome.action_id not in asked_again)
+        ),
+    )
+
+
+def _with(verified: Iterable[VerifiedFinding], status: VerificationStatus) -> int:
+    return sum(finding.status is status for finding in verified)
+
+
+def _asked_again(outcomes: tuple[ActionOutcome, ...], outcome: ActionOutcome) -> tuple[str, ...]:
+    """The lapsed action of an earlier round that a later one on the same record stands in for."""
+    if outcome.status is not OutcomeStatus.LAPSED:
+        return ()
+    later = outcomes[outcomes.index(outcome) + 1 :]
+    same = any(other.record_id == outcome.record_id and other.tool == outcome.tool for other in later)
+    return (outcome.action_id,) if same else ()
+
+
+def left_for_person(result: RepairResult) -> tuple[str, ...]:
+    """What a person still has to do, one line each, each beginning with the record."""
+    lines: list[str] = []
+    for plan in result.plans:
+        lines += [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person]
+        lines += [f"{item.record_id}: {item.tool} was not proposed: {item.reason}" for item in plan.blocked]
+    for outcome in result.outcomes:
+        why = _CALLS_A_PERSON.get(outcome.status)
+        if why and not _asked_again(result.outcomes, outcome):
+            lines.append(": ".join([outcome.record_id, f"{outcome.tool} {why}", *outcome.evidence[:1]]))
+    lines += _unverified(result)
+    return tuple(dict.fromkeys(lines))
+
+
+def _unverified(result: RepairResult) -> list[str]:
+    verified = result.verification.findings if result.verification else ()
+    undone = {outcome.action_id for outcome in result.outcomes if outcome.status is OutcomeStatus.UNDONE}
+    lines = [
+        f"{finding.record_id}: {finding.kind} is {finding.status} after the repair: {finding.evidence}"
+        for finding in verified
+        if finding.status
+        in {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE, VerificationStatus.NOT_VERIFIABLE}
+        and finding.action_id not in undone
+    ]
+    looked_at = {finding.action_id for finding in verified}
+    lines += [
+        f"{outcome.record_id}: {outcome.tool} took effect, but was not verified"
+        for outcome in result.outcomes
+        if outcome.status.took_effect and outcome.action_id not in looked_at
+    ]
+    return lines
+
+
+def build_report(result: RepairResult) -> Report:
+    """The report that follows from a result."""
+    verified = result.verification.findings if result.verification else ()
+    scores = [action.confidence_score for plan in result.plans for action in plan.actions]
+    solved = {VerificationStatus.RESOLVED, VerificationStatus.WAITING_ON_OTHER}
+    share = sum(finding.status in solved for finding in verified) / len(verified) if verified else 0.0
+    return Report(
+        summary=summarize(result),
+        records=_records(result),
+        left_for_person=left_for_person(result),
+        repairs_sufficient_confidence_score=round(share * min(scores, default=1.0), 4) if verified else 0.0,
+    )
+
+
+def summarize(result: RepairResult) -> str:
+    """The result in two or three sentences."""
+    counts = count(result)
+    match result.phase:
+        case Phase.NO_REPAIR_NEEDED:
+            tail = f" {counts.suppressed} known problems were left alone." if counts.suppressed else ""
+            return f"Nothing had to be repaired.{tail}"
+        case Phase.PLAN_ONLY:
+            return f"A dry run: {counts.problems} problems found, {counts.proposed} actions proposed, nothing was done."
+        case Phase.REJECTED:
+            return f"The plan of {counts.proposed} actions was rejected. Nothing was done."
+        case Phase.APPROVAL_EXPIRED:
+            return f"Nobody answered the plan of {counts.proposed} actions in time. {_did(result, counts)}"
+        case Phase.REPAIR_FAILED:
+            return f"The repair could not go on: {result.reason} {_did(result, counts)}"
+        case Phase.CANCELLED:
+            return f"The repair was stopped: {result.reason} {_did(result, counts)}"
+        case _:
+            return _did(result, counts)
+
+
+def _did(result: RepairResult, counts: Counts) -> str:
+    if not result.outcomes:
+        return f"{counts.problems} problems found; nothing was done."
+    parts = [f"{counts.problems} problems found, {counts.applied} of {counts.proposed} proposed actions took effect"]
+    if counts.repaired:
+        parts.append(f"{counts.repaired} verified as repaired")
+    if counts.requested:
+        parts.append(f"{counts.requested} asked of somebody else, who has yet to answer")
+    if counts.undone:
+        parts.append(f"{counts.undone} undone, because they did not help")
+    tail = f" {counts.for_person} things are left for a person." if counts.for_person else ""
+    return "; ".join(parts) + "." + tail
+
+
+def _records(result: RepairResult) -> tuple[RecordReport, ...]:
+    after = {head.record_id: head for head in (result.verification.heads if result.verification else ())}
+    left = left_for_person(result)
+    verified = result.verification.findings if result.verification else ()
+    waiting = [item for item in verified if item.status is VerificationStatus.WAITING_ON_OTHER]
+    return tuple(
+        RecordReport(
+            record_id=head.record_id,
+            title=head.title,
+            status_before=head.status,
+            status_after=after.get(head.record_id, head).status,
+            outstanding=(
+                *(line.removeprefix(f"{head.record_id}: ") for line in left if line.startswith(f"{head.record_id}: ")),
+                *(f"waiting: {item.evidence}" for item in waiting if item.record_id == head.record_id),
+                *_not_approved(result, head.record_id),
+            ),
+        )
+        for head in result.heads
+    )
+
+
+def _not_approved(result: RepairResult, record_id: str) -> tuple[str, ...]:
+    silent = {OutcomeStatus.NOT_APPROVED, OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED}
+    return tuple(
+        f"{outcome.tool} {outcome.status}"
+        for outcome in result.outcomes
+        if outcome.record_id == record_id and outcome.status in silent
+    )

@@ -1,0 +1,126 @@
+"""What one look at a repair shows: compact, whatever its size."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from daper.core.base import Wire
+from daper.core.limits import describe
+from daper.core.models import (
+    BlockedProposal,
+    Change,
+    Detection,
+    Fallback,
+    ForPerson,
+    Person,
+    Plan,
+    ProposedAction,
+    RecordedDecision,
+    RecordHead,
+    Risk,
+    SuppressedFinding,
+)
+from daper.core.outcomes import Counts, ReportPaths
+from daper.core.phases import Phase
+
+
+class ActionView(Wire):
+    """One proposed action as a person reads it; everything that would run is taken from the action's text."""
+
+    id: str
+    record_id: str
+    title: str = ""
+    tool: str
+    arguments: dict[str, JsonValue]
+    editable: dict[str, str]
+    risk: Risk
+    spends: str
+    preview: tuple[Change, ...]
+    confidence_score: float
+    rationale: str
+    proposed_by: str
+    if_it_does_not_help: Fallback
+    digest: str
+
+
+class PlanView(Wire):
+    """One page of a plan."""
+
+    digest: str
+    round: int
+    overall_confidence_score: float
+    additional_notes: str
+    actions: tuple[ActionView, ...]
+    total_actions: int
+    page: int
+    pages: int
+    suppressed: tuple[SuppressedFinding, ...] = ()
+    blocked: tuple[BlockedProposal, ...] = ()
+    for_person: tuple[ForPerson, ...] = ()
+
+
+class RepairView(Wire):
+    """Where a repair stands."""
+
+    repair_id: str
+    phase: Phase
+    requested_by: Person
+    domain: str
+    store_id: str
+    started_at: datetime
+    phase_since: datetime
+    message: str = ""
+    detection: Detection | None = None
+    problems: int = 0
+    plan: PlanView | None = None
+    decide_by: datetime | None = None
+    decision: RecordedDecision | None = None
+    actions_to_run: int = 0
+    actions_done: int = 0
+    phases_seen: tuple[Phase, ...] = ()
+    counts: Counts = Counts()
+    paths: ReportPaths | None = None
+
+
+def view_action(action: ProposedAction, *, title: str = "") -> ActionView:
+    """One action as a person reads it; `title` says whom or what its record is about."""
+    bound = action.bound
+    return ActionView(
+        id=action.id,
+        record_id=bound.record_id,
+        title=title,
+        tool=bound.tool,
+        arguments=bound.arguments,
+        editable={name: describe(limit) for name, limit in bound.editable.items()},
+        risk=bound.risk,
+        spends=str(bound.spends),
+        preview=action.preview,
+        confidence_score=action.confidence_score,
+        rationale=action.rationale,
+        proposed_by=action.proposed_by,
+        if_it_does_not_help=bound.if_it_does_not_help,
+        digest=action.digest,
+    )
+
+
+def view_plan(plan: Plan, *, page: int = 1, size: int = 50, heads: Mapping[str, RecordHead] | None = None) -> PlanView:
+    """One page of a plan; a page past the end shows the last one."""
+    known = heads or {}
+    titles = {record_id: head.title for record_id, head in known.items()}
+    pages = max(1, -(-len(plan.actions) // size))
+    page = min(page, pages)
+    shown = plan.actions[(page - 1) * size : page * size]
+    return PlanView(
+        digest=plan.digest,
+        round=plan.round,
+        overall_confidence_score=plan.overall_confidence_score,
+        additional_notes=plan.additional_notes,
+        actions=tuple(view_action(action, title=titles.get(action.bound.record_id, "")) for action in shown),
+        total_actions=len(plan.actions),
+        page=page,
+        pages=pages,
+        suppressed=plan.suppressed[:size],
+        blocked=plan.blocked[:size],
+        for_person=plan.for_person[:size],
+    )

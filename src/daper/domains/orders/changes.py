@@ -1,0 +1,86 @@
+"""What our tools write into the raw rows, and how it is taken back exactly; all other fields stay as they are."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import cast
+
+from daper.core.errors import StoreDamaged
+from daper.domains.orders.models import Order, StockRow
+from daper.domains.orders.statuses import OrderStatus
+from daper.domains.orders.world import ORDERS_FILE, Raw, parse, raw_orders
+
+_CENT = Decimal("0.01")
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as it is written in the data: ISO, UTC, Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def order_of(raw: Raw) -> Order:
+    """The order as it is now, typed. Raises StoreDamaged when it cannot be parsed."""
+    return parse(Order, raw, place=f"{ORDERS_FILE}: order {raw.get('order_id')!r}, ")
+
+
+def stock_of(raw: Raw) -> StockRow:
+    """The inventory row as it is now, typed. Raises StoreDamaged when it cannot be parsed."""
+    return parse(StockRow, raw, place=f"inventory row {raw.get('item_id')!r}, ")
+
+
+def set_status(raw: Raw, status: OrderStatus, at: datetime) -> None:
+    """Give the order a status and note the change in its history."""
+    raw["status"] = str(status)
+    list_of(raw, "status_history").append({"status": str(status), "at": stamp(at), "by": "daper"})
+
+
+def drop_statuses(raw: Raw, *, back_to: str, changes: int) -> None:
+    """Take back the last `changes` status changes; the history goes if it was ours alone."""
+    history = list_of(raw, "status_history")
+    del history[len(history) - changes :]
+    raw["status"] = back_to
+    if not history:
+        del raw["status_history"]
+
+
+def list_of(raw: Raw, name: str) -> list[object]:
+    """The list in a field, to be changed in place; made if it is missing. Raises StoreDamaged if it is no list."""
+    value = raw.setdefault(name, [])
+    if not isinstance(value, list):
+        raise StoreDamaged(f"{ORDERS_FILE}: order {raw.get('order_id')!r}, {name} must be a list; got {value!r}")
+    # JSON values of any kind: they are only added to and taken from.
+    return cast("list[object]", value)
+
+
+def move_stock(raw: Raw, *, current: int) -> None:
+    """Add to the current stock; what is available follows, what is reserved stays."""
+    row = stock_of(raw)
+    raw["current_stock"] = row.current_stock + current
+    if "available_stock" in raw:
+        raw["available_stock"] = row.available + current
+
+
+def summarize(documents: Mapping[str, Raw]) -> None:
+    """Recompute the figures that the order summary has; its other fields stay, and a file without one gets none."""
+    found = documents[ORDERS_FILE].get("order_summary")
+    if not isinstance(found, dict):
+        return
+    # A JSON object: only the fields named here are touched.
+    summary = cast("Raw", found)
+    orders = raw_orders(documents)
+    revenue = sum((_total(raw) for raw in orders), Decimal(0))
+    by_status = Counter(str(raw.get("status", "")) for raw in orders)
+    average = (revenue / len(orders)).quantize(_CENT, ROUND_HALF_UP) if orders else Decimal(0)
+    figures: Raw = {
+        "total_orders": len(orders),
+        "total_revenue": revenue,
+        "average_order_value": average,
+        "orders_by_status": dict(by_status),
+    }
+    summary.update({name: figure for name, figure in figures.items() if name in summary})
+
+
+def _total(raw: Raw) -> Decimal:
+    total = raw.get("total")
+    return total if isinstance(total, Decimal) else Decimal(total) if isinstance(total, int) else Decimal(0)

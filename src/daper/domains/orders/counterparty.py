@@ -1,0 +1,47 @@
+"""The simulated counterparty: Ministry, supplier and customer answer at once, within the effect that asks them."""
+
+from datetime import datetime
+
+from daper.domains.orders.changes import list_of, move_stock, order_of, set_status, stamp, stock_of
+from daper.domains.orders.needs import hold_reasons, short_of, unapproved_items
+from daper.domains.orders.statuses import OrderStatus
+from daper.domains.orders.world import Raw, World
+
+SIMULATED = "simulated"
+
+
+def ministry_approves(raw: Raw, *, approver: str, at: datetime) -> str:
+    """The Ministry says yes. Returns what happened, for the evidence."""
+    raw["approval"] = {"approver": approver, "at": stamp(at), "simulated": True}
+    if not order_of(raw).unpaid:
+        set_status(raw, OrderStatus.APPROVED_PREPARING_SHIPMENT, at)
+    return f"{approver} approved the order (simulated)"
+
+
+def supplier_delivers(raw: Raw, row: Raw, *, quantity: int, at: datetime) -> str:
+    """The supplier brings the goods, and the order takes its own out of the stock. Returns what happened."""
+    item = stock_of(row).item_id
+    taken = order_of(raw).need(item)
+    move_stock(row, current=quantity - taken)
+    row["last_restocked"] = stamp(at)
+    list_of(raw, "restocks")[-1] = {"item_id": item, "quantity": quantity, "state": "delivered", "taken": taken}
+    return f"the supplier delivered {quantity}, and the order took its {taken} (simulated)"
+
+
+def can_complete(raw: Raw, world: World) -> bool:
+    """Whether nothing keeps the order from being completed: no item short, no approval missing, payment done."""
+    order = order_of(raw)
+    return not (
+        order.unpaid
+        or hold_reasons(order, world)
+        or unapproved_items(order, world)
+        or any(short_of(order, world, item) > 0 for item in order.quantities)
+    )
+
+
+def customer_acknowledges(raw: Raw) -> str:
+    """The customer has read the message, and has not paid yet. Returns what happened."""
+    note = "The customer has read our message about the payment (simulated)."
+    before = raw.get("status_notes")
+    raw["status_notes"] = f"{before} {note}" if before else note
+    return "the customer acknowledged the message; the payment is still to come (simulated)"

@@ -1,0 +1,85 @@
+"""The record files of a store: reading them at one moment, and telling a change of content from one of layout."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from daper.core.digests import digest
+from daper.core.errors import StoreDamaged
+from daper.domains.orders import jsontext
+from daper.domains.orders.disk import Disk, FileStat
+from daper.domains.orders.journal import Journal, Replacement
+
+Documents = Mapping[str, Mapping[str, object]]
+Signature = tuple[FileStat | None, ...]
+
+
+class DocumentFiles:
+    """Some JSON documents in one folder: `orders` is its file `orders.json`."""
+
+    def __init__(self, folder: Path, *, names: Sequence[str], disk: Disk, journal: Journal) -> None:
+        self.files = {name: name if name.endswith(".json") else f"{name}.json" for name in names}
+        self._folder = folder
+        self._disk = disk
+        self._journal = journal
+        self._reading = threading.Lock()
+        self._snapshot: tuple[Signature, Documents] | None = None
+        self._own_texts: dict[str, str] = {}
+
+    def read_quietly(self) -> Documents | None:
+        """All documents without the lock, or None if they may not belong together. Raises StoreDamaged."""
+        with self._reading:
+            # The order counts: with no change under way between two equal looks at the files, all belong to one moment.
+            before = self._signature()
+            if self._journal.pending():
+                return None
+            if self._snapshot is not None and self._snapshot[0] == before:
+                return self._snapshot[1]
+            texts = self.texts()
+            if self._signature() != before:
+                return None
+            found = MappingProxyType({name: self.parse(name, text) for name, text in texts.items()})
+            self._snapshot = (before, found)
+            return found
+
+    def texts(self) -> dict[str, bytes]:
+        """What is in the files now. Raises StoreDamaged when one is missing."""
+        found: dict[str, bytes] = {}
+        for name, file in self.files.items():
+            data = self._disk.read_bytes(self._folder / file)
+            if data is None:
+                raise absent(self._folder / file)
+            found[name] = data
+        return found
+
+    def parse(self, name: str, text: bytes) -> dict[str, object]:
+        """One document, fresh. Raises StoreDamaged."""
+        return jsontext.parse(text, path=self._folder / self.files[name])
+
+    def changes(self, documents: Mapping[str, Mapping[str, object]], texts: Mapping[str, bytes]) -> list[Replacement]:
+        """The files whose content is another than in `texts`. A layout that a person gave a file is no change."""
+        changed: list[Replacement] = []
+        for name, text in texts.items():
+            after = jsontext.dump(documents[name])
+            known = digest(text)
+            if after != text and not self._only_layout(name, text, known, after):
+                changed.append(Replacement(path=self.files[name], before=known, after=after))
+        return changed
+
+    def remember(self, written: Sequence[Replacement]) -> None:
+        """These are now in the layout of this store."""
+        self._own_texts.update({one.path: digest(one.after) for one in written if one.path in self.files.values()})
+
+    def _only_layout(self, name: str, text: bytes, known: str, after: bytes) -> bool:
+        if self._own_texts.get(self.files[name]) == known:
+            return False
+        return jsontext.dump(self.parse(name, text)) == after
+
+    def _signature(self) -> Signature:
+        return tuple(self._disk.stat(self._folder / file) for file in self.files.values())
+
+
+def absent(path: Path) -> StoreDamaged:
+    """The error for a file or folder that is not there."""
+    return StoreDamaged(f"{str(path)!r} is missing; `daper records reset` brings the shipped records")

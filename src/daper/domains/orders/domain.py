@@ -1,0 +1,165 @@
+"""The orders domain: the one door through which the agents see orders and inventory."""
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from daper.core.errors import SettingError, UserError
+from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
+from daper.domains.orders import proposals, rules, shipped, terms
+from daper.domains.orders.ledger import Message
+from daper.domains.orders.models import Order
+from daper.domains.orders.statuses import CLOSED, normal
+from daper.domains.orders.store import Documents, JsonStore
+from daper.domains.orders.tools import HoldOrder, OrderInventory, RequestApproval, RequestPaymentUpdate
+from daper.domains.orders.world import Raw, check, is_order, parse, raw_orders, records_for, world_of
+from daper.ports import ProposalSet, Record, RecordPage, RepairTool, Terms
+
+DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
+PAGE = 500
+
+
+def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
+    """The orders in a folder; no file is touched before the first use.
+
+    Options: `approvers`, who may be asked to approve (comma separated); `dataset`, the shipped data that a new folder
+    gets. Raises SettingError for an empty list or an unknown data set.
+    """
+    approvers = tuple(name.strip() for name in options.get("approvers", DEFAULT_APPROVER).split(",") if name.strip())
+    if not approvers:
+        raise SettingError(
+            f"approvers names nobody: {options['approvers']!r}; give at least one, as {DEFAULT_APPROVER!r}"
+        )
+    dataset = options.get("dataset", "hogwarts")
+    shipped.about(dataset)
+    return OrdersDomain(folder=folder, approvers=approvers, dataset=dataset)
+
+
+class OrdersDomain:
+    """Orders and inventory of a shop, in two JSON files. A new folder gets the shipped data on first use."""
+
+    name = rules.DOMAIN
+
+    def __init__(self, *, folder: Path, approvers: Sequence[str], dataset: str) -> None:
+        self._store = JsonStore(folder, documents=shipped.DOCUMENTS)
+        self._folder = folder
+        self._approvers = tuple(approvers)
+        self._dataset = dataset
+        self._opening = threading.Lock()
+        self._checked: Documents | None = None
+        self._installed = False
+        kinds = (RequestApproval, OrderInventory, RequestPaymentUpdate, HoldOrder)
+        made: list[RepairTool] = [kind(store=self._open, approvers=approvers) for kind in kinds]
+        self._tools = {str(tool.name): tool for tool in made}
+
+    @property
+    def tools(self) -> Mapping[str, RepairTool]:
+        """The repair tools by name."""
+        return self._tools
+
+    async def store(self) -> StoreInfo:
+        """Which store answers, and what its data says of itself."""
+        return await asyncio.to_thread(self._info)
+
+    async def scan(self, scope: Scope, page: str | None = None) -> RecordPage:
+        """At most 500 orders in scope, each page with the inventory rows of its items.
+
+        Raises StoreDamaged for a row that cannot be parsed, UserError for a page that was never given out.
+        """
+        return await asyncio.to_thread(self._scan, scope, page)
+
+    async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
+        """The named orders and the inventory rows of their items. Raises StoreDamaged for a row that does not parse."""
+        return await asyncio.to_thread(self._context, frozenset(record_ids))
+
+    async def count_open(self, scope: Scope) -> int:
+        """How many orders in scope are not closed."""
+        return await asyncio.to_thread(self._count_open, scope)
+
+    def head(self, record: Record) -> RecordHead | None:
+        """An order in one line; None for an inventory row."""
+        if not is_order(record):
+            return None
+        order = parse(Order, record.data, place=f"record {record.ref!r}, ")
+        return RecordHead(
+            record_id=record.record_id, title=rules.shown(order.customer_name), status=rules.shown(order.status)
+        )
+
+    def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
+        """What the rules find wrong with these orders."""
+        return rules.detect(records, today)
+
+    def propose(self, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
+        """What the rules propose, in the order in which actions on one order must run."""
+        return proposals.propose(findings, records, approvers=self._approvers)
+
+    def terms(self, proposal: Proposal, records: Sequence[Record]) -> Terms:
+        """On what terms a proposal could run; no limits at all where its tool does not fit its order."""
+        return terms.terms_of(proposal, world_of(records), approvers=self._approvers)
+
+    async def reset(self) -> StoreInfo:
+        """Restore the shipped data; the store keeps its id, its ledger and its outbox."""
+        return await asyncio.to_thread(self._reset)
+
+    async def recover(self, *, keep_edited: bool) -> str:
+        """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""
+        return await asyncio.to_thread(self._store.recover, keep_edited=keep_edited)
+
+    async def outbox(self) -> tuple[Message, ...]:
+        """Every message that the tools sent, the oldest first."""
+        return await asyncio.to_thread(lambda: self._open().outbox())
+
+    def _open(self) -> JsonStore:
+        with self._opening:
+            if self._installed:
+                return self._store
+            self._store.install(shipped.texts(self._dataset), about=shipped.about(self._dataset))
+            self._installed = True
+        return self._store
+
+    def _info(self) -> StoreInfo:
+        about = self._open().about()
+        return StoreInfo(
+            store_id=about.store_id, place=str(self._folder), as_of=about.as_of, counterparty=about.counterparty
+        )
+
+    def _read(self) -> Documents:
+        documents = self._open().read()
+        # The store gives out the same documents until a file changes: what was checked once needs no second check.
+        if documents is not self._checked:
+            check(documents)
+            self._checked = documents
+        return documents
+
+    def _scan(self, scope: Scope, page: str | None) -> RecordPage:
+        if page is not None and not page.isdecimal():
+            raise UserError(f"there is no page {page!r}; ask for the first one, and then for the next that it names")
+        start, documents = int(page or 0), self._read()
+        orders = _in_scope(documents, scope)
+        shown = orders[start : start + PAGE]
+        after = start + PAGE
+        return RecordPage(records=records_for(documents, shown), next_page=str(after) if after < len(orders) else None)
+
+    def _context(self, record_ids: frozenset[str]) -> tuple[Record, ...]:
+        documents = self._read()
+        return records_for(documents, [raw for raw in raw_orders(documents) if raw["order_id"] in record_ids])
+
+    def _count_open(self, scope: Scope) -> int:
+        return sum(normal(str(raw.get("status") or "")) not in CLOSED for raw in _in_scope(self._read(), scope))
+
+    def _reset(self) -> StoreInfo:
+        self._store.reset(shipped.texts(self._dataset), about=shipped.about(self._dataset))
+        return self._info()
+
+
+def _in_scope(documents: Documents, scope: Scope) -> list[Raw]:
+    orders = raw_orders(documents)
+    if scope.record_ids:
+        wanted = set(scope.record_ids)
+        orders = [raw for raw in orders if raw["order_id"] in wanted]
+    if scope.status is not None:
+        status = normal(scope.status)
+        orders = [raw for raw in orders if normal(str(raw.get("status") or "")) == status]
+    return orders

@@ -1,0 +1,232 @@
+"""All files of a change or none: staged contents, then one journal file that is the commit, then renames.
+
+Before the journal is there, nothing happened. Once it is there, whoever opens the store next finishes the change.
+Contents stay in `txn/` until the journal is gone, so a half-done change can go either way when a person has to choose.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from daper.core.base import Wire
+from daper.core.digests import digest
+from daper.core.errors import StoreChanged, StoreDamaged
+from daper.domains.orders.disk import Disk
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """One file to replace: its path within the store, the digest it must still have (None: absent), its new content."""
+
+    path: str
+    before: str | None
+    after: bytes
+
+
+class Entry(Wire):
+    """One file of a pending change: from one digest to another; None is absence. `content` and `undo` lie in `txn/`."""
+
+    path: str
+    before: str | None
+    after: str | None
+    content: str = ""
+    undo: str = ""
+
+    def turned(self) -> "Entry":
+        """The way back."""
+        return Entry(path=self.path, before=self.after, after=self.before, content=self.undo, undo=self.content)
+
+
+class Pending(Wire):
+    """The journal: a change that has happened and must be finished, or one that a person dropped and must be undone."""
+
+    entries: tuple[Entry, ...]
+    dropping: bool = False
+
+
+class Journal:
+    """The journal of one folder. Every method but `pending` needs the folder's lock."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._path = folder / "journal.json"
+        self._txn = folder / "txn"
+
+    def pending(self) -> bool:
+        """Whether a change is under way or was left half done."""
+        return self._disk.stat(self._path) is not None
+
+    def commit(self, replacements: Sequence[Replacement], *, unchanged: Mapping[str, str | None]) -> None:
+        """Replace all these files or none.
+
+        `unchanged` names further files that must still have their digest. Raises StoreChanged, and writes nothing, when
+        any file is no longer what the change was made from.
+        """
+        self.clean()
+        entries = tuple(self._stage(number, one) for number, one in enumerate(replacements))
+        self._disk.fsync_dir(self._txn)
+        for path, known in {**unchanged, **{one.path: one.before for one in replacements}}.items():
+            if self._digest(path) != known:
+                self.clean()
+                raise StoreChanged(f"{str(self._folder / path)!r} was edited meanwhile; nothing was written. Try again")
+        pending = Pending(entries=entries)
+        self._write(pending)
+        self._roll(pending)
+
+    def finish(self) -> None:
+        """Finish what is pending, and clear away what never was. Raises StoreDamaged, touching nothing, if edited."""
+        pending = self._load()
+        if pending is None:
+            self.clean()
+            return
+        log.warning("finishing a change that was left half done", extra={"folder": str(self._folder)})
+        self._roll(pending)
+
+    def keep_edited(self) -> tuple[str, ...]:
+        """Drop the pending change: edited files stay, all others go back. Returns the edited ones."""
+        pending = self._load()
+        if pending is None or not (edited := self._edited(pending)):
+            self.finish()
+            return ()
+        kept = tuple(entry for entry in pending.entries if entry.path not in edited)
+        if not pending.dropping:
+            kept = tuple(entry.turned() for entry in kept)
+        # The choice is written down first: from here on there is one way to go, whoever goes it.
+        dropped = Pending(entries=kept, dropping=True)
+        self._write(dropped)
+        self._roll(dropped)
+        return tuple(edited)
+
+    def finish_over_edited(self) -> tuple[tuple[str, str], ...]:
+        """Finish the pending change, edited files saved beside first. Returns each edited file and its copy's name."""
+        pending = self._load()
+        if pending is None or not (edited := self._edited(pending)):
+            self.finish()
+            return ()
+        saved: list[tuple[str, str]] = []
+        entries: list[Entry] = []
+        for entry in pending.entries:
+            data = self._disk.read_bytes(self._folder / entry.path)
+            if entry.path not in edited:
+                entries.append(entry)
+            elif data is None:
+                entries.append(entry.model_copy(update={"before": None, "undo": ""}))
+                saved.append((entry.path, "nothing: the file was gone"))
+            else:
+                saved.append((entry.path, self._save_beside(entry.path, data)))
+                undo = f"{entry.content or entry.undo}.edited"
+                self._put(self._txn / undo, data)
+                entries.append(entry.model_copy(update={"before": digest(data), "undo": undo}))
+        self._disk.fsync_dir(self._txn)
+        over = pending.model_copy(update={"entries": tuple(entries)})
+        self._write(over)
+        self._roll(over)
+        return tuple(saved)
+
+    def clean(self) -> None:
+        """Remove staged files that no journal names. Only while nothing is pending."""
+        for name in self._disk.list_names(self._txn):
+            self._disk.remove(self._txn / name)
+
+    def _stage(self, number: int, one: Replacement) -> Entry:
+        content, undo = f"{number}.after", f"{number}.before" if one.before is not None else ""
+        self._put(self._txn / content, one.after)
+        if undo:
+            # A second name costs nothing; the file's own name moves on to the new content, and this one stays as it is.
+            try:
+                self._disk.link(self._folder / one.path, self._txn / undo)
+            except OSError:  # a file system without links, or a file that went away: the digests are checked next
+                self._put(self._txn / undo, self._disk.read_bytes(self._folder / one.path) or b"")
+        return Entry(path=one.path, before=one.before, after=digest(one.after), content=content, undo=undo)
+
+    def _roll(self, pending: Pending) -> None:
+        now = {entry.path: self._digest(entry.path) for entry in pending.entries}
+        if edited := [entry.path for entry in pending.entries if now[entry.path] not in (entry.before, entry.after)]:
+            raise self._refused(edited)
+        # Everything that is needed is looked at before anything is touched.
+        todo = [(entry, self._content(entry)) for entry in pending.entries if now[entry.path] != entry.after]
+        for entry, data in todo:
+            self._replace(self._folder / entry.path, data)
+        # Also of files that were in place already: who put them there may have died before this.
+        for folder in sorted({(self._folder / entry.path).parent for entry in pending.entries}):
+            self._disk.fsync_dir(folder)
+        self._disk.remove(self._path)
+        self._disk.fsync_dir(self._folder)
+        self.clean()
+
+    def _replace(self, target: Path, data: bytes | None) -> None:
+        if data is None:
+            self._disk.remove(target)
+            return
+        known = self._disk.stat(target)
+        fresh = self._txn / "next"
+        self._put(fresh, data, mode=known.mode if known else None)
+        self._disk.rename(fresh, target)
+
+    def _content(self, entry: Entry) -> bytes | None:
+        if entry.after is None:
+            return None
+        data = self._disk.read_bytes(self._txn / entry.content)
+        if data is None or digest(data) != entry.after:
+            raise StoreDamaged(
+                f"{str(self._path)!r}: a change was left half done, and what it needs for {entry.path!r}, "
+                f"{str(self._txn / entry.content)!r}, is not what it must be. Nothing was touched; bring that file "
+                f"back from a copy, or keep the records as they are and move {self._path.name!r} away"
+            )
+        return data
+
+    def _edited(self, pending: Pending) -> list[str]:
+        return [one.path for one in pending.entries if self._digest(one.path) not in (one.before, one.after)]
+
+    def _digest(self, path: str) -> str | None:
+        data = self._disk.read_bytes(self._folder / path)
+        return None if data is None else digest(data)
+
+    def _load(self) -> Pending | None:
+        data = self._disk.read_bytes(self._path)
+        if data is None:
+            return None
+        try:
+            return Pending.model_validate_json(data)
+        except ValidationError:
+            raise StoreDamaged(
+                f"{str(self._path)!r} is not what the store wrote there; nothing was touched. Bring it back from a "
+                "copy, or keep the records as they are and move it away"
+            ) from None
+
+    def _write(self, pending: Pending) -> None:
+        fresh = self._txn / "journal"
+        self._put(fresh, pending.model_dump_json(indent=2).encode())
+        self._disk.rename(fresh, self._path)
+        self._disk.fsync_dir(self._folder)
+
+    def _put(self, path: Path, data: bytes, *, mode: int | None = None) -> None:
+        self._disk.remove(path)
+        self._disk.write_new(path, data, mode=mode)
+        self._disk.fsync_file(path)
+
+    def _save_beside(self, path: str, data: bytes) -> str:
+        target = self._folder / path
+        number = 1
+        while (there := self._disk.read_bytes(beside := target.with_name(f"{target.name}.edited-{number}"))) != data:
+            if there is None:
+                self._replace(beside, data)
+                self._disk.fsync_dir(beside.parent)
+                break
+            number += 1
+        return beside.name
+
+    def _refused(self, edited: Sequence[str]) -> StoreDamaged:
+        names = ", ".join(repr(str(self._folder / path)) for path in edited)
+        return StoreDamaged(
+            f"{names} was edited while a change was half done; nothing was touched. There are two ways out: "
+            "`daper records recover --keep-edited` keeps the edited file and drops the change from the others, as if "
+            "it had never begun; `daper records recover --finish` saves the edited file beside as NAME.edited-N and "
+            "then completes the change"
+        )

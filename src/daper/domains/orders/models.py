@@ -1,0 +1,199 @@
+"""Orders and inventory rows as types, parsed once from the raw JSON; fields that are not named here are ignored."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict
+
+from daper.domains.orders.fields import Amount, Id, Moment, Text, Whole
+from daper.domains.orders.statuses import CLOSED, PAYMENT_ASKED, UNPAID, WITHOUT_APPROVAL, OrderStatus, normal
+
+_MINISTRY = re.compile(
+    r"ministry[\s_-]+(of[\s_-]+magic[\s_-]+)?(approval|consent)|consent of the ministry", re.IGNORECASE
+)
+_PROHIBITED = re.compile(r"\b(prohibited|banned|illegal)\b", re.IGNORECASE)
+_NO = frozenset({"", "0", "no", "none", "false", "not-required", "not-needed"})
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Line(_Row):
+    """One line of an order."""
+
+    item_id: Id
+    item_name: Text = ""
+    quantity: Whole
+    unit_price: Amount | None = None
+    total_price: Amount | None = None
+
+
+class StatusChange(_Row):
+    """One change of status, as our tools note it."""
+
+    status: Text = ""
+    at: Moment | None = None
+
+
+class Restock(_Row):
+    """What was ordered from a supplier for one order. `taken` is what the order took out of the stock on delivery."""
+
+    item_id: Id
+    quantity: Whole
+    state: Text = ""
+    taken: Whole | None = None
+
+    @property
+    def on_order(self) -> bool:
+        """Whether the supplier has still to deliver."""
+        return self.state == "ordered"
+
+
+class Approval(_Row):
+    """An approval that was asked for, or given."""
+
+    approver: Text = ""
+    at: Moment | None = None
+
+
+class Order(_Row):
+    """One order."""
+
+    order_id: Id
+    customer_name: Text = ""
+    customer_id: Text = ""
+    order_date: Moment | None = None
+    status: Text = ""
+    items: tuple[Line, ...] = ()
+    subtotal: Amount | None = None
+    tax: Amount | None = None
+    shipping: Amount | None = None
+    total: Amount | None = None
+    payment_method: Text = ""
+    status_history: tuple[StatusChange, ...] = ()
+    restocks: tuple[Restock, ...] = ()
+    approval: Approval | None = None
+    approval_request: Approval | None = None
+
+    @property
+    def state(self) -> str:
+        """The status, normalised."""
+        return normal(self.status)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to do for this order."""
+        return self.state in CLOSED
+
+    @property
+    def parked(self) -> bool:
+        """Whether a person keeps it on hold."""
+        return self.state == normal(OrderStatus.ON_HOLD)
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether its payment is missing, refused, or asked for."""
+        return self.state in UNPAID
+
+    @property
+    def payment_asked(self) -> bool:
+        """Whether the customer has been asked to see to the payment."""
+        return self.state == PAYMENT_ASKED
+
+    @property
+    def approved(self) -> bool:
+        """Whether an approval is recorded, or the status says so."""
+        return self.approval is not None or self.state == normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)
+
+    @property
+    def approval_asked(self) -> bool:
+        """Whether an approval has been asked for and not been answered; a person may set the status back."""
+        asked = self.approval_request is not None and self.state not in WITHOUT_APPROVAL
+        return not self.approved and (asked or self.state == normal(OrderStatus.APPROVAL_REQUESTED))
+
+    @property
+    def quantities(self) -> dict[str, int]:
+        """How many of each item, over all lines."""
+        totals: dict[str, int] = {}
+        for line in self.items:
+            totals[line.item_id] = totals.get(line.item_id, 0) + line.quantity
+        return totals
+
+    @property
+    def last_moved(self) -> datetime | None:
+        """When the status last changed, or the order date when that is not known."""
+        known = [change.at for change in self.status_history if change.at is not None]
+        return known[-1] if known else self.order_date
+
+    def need(self, item_id: str) -> int:
+        """How many of an item the order still needs from the stock: ordered less what restocks have brought it."""
+        brought = sum(
+            restock.quantity if restock.taken is None else restock.taken
+            for restock in self.restocks
+            if restock.item_id == item_id and not restock.on_order
+        )
+        return max(0, self.quantities.get(item_id, 0) - brought)
+
+    def waits_for_restock(self, item_id: str) -> bool:
+        """Whether a restock of this item is on its way. A hand-set status without restocks counts for all items."""
+        if self.state == normal(OrderStatus.RESTOCK_ORDERED) and not self.restocks:
+            return True
+        return any(restock.on_order and restock.item_id == item_id for restock in self.restocks)
+
+
+class StockRow(_Row):
+    """One row of the inventory."""
+
+    item_id: Id
+    item_name: Text = ""
+    category: Text = ""
+    current_stock: Whole
+    reserved_stock: Whole = 0
+    available_stock: Whole | None = None
+    reorder_quantity: Whole = 0
+    max_stock_level: Whole | None = None
+    unit_cost: Amount | None = None
+    supplier: Text = ""
+    supplier_contact: Text = ""
+    status: Text = ""
+    special_requirements: object = None
+    restrictions: object = None
+
+    @property
+    def available(self) -> int:
+        """What can be sold: as the row says, or current less reserved."""
+        return self.current_stock - self.reserved_stock if self.available_stock is None else self.available_stock
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the Ministry has to approve a sale."""
+        return _asks_ministry(self.special_requirements) or _asks_ministry(self.restrictions)
+
+    @property
+    def prohibited(self) -> bool:
+        """Whether it may not be sold at all: its status or category says so, or a restriction is exactly that word."""
+        words = [self.status, self.category]
+        return any(_PROHIBITED.search(word) for word in words) or any(
+            _PROHIBITED.fullmatch(text.strip()) for text in _texts(self.restrictions)
+        )
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        # A JSON object of any shape: its keys stand for the flags that are set.
+        flags = cast("Mapping[object, object]", value)
+        return [str(key) for key, flag in flags.items() if flag is not None and normal(str(flag)) not in _NO]
+    if isinstance(value, list | tuple):
+        # A JSON list of any shape.
+        members = cast("list[object] | tuple[object, ...]", value)
+        return [text for member in members for text in _texts(member)]
+    return []
+
+
+def _asks_ministry(value: object) -> bool:
+    return any(_MINISTRY.search(text) for text in _texts(value))

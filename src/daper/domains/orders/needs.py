@@ -1,0 +1,59 @@
+"""What an order lacks, looked up in one snapshot: stock, approvals, items that may be sold. Pure."""
+
+from enum import StrEnum
+
+from daper.domains.orders.models import Order
+from daper.domains.orders.world import World
+
+
+class OrderProblem(StrEnum):
+    """The kinds of problem that the rules know."""
+
+    PAYMENT_PENDING = "payment-pending"
+    PAYMENT_DENIED = "payment-denied"
+    INVENTORY_SHORT = "inventory-short"
+    RESTRICTED_WITHOUT_APPROVAL = "restricted-without-approval"
+    PROHIBITED_ITEM = "prohibited-item"
+    UNKNOWN_ITEM = "unknown-item"
+    TOTALS_MISMATCH = "totals-mismatch"
+    STUCK = "stuck"
+
+
+def short_of(order: Order, world: World, item_id: str) -> int:
+    """How many of an item are missing for an order; 0 or less if there are enough, or the item is not known."""
+    row, need = world.stock.get(item_id), order.need(item_id)
+    return 0 if row is None or need == 0 else need - row.available
+
+
+def short_items(order: Order, world: World) -> tuple[str, ...]:
+    """The items of an order that are short and not yet on their way."""
+    return tuple(
+        item for item in order.quantities if short_of(order, world, item) > 0 and not order.waits_for_restock(item)
+    )
+
+
+def unapproved_items(order: Order, world: World) -> tuple[str, ...]:
+    """The restricted items of an order that nobody has approved; those that somebody was asked about count too."""
+    return () if order.approved else tuple(item for item in order.quantities if restricted(world, item))
+
+
+def hold_reasons(order: Order, world: World) -> tuple[OrderProblem, ...]:
+    """Why a person has to look at this order before anything else is done to it."""
+    reasons: list[OrderProblem] = []
+    if any(prohibited(world, item) for item in order.quantities):
+        reasons.append(OrderProblem.PROHIBITED_ITEM)
+    if any(item not in world.stock for item in order.quantities):
+        reasons.append(OrderProblem.UNKNOWN_ITEM)
+    return tuple(reasons)
+
+
+def restricted(world: World, item_id: str) -> bool:
+    """Whether an item may only be sold with an approval."""
+    row = world.stock.get(item_id)
+    return row is not None and row.needs_approval
+
+
+def prohibited(world: World, item_id: str) -> bool:
+    """Whether an item may not be sold at all."""
+    row = world.stock.get(item_id)
+    return row is not None and row.prohibited

@@ -1,0 +1,159 @@
+"""What the rules propose for each finding, and what they leave to a person. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from daper.core.models import Finding, Proposal
+from daper.domains.orders.arguments import ToolName
+from daper.domains.orders.models import Order
+from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items, unapproved_items
+from daper.domains.orders.rules import restock_fingerprint, shown
+from daper.domains.orders.terms import REQUEST_LENGTH, field, obstacle, quantity_bounds
+from daper.domains.orders.world import World, world_of
+from daper.ports import ProposalSet, Record
+
+# Plausible constants: how often each request has been the right answer is not measured.
+_SURE: Mapping[OrderProblem, float] = {
+    OrderProblem.PAYMENT_PENDING: 0.8,
+    OrderProblem.PAYMENT_DENIED: 0.9,
+    OrderProblem.INVENTORY_SHORT: 0.95,
+    OrderProblem.RESTRICTED_WITHOUT_APPROVAL: 0.95,
+    OrderProblem.PROHIBITED_ITEM: 0.9,
+    OrderProblem.UNKNOWN_ITEM: 0.85,
+}
+
+# Tools in the order in which they must run on one record: whether it may be sold, whether it is paid, then the stock.
+_ANSWERS: tuple[tuple[ToolName, frozenset[OrderProblem]], ...] = (
+    (ToolName.HOLD_ORDER, frozenset({OrderProblem.PROHIBITED_ITEM, OrderProblem.UNKNOWN_ITEM})),
+    (ToolName.REQUEST_APPROVAL, frozenset({OrderProblem.RESTRICTED_WITHOUT_APPROVAL})),
+    (ToolName.REQUEST_PAYMENT_UPDATE, frozenset({OrderProblem.PAYMENT_PENDING, OrderProblem.PAYMENT_DENIED})),
+    (ToolName.ORDER_INVENTORY, frozenset({OrderProblem.INVENTORY_SHORT})),
+)
+
+_BY_HAND: Mapping[OrderProblem, str] = {
+    OrderProblem.TOTALS_MISMATCH: "no tool changes amounts: check them against the invoice and correct them by hand",
+    OrderProblem.STUCK: "no tool moves a parcel: ask the warehouse what became of it, then set the status by hand",
+}
+
+_WHY: Mapping[ToolName, str] = {
+    ToolName.HOLD_ORDER: "Nothing may be shipped before a person has looked at the items of this order.",
+    ToolName.REQUEST_APPROVAL: "A restricted item may only be sold with an approval, and none is recorded.",
+    ToolName.REQUEST_PAYMENT_UPDATE: "The order cannot go on before the customer sees to the payment.",
+    ToolName.ORDER_INVENTORY: "The order cannot be completed from the stock; the supplier has to bring the rest.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """One order with what was found wrong with it."""
+
+    order: Order
+    findings: Sequence[Finding]
+    world: World
+    approvers: Sequence[str]
+
+
+def propose(findings: Sequence[Finding], records: Sequence[Record], *, approvers: Sequence[str]) -> ProposalSet:
+    """A tool for each finding that one fits, in the order in which they must run; the reason for each other one."""
+    world = world_of(records)
+    by_record: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_record.setdefault(finding.record_id, []).append(finding)
+    proposals: list[Proposal] = []
+    for record_id, found in by_record.items():
+        order = world.orders.get(record_id)
+        if order is not None:
+            proposals += _for_order(_Case(order=order, findings=found, world=world, approvers=approvers))
+    answered = {fingerprint for proposal in proposals for fingerprint in proposal.answers}
+    left = {
+        finding.fingerprint: _why_not(finding, world) for finding in findings if finding.fingerprint not in answered
+    }
+    return ProposalSet(proposals=tuple(proposals), for_person=left)
+
+
+def _for_order(case: _Case) -> Iterator[Proposal]:
+    for tool, kinds in _ANSWERS:
+        found = [finding for finding in case.findings if _kind(finding) in kinds]
+        if not found:
+            continue
+        if tool is ToolName.ORDER_INVENTORY:
+            yield from _restocks(case, found)
+        elif obstacle(tool, case.order, case.world) is None:
+            yield _proposal(case, tool, _arguments(tool, case), found)
+
+
+def _restocks(case: _Case, found: Sequence[Finding]) -> Iterator[Proposal]:
+    by_fingerprint = {finding.fingerprint: finding for finding in found}
+    for item in short_items(case.order, case.world):
+        finding = by_fingerprint.get(restock_fingerprint(case.order, item))
+        if finding is None or obstacle(ToolName.ORDER_INVENTORY, case.order, case.world, item=item) is not None:
+            continue
+        row = case.world.stock[item]
+        least, most = quantity_bounds(case.order, row)
+        arguments: dict[str, JsonValue] = {
+            "inventory_to_order": item,
+            "inventory_description": field(row.item_name),
+            "quantity": min(most, max(least, row.reorder_quantity)),
+        }
+        yield _proposal(case, ToolName.ORDER_INVENTORY, arguments, [finding])
+
+
+def _arguments(tool: ToolName, case: _Case) -> dict[str, JsonValue]:
+    order = case.order
+    if tool is ToolName.REQUEST_APPROVAL:
+        return {"approver": case.approvers[0], "approval_request_contents": _request(order, case.world)}
+    if tool is ToolName.REQUEST_PAYMENT_UPDATE:
+        return {
+            "customer_id": field(order.customer_id),
+            "customer_name": field(order.customer_name),
+            "original_payment_method": field(order.payment_method),
+        }
+    return {"reason": str(hold_reasons(order, case.world)[0])}
+
+
+def _request(order: Order, world: World) -> str:
+    items = unapproved_items(order, world)
+    listed = ", ".join(f"{order.quantities[item]} x {shown(world.stock[item].item_name or item)}" for item in items[:3])
+    more = f" and {len(items) - 3} more" if len(items) > 3 else ""
+    text = f"Please approve order {order.order_id} of {shown(order.customer_name)}: {listed}{more}."
+    return shown(text, longest=REQUEST_LENGTH - 50)
+
+
+def _proposal(case: _Case, tool: ToolName, arguments: dict[str, JsonValue], found: Iterable[Finding]) -> Proposal:
+    answered = list(found)
+    return Proposal(
+        record_id=case.order.order_id,
+        tool=tool,
+        arguments={"order_id": case.order.order_id} | arguments,
+        answers=tuple(finding.fingerprint for finding in answered),
+        confidence_score=min(_SURE[OrderProblem(finding.kind)] for finding in answered),
+        rationale=_WHY[tool],
+    )
+
+
+def _kind(finding: Finding) -> OrderProblem | None:
+    return OrderProblem(finding.kind) if finding.kind in set(OrderProblem) else None
+
+
+def _why_not(finding: Finding, world: World) -> str:
+    order, kind = world.orders.get(finding.record_id), _kind(finding)
+    if order is None:
+        return f"order {finding.record_id!r} is no longer in the store: look whether it was removed on purpose"
+    if kind is None:
+        return "no tool fits what was found: read it and decide"
+    if kind in _BY_HAND:
+        return _BY_HAND[kind]
+    reasons = hold_reasons(order, world)
+    if reasons:
+        return f"waits behind the hold of this order ({', '.join(reasons)}): decide on that first"
+    tool = next(tool for tool, kinds in _ANSWERS if kind in kinds)
+    return _obstacles(tool, order, world, finding) or f"{tool} does not fit the order as it is now: look at it again"
+
+
+def _obstacles(tool: ToolName, order: Order, world: World, finding: Finding) -> str | None:
+    if tool is not ToolName.ORDER_INVENTORY:
+        return obstacle(tool, order, world)
+    items = [item for item in short_items(order, world) if restock_fingerprint(order, item) == finding.fingerprint]
+    return obstacle(tool, order, world, item=items[0]) if items else None

@@ -1,0 +1,176 @@
+"""What can be wrong with an order: one small rule per problem, all pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+from pydantic import JsonValue
+
+from daper.core.models import Finding
+from daper.core.text import visible
+from daper.domains.orders.models import Line, Order
+from daper.domains.orders.needs import OrderProblem, prohibited, short_items, unapproved_items
+from daper.domains.orders.statuses import IN_PROGRESS, PAYMENT_DENIED, PAYMENT_PENDING
+from daper.domains.orders.world import World, world_of
+from daper.ports import Record
+
+DOMAIN = "orders"
+STUCK_AFTER = timedelta(days=14)
+_CENT = Decimal("0.01")
+
+
+def detect(records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
+    """What is wrong with the orders among these records. Raises StoreDamaged for a record that cannot be parsed."""
+    world = world_of(records)
+    return tuple(finding for order in world.orders.values() for finding in judge(order, world, today))
+
+
+def judge(order: Order, world: World, today: datetime) -> tuple[Finding, ...]:
+    """What is wrong with one order. An order is stuck only if nothing else explains why it does not move."""
+    if order.closed:
+        return ()
+    if order.parked:
+        return tuple(_totals(order))
+    found = (*_payment(order), *_stock(order, world), *_items(order, world), *_totals(order))
+    return found or tuple(_stuck(order, today))
+
+
+def shown(text: object, *, longest: int = 80) -> str:
+    """Text from a record, made safe and short for a sentence of ours."""
+    return visible(text, longest=longest)
+
+
+def money(amount: Decimal) -> str:
+    """An amount to the cent."""
+    return f"{amount.quantize(_CENT, ROUND_HALF_UP):f}"
+
+
+def restock_fingerprint(order: Order, item_id: str) -> str:
+    """The fingerprint of "this order is short of this item"."""
+    facts: dict[str, JsonValue] = _short_facts(order, item_id)
+    return Finding.fingerprint_of(DOMAIN, order.order_id, OrderProblem.INVENTORY_SHORT, facts)
+
+
+def _short_facts(order: Order, item_id: str) -> dict[str, JsonValue]:
+    return {"item": item_id, "quantity": order.quantities[item_id]}
+
+
+def _finding(
+    order: Order, kind: OrderProblem, issue: str, facts: dict[str, JsonValue], evidence: Iterable[str] = ()
+) -> Finding:
+    return Finding(
+        record_id=order.order_id,
+        kind=kind,
+        issue=shown(issue, longest=200),
+        evidence=tuple(shown(line, longest=200) for line in evidence),
+        fingerprint=Finding.fingerprint_of(DOMAIN, order.order_id, kind, facts),
+    )
+
+
+def _quantities(order: Order, items: Iterable[str]) -> dict[str, JsonValue]:
+    return {item: order.quantities[item] for item in items}
+
+
+def _payment(order: Order) -> Iterator[Finding]:
+    total = "unknown" if order.total is None else money(order.total)
+    facts: dict[str, JsonValue] = {"total": total, "payment_method": order.payment_method}
+    evidence = (f"status {shown(order.status)}", f"total {total} by {shown(order.payment_method)}")
+    if order.state in PAYMENT_PENDING:
+        yield _finding(order, OrderProblem.PAYMENT_PENDING, f"The payment of {total} has not come in.", facts, evidence)
+    elif order.state in PAYMENT_DENIED:
+        yield _finding(order, OrderProblem.PAYMENT_DENIED, f"The payment of {total} was refused.", facts, evidence)
+
+
+def _stock(order: Order, world: World) -> Iterator[Finding]:
+    for item in short_items(order, world):
+        row, need = world.stock[item], order.need(item)
+        yield _finding(
+            order,
+            OrderProblem.INVENTORY_SHORT,
+            f"{need} of {shown(row.item_name)} ({shown(item)}) are needed, {row.available} are available.",
+            _short_facts(order, item),
+            (
+                f"in stock {row.current_stock}, reserved {row.reserved_stock}, available {row.available}",
+                f"short by {need - row.available}",
+            ),
+        )
+
+
+def _items(order: Order, world: World) -> Iterator[Finding]:
+    unapproved = unapproved_items(order, world)
+    if unapproved and not order.approval_asked:
+        yield _about_items(
+            order, world, OrderProblem.RESTRICTED_WITHOUT_APPROVAL, unapproved, "Needs the approval of the Ministry"
+        )
+    forbidden = [item for item in order.quantities if prohibited(world, item)]
+    if forbidden:
+        yield _about_items(order, world, OrderProblem.PROHIBITED_ITEM, forbidden, "Must not be sold")
+    unknown = [item for item in order.quantities if item not in world.stock]
+    if unknown:
+        yield _about_items(order, world, OrderProblem.UNKNOWN_ITEM, unknown, "Is not in the inventory")
+
+
+def _about_items(order: Order, world: World, kind: OrderProblem, items: Sequence[str], what: str) -> Finding:
+    names = {line.item_id: line.item_name for line in order.items}
+    evidence = [f"{order.quantities[item]} x {shown(item)} {shown(names[item])}" for item in items[:5]]
+    evidence += [f"{shown(item)} is {shown(world.stock[item].status)}" for item in items[:5] if item in world.stock]
+    listed = ", ".join(shown(names[item] or item) for item in items[:3]) + (" and more" if len(items) > 3 else "")
+    return _finding(order, kind, f"{what}: {listed}.", {"items": _quantities(order, items)}, evidence)
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(_CENT, ROUND_HALF_UP)
+
+
+def _line_gap(index: int, line: Line) -> Iterator[str]:
+    if line.unit_price is None or line.total_price is None:
+        return
+    right = _cents(line.unit_price * line.quantity)
+    if right != _cents(line.total_price):
+        yield f"line {index}: {line.quantity} x {line.unit_price} is {right}, not {line.total_price}"
+
+
+def _gaps(order: Order) -> Iterator[str]:
+    for index, line in enumerate(order.items, start=1):
+        yield from _line_gap(index, line)
+    lines = [line.total_price for line in order.items if line.total_price is not None]
+    if order.subtotal is not None and order.items and len(lines) == len(order.items):
+        right = _cents(sum(lines, Decimal(0)))
+        if right != _cents(order.subtotal):
+            yield f"the lines add up to {right}, not to the subtotal {order.subtotal}"
+    if order.subtotal is not None and order.total is not None:
+        right = _cents(order.subtotal + (order.tax or 0) + (order.shipping or 0))
+        if right != _cents(order.total):
+            yield f"subtotal, tax and shipping add up to {right}, not to the total {order.total}"
+
+
+def _fact(amount: Decimal | None) -> str | None:
+    return None if amount is None else money(amount)
+
+
+def _totals(order: Order) -> Iterator[Finding]:
+    gaps = list(_gaps(order))
+    if gaps:
+        parts: Mapping[str, Decimal | None] = {
+            "subtotal": order.subtotal,
+            "tax": order.tax,
+            "shipping": order.shipping,
+            "total": order.total,
+        }
+        facts: dict[str, JsonValue] = {name: _fact(value) for name, value in parts.items()}
+        facts["lines"] = [
+            [line.item_id, line.quantity, _fact(line.unit_price), _fact(line.total_price)] for line in order.items
+        ]
+        yield _finding(order, OrderProblem.TOTALS_MISMATCH, "The amounts do not add up.", facts, gaps[:5])
+
+
+def _stuck(order: Order, today: datetime) -> Iterator[Finding]:
+    since = order.last_moved
+    if order.state in IN_PROGRESS and since is not None and today - since > STUCK_AFTER:
+        yield _finding(
+            order,
+            OrderProblem.STUCK,
+            f"Nothing has moved for {(today - since).days} days.",
+            {"items": _quantities(order, order.quantities)},
+            (f"status {shown(order.status)} since {since:%Y-%m-%d}",),
+        )

@@ -1,0 +1,28 @@
+"""What an order's status means: whose turn it is, and whether anybody still has to do something."""
+
+from enum import StrEnum
+
+
+class OrderStatus(StrEnum):
+    """The statuses that our tools write, spelled as in the data."""
+
+    APPROVAL_REQUESTED = "approval-requested"
+    APPROVED_PREPARING_SHIPMENT = "approved-preparing-shipment"
+    RESTOCK_ORDERED = "restock-ordered"
+    PAYMENT_UPDATE_REQUESTED = "payment_update_requested"
+    ON_HOLD = "on-hold"
+    COMPLETED = "completed"
+
+
+def normal(status: str) -> str:
+    """A status without the differences that mean nothing: case, outer blanks, `_` or a blank for `-`."""
+    return status.strip().lower().replace("_", "-").replace(" ", "-")
+
+
+PAYMENT_PENDING = frozenset({"pending-payment", "payment-pending"})
+PAYMENT_DENIED = frozenset({"payment-denied", "payment-declined", "payment-failed"})
+PAYMENT_ASKED = normal(OrderStatus.PAYMENT_UPDATE_REQUESTED)
+UNPAID = PAYMENT_PENDING | PAYMENT_DENIED | {PAYMENT_ASKED}
+WITHOUT_APPROVAL = frozenset({"pending-approval", "approval-denied"})
+IN_PROGRESS = frozenset({"priority-processing", normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)})
+CLOSED = frozenset({"completed", "cancelled", "canceled", "delivered", "refunded", "returned", "shipped", "closed"})

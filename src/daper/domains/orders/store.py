@@ -1,0 +1,272 @@
+"""The JSON store: the records in a few files that a person can read, changed together with their ledger and outbox."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from daper.clock import new_id
+from daper.core.base import Wire
+from daper.core.digests import canonical, digest
+from daper.core.errors import ActionFailed, StoreChanged, StoreDamaged, StoreError
+from daper.domains.orders import ledger
+from daper.domains.orders.disk import Disk, PosixDisk
+from daper.domains.orders.documents import DocumentFiles, Documents, absent
+from daper.domains.orders.journal import Journal, Replacement
+from daper.domains.orders.ledger import LedgerRow, Message
+from daper.domains.orders.lock import FolderLock
+
+_ABOUT = "store.json"
+_READ_TRIES = 5
+
+
+class StoreAbout(Wire):
+    """What a store says of itself: its id, for good; and of its data the name, the "today", who answers in play."""
+
+    store_id: str = ""
+    dataset: str
+    as_of: datetime | None = None
+    counterparty: str | None = None
+
+
+def version_of(record: Mapping[str, object]) -> str:
+    """The version of a record: a digest of its content, because people edit these files by hand."""
+    return digest(canonical(record))[:32]
+
+
+class StoreChange:
+    """A change in the making. `documents` are private: change them freely; nothing is written before the end."""
+
+    def __init__(self, documents: dict[str, dict[str, object]], folder: Path, disk: Disk) -> None:
+        self.documents = documents
+        self._folder = folder
+        self._disk = disk
+        self._rows: dict[str, bytes] = {}
+
+    @property
+    def rows(self) -> Mapping[str, bytes]:
+        """The new files of ledger and outbox, by path within the store."""
+        return self._rows
+
+    def row(self, key: str) -> LedgerRow | None:
+        """The ledger row of a key: written by this change, or before."""
+        path = ledger.row_path(key)
+        data = self._rows.get(path) or self._disk.read_bytes(self._folder / path)
+        return None if data is None else ledger.from_bytes(LedgerRow, data, path=self._folder / path)
+
+    def write_row(self, row: LedgerRow) -> None:
+        """Record what happened for a key. Raises ActionFailed when the ledger has a row of that key."""
+        path = ledger.row_path(row.key)
+        if self._taken(path):
+            raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
+        self._rows[path] = ledger.to_bytes(row)
+
+    def send(self, message: Message) -> None:
+        """Put a message into the outbox."""
+        number = 1
+        while self._taken(path := ledger.message_path(message.key, number)):
+            number += 1
+        self._rows[path] = ledger.to_bytes(message)
+
+    def _taken(self, path: str) -> bool:
+        return path in self._rows or self._disk.stat(self._folder / path) is not None
+
+
+class JsonStore:
+    """The records of one folder: `orders` is its file `orders.json`. Safe to use from many threads and processes.
+
+    Methods block, for at most `lock_wait` plus the work itself. All may raise StoreBusy (somebody holds the records),
+    StoreDamaged (a file is not what it must be) and StoreError (the disk refuses).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        documents: Sequence[str],
+        disk: Disk | None = None,
+        lock_wait: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._folder = folder
+        self._disk = disk or PosixDisk()
+        self._lock = FolderLock(folder, wait=lock_wait)
+        self._journal = Journal(folder, self._disk)
+        self._documents = DocumentFiles(folder, names=documents, disk=self._disk, journal=self._journal)
+
+    @property
+    def folder(self) -> Path:
+        """Where the records are."""
+        return self._folder
+
+    def install(self, texts: Mapping[str, str], *, about: StoreAbout) -> bool:
+        """Bring the records of a new store, under a fresh id. False, and nothing done, if it is one already.
+
+        Records without a store file are somebody's own: they stay, and the store gets an id and no claims about them.
+        """
+        if self._disk.stat(self._folder / _ABOUT) is not None and not self._journal.pending():
+            return False
+        with self._holding(new=True), self._disk_errors():
+            if self._disk.stat(self._folder / _ABOUT) is not None:
+                return False
+            files = self._documents.files.values()
+            missing = [file for file in files if self._disk.stat(self._folder / file) is None]
+            if missing and len(missing) < len(files):
+                raise StoreDamaged(
+                    f"{str(self._folder)!r} has some records, but not {', '.join(missing)}; nothing was touched. Bring "
+                    "what is missing, or have all replaced by the shipped records with `daper records reset`"
+                )
+            if not missing:
+                self._replace_all({}, StoreAbout(store_id=new_id(), dataset="own"))
+            else:
+                self._replace_all(texts, about.model_copy(update={"store_id": new_id()}))
+            return True
+
+    def reset(self, texts: Mapping[str, str], *, about: StoreAbout) -> None:
+        """Replace all records, whatever is in their files; the store's id, ledger and outbox stay."""
+        with self._holding(new=True), self._disk_errors():
+            known = self._disk.read_bytes(self._folder / _ABOUT)
+            store_id = self._about(known).store_id if known is not None else new_id()
+            self._replace_all(texts, about.model_copy(update={"store_id": store_id}))
+
+    def about(self) -> StoreAbout:
+        """What the store says of itself."""
+        self._settle()
+        with self._disk_errors():
+            return self._about(self._disk.read_bytes(self._folder / _ABOUT))
+
+    def read(self) -> Documents:
+        """All records, as they were together at one moment; not to be changed.
+
+        Finishes a change that was left half done. Raises StoreChanged when the files never stand still.
+        """
+        for _ in range(_READ_TRIES):
+            with self._disk_errors():
+                found = self._documents.read_quietly()
+            if found is not None:
+                return found
+            self._settle()
+        with self._holding(), self._disk_errors():
+            found = self._documents.read_quietly()
+        if found is None:
+            raise StoreChanged(f"the records in {str(self._folder)!r} are being edited right now. Try again")
+        return found
+
+    @contextmanager
+    def change(self) -> Generator[StoreChange]:
+        """Change records, ledger and outbox together: all of it at the end of the block, or nothing if that raises.
+
+        Others wait meanwhile, so nothing in the block may wait for a network. Raises StoreChanged when somebody edited
+        a file under the change.
+        """
+        with self._holding():
+            with self._disk_errors():
+                texts = self._documents.texts()
+                documents = {name: self._documents.parse(name, text) for name, text in texts.items()}
+                change = StoreChange(documents, self._folder, self._disk)
+            yield change
+            with self._disk_errors():
+                self._commit(change, texts)
+
+    def ledger_row(self, key: str) -> LedgerRow | None:
+        """The ledger row of a key, or None: no such effect has happened yet."""
+        self._settle()
+        path = self._folder / ledger.row_path(key)
+        with self._disk_errors():
+            data = self._disk.read_bytes(path)
+        return None if data is None else ledger.from_bytes(LedgerRow, data, path=path)
+
+    def outbox(self) -> tuple[Message, ...]:
+        """Every message ever sent, the oldest first."""
+        self._settle()
+        folder = self._folder / "outbox"
+        found: list[Message] = []
+        with self._disk_errors():
+            for name in self._disk.list_names(folder):
+                if name.endswith(".json") and (data := self._disk.read_bytes(folder / name)) is not None:
+                    found.append(ledger.from_bytes(Message, data, path=folder / name))
+        return tuple(sorted(found, key=lambda message: message.at))
+
+    def recover(self, *, keep_edited: bool) -> str:
+        """Get past a half-done change that met an edited file; says what was done.
+
+        `keep_edited`: the edited file stays and the change is dropped from all others, ledger included. Otherwise the
+        edited file is saved beside and the change is completed. Either may be repeated, also after a crash in it.
+        """
+        with self._holding(finish=False), self._disk_errors():
+            if not self._journal.pending():
+                self._journal.clean()
+                return f"nothing is half done in {str(self._folder)!r}"
+            if keep_edited:
+                kept = self._journal.keep_edited()
+                done = f"kept {', '.join(kept)} as edited and dropped the change that was half done" if kept else ""
+            else:
+                saved = self._journal.finish_over_edited()
+                beside = ", ".join(f"{path} beside as {name}" for path, name in saved)
+                done = f"saved {beside}, then completed the change that was half done" if saved else ""
+            return done or "no file was edited; completed the change that was half done"
+
+    @contextmanager
+    def _holding(self, *, new: bool = False, finish: bool = True) -> Generator[None]:
+        with ExitStack() as stack:
+            with self._disk_errors():
+                if new:
+                    self._disk.make_folder(self._folder)
+                elif self._disk.stat(self._folder) is None:
+                    raise absent(self._folder)
+                stack.enter_context(self._lock.hold())
+                self._make_folders()
+                if finish:
+                    self._journal.finish()
+            yield
+
+    def _make_folders(self) -> None:
+        made = [self._folder / name for name in ("ledger", "outbox", "txn")]
+        made = [folder for folder in made if self._disk.stat(folder) is None]
+        for folder in made:
+            self._disk.make_folder(folder)
+        if made:
+            self._disk.fsync_dir(self._folder)
+            self._disk.fsync_dir(self._folder.parent)
+
+    @contextmanager
+    def _disk_errors(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = error.filename or str(self._folder)
+            raise StoreError(
+                f"the disk refuses {where!r}: {error.strerror}. Mend that; a change that had begun is then finished or "
+                "dropped as a whole"
+            ) from error
+
+    def _settle(self) -> None:
+        if self._journal.pending():
+            with self._holding():
+                pass
+
+    def _about(self, data: bytes | None) -> StoreAbout:
+        path = self._folder / _ABOUT
+        if data is None:
+            raise absent(path)
+        return ledger.from_bytes(StoreAbout, data, path=path)
+
+    def _replace_all(self, texts: Mapping[str, str], about: StoreAbout) -> None:
+        contents = {self._documents.files[name]: text.encode("utf-8") for name, text in texts.items()}
+        contents[_ABOUT] = ledger.to_bytes(about)
+        known = {path: self._disk.read_bytes(self._folder / path) for path in contents}
+        self._journal.commit(
+            [
+                Replacement(path=path, before=None if (old := known[path]) is None else digest(old), after=data)
+                for path, data in contents.items()
+                if data != known[path]
+            ],
+            unchanged={},
+        )
+
+    def _commit(self, change: StoreChange, texts: Mapping[str, bytes]) -> None:
+        changed = self._documents.changes(change.documents, texts)
+        changed += [Replacement(path=path, before=None, after=data) for path, data in change.rows.items()]
+        if changed:
+            unchanged = {self._documents.files[name]: digest(text) for name, text in texts.items()}
+            self._journal.commit(changed, unchanged=unchanged)
+            self._documents.remember(changed)

@@ -1,0 +1,54 @@
+"""Taking an effect back: exactly, once, and only while nobody has touched what it wrote."""
+
+import asyncio
+from abc import abstractmethod
+
+from daper.core.outcomes import Effect, OutcomeStatus
+from daper.domains.orders.counterparty import SIMULATED
+from daper.domains.orders.store import StoreChange
+from daper.domains.orders.transaction import Job, OrderTool, outdated
+from daper.domains.orders.world import Raw, raw_orders, records_for, world_of
+from daper.ports import ToolCall
+
+
+class UndoableOrderTool(OrderTool):
+    """A tool whose effect can be taken back: exactly, and only while nobody has touched what it wrote."""
+
+    async def undo(self, call: ToolCall, effect: Effect, *, key: str) -> Effect:
+        """Take the effect back, or say why not: `undone` or `undo-blocked`. Idempotent by `key`."""
+        return await asyncio.to_thread(self._undo, call, effect, key)
+
+    @abstractmethod
+    def take_back(self, job: Job, effect: Effect, *, key: str) -> None:
+        """Undo the change on the rows of a job, which are exactly as the effect left them."""
+
+    def _undo(self, call: ToolCall, effect: Effect, key: str) -> Effect:
+        store = self.store()
+        simulated = store.about().counterparty == SIMULATED
+        with store.change() as change:
+            recorded = change.row(key)
+            if recorded is not None:
+                return recorded.effect
+            if why := self._undo_refusal(call, effect, change):
+                return Effect(status=OutcomeStatus.UNDO_BLOCKED, evidence=why)
+            world = world_of(records_for(change.documents, raw := _named(change, call.record_id)))
+            order = world.orders[call.record_id]
+            job = Job(call=call, documents=change.documents, raw=raw[0], order=order, simulated=simulated)
+            job.wrote = list(effect.wrote)
+            before = self.figures(job)
+            self.take_back(job, effect, key=key)
+            undone = self.finish(change, job, before).model_copy(update={"status": OutcomeStatus.UNDONE})
+            self.record(change, call, "undo", undone, key=key)
+            return undone
+
+    def _undo_refusal(self, call: ToolCall, effect: Effect, change: StoreChange) -> tuple[str, ...]:
+        row = change.row(call.key)
+        if row is None or row.kind != "effect":
+            return ("the ledger has no such effect; there is nothing to take back",)
+        if effect.wrote != row.effect.wrote:
+            return ("the effect is not the one that the ledger recorded",)
+        return outdated(effect.wrote, change.documents, since="the repair wrote it")
+
+
+def _named(change: StoreChange, order_id: str) -> list[Raw]:
+    return [raw for raw in raw_orders(change.documents) if raw.get("order_id") == order_id]

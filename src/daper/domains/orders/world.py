@@ -1,0 +1,154 @@
+"""Orders and the inventory rows of their items, parsed from raw records and looked up by id."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from daper.core.errors import StoreDamaged
+from daper.core.text import visible
+from daper.domains.orders.models import Order, StockRow
+from daper.domains.orders.store import version_of
+from daper.ports import Record
+
+ORDERS_FILE = "orders.json"
+STOCK_FILE = "inventory.json"
+_ORDERS = "orders"
+_STOCK = "inventory"
+
+Document = Mapping[str, object]
+Raw = dict[str, object]
+RowT = TypeVar("RowT", bound=BaseModel)
+
+
+def order_ref(order_id: str) -> str:
+    """The ref of an order."""
+    return f"{_ORDERS}/{order_id}"
+
+
+def stock_ref(item_id: str) -> str:
+    """The ref of an inventory row."""
+    return f"{_STOCK}/{item_id}"
+
+
+def is_order(record: Record) -> bool:
+    """Whether a record is an order; the others are inventory rows."""
+    return record.ref.startswith(f"{_ORDERS}/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """One snapshot: orders by id, inventory rows by item id, and the version of each by ref."""
+
+    orders: Mapping[str, Order]
+    stock: Mapping[str, StockRow]
+    versions: Mapping[str, str]
+
+    def versions_of(self, refs: Iterable[str]) -> dict[str, str]:
+        """The versions of those refs that exist."""
+        return {ref: self.versions[ref] for ref in refs if ref in self.versions}
+
+
+def world_of(records: Iterable[Record]) -> World:
+    """The records, typed. Raises StoreDamaged naming the record, the place in it and the value that does not fit."""
+    orders: dict[str, Order] = {}
+    stock: dict[str, StockRow] = {}
+    versions: dict[str, str] = {}
+    for record in records:
+        versions[record.ref] = record.version
+        if is_order(record):
+            orders[record.record_id] = parse(Order, record.data, place=f"record {record.ref!r}, ")
+        else:
+            stock[record.record_id] = parse(StockRow, record.data, place=f"record {record.ref!r}, ")
+    return World(orders=orders, stock=stock, versions=versions)
+
+
+def raw_orders(documents: Mapping[str, Document]) -> list[Raw]:
+    """The order rows themselves, to be changed in place. Raises StoreDamaged if the file has no list of objects."""
+    return _rows(documents, ORDERS_FILE, _ORDERS)
+
+
+def raw_stock(documents: Mapping[str, Document]) -> list[Raw]:
+    """The inventory rows themselves, to be changed in place. Raises StoreDamaged if the file has no list of objects."""
+    return _rows(documents, STOCK_FILE, _STOCK)
+
+
+def check(documents: Mapping[str, Document]) -> None:
+    """Raises StoreDamaged for the first row that cannot be parsed, or whose id is there twice."""
+    _check(raw_orders(documents), Order, file=ORDERS_FILE, name=_ORDERS, key="order_id")
+    _check(raw_stock(documents), StockRow, file=STOCK_FILE, name=_STOCK, key="item_id")
+
+
+def find(rows: Iterable[Raw], key: str, value: str) -> Raw | None:
+    """The row whose `key` is `value`, or None."""
+    return next((row for row in rows if row.get(key) == value), None)
+
+
+def current_version(documents: Mapping[str, Document], ref: str) -> str | None:
+    """The version that a ref has now, or None if there is no such record."""
+    kind, _, name = ref.partition("/")
+    row = None
+    if kind == _ORDERS:
+        row = find(raw_orders(documents), "order_id", name)
+    elif kind == _STOCK:
+        row = find(raw_stock(documents), "item_id", name)
+    return None if row is None else version_of(row)
+
+
+def records_for(documents: Mapping[str, Document], orders: Iterable[Raw]) -> tuple[Record, ...]:
+    """These order rows as records, with the inventory rows of their items."""
+    found = [_record(order_ref(str(row["order_id"])), str(row["order_id"]), row) for row in orders]
+    wanted = {str(line.get("item_id")) for record in found for line in _lines(record.data)}
+    stock = [row for row in raw_stock(documents) if row.get("item_id") in wanted]
+    return (*found, *(_record(stock_ref(str(row["item_id"])), str(row["item_id"]), row) for row in stock))
+
+
+def parse(model: type[RowT], data: Mapping[str, object], *, place: str) -> RowT:
+    """A raw row as a model. Raises StoreDamaged naming the place and the value."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        spot = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+        missing = first["type"] == "missing"
+        held = "is missing" if missing else f"holds {visible(repr(first['input']), longest=80)}: {first['msg']}"
+        raise StoreDamaged(
+            f"{place}{spot.removeprefix('.') if place.endswith(' ') else spot} {held}; "
+            "nothing was changed. Correct it in the file, or restore the shipped data: daper records reset"
+        ) from error
+
+
+def _record(ref: str, record_id: str, row: Raw) -> Record:
+    return Record(ref=ref, record_id=record_id, version=version_of(row), data=row)
+
+
+def _lines(data: Mapping[str, object]) -> list[Raw]:
+    lines = data.get("items")
+    if not isinstance(lines, list):
+        return []
+    # JSON values of unknown shape: what is no object is refused by `check` and `world_of`.
+    return [cast("Raw", line) for line in cast("list[object]", lines) if isinstance(line, dict)]
+
+
+def _rows(documents: Mapping[str, Document], file: str, name: str) -> list[Raw]:
+    rows = documents.get(file, {}).get(name)
+    if not isinstance(rows, list):
+        raise StoreDamaged(f"{file}: {name!r} must be a list; got {visible(repr(rows), longest=80)}")
+    # JSON values of unknown shape: checked one by one below, and returned as they are so that changes stay in place.
+    values = cast("list[object]", rows)
+    for index, row in enumerate(values):
+        if not isinstance(row, dict):
+            raise StoreDamaged(f"{file}: {name}[{index}] must be an object; got {visible(repr(row), longest=80)}")
+    return cast("list[Raw]", values)
+
+
+def _check(rows: list[Raw], model: type[Order] | type[StockRow], *, file: str, name: str, key: str) -> None:
+    seen: dict[object, int] = {}
+    for index, row in enumerate(rows):
+        parse(model, row, place=f"{file}: {name}[{index}]")
+        first = seen.setdefault(row[key], index)
+        if first != index:
+            raise StoreDamaged(
+                f"{file}: {name}[{index}].{key} holds {row[key]!r}, which {name}[{first}] has too; give each its own"
+            )

@@ -1,0 +1,65 @@
+"""How a person decides from the command line: y or n on a terminal, or named actions and edits."""
+
+import json
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from daper.core.errors import DecisionRefused
+from daper.core.models import Decision, IdentityProof, Person, Verdict
+from daper.core.views import PlanView
+from daper.entrypoints.cli.exits import UsageError
+from daper.entrypoints.cli.running import ask_line
+from daper.settings import Settings
+
+DOOR = "cli"
+
+
+def who_asks(settings: Settings, *, claimed: str | None = None) -> Person:
+    """The person at this terminal; `--as` and USER_NAME are claims, the login name is not."""
+    if claimed:
+        return Person(name=claimed, how=IdentityProof.CLAIMED)
+    how = IdentityProof.OS_USER if settings.user_is_login else IdentityProof.CLAIMED
+    return Person(name=settings.user, how=how)
+
+
+async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None:
+    """y approves, n rejects, empty or end of input leaves the plan open."""
+    while True:
+        answer = await ask_line(f"{question} [y]es, [n]o, empty leaves it open: ")
+        match (answer or "").lower():
+            case "y" | "yes":
+                return Verdict.APPROVE
+            case "n" | "no":
+                return Verdict.REJECT
+            case "":
+                return None
+            case _:
+                continue
+
+
+def whole_plan(plan: PlanView, verdict: Verdict, *, by: Person, comment: str = "") -> Decision:
+    """One verdict on every action of a plan. Raises DecisionRefused where not all of it was shown."""
+    if plan.total_actions > len(plan.actions):
+        raise DecisionRefused(
+            f"the plan has {plan.total_actions} actions, and only {len(plan.actions)} were shown; "
+            "name the ones you mean with --action"
+        )
+    verdicts = {action.id: verdict for action in plan.actions}
+    return Decision(plan_digest=plan.digest, verdicts=verdicts, by=by, door=DOOR, comment=comment)
+
+
+def parse_edits(edits: Sequence[str]) -> dict[str, dict[str, JsonValue]]:
+    """`a1.quantity=250` as {"a1": {"quantity": 250}}. A value is JSON where it can be, else text. Raises UsageError."""
+    parsed: dict[str, dict[str, JsonValue]] = {}
+    for edit in edits:
+        target, equals, text = edit.partition("=")
+        action_id, dot, argument = target.partition(".")
+        if not (equals and dot and action_id and argument):
+            raise UsageError(f"--edit {edit!r} does not read as ACTION.ARGUMENT=VALUE, like a1.quantity=250")
+        try:
+            value: JsonValue = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        parsed.setdefault(action_id, {})[argument] = value
+    return parsed

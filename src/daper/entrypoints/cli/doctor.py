@@ -1,0 +1,97 @@
+"""`daper doctor`: what is configured, what answers, what is missing, and how to mend it."""
+
+from dataclasses import dataclass
+
+from daper.adapters.temporal.connect import connect, search_attributes_registered
+from daper.adapters.temporal.embedded import find_temporal
+from daper.bootstrap import open_domains, open_service
+from daper.clock import utc_now
+from daper.core.errors import DaperError
+from daper.core.models import Scope
+from daper.entrypoints.cli.exits import Exit
+from daper.entrypoints.cli.output import console, print_json, say, table
+from daper.entrypoints.cli.parameters import Json
+from daper.entrypoints.cli.running import run_to_end
+from daper.service.records import RecordsService
+from daper.settings import Settings, load_settings, shown
+from daper.workflows.queues import activity_queue
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    what: str
+
+
+def doctor(*, as_json: Json = False) -> int:
+    """What is configured, what answers, what is missing and how to mend it. Exit 0 if a repair could run now.
+
+    Parameters
+    ----------
+    as_json
+        Print one JSON document.
+    """
+    rows = shown()
+    settings = load_settings()
+    checks = run_to_end(_check(settings))
+    if as_json:
+        print_json(
+            {
+                "settings": [vars(row) for row in rows],
+                "warnings": list(settings.warnings(open_domains(settings))),
+                "checks": [vars(check) for check in checks],
+            }
+        )
+    else:
+        screen = console()
+        table(screen, ("setting", "value", "from", "what it is"), [(r.name, r.value, r.source, r.help) for r in rows])
+        for warning in settings.warnings():
+            say(screen, f"warning: {warning}")
+        for check in checks:
+            say(screen, f"{'ok     ' if check.ok else 'MISSING'} {check.name}: {check.what}")
+    return Exit.OK if all(check.ok for check in checks) else Exit.ERROR
+
+
+async def _check(settings: Settings) -> list[Check]:
+    checks = [_binary()]
+    stores: list[str] = []
+    domains = open_domains(settings)
+    records = RecordsService(domains=domains)
+    for name in domains:
+        try:
+            found = await records.list(name, Scope(), now=utc_now(), most=0)
+            stores.append(found.store.store_id)
+            checks.append(Check(f"records of {name}", True, f"{found.total} in {found.store.place}"))
+        except DaperError as error:
+            checks.append(Check(f"records of {name}", False, str(error)))
+    return [*checks, *await _check_temporal(settings, stores)]
+
+
+def _binary() -> Check:
+    try:
+        return Check("embedded Temporal", True, str(find_temporal()))
+    except DaperError as error:
+        return Check("embedded Temporal", False, str(error))
+
+
+async def _check_temporal(settings: Settings, stores: list[str]) -> list[Check]:
+    name = f"Temporal at {settings.address} ({settings.address_source})"
+    try:
+        client = await connect(settings)
+        service = await open_service(settings, client=client)
+        indexed = await search_attributes_registered(client)
+        checks = [Check(name, True, f"namespace {settings.namespace}")]
+        listed = "registered" if indexed else "not registered: lists use the memo, which is fine"
+        checks.append(Check("search attributes", True, f"DaperPhase and DaperUser are {listed}"))
+        for queue in (settings.task_queue, *(activity_queue(settings.task_queue, store) for store in stores)):
+            polled = await service.workers(queue)
+            who = ", ".join(polled) or "none; start one: daper worker"
+            checks.append(Check(f"worker on {queue}", bool(polled), who))
+        for line in await service.stuck():
+            checks.append(Check("repair", False, line))
+    except DaperError as error:
+        return [Check(name, False, str(error))]
+    return checks

@@ -1,0 +1,115 @@
+"""`daper repair list`, `show` and `report`."""
+
+from daper.adapters.reports.render import markdown_report
+from daper.bootstrap import open_service
+from daper.core.errors import UserError
+from daper.core.messages import PageArgs
+from daper.core.outcomes import RepairResult
+from daper.core.views import RepairView
+from daper.entrypoints.cli.answers import who_asks
+from daper.entrypoints.cli.document import repair_document
+from daper.entrypoints.cli.exits import Exit
+from daper.entrypoints.cli.following import Following, exit_code, how_to_decide
+from daper.entrypoints.cli.output import console, print_json, say, table
+from daper.entrypoints.cli.parameters import Flag, Json
+from daper.entrypoints.cli.running import run_to_end
+from daper.entrypoints.cli.story import decided, plan_lines, result_lines
+from daper.settings import load_settings
+
+
+def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
+    """The newest repairs, whoever started them.
+
+    Parameters
+    ----------
+    limit
+        How many.
+    as_json
+        Print one JSON document.
+    """
+
+    async def run() -> int:
+        service = await open_service(load_settings())
+        lines = await service.list(limit=limit)
+        if as_json:
+            print_json({"repairs": [line.model_dump(mode="json") for line in lines]})
+            return Exit.OK
+        rows = [(line.repair_id, line.phase, line.user, f"{line.started_at:%Y-%m-%d %H:%M:%S}") for line in lines]
+        table(console(), ("repair", "phase", "user", "started (UTC)"), rows)
+        return Exit.OK
+
+    return run_to_end(run())
+
+
+def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json = False) -> int:
+    """One repair: its phase, the plan that waits or was decided, and how it ended.
+
+    Parameters
+    ----------
+    repair_id
+        The id that `repair start` printed.
+    page
+        Which page of a long plan.
+    follow
+        Follow it to its end, and ask for the decision.
+    as_json
+        Print one JSON document.
+    """
+    settings = load_settings()
+    screen = console()
+
+    async def run() -> int:
+        service = await open_service(settings)
+        if follow:
+            by = who_asks(settings)
+            following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
+            return await following.to_the_end(repair_id)
+        look = await service.look(repair_id, PageArgs(page=page))
+        if as_json:
+            print_json(repair_document(look))
+        else:
+            for line in _look_lines(look):
+                say(screen, line)
+        return exit_code(look)
+
+    return run_to_end(run())
+
+
+def _look_lines(look: RepairView | RepairResult) -> list[str]:
+    if isinstance(look, RepairResult):
+        return [f"{look.repair_id}: {look.phase}", *map(decided, look.decisions), *result_lines(look)]
+    lines = [f"{look.repair_id}: {look.phase} since {look.phase_since:%Y-%m-%d %H:%M:%S} UTC"]
+    if look.message:
+        lines.append(look.message)
+    if look.plan is not None:
+        lines += plan_lines(look.plan, domain=look.domain)
+    if look.decision is not None:
+        lines.append(decided(look.decision))
+    if look.decide_by is not None:
+        lines += how_to_decide(look)
+    return lines
+
+
+def report(repair_id: str, *, as_json: Json = False) -> int:
+    """The report of an ended repair, as Markdown.
+
+    Parameters
+    ----------
+    repair_id
+        The id that `repair start` printed.
+    as_json
+        Print the whole result as one JSON document.
+    """
+
+    async def run() -> int:
+        service = await open_service(load_settings())
+        result = await service.ended(repair_id)
+        if result is None:
+            raise UserError(f"repair {repair_id!r} has not ended; see: daper repair show {repair_id}")
+        if as_json:
+            print_json(repair_document(result))
+        else:
+            console().print(markdown_report(result), soft_wrap=True)
+        return exit_code(result)
+
+    return run_to_end(run())

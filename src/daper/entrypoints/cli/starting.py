@@ -1,0 +1,106 @@
+"""`daper repair start`."""
+
+from datetime import timedelta
+
+from daper.bootstrap import open_service
+from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
+from daper.entrypoints.cli.answers import who_asks
+from daper.entrypoints.cli.exits import Exit, UsageError
+from daper.entrypoints.cli.following import Following
+from daper.entrypoints.cli.output import console, print_json, say
+from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names
+from daper.entrypoints.cli.running import Interrupted, run_to_end
+from daper.service.requests import Started, StartRepair
+from daper.settings import Settings, load_settings
+
+
+def start(
+    *,
+    auto_approve: Flag = False,
+    record: Names = NONE,
+    again: Flag = False,
+    dry_run: Flag = False,
+    no_wait: Flag = False,
+    status: str | None = None,
+    limit: int = DEFAULT_PROBLEMS,
+    domain: str | None = None,
+    approval_timeout: timedelta | None = None,
+    as_json: Json = False,
+) -> int:
+    """Start a repair, follow it live, and ask for the decision.
+
+    y approves, n rejects, an empty answer leaves it open. Ctrl-C stops following; the repair goes on. With no terminal
+    and no --auto-approve it stops following where the plan waits, and prints how to decide.
+
+    Parameters
+    ----------
+    auto_approve
+        Approve by policy, within its limits of risk, number and money; what it does not cover waits for a person.
+    record
+        Only this record, without detection. May be given several times.
+    again
+        Also propose what is suppressed: rejected, tried too often, or waiting elsewhere.
+    dry_run
+        Plan, and stop there.
+    no_wait
+        Print the id and return at once.
+    status
+        Only records with this status.
+    limit
+        How many problems one repair takes on, at most 500.
+    domain
+        Which records; see DAPER_DOMAIN.
+    approval_timeout
+        How long the plan waits for a decision, for example 12h; see DAPER_APPROVAL_TIMEOUT.
+    as_json
+        Print one JSON document when it ends or waits.
+    """
+    settings = load_settings()
+    if not 1 <= limit <= MOST_PROBLEMS:
+        raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
+    order = StartRepair(
+        requested_by=who_asks(settings),
+        domain=domain or settings.domain,
+        scope=Scope(record_ids=tuple(dict.fromkeys(record)), status=status, limit=limit),
+        auto_approve=auto_approve,
+        dry_run=dry_run,
+        again=again or bool(record),
+        approval_timeout=approval_timeout or settings.approval_timeout,
+        decision_valid_for=settings.decision_valid_for,
+    )
+    return _start(settings, order, no_wait=no_wait, as_json=as_json)
+
+
+def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bool) -> int:
+    screen, by = console(), order.requested_by
+    started: list[str] = []
+
+    async def run() -> int:
+        service = await open_service(settings)
+        begun = await service.start(order)
+        started.append(begun.repair_id)
+        if not as_json:
+            for line in _opening(settings, begun, by=by.name):
+                say(screen, line)
+        elif no_wait:
+            print_json(begun)
+        if no_wait:
+            return Exit.OK
+        following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
+        return await following.to_the_end(begun.repair_id)
+
+    try:
+        return run_to_end(run())
+    except Interrupted as interrupted:
+        if started and not as_json:
+            say(screen, f"Not following any more; the repair goes on: daper repair show {started[0]} --follow")
+        return interrupted.exit_code
+
+
+def _opening(settings: Settings, begun: Started, *, by: str) -> tuple[str, ...]:
+    where = f"[{settings.address}], Namespace: [{settings.namespace}], Task Queue: [{settings.task_queue}]"
+    return (
+        f"Client connection: {where} ({settings.address_source})",
+        f"Records: {begun.place} (store {begun.store_id})",
+        f"{by}'s Repair Workflow started with ID: {begun.repair_id}",
+    )

@@ -1,0 +1,32 @@
+"""`daper worker`."""
+
+import logging
+import sys
+
+from daper.adapters.temporal.connect import connect
+from daper.entrypoints.cli.exits import Exit
+from daper.entrypoints.cli.running import Interrupted, run_to_end
+from daper.entrypoints.worker import work_until_cancelled
+from daper.settings import Settings, load_settings
+
+
+def work() -> int:
+    """Run a worker against the configured Temporal until Ctrl-C or SIGTERM; effects in flight finish first.
+
+    It works on the task queue and on the queue of each store under DAPER_HOME.
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        run_to_end(_work(load_settings()))
+    except Interrupted:
+        sys.stderr.write("worker stopped\n")
+    return Exit.OK
+
+
+async def _work(settings: Settings) -> None:
+    def ready(queues: tuple[str, ...]) -> None:
+        where = f"[{settings.address}], Namespace: [{settings.namespace}] ({settings.address_source})"
+        sys.stderr.write(f"Client connection: {where}\nWorker ready on: {', '.join(queues)}\n")
+        sys.stderr.flush()
+
+    await work_until_cancelled(await connect(settings), settings, ready=ready)

@@ -1,0 +1,262 @@
+"""RepairService: the one way to start, see, follow, decide, stop and list repairs."""
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateStage
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+
+from daper.clock import new_id
+from daper.core.decisions import decision_id, refuse_identity, who
+from daper.core.errors import DecisionRefused, NotFound, Unreachable
+from daper.core.ids import repair_id as make_repair_id
+from daper.core.messages import Nudge, PageArgs, RepairRequest
+from daper.core.models import Decision, RecordedDecision
+from daper.core.outcomes import RepairResult
+from daper.core.phases import Phase
+from daper.core.views import RepairView
+from daper.ports import Domain, Reports
+from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
+from daper.service.translate import RepairOver, temporal_errors
+from daper.service.watching import Watches
+from daper.workflows.queues import activity_queue
+from daper.workflows.repair import PHASE_ATTRIBUTE, PHASE_MEMO, USER_ATTRIBUTE, WORKFLOW_NAME, RepairAgentWorkflow
+
+ANSWER_WITHIN = timedelta(seconds=3)
+USER_MEMO = "daper_user"
+
+Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
+
+
+class RepairService:
+    """Repairs on one Temporal namespace and task queue. A repair is addressed by its id alone."""
+
+    def __init__(
+        self, *, client: Client, queue: str, domains: Mapping[str, Domain], reports: Reports, indexed: bool
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._domains = domains
+        self._reports = reports
+        self._indexed = indexed
+        self._watches = Watches(client)
+
+    async def start(self, order: StartRepair) -> Started:
+        """Start a repair on the local store of its domain. Raises NotFound for an unknown domain."""
+        domain = self._domains.get(order.domain)
+        if domain is None:
+            raise NotFound(f"there is no domain {order.domain!r}; installed: {', '.join(sorted(self._domains))}")
+        store = await domain.store()
+        repair_id = make_repair_id(order.requested_by.name, new_id())
+        request = RepairRequest(
+            repair_id=repair_id,
+            store_id=store.store_id,
+            activity_queue=activity_queue(self._queue, store.store_id),
+            indexed=self._indexed,
+            **dict(order),
+        )
+        user = order.requested_by.name
+        attributes = TypedSearchAttributes([SearchAttributePair(USER_ATTRIBUTE, user)]) if self._indexed else None
+        with temporal_errors(repair_id, queue=self._queue):
+            await self._client.start_workflow(
+                RepairAgentWorkflow.run,
+                request,
+                id=repair_id,
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                memo={USER_MEMO: user},
+                search_attributes=attributes,
+                static_summary=f"Repair {order.domain} for {user}"[:200],
+            )
+        return Started(repair_id=repair_id, queue=self._queue, store_id=store.store_id, place=store.place)
+
+    async def look(self, repair_id: str, page: PageArgs | None = None) -> RepairView | RepairResult:
+        """An open repair as it stands, or the result of an ended one.
+
+        Raises NotFound, or Unreachable when no worker answers or the repair is stuck.
+        """
+        ended = await self.ended(repair_id)
+        return ended if ended is not None else await self._view(repair_id, page or PageArgs())
+
+    async def ended(self, repair_id: str) -> RepairResult | None:
+        """The result of an ended repair, None while it is open. Raises NotFound.
+
+        Where Temporal no longer keeps the repair, its report on this machine answers.
+        """
+        handle = self._handle(repair_id)
+        try:
+            with temporal_errors(repair_id, queue=self._queue):
+                described = await handle.describe(rpc_timeout=ANSWER_WITHIN)
+                if described.status is WorkflowExecutionStatus.RUNNING:
+                    return None
+                if described.status is WorkflowExecutionStatus.COMPLETED:
+                    return await handle.result(rpc_timeout=ANSWER_WITHIN)
+        except NotFound:
+            written = await self._reports.read(repair_id)
+            if written is None:
+                raise
+            return written
+        status = described.status.name.lower() if described.status else "gone"
+        raise Unreachable(
+            f"repair {repair_id!r} was {status} from outside and left no result; its effects are in the records' ledger"
+        )
+
+    async def follow(self, repair_id: str) -> AsyncGenerator[RepairView | RepairResult | Silence]:
+        """Every look at a repair that shows something new, and at last its result.
+
+        Raises Unreachable if no worker answers at the beginning; later silence is reported and waited out.
+        """
+        seen, answered = 0, False
+        async with self._watches.on(repair_id) as watch:
+            while True:
+                with temporal_errors(repair_id, queue=self._queue):
+                    seen = await watch.changed_since(seen)
+                if watch.closed:
+                    break
+                try:
+                    yield await self._view(repair_id, PageArgs(size=100))
+                    answered = True
+                except Unreachable as error:
+                    if not answered:
+                        raise
+                    yield Silence(message=str(error))
+        result = await self.ended(repair_id)
+        if result is not None:
+            yield result
+
+    async def decide(self, repair_id: str, decision: Decision) -> DecisionReceipt:
+        """Answer the plan of a repair. Raises DecisionRefused with the reason, NotFound, Unreachable."""
+        if refusal := refuse_identity(decision):
+            raise DecisionRefused(refusal)
+        before = await self.look(repair_id)
+        if isinstance(before, RepairResult):
+            return _after_the_end(before, decision)
+        if before.decision is not None and decision_id(before.decision.decision) == decision_id(decision):
+            return DecisionReceipt(recorded=before.decision, repeated=True)
+        try:
+            with temporal_errors(repair_id, queue=self._queue, asks_worker=True):
+                update = await self._handle(repair_id).start_update(
+                    RepairAgentWorkflow.decide,
+                    decision,
+                    id=decision_id(decision),
+                    wait_for_stage=WorkflowUpdateStage.COMPLETED,
+                    rpc_timeout=ANSWER_WITHIN,
+                )
+                recorded = await update.result(rpc_timeout=ANSWER_WITHIN)
+        except RepairOver:
+            ended = await self.ended(repair_id)
+            if ended is None:
+                raise
+            return _after_the_end(ended, decision)
+        return DecisionReceipt(recorded=recorded)
+
+    async def stop(self, repair_id: str, *, by: str, reason: str = "") -> None:
+        """Ask a repair to end; effects in flight are settled first. Raises NotFound, DecisionRefused if it is over."""
+        try:
+            with temporal_errors(repair_id, queue=self._queue):
+                await self._handle(repair_id).signal(
+                    RepairAgentWorkflow.stop, Nudge(by=by, reason=reason), rpc_timeout=ANSWER_WITHIN
+                )
+        except RepairOver as error:
+            raise DecisionRefused(
+                f"repair {repair_id!r} is already over; see: daper repair show {repair_id}"
+            ) from error
+
+    async def list(self, *, limit: int = 20) -> tuple[RepairLine, ...]:
+        """The newest repairs first. Temporal's list lags behind by up to a second."""
+        lines: list[RepairLine] = []
+        with temporal_errors("", queue=self._queue):
+            found = self._client.list_workflows(
+                f"WorkflowType = '{WORKFLOW_NAME}'", limit=limit, rpc_timeout=ANSWER_WITHIN
+            )
+            async for execution in found:
+                lines.append(await self._line(execution))
+        return tuple(lines)
+
+    async def stuck(self, *, limit: int = 20) -> tuple[str, ...]:
+        """Open repairs that a worker tries to go on with, and cannot; each with the reason."""
+        found: list[str] = []
+        with temporal_errors("", queue=self._queue):
+            running = self._client.list_workflows(
+                f"WorkflowType = '{WORKFLOW_NAME}' AND ExecutionStatus = 'Running'",
+                limit=limit,
+                rpc_timeout=ANSWER_WITHIN,
+            )
+            async for execution in running:
+                if why := await self._stuck(execution.id):
+                    found.append(why)
+        return tuple(found)
+
+    async def workers(self, queue: str) -> tuple[str, ...]:
+        """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
+        seen: dict[str, None] = {}
+        with temporal_errors("", queue=queue):
+            for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+                described = await self._client.workflow_service.describe_task_queue(
+                    DescribeTaskQueueRequest(
+                        namespace=self._client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+                    ),
+                    timeout=ANSWER_WITHIN,
+                )
+                seen |= dict.fromkeys(poller.identity for poller in described.pollers)
+        return tuple(seen)
+
+    async def _line(self, execution: WorkflowExecution) -> RepairLine:
+        memo = await execution.memo()
+        phase = execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO)
+        if execution.status is not WorkflowExecutionStatus.RUNNING and (phase is None or not Phase(phase).ended):
+            phase = execution.status.name if execution.status else "gone"
+        return RepairLine(
+            repair_id=execution.id,
+            phase=str(phase or "not begun"),
+            user=str(memo.get(USER_MEMO, "")),
+            started_at=execution.start_time,
+            ended_at=execution.close_time,
+        )
+
+    async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
+        try:
+            with temporal_errors(repair_id, queue=self._queue, asks_worker=True):
+                return await self._handle(repair_id).query(RepairAgentWorkflow.view, page, rpc_timeout=ANSWER_WITHIN)
+        except Unreachable as error:
+            if stuck := await self._stuck(repair_id):
+                raise Unreachable(stuck) from error
+            raise
+
+    async def _stuck(self, repair_id: str) -> str | None:
+        """Why a repair cannot go on although a worker is there, or None: its task is tried again and again."""
+        with temporal_errors(repair_id, queue=self._queue):
+            described = await self._handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN)
+            attempt = described.raw_description.pending_workflow_task.attempt
+            if attempt <= 1:
+                return None
+            message = "no reason recorded"
+            async for event in self._handle(repair_id).fetch_history_events(rpc_timeout=ANSWER_WITHIN):
+                if event.HasField("workflow_task_failed_event_attributes"):
+                    message = event.workflow_task_failed_event_attributes.failure.message
+        return (
+            f"repair {repair_id!r} is stuck: {message} (attempt {attempt}; it goes on when a mended worker is started)"
+        )
+
+    def _handle(self, repair_id: str) -> Handle:
+        return self._client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id)
+
+
+def _after_the_end(result: RepairResult, decision: Decision) -> DecisionReceipt:
+    for recorded in result.decisions:
+        if decision_id(recorded.decision) == decision_id(decision):
+            return DecisionReceipt(recorded=recorded, repeated=True)
+    raise DecisionRefused(
+        f"repair {result.repair_id!r} ended as {result.phase} at {result.ended_at:%Y-%m-%d %H:%M:%S} UTC; "
+        f"{_decided(result.decisions)}nothing waits for a decision"
+    )
+
+
+def _decided(decisions: tuple[RecordedDecision, ...]) -> str:
+    if not decisions:
+        return ""
+    last = decisions[-1]
+    return f"decided by {who(last.decision.by)} at {last.decided_at:%H:%M:%S} UTC; "

@@ -1,0 +1,187 @@
+"""Runs what was approved, each effect once, and takes back what did not help."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
+
+with workflow.unsafe.imports_passed_through():
+    from daper.activities.repair import RepairActivities
+    from daper.core.decisions import edited
+    from daper.core.digests import effect_key
+    from daper.core.grouping import independent_groups
+    from daper.core.messages import ActionRef, Applied, CycleRef, UndoInput
+    from daper.core.models import Fallback, Person, Plan, ProposedAction, RecordedDecision, Verdict
+    from daper.core.outcomes import ActionOutcome, OutcomeStatus
+    from daper.core.policy import LOW_CONFIDENCE
+    from daper.workflows import options
+
+_STOPS_ITS_RECORD = {
+    OutcomeStatus.STALE,
+    OutcomeStatus.BLOCKED,
+    OutcomeStatus.FAILED,
+    OutcomeStatus.LAPSED,
+    OutcomeStatus.UNKNOWN,
+}
+
+
+class Execution:
+    """One round: a plan, its decision, and what became of each action."""
+
+    def __init__(
+        self,
+        *,
+        cycle: CycleRef,
+        queue: str,
+        plan: Plan,
+        recorded: RecordedDecision,
+        valid_for: timedelta,
+        stopping: Callable[[], bool],
+        outcomes: dict[str, ActionOutcome],
+    ) -> None:
+        self._cycle = cycle
+        self._queue = queue
+        self._plan = plan
+        self._recorded = recorded
+        self._valid_until = recorded.decided_at + valid_for
+        self._stopping = stopping
+        self._outcomes = outcomes
+        self._written: dict[str, str] = {}
+        self._refs: dict[str, ActionRef] = {}
+        self._slots = asyncio.Semaphore(options.PARALLEL_EFFECTS)
+
+    async def run(self) -> None:
+        """Run the approved actions: groups that share no record beside each other, inside a group in plan order."""
+        await asyncio.gather(*(self._run_group(group) for group in independent_groups(self._plan.actions)))
+
+    def applied(self) -> tuple[Applied, ...]:
+        """The actions that took effect in this round, in the order in which they took it."""
+        mine = [(self._refs[action_id], self._outcomes[action_id]) for action_id in self._refs]
+        return tuple(Applied(ref=ref, outcome=outcome) for ref, outcome in mine if outcome.status.took_effect)
+
+    async def undo_or_hand_over(self, applied: Applied) -> ActionOutcome:
+        """Take one effect back if its plan said so; what cannot be settled is unknown, and a person's."""
+        if applied.ref.action.bound.if_it_does_not_help is not Fallback.UNDO:
+            return applied.outcome
+        given = UndoInput(ref=applied.ref, outcome=applied.outcome)
+        try:
+            return await workflow.execute_activity_method(
+                RepairActivities.undo_action, given, **options.settle(self._queue)
+            )
+        except ActivityError as error:
+            return applied.outcome.model_copy(
+                update={
+                    "status": OutcomeStatus.UNKNOWN,
+                    "evidence": (*applied.outcome.evidence, f"undo could not be settled: {why(error)}"),
+                }
+            )
+
+    async def _run_group(self, group: tuple[ProposedAction, ...]) -> None:
+        stopped: dict[str, str] = {}
+        for action in group:
+            record_id = action.bound.record_id
+            outcome = self._not_to_run(action, stopped.get(record_id))
+            if outcome is None:
+                async with self._slots:
+                    outcome = await self._run(action)
+            self._outcomes[action.id] = outcome
+            self._written |= outcome.wrote
+            if outcome.status in _STOPS_ITS_RECORD:
+                stopped[record_id] = f"{action.id} on the same record ended as {outcome.status}"
+
+    def _not_to_run(self, action: ProposedAction, stopped: str | None) -> ActionOutcome | None:
+        verdict = self._recorded.decision.verdicts.get(action.id)
+        if verdict is Verdict.REJECT:
+            return _outcome(action, OutcomeStatus.REJECTED, "rejected")
+        if verdict is None:
+            unsure = action.confidence_score < LOW_CONFIDENCE
+            if unsure and not isinstance(self._recorded.decision.by, Person):
+                return _outcome(action, OutcomeStatus.SKIPPED, f"confidence {action.confidence_score} is low")
+            return _outcome(action, OutcomeStatus.NOT_APPROVED, "not named in the decision")
+        if stopped:
+            return _outcome(action, OutcomeStatus.SKIPPED, stopped)
+        return None
+
+    async def _run(self, action: ProposedAction) -> ActionOutcome:
+        if self._stopping():
+            return _outcome(action, OutcomeStatus.LAPSED, "the repair was stopped before this began")
+        left = self._valid_until - workflow.now()
+        if left <= timedelta():
+            return _outcome(action, OutcomeStatus.LAPSED, f"not begun by {_stamp(self._valid_until)}")
+        return await self._apply(self._ref(action), left)
+
+    def _ref(self, action: ProposedAction) -> ActionRef:
+        to_run = edited(action, self._recorded.decision.edits.get(action.id, {}))
+        ref = ActionRef(
+            cycle=self._cycle,
+            action=to_run,
+            approved_digest=self._recorded.will_run[action.id],
+            key=effect_key(self._cycle.cycle_id, to_run.digest),
+            expected=_expected(to_run, self._written),
+        )
+        self._refs[action.id] = ref
+        return ref
+
+    async def _apply(self, ref: ActionRef, left: timedelta) -> ActionOutcome:
+        try:
+            return await workflow.execute_activity_method(
+                RepairActivities.apply_action,
+                ref,
+                **options.effect(self._queue, begin_within=left),
+            )
+        except ActivityError as error:
+            return await self._settle(ref, error)
+
+    async def _settle(self, ref: ActionRef, error: ActivityError) -> ActionOutcome:
+        """No outcome but the ledger's own: whatever ended the attempts, the tool has the last word."""
+        try:
+            settled = await workflow.execute_activity_method(
+                RepairActivities.settle_action, ref, **options.settle(self._queue)
+            )
+        except ActivityError as unsettled:
+            told = f"{why(error)}; could not be settled: {why(unsettled)}"
+            return _outcome(ref.action, OutcomeStatus.UNKNOWN, told, ref=ref)
+        if settled.outcome is not None:
+            return settled.outcome
+        if _never_started(error):
+            return _outcome(ref.action, OutcomeStatus.LAPSED, f"not begun by {_stamp(self._valid_until)}", ref=ref)
+        return _outcome(ref.action, OutcomeStatus.FAILED, why(error), ref=ref)
+
+
+def why(error: ActivityError) -> str:
+    """What ended an activity, in one line."""
+    cause = error.cause
+    if isinstance(cause, TimeoutError):
+        kind = cause.type.name.lower().replace("_", "-") if cause.type is not None else "some"
+        return f"no answer from a worker within the {kind} time"
+    return str(getattr(cause, "message", None) or cause or error)
+
+
+def _never_started(error: ActivityError) -> bool:
+    return isinstance(error.cause, TimeoutError) and error.cause.type is TimeoutType.SCHEDULE_TO_START
+
+
+def _expected(action: ProposedAction, written: Mapping[str, str]) -> dict[str, str]:
+    """The version each record must have: as planned, or as an earlier action of the same plan left it."""
+    return {ref: written.get(ref, version) for ref, version in action.bound.reads.items()}
+
+
+def _stamp(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC, until when the approval was valid"
+
+
+def _outcome(
+    action: ProposedAction, status: OutcomeStatus, evidence: str, *, ref: ActionRef | None = None
+) -> ActionOutcome:
+    return ActionOutcome(
+        action_id=action.id,
+        record_id=action.bound.record_id,
+        tool=action.bound.tool,
+        status=status,
+        arguments=action.bound.arguments,
+        evidence=(evidence,),
+        key=ref.key if ref else "",
+        digest=action.digest,
+    )

@@ -1,0 +1,64 @@
+"""Every timeout and retry policy of the workflows; nowhere else is a duration written.
+
+Attempts are bounded everywhere. How long a task may wait for a worker is not, unless said: a repair outlives its
+workers. Activities heartbeat in the background, so a killed worker is noticed within the heartbeat timeout.
+"""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityConfig
+
+PARALLEL_EFFECTS = 10
+
+HEARTBEAT = timedelta(seconds=10)
+
+
+def _retries(attempts: int, *, longest_wait: timedelta = timedelta(seconds=10)) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=2.0,
+        maximum_interval=longest_wait,
+        maximum_attempts=attempts,
+    )
+
+
+def read(queue: str) -> ActivityConfig:
+    """Looks at records, changes nothing."""
+    return ActivityConfig(
+        task_queue=queue,
+        start_to_close_timeout=timedelta(minutes=2),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=_retries(20),
+    )
+
+
+def effect(queue: str, *, begin_within: timedelta) -> ActivityConfig:
+    """Changes records once for its key. Whatever ends its attempts, `settle` has the last word."""
+    return ActivityConfig(
+        task_queue=queue,
+        schedule_to_start_timeout=begin_within,
+        start_to_close_timeout=timedelta(seconds=60),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=_retries(10, longest_wait=timedelta(seconds=2)),
+    )
+
+
+def settle(queue: str) -> ActivityConfig:
+    """Finds out whether an effect happened. Tried for long: its failure means that nobody can tell."""
+    return ActivityConfig(
+        task_queue=queue,
+        start_to_close_timeout=timedelta(seconds=60),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=_retries(100, longest_wait=timedelta(seconds=30)),
+    )
+
+
+def publish(queue: str) -> ActivityConfig:
+    """Writes down what happened."""
+    return ActivityConfig(
+        task_queue=queue,
+        start_to_close_timeout=timedelta(minutes=1),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=_retries(20),
+    )

@@ -1,0 +1,300 @@
+"""One repair cycle: detect, analyze, plan, a person approves, execute, verify, report."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from daper.core.decisions import record, refuse_decision, refuse_identity
+    from daper.core.errors import DaperError, DecisionRefused
+    from daper.core.messages import (
+        AnalyzeInput,
+        Applied,
+        ClaimInput,
+        DetectInput,
+        Nudge,
+        OpenCycleInput,
+        PageArgs,
+        PlanInput,
+        RepairRequest,
+        ReportInput,
+        VerifyInput,
+    )
+    from daper.core.models import Decision, Finding, Plan, RecordedDecision, Verdict
+    from daper.core.outcomes import OutcomeStatus, RepairResult
+    from daper.core.phases import Phase
+    from daper.core.reporting import build_report
+    from daper.core.views import RepairView
+    from daper.workflows.details import details
+    from daper.workflows.execution import Execution, why
+    from daper.workflows.state import CycleState
+    from daper.workflows.steps import Steps
+
+WORKFLOW_NAME = "RepairAgentWorkflow"
+PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperPhase")
+USER_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperUser")
+PHASE_MEMO = "daper_phase"
+
+T = TypeVar("T")
+
+
+class _Stopped(Exception):
+    """Somebody stopped the repair."""
+
+
+@workflow.defn(name=WORKFLOW_NAME, failure_exception_types=[DaperError])
+class RepairAgentWorkflow:
+    """Runs one cycle. `decide` answers its plan, `stop` ends it, `view` shows it."""
+
+    @workflow.init
+    def __init__(self, request: RepairRequest) -> None:
+        now = workflow.now()
+        self._request = request
+        self._stop_reason = ""
+        self._steps = Steps(request.activity_queue)
+        self._state = CycleState(request=request, cycle_id=str(workflow.uuid4()), started_at=now, phase_since=now)
+
+    @workflow.run
+    async def run(self, request: RepairRequest) -> RepairResult:
+        """The whole story. An ended cycle is a completed workflow, whatever its phase."""
+        story = asyncio.create_task(self._story())
+        try:
+            # Shielded: a cancelled repair settles what is in flight, and reports, before it ends.
+            await asyncio.shield(story)
+        except asyncio.CancelledError:
+            self._stop_reason = self._stop_reason or "the workflow was cancelled"
+            await story
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._state.result(workflow.now())
+
+    @workflow.update(description="Answer the plan that is waiting: approve or reject its actions.")
+    def decide(self, decision: Decision) -> RecordedDecision:
+        """Record the answer to the plan; says what will run. Refused with the reason if it does not fit."""
+        plan = self._state.plan
+        if plan is None:
+            raise DecisionRefused("no plan is waiting for a decision")
+        return self._record(plan, decision)
+
+    @decide.validator
+    def _validate_decision(self, decision: Decision) -> None:
+        state = self._state
+        refusal = refuse_identity(decision) or refuse_decision(state.phase, state.plan, state.decision, decision)
+        if self._stop_reason and not refusal:
+            refusal = "the repair is being stopped; nothing more will run"
+        if refusal:
+            raise DecisionRefused(refusal)
+
+    @workflow.signal(description="End the repair; effects in flight are settled first.")
+    def stop(self, nudge: Nudge) -> None:
+        """Ask the cycle to end."""
+        by = f" by {nudge.by}" if nudge.by else ""
+        self._stop_reason = self._stop_reason or f"stopped{by}{': ' + nudge.reason if nudge.reason else ''}"
+
+    @workflow.query(description="Where the repair stands, with a page of its plan.")
+    def view(self, page: PageArgs) -> RepairView:
+        """Where the repair stands."""
+        return self._state.view(page.page, page.size)
+
+    async def _story(self) -> None:
+        try:
+            ending = await self._cycle()
+        except _Stopped:
+            ending = Phase.CANCELLED
+            self._state.reason = self._stop_reason
+        except ActivityError as error:
+            ending = Phase.REPAIR_FAILED
+            self._state.reason = why(error)
+        await self._publish(ending)
+
+    async def _cycle(self) -> Phase:
+        self._enter(Phase.INITIALIZING)
+        await self._open()
+        suspects = self._request.scope.record_ids or await self._detect()
+        while suspects:
+            plan = await self._plan(await self._analyze(suspects))
+            if not plan.actions or self._request.dry_run:
+                return self._ending_without_actions(plan)
+            recorded = await self._ask(plan)
+            if recorded is None:
+                return Phase.APPROVAL_EXPIRED
+            await self._execute(plan, recorded)
+            if not recorded.will_run:
+                return Phase.REJECTED if _all_rejected(recorded) else Phase.REPORT_COMPLETED
+            suspects = self._lapsed(plan)
+        return Phase.REPORT_COMPLETED if self._state.plans else Phase.NO_REPAIR_NEEDED
+
+    async def _open(self) -> None:
+        scope, now = self._request.scope, workflow.now()
+        opened = await self._unless_stopped(
+            self._steps.open(
+                OpenCycleInput(
+                    domain=self._request.domain, store_id=self._request.store_id, record_ids=scope.record_ids, now=now
+                )
+            )
+        )
+        self._state.store, self._state.today = opened.store, opened.today
+
+    async def _detect(self) -> tuple[str, ...]:
+        self._enter(Phase.DETECTING_PROBLEMS)
+        given = DetectInput(cycle=self._state.cycle, scope=self._request.scope)
+        found = await self._unless_stopped(self._steps.detect(given))
+        self._state.detection = found.detection
+        return found.suspects
+
+    async def _analyze(self, suspects: tuple[str, ...]) -> tuple[Finding, ...]:
+        self._enter(Phase.ANALYZING_PROBLEMS)
+        given = AnalyzeInput(cycle=self._state.cycle, record_ids=suspects, limit=self._request.scope.limit)
+        analyzed = await self._unless_stopped(self._steps.analyze(given))
+        self._state.note_analysis(analyzed)
+        return analyzed.findings
+
+    async def _plan(self, findings: tuple[Finding, ...]) -> Plan:
+        self._enter(Phase.PLANNING_REPAIR)
+        state, request = self._state, self._request
+        claim = ClaimInput(
+            cycle=state.cycle,
+            findings=findings,
+            until=workflow.now() + request.approval_timeout,
+            # What lapsed is asked for again, whatever else is remembered.
+            again=request.again or bool(state.plans),
+            dry_run=request.dry_run,
+        )
+        claimed = await self._unless_stopped(self._steps.claim(claim))
+        state.claimed |= {finding.fingerprint: finding for finding in claimed.fresh}
+        given = PlanInput(
+            cycle=state.cycle,
+            round=len(state.plans) + 1,
+            first_action=sum(len(plan.actions) for plan in state.plans) + 1,
+            findings=claimed.fresh,
+            suppressed=claimed.suppressed,
+        )
+        plan = await self._unless_stopped(self._steps.plan(given))
+        state.plans.append(plan)
+        return plan
+
+    def _ending_without_actions(self, plan: Plan) -> Phase:
+        something = bool(plan.actions or plan.for_person or plan.blocked)
+        if self._state.outcomes:
+            return Phase.REPORT_COMPLETED
+        if self._request.dry_run and something:
+            return Phase.PLAN_ONLY
+        return Phase.REPORT_COMPLETED if something else Phase.NO_REPAIR_NEEDED
+
+    async def _ask(self, plan: Plan) -> RecordedDecision | None:
+        """The answer to the plan, or None: silence is an outcome."""
+        state, request = self._state, self._request
+        state.decision = None
+        state.decide_by = workflow.now() + request.approval_timeout
+        if request.auto_approve and (refusal := request.policy.refuses_grant(plan)):
+            state.message = f"auto-approval does not cover this plan ({refusal}); a person has to decide"
+        self._enter(Phase.PENDING_APPROVAL)
+        if request.auto_approve and not state.message:
+            self._record(plan, request.policy.grant(plan, request.requested_by))
+        await self._wait_for_decision(request.approval_timeout)
+        state.message = ""
+        if state.decision is None and self._stop_reason:
+            raise _Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
+        return state.decision
+
+    async def _wait_for_decision(self, at_most: timedelta) -> None:
+        try:
+            await workflow.wait_condition(
+                lambda: self._state.decision is not None or bool(self._stop_reason),
+                timeout=at_most,
+                timeout_summary="a person's decision",
+            )
+        except TimeoutError:
+            self._state.reason = f"nobody decided within {at_most}"
+
+    def _record(self, plan: Plan, decision: Decision) -> RecordedDecision:
+        recorded = record(plan, decision, workflow.now())
+        self._state.decision = recorded
+        self._state.decisions.append(recorded)
+        self._state.reason = ""
+        return recorded
+
+    async def _execute(self, plan: Plan, recorded: RecordedDecision) -> None:
+        """Run what was approved, verify it, and take back in reverse order what did not help."""
+        if recorded.will_run:
+            self._enter(Phase.APPROVED)
+            self._enter(Phase.PENDING_REPAIR)
+        execution = Execution(
+            cycle=self._state.cycle,
+            queue=self._request.activity_queue,
+            plan=plan,
+            recorded=recorded,
+            valid_for=self._request.decision_valid_for,
+            stopping=lambda: bool(self._stop_reason),
+            outcomes=self._state.outcomes,
+        )
+        await execution.run()
+        if self._stop_reason:
+            raise _Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
+        applied = execution.applied()
+        if applied:
+            await self._verify(applied)
+            for item in reversed(applied):
+                if self._state.did_not_help(item.ref.action.id):
+                    self._state.outcomes[item.ref.action.id] = await execution.undo_or_hand_over(item)
+
+    async def _verify(self, applied: tuple[Applied, ...]) -> None:
+        self._enter(Phase.VERIFYING_REPAIR)
+        settling = max(item.ref.action.bound.settles_in for item in applied)
+        if settling:
+            await self._unless_stopped(workflow.sleep(settling, summary="for the effects to show"))
+        given = VerifyInput(
+            cycle=self._state.cycle,
+            findings=tuple(self._state.findings.values()),
+            applied=applied,
+            record_ids=tuple(dict.fromkeys(item.ref.action.bound.record_id for item in applied)),
+        )
+        self._state.note_verification(await self._unless_stopped(self._steps.verify(given)))
+
+    def _lapsed(self, plan: Plan) -> tuple[str, ...]:
+        """The records whose approved action did not begin in time: they are asked about again."""
+        outcomes = (self._state.outcomes[action.id] for action in plan.actions)
+        return tuple(dict.fromkeys(outcome.record_id for outcome in outcomes if outcome.status is OutcomeStatus.LAPSED))
+
+    async def _publish(self, ending: Phase) -> None:
+        """Write down what happened. A report that cannot be written does not change what did."""
+        state = self._state
+        self._enter(Phase.PENDING_REPORT)
+        try:
+            await self._steps.conclude(state.conclusion(workflow.now()))
+        except ActivityError as error:
+            state.reason = f"{state.reason} (the memory of these problems could not be updated: {why(error)})".strip()
+        ended = state.ended(ending, workflow.now())
+        try:
+            published = await self._steps.report(ReportInput(result=ended))
+            state.report, state.paths = published.report, published.paths
+        except ActivityError as error:
+            state.report = build_report(ended)
+            state.reason = f"{state.reason} (the report could not be written: {why(error)})".strip()
+        self._enter(ending)
+
+    async def _unless_stopped(self, step: Coroutine[object, object, T]) -> T:
+        """The step's result, or _Stopped as soon as somebody stops the repair. Only for steps that change nothing."""
+        task = asyncio.create_task(step)
+        await workflow.wait_condition(lambda: task.done() or bool(self._stop_reason))
+        if task.done():
+            return task.result()
+        task.cancel()
+        raise _Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
+
+    def _enter(self, phase: Phase) -> None:
+        state = self._state
+        state.enter(phase, workflow.now())
+        workflow.set_current_details(details(phase, state.plan, state.message or state.reason))
+        if self._request.indexed:
+            workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
+        else:
+            workflow.upsert_memo({PHASE_MEMO: str(phase)})
+
+
+def _all_rejected(recorded: RecordedDecision) -> bool:
+    return Verdict.REJECT in recorded.decision.verdicts.values()

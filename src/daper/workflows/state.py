@@ -1,0 +1,180 @@
+"""What one cycle knows so far, and what is made of it: the view of an open repair, the result of an ended one."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from daper.core.decisions import who
+from daper.core.messages import AnalyzeResult, ConcludeInput, CycleRef, RepairRequest
+from daper.core.models import Detection, Finding, Plan, RecordedDecision, RecordHead, StoreInfo
+from daper.core.outcomes import (
+    ActionOutcome,
+    OutcomeStatus,
+    RepairResult,
+    Report,
+    ReportPaths,
+    Verification,
+    VerificationStatus,
+    VerifiedFinding,
+)
+from daper.core.phases import Phase
+from daper.core.reporting import count
+from daper.core.views import RepairView, view_plan
+
+
+@dataclass(kw_only=True)
+class CycleState:
+    """One cycle, from its first look to its report. Only the workflow changes it."""
+
+    request: RepairRequest
+    cycle_id: str
+    started_at: datetime
+    phase: Phase = Phase.INITIALIZING
+    phase_since: datetime
+    phases: list[tuple[Phase, datetime]] = field(default_factory=list[tuple[Phase, datetime]])
+    message: str = ""
+    reason: str = ""
+    today: datetime | None = None
+    store: StoreInfo | None = None
+    detection: Detection | None = None
+    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    heads: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
+    claimed: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    plans: list[Plan] = field(default_factory=list[Plan])
+    decision: RecordedDecision | None = None
+    decisions: list[RecordedDecision] = field(default_factory=list[RecordedDecision])
+    decide_by: datetime | None = None
+    outcomes: dict[str, ActionOutcome] = field(default_factory=dict[str, ActionOutcome])
+    verified: dict[str, VerifiedFinding] = field(default_factory=dict[str, VerifiedFinding])
+    heads_after: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
+    report: Report | None = None
+    paths: ReportPaths | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the current round."""
+        return self.plans[-1] if self.plans else None
+
+    @property
+    def cycle(self) -> CycleRef:
+        """What every activity is told of this cycle."""
+        return CycleRef(
+            repair_id=self.request.repair_id,
+            cycle_id=self.cycle_id,
+            domain=self.request.domain,
+            store_id=self.request.store_id,
+            today=self.today or self.started_at,
+        )
+
+    def enter(self, phase: Phase, now: datetime) -> None:
+        """Go on to a phase."""
+        self.phase, self.phase_since = phase, now
+        self.phases.append((phase, now))
+
+    def note_analysis(self, analyzed: AnalyzeResult) -> None:
+        """Keep what was found; how a record stood is what it was when it was first looked at."""
+        self.findings |= {finding.fingerprint: finding for finding in analyzed.findings}
+        self.heads = {head.record_id: head for head in analyzed.heads} | self.heads
+
+    def note_verification(self, verification: Verification) -> None:
+        """Keep what was verified in this round beside what earlier rounds verified."""
+        self.verified |= {f"{each.action_id} {each.fingerprint}": each for each in verification.findings}
+        self.heads_after |= {head.record_id: head for head in verification.heads}
+
+    def did_not_help(self, action_id: str) -> bool:
+        """Whether verification found a problem of this action still open, or something worse."""
+        statuses = {each.status for each in self.verified.values() if each.action_id == action_id}
+        return bool(statuses & {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE})
+
+    def _answered(self, action_ids: Collection[str]) -> tuple[Finding, ...]:
+        answers = {
+            fingerprint
+            for plan in self.plans
+            for action in plan.actions
+            if action.id in action_ids
+            for fingerprint in action.answers
+        }
+        return tuple(finding for fingerprint, finding in self.findings.items() if fingerprint in answers)
+
+    def conclusion(self, now: datetime) -> ConcludeInput:
+        """What the memory is told: what was rejected, what did not help, what nobody waits for any more."""
+        rejected = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.REJECTED]
+        useless = [item.action_id for item in self.outcomes.values() if self.did_not_help(item.action_id)]
+        return ConcludeInput(
+            cycle=self.cycle,
+            rejected=self._answered(rejected),
+            ineffective=self._answered(useless),
+            released=tuple(self.claimed.values()),
+            by=", ".join(dict.fromkeys(who(recorded.decision.by) for recorded in self.decisions)),
+            at=now,
+        )
+
+    def durations(self, now: datetime) -> dict[str, timedelta]:
+        """How long each phase took, up to now."""
+        ends = [at for _, at in self.phases[1:]] + [now]
+        spans: dict[str, timedelta] = {}
+        for (phase, since), end in zip(self.phases, ends, strict=True):
+            spans[str(phase)] = spans.get(str(phase), timedelta()) + (end - since)
+        return spans
+
+    def view(self, page: int, size: int) -> RepairView:
+        """Where the repair stands, with one page of its plan."""
+        waiting = self.phase is Phase.PENDING_APPROVAL
+        return RepairView(
+            repair_id=self.request.repair_id,
+            phase=self.phase,
+            requested_by=self.request.requested_by,
+            domain=self.request.domain,
+            store_id=self.request.store_id,
+            started_at=self.started_at,
+            phase_since=self.phase_since,
+            message=self.message or self.reason,
+            detection=self.detection,
+            problems=len(self.findings),
+            plan=view_plan(self.plan, page=page, size=size, heads=self.heads) if self.plan else None,
+            decide_by=self.decide_by if waiting else None,
+            decision=self.decision,
+            actions_to_run=len(self.decision.will_run) if self.decision else 0,
+            actions_done=self._done(),
+            phases_seen=tuple(phase for phase, _ in self.phases),
+            counts=count(self.result(self.phase_since)),
+            paths=self.paths,
+        )
+
+    def _done(self) -> int:
+        if self.decision is None:
+            return 0
+        return sum(action_id in self.outcomes for action_id in self.decision.will_run)
+
+    def ended(self, ending: Phase, now: datetime) -> RepairResult:
+        """The result as the report shows it, while the report itself is still to be written."""
+        return self.result(now).model_copy(update={"phase": ending})
+
+    def result(self, now: datetime) -> RepairResult:
+        """Everything that happened, as one value; `now` counts as its end."""
+        verification = None
+        if self.verified or self.heads_after:
+            verification = Verification(findings=tuple(self.verified.values()), heads=tuple(self.heads_after.values()))
+        result = RepairResult(
+            repair_id=self.request.repair_id,
+            cycle_id=self.cycle_id,
+            user=self.request.requested_by.name,
+            domain=self.request.domain,
+            store=self.store,
+            phase=self.phase,
+            reason=self.reason,
+            started_at=self.started_at,
+            ended_at=now,
+            durations=self.durations(now),
+            today=self.today,
+            detection=self.detection,
+            findings=tuple(self.findings.values()),
+            heads=tuple(self.heads.values()),
+            plans=tuple(self.plans),
+            decisions=tuple(self.decisions),
+            outcomes=tuple(self.outcomes.values()),
+            verification=verification,
+            report=self.report,
+            paths=self.paths,
+        )
+        return result.model_copy(update={"counts": count(result)})

@@ -1,0 +1,27 @@
+"""What all tests share: one Temporal server whose clock can be moved, per workflow."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from daper.adapters.temporal.connect import SEARCH_ATTRIBUTES
+from daper.adapters.temporal.embedded import find_temporal
+
+
+@pytest.fixture(scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """A real server that skips time, with our search attributes; use a task queue of your own on it.
+
+    A wait for a person is skipped as well: start such workflows inside `with env.with_time_skipping_disabled():`, and
+    move the clock with `env.fast_forward(handle, timedelta)`.
+    """
+    async with await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=str(find_temporal()),
+        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        data_converter=pydantic_data_converter,
+        search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES],
+    ) as env:
+        yield env
