@@ -16,13 +16,16 @@ from daper.adapters.reports.kept import FileReports
 from daper.adapters.temporal.connect import connect, search_attributes_registered
 from daper.agents.deterministic import RulesAgents
 from daper.domains.registry import load_domains
-from daper.ports import Domain
+from daper.ports import Agents, Domain
 from daper.service.repairs import RepairService
 from daper.settings import Settings
 from daper.workflows.queues import activity_queue
 from daper.workflows.repair import RepairAgentWorkflow
 
 DRAIN = timedelta(seconds=20)
+# How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
+# the repair must be answered by another one before whoever looks gives up (three seconds).
+STICKY = timedelta(seconds=1)
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
@@ -49,14 +52,18 @@ async def open_service(settings: Settings, *, client: Client | None = None) -> R
 
 @asynccontextmanager
 async def working(
-    client: Client, settings: Settings, *, domains: Mapping[str, Domain] | None = None
+    client: Client,
+    settings: Settings,
+    *,
+    domains: Mapping[str, Domain] | None = None,
+    agents: Agents | None = None,
 ) -> AsyncGenerator[tuple[str, ...]]:
     """Work on the settings' queue and on the queue of every store, until left; yields the queues.
 
     Leaving drains: effects in flight finish, or are taken up by another worker.
     """
     domains = open_domains(settings) if domains is None else domains
-    agents = RulesAgents()
+    agents = agents or RulesAgents()
     diagnose = DiagnoseActivities(domains=domains, agents=agents)
     repair = RepairActivities(domains=domains)
     publish = PublishActivities(
@@ -83,6 +90,7 @@ async def working(
                 task_queue=settings.task_queue,
                 workflows=[RepairAgentWorkflow],
                 graceful_shutdown_timeout=DRAIN,
+                sticky_queue_schedule_to_start_timeout=STICKY,
             )
         )
         for queue in queues:

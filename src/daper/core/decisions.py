@@ -23,7 +23,7 @@ def decision_id(decision: Decision) -> str:
 
 
 def edited(action: ProposedAction, edits: dict[str, JsonValue]) -> ProposedAction:
-    """The action with arguments changed by a person: a new text with a digest of its own.
+    """The action with arguments changed by a person: a new text with a digest of its own, and no preview any more.
 
     Only for edits that `refuse_decision` let through.
     """
@@ -31,7 +31,8 @@ def edited(action: ProposedAction, edits: dict[str, JsonValue]) -> ProposedActio
         return action
     bound = action.bound.model_copy(update={"arguments": action.bound.arguments | edits})
     text = bound.to_text()
-    return action.model_copy(update={"text": text, "digest": digest(text)}, deep=True)
+    # Built anew, not copied: a copy would keep the parsed arguments of the old text.
+    return ProposedAction.model_validate({**action.model_dump(), "text": text, "digest": digest(text), "preview": ()})
 
 
 def _refuse_edit(action: ProposedAction, edits: dict[str, JsonValue]) -> str | None:

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value!r} has no canonical JSON form")
         return format(value, "f")
     raise TypeError(f"{value!r} has no canonical JSON form")
 

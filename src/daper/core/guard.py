@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from daper.core.digests import canonical, digest
 from daper.core.limits import Limit, is_editable
@@ -19,7 +19,7 @@ class Bindable(BaseModel):
     limits: dict[str, Limit]
     reads: dict[str, str]
     preview: tuple[Change, ...] = ()
-    spends: Decimal = Decimal(0)
+    spends: Decimal = Field(default=Decimal(0), ge=0)
     settles_in: timedelta = timedelta()
     can_undo: bool = False
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from daper.core.base import Wire
+from daper.core.digests import canonical
 
 
 class Exactly(Wire):
@@ -62,7 +63,7 @@ Limit = Annotated[Exactly | Between | OneOf | Sentence, Field(discriminator="kin
 
 
 def _same(left: JsonValue, right: JsonValue) -> bool:
-    return type(left) is type(right) and left == right
+    return canonical(left) == canonical(right)
 
 
 def is_editable(limit: Limit) -> bool:

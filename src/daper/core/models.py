@@ -124,7 +124,7 @@ class BoundAction(Wire):
     reads: dict[str, str]
     editable: dict[str, Limit]
     risk: Risk
-    spends: Decimal = Decimal(0)
+    spends: Decimal = Field(default=Decimal(0), ge=0)
     settles_in: timedelta = timedelta()
     if_it_does_not_help: Fallback
 

@@ -109,6 +109,9 @@ class RepairService:
 
         Raises Unreachable if no worker answers at the beginning; later silence is reported and waited out.
         """
+        if (result := await self.ended(repair_id)) is not None:
+            yield result  # needs no worker, nor Temporal's history
+            return
         seen, answered = 0, False
         async with self._watches.on(repair_id) as watch:
             while True:
@@ -219,12 +222,20 @@ class RepairService:
 
     async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
         try:
-            with temporal_errors(repair_id, queue=self._queue, asks_worker=True):
-                return await self._handle(repair_id).query(RepairAgentWorkflow.view, page, rpc_timeout=ANSWER_WITHIN)
+            return await self._query(repair_id, page)
+        except Unreachable:
+            pass
+        # Once more: the first question may have gone to a worker that has just left.
+        try:
+            return await self._query(repair_id, page)
         except Unreachable as error:
             if stuck := await self._stuck(repair_id):
                 raise Unreachable(stuck) from error
             raise
+
+    async def _query(self, repair_id: str, page: PageArgs) -> RepairView:
+        with temporal_errors(repair_id, queue=self._queue, asks_worker=True):
+            return await self._handle(repair_id).query(RepairAgentWorkflow.view, page, rpc_timeout=ANSWER_WITHIN / 2)
 
     async def _stuck(self, repair_id: str) -> str | None:
         """Why a repair cannot go on although a worker is there, or None: its task is tried again and again."""

@@ -25,8 +25,10 @@ def who_asks(settings: Settings, *, claimed: str | None = None) -> Person:
 
 async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None:
     """y approves, n rejects, empty or end of input leaves the plan open."""
+    again = False
     while True:
-        answer = await ask_line(f"{question} [y]es, [n]o, empty leaves it open: ")
+        answer = await ask_line(f"{question} [y]es, [n]o, empty leaves it open: ", again=again)
+        again = True
         match (answer or "").lower():
             case "y" | "yes":
                 return Verdict.APPROVE

@@ -1,18 +1,24 @@
 """The `daper` command: nouns, then verbs. What a command needs is imported when it runs, so `--help` is quick."""
 
+import inspect
+import signal
 import sys
 
 from cyclopts import App, CycloptsError
 
 from daper import __version__
 from daper.core.errors import DaperError, SettingError
-from daper.entrypoints.cli.exits import Exit, UsageError, leave
+from daper.core.text import visible
+from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError, leave, mute
 
 CLI = "daper.entrypoints.cli"
+_HELP = ("--help", "-h")
+_LONGEST_ERROR = 4000
 
 app = App(
     name="daper",
     version=__version__,
+    help_flags=_HELP,
     help_format="plaintext",
     help="Find what is wrong in a system of records, plan the repair, ask, repair, verify, report.",
     help_epilogue=(
@@ -51,18 +57,53 @@ for group, commands in ((repair, _REPAIR), (records, _RECORDS)):
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. An expected error is one line on stderr."""
     try:
-        code = app(arguments, exit_on_error=False, result_action="return_value")
-    except CycloptsError:
-        return Exit.USAGE
+        if not set(_HELP).isdisjoint(arguments):
+            _tell_more(arguments)
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _say_error(f"{' '.join(str(error).split())} See: daper --help", Exit.USAGE)
     except (UsageError, SettingError) as error:
-        sys.stderr.write(f"daper: {error}\n")
-        return Exit.USAGE
+        return _say_error(str(error), Exit.USAGE)
     except DaperError as error:
-        sys.stderr.write(f"daper: {error}\n")
-        return Exit.ERROR
+        return _say_error(str(error), Exit.ERROR)
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+    except BrokenPipeError:
+        mute()
+        return 128 + signal.SIGPIPE
+    except OSError as error:  # a full disk, a folder that may not be written: nothing that our code could mend
+        return _say_error(str(error), Exit.ERROR)
     return code if isinstance(code, int) else Exit.OK
+
+
+def _tell_more(arguments: list[str]) -> None:
+    """Help on one command tells all that its docstring says; the list of commands has one line for each."""
+    _, path, _ = app.parse_commands([each for each in arguments if each not in _HELP])
+    if path[-1].default_command is not None:
+        paragraphs = inspect.cleandoc(path[-1].default_command.__doc__ or "").partition("\n\nParameters\n")[0]
+        # Lines are broken anew at the terminal's width.
+        path[-1].help = "\n\n".join(" ".join(each.split()) for each in paragraphs.split("\n\n"))
+
+
+def _say_error(error: str, code: int) -> int:
+    # It may quote a record, the command line, or what a stranger's server said.
+    sys.stderr.write(f"daper: {visible(error, longest=_LONGEST_ERROR)}\n")
+    return code
+
+
+def _open_streams() -> None:
+    """Make stdout and stderr take whatever is printed: also if they are closed, or know ASCII alone."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process lives
+        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def main() -> None:
     """The entry point."""
-    leave(run(sys.argv[1:]))
+    _open_streams()
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before a command took over the signals, or where it takes none
+        code = 128 + signal.SIGINT
+    leave(code)

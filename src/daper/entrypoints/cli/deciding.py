@@ -15,7 +15,7 @@ from daper.core.views import PlanView, view_plan
 from daper.entrypoints.cli.answers import DOOR, ask_verdict, parse_edits, who_asks, whole_plan
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Json, Names
+from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
 from daper.entrypoints.cli.running import on_terminal, run_to_end
 from daper.entrypoints.cli.story import decided, plan_lines
 from daper.service.repairs import RepairService
@@ -48,7 +48,7 @@ def approve(
     plan: str | None = None,
     action: Names = NONE,
     edit: Names = NONE,
-    comment: str = "",
+    comment: Comment = "",
     as_name: As = None,
     as_json: Json = False,
 ) -> int:
@@ -92,7 +92,7 @@ def reject(
     *,
     plan: str | None = None,
     action: Names = NONE,
-    comment: str = "",
+    comment: Comment = "",
     as_name: As = None,
     as_json: Json = False,
 ) -> int:
@@ -127,7 +127,7 @@ def reject(
     )
 
 
-def stop(repair_id: str, *, reason: str = "") -> int:
+def stop(repair_id: str, *, reason: Comment = "") -> int:
     """End a repair. What has not begun does not begin; effects in flight are settled, then it reports.
 
     Parameters
@@ -150,7 +150,9 @@ def stop(repair_id: str, *, reason: str = "") -> int:
 
 def _decide(repair_id: str, words: _Words) -> int:
     settings = load_settings()
-    screen, by = console(), who_asks(settings, claimed=words.as_name)
+    screen = console()
+    with said_right():
+        by = who_asks(settings, claimed=words.as_name)
     edits = parse_edits(words.edits)
     asks = words.plan is None and on_terminal()
     if words.plan is None and not asks:
@@ -165,12 +167,13 @@ def _decide(repair_id: str, words: _Words) -> int:
             if await ask_verdict(question=_question(words)) is not Verdict.APPROVE:
                 say(screen, "left open; nothing was decided")
                 return Exit.OK
-        decision = whole_plan(plan, words.verdict, by=by, comment=words.comment)
-        if words.names_something:
-            named = dict.fromkeys((*words.actions, *edits), words.verdict)
-            decision = Decision(
-                plan_digest=plan.digest, verdicts=named, edits=edits, by=by, door=DOOR, comment=words.comment
-            )
+        with said_right():
+            decision = whole_plan(plan, words.verdict, by=by, comment=words.comment)
+            if words.names_something:
+                named = dict.fromkeys((*words.actions, *edits), words.verdict)
+                decision = Decision(
+                    plan_digest=plan.digest, verdicts=named, edits=edits, by=by, door=DOOR, comment=words.comment
+                )
         decision = decision.model_copy(update={"plan_digest": words.plan or plan.digest})
         receipt = await service.decide(repair_id, decision)
         if words.as_json:

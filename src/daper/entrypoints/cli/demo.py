@@ -1,29 +1,31 @@
 """`daper demo`: the whole cycle on a throw-away copy, with a Temporal of its own."""
 
+import shutil
+import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from daper.adapters.temporal.connect import connect
 from daper.adapters.temporal.embedded import embedded_server, find_temporal
 from daper.bootstrap import open_service, working
+from daper.core.errors import SettingError, UserError
 from daper.core.models import Person
-from daper.entrypoints.cli.deciding import who_asks
+from daper.entrypoints.cli.answers import who_asks
+from daper.entrypoints.cli.exits import Interrupted
 from daper.entrypoints.cli.following import Following
 from daper.entrypoints.cli.output import console, say
-from daper.entrypoints.cli.running import Interrupted, on_terminal, run_to_end
+from daper.entrypoints.cli.parameters import Flag, Json
+from daper.entrypoints.cli.running import on_terminal, run_to_end
 from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
-from daper.settings import Settings, load_settings
+from daper.settings import DEFAULT, Settings, load_settings, shown
 
 
 def demo(
     *,
-    auto_approve: Annotated[bool, Parameter(negative=())] = False,
+    auto_approve: Flag = False,
     data: str = "hogwarts",
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    as_json: Json = False,
 ) -> int:
     """One repair of the wizards' shop from end to end, shown live. Needs no server, no key, no network.
 
@@ -40,12 +42,31 @@ def demo(
         Print one JSON document instead of the story.
     """
     find_temporal()
-    home = Path(tempfile.mkdtemp(prefix="daper-demo-"))
-    quiet = {"DAPER_HOME": str(home), "DAPER_ORDERS_DATASET": data, "TEMPORAL_TASK_QUEUE": "daper-demo"}
+    home = _throw_away_folder()
+    environ = {"DAPER_HOME": str(home), "DAPER_ORDERS_DATASET": data, "TEMPORAL_TASK_QUEUE": "daper-demo"}
     try:
-        return run_to_end(_demo(quiet, home, auto_approve=auto_approve, as_json=as_json))
+        return run_to_end(_demo(environ | _name(home), home, auto_approve=auto_approve, as_json=as_json))
     except Interrupted as interrupted:
+        shutil.rmtree(home, ignore_errors=True)
+        sys.stderr.write("The demo ended early: its server is stopped, its records are deleted.\n")
         return interrupted.exit_code
+    except UserError:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+
+
+def _throw_away_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="daper-demo-"))
+    except OSError as error:
+        raise SettingError(f"no folder for the demo's records can be made: {error}; set TMPDIR") from error
+
+
+def _name(folder: Path) -> dict[str, str]:
+    """Of all that may be configured, the demo takes over who the user is; `folder` holds no .env."""
+    rows = {row.name: row for row in shown(folder=folder)}
+    user = rows["USER_NAME"]
+    return {} if user.source == DEFAULT else {user.name: user.value}
 
 
 async def _demo(environ: dict[str, str], home: Path, *, auto_approve: bool, as_json: bool) -> int:

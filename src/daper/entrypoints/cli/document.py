@@ -1,7 +1,8 @@
 """The one JSON document that `--json` prints of a repair, open or ended."""
 
 from daper.core.outcomes import RepairResult
-from daper.core.views import RepairView, view_plan
+from daper.core.views import RepairView
+from daper.entrypoints.cli.story import whole_plans
 
 
 def repair_document(look: RepairResult | RepairView) -> dict[str, object]:
@@ -11,9 +12,7 @@ def repair_document(look: RepairResult | RepairView) -> dict[str, object]:
 
 def _ended(result: RepairResult) -> dict[str, object]:
     dumped = result.model_dump(mode="json")
-    heads = {head.record_id: head for head in result.heads}
-    views = [view_plan(plan, size=max(1, len(plan.actions)), heads=heads) for plan in result.plans]
-    plans = [view.model_dump(mode="json") for view in views]
+    plans = [plan.model_dump(mode="json") for plan in whole_plans(result)]
     return {
         "repair_id": result.repair_id,
         "cycle_id": result.cycle_id,

@@ -7,7 +7,7 @@ from rich.console import Console
 from daper.core.models import Person, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
-from daper.entrypoints.cli.deciding import ask_verdict, whole_plan
+from daper.entrypoints.cli.answers import ask_verdict, whole_plan
 from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.live import follow_on_screen

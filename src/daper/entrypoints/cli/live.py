@@ -1,10 +1,22 @@
 """Follows a repair on the screen: plain lines in a pipe; on a terminal also a spinner and a bar over the actions."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress_bar import ProgressBar
+from rich.text import Text
 
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
@@ -13,7 +25,10 @@ from daper.entrypoints.cli.output import say
 from daper.entrypoints.cli.story import Story
 from daper.service.requests import Silence
 
-Looks = AsyncGenerator[RepairView | RepairResult | Silence]
+T = TypeVar("T")
+
+Look = RepairView | RepairResult | Silence
+Looks = AsyncGenerator[Look]
 OnPlan = Callable[[RepairView], Awaitable[bool]]
 
 
@@ -22,12 +37,13 @@ async def follow_on_screen(
 ) -> RepairResult | RepairView | None:
     """Tell the story until it ends or `on_plan`, called once for each waiting plan, says to stop following.
 
-    Returns the result, or the last look where following stopped.
+    `on_plan` is cancelled when the plan is decided elsewhere, or waits no more; then the story goes on. Returns the
+    result, or the last look where following stopped.
     """
     story, asked = Story(), ""
     with _Motion(screen, quiet=quiet) as motion:
-        async with aclosing(looks):
-            async for look in looks:
+        async with aclosing(looks), _Ahead(looks) as ahead:
+            while (look := await ahead.take()) is not None:
                 if isinstance(look, Silence):
                     motion.tell([f"… {look.message}"])
                     continue
@@ -36,14 +52,83 @@ async def follow_on_screen(
                     return look
                 motion.show(look)
                 motion.tell(story.go_on(look))
-                waiting = look.phase is Phase.PENDING_APPROVAL and look.decision is None and look.plan is not None
-                if waiting and look.plan and look.plan.digest != asked:
+                if look.plan is not None and look.plan.digest != asked and _waits(look):
                     asked = look.plan.digest
                     with motion.paused():
-                        go_on = await on_plan(look)
-                    if not go_on:
+                        go_on = await ahead.unless_changed(on_plan(look), still=_waits)
+                    if go_on is False:
                         return look
+                    motion.tell([] if go_on else [""])  # the question's line has no end yet
     return None
+
+
+def _waits(look: Look | None) -> bool:
+    """Whether nobody has answered the plan; while no worker answers, nothing says so."""
+    if isinstance(look, RepairView):
+        return look.phase is Phase.PENDING_APPROVAL and look.decision is None
+    return isinstance(look, Silence)
+
+
+class _Ahead:
+    """Looks, one after another, of which the next one may be awaited while something else is done."""
+
+    def __init__(self, looks: Looks) -> None:
+        self._looks = looks
+        self._next: asyncio.Task[Look | None] | None = None
+
+    async def __aenter__(self) -> "_Ahead":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._next is not None:
+            await _end(self._next)
+
+    async def take(self) -> Look | None:
+        """The next look, None when there are no more."""
+        upcoming, self._next = self._upcoming(), None
+        return await upcoming
+
+    async def unless_changed(self, question: Awaitable[bool], *, still: Callable[[Look | None], bool]) -> bool | None:
+        """The answer; or None, and the question is cancelled, as soon as a look says that it is none any more."""
+        asking = asyncio.ensure_future(question)
+        try:
+            while True:
+                await asyncio.wait({asking, self._upcoming()}, return_when=asyncio.FIRST_COMPLETED)
+                if asking.done():
+                    return asking.result()
+                if not still(self._upcoming().result()):
+                    return None
+                self._next = None
+        finally:
+            await _end(asking)
+
+    def _upcoming(self) -> "asyncio.Task[Look | None]":
+        if self._next is None:
+            self._next = asyncio.create_task(self._one_more())
+        return self._next
+
+    async def _one_more(self) -> Look | None:
+        return await anext(self._looks, None)
+
+
+async def _end(task: "asyncio.Future[T]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+class _Bar(BarColumn):
+    """A bar, once there is something to count."""
+
+    # The base says that it is always a bar; whatever rich can draw will do.
+    def render(self, task: Task) -> ProgressBar | Text:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().render(task) if task.total else Text()
+
+
+class _Count(MofNCompleteColumn):
+    """How many of how many, once that is known."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.total else Text()
 
 
 class _Motion:
@@ -55,8 +140,8 @@ class _Motion:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            _Bar(bar_width=24),
+            _Count(),
             TimeElapsedColumn(),
             console=screen,
             transient=True,

@@ -8,12 +8,12 @@ from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
 from daper.entrypoints.cli.answers import who_asks
 from daper.entrypoints.cli.document import repair_document
-from daper.entrypoints.cli.exits import Exit
+from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.following import Following, exit_code, how_to_decide
-from daper.entrypoints.cli.output import console, print_json, say, table
-from daper.entrypoints.cli.parameters import Flag, Json
+from daper.entrypoints.cli.output import console, print_json, print_text, say, table
+from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.running import run_to_end
-from daper.entrypoints.cli.story import decided, plan_lines, result_lines
+from daper.entrypoints.cli.story import decided, plan_lines, result_lines, whole_plans
 from daper.settings import load_settings
 
 
@@ -27,6 +27,9 @@ def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
     as_json
         Print one JSON document.
     """
+
+    if limit < 1:
+        raise UsageError(f"--limit {limit} must be at least 1")
 
     async def run() -> int:
         service = await open_service(load_settings())
@@ -57,6 +60,8 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
     """
     settings = load_settings()
     screen = console()
+    with said_right():
+        wanted = PageArgs(page=page)
 
     async def run() -> int:
         service = await open_service(settings)
@@ -64,7 +69,7 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
             by = who_asks(settings)
             following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
             return await following.to_the_end(repair_id)
-        look = await service.look(repair_id, PageArgs(page=page))
+        look = await service.look(repair_id, wanted)
         if as_json:
             print_json(repair_document(look))
         else:
@@ -77,7 +82,8 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
 
 def _look_lines(look: RepairView | RepairResult) -> list[str]:
     if isinstance(look, RepairResult):
-        return [f"{look.repair_id}: {look.phase}", *map(decided, look.decisions), *result_lines(look)]
+        told = [line for plan in whole_plans(look) for line in plan_lines(plan, domain=look.domain)]
+        return [f"{look.repair_id}: {look.phase}", *told, *map(decided, look.decisions), *result_lines(look)]
     lines = [f"{look.repair_id}: {look.phase} since {look.phase_since:%Y-%m-%d %H:%M:%S} UTC"]
     if look.message:
         lines.append(look.message)
@@ -109,7 +115,7 @@ def report(repair_id: str, *, as_json: Json = False) -> int:
         if as_json:
             print_json(repair_document(result))
         else:
-            console().print(markdown_report(result), soft_wrap=True)
+            print_text(markdown_report(result))
         return exit_code(result)
 
     return run_to_end(run())

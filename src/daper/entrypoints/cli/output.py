@@ -1,7 +1,9 @@
 """What the CLI prints with: text that stays text, and one JSON document."""
 
 import json
+import signal
 import sys
+from typing import NoReturn
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -9,25 +11,36 @@ from rich.table import Table
 from rich.text import Text
 
 from daper.core.text import visible
+from daper.entrypoints.cli.exits import Interrupted, mute
 
 _LONGEST_LINE = 2000
 
 
+class _Screen(Console):
+    """A console whose reader may go away: what was opened is closed, and nothing is said about it."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        _nobody_reads()
+
+
 def console() -> Console:
     """The console on stdout; colours and motion only on a terminal."""
-    return Console(highlight=False, emoji=False, markup=False)
+    return _Screen(highlight=False, emoji=False, markup=False)
 
 
 def say(screen: Console, line: str, *, style: str = "") -> None:
-    """Print one line in which nothing is hidden and nothing is markup."""
-    screen.print(Text(visible(line, longest=_LONGEST_LINE), style=style), soft_wrap=not screen.is_terminal)
+    """Print one line in which nothing is hidden and nothing is markup.
+
+    It is not broken at the width of the terminal, which does that itself: a command or digest can be copied whole.
+    """
+    screen.print(Text(visible(line, longest=_LONGEST_LINE), style=style), soft_wrap=True)
 
 
 def table(screen: Console, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Print rows: a table on a terminal, tab-separated lines in a pipe."""
     if not screen.is_terminal:
         for row in [headings, *rows]:
-            say(screen, "\t".join(visible(cell) for cell in row).replace("\t", "  "))
+            print_text("\t".join(visible(cell) for cell in row) + "\n")
         return
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
@@ -40,4 +53,18 @@ def table(screen: Console, headings: tuple[str, ...], rows: list[tuple[str, ...]
 def print_json(document: BaseModel | dict[str, object]) -> None:
     """Print exactly one JSON document on stdout. Escapes keep control characters harmless."""
     value = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
+    print_text(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print text as it is; only for what was made harmless before."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _nobody_reads()
+
+
+def _nobody_reads() -> NoReturn:
+    mute()
+    raise Interrupted(signal.SIGPIPE)

@@ -1,12 +1,28 @@
-"""Parameter types that several commands share."""
+"""Parameter types that several commands share, and what is said when what was typed does not fit."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import ValidationError
 
-Flag = Annotated[bool, Parameter(negative=())]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
-Names = Annotated[Sequence[str], Parameter(negative=())]
+from daper.entrypoints.cli.exits import UsageError
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
+Names = Annotated[Sequence[str], Parameter(negative=(), show_default=False)]
+Comment = Annotated[str, Parameter(show_default=False)]
 
 NONE: Sequence[str] = ()
+
+
+@contextmanager
+def said_right() -> Generator[None]:
+    """Raises UsageError instead of ValidationError, where what was typed becomes a model."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{name} is {first['input']!r:.60}: {first['msg']}") from error

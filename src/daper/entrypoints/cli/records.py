@@ -1,14 +1,12 @@
 """`daper records …`: the records on this machine, without Temporal."""
 
-import asyncio
-
 from daper.bootstrap import open_domains
 from daper.clock import utc_now
 from daper.core.models import Scope, StoreInfo
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Flag, Json
-from daper.entrypoints.cli.running import on_terminal
+from daper.entrypoints.cli.running import ask_line, on_terminal, run_to_end
 from daper.service.records import RecordLine, RecordsService
 from daper.settings import load_settings
 
@@ -31,8 +29,10 @@ def list_records(
     as_json
         Print one JSON document.
     """
+    if first < 0 or most < 1:
+        raise UsageError(f"--first {first} must be at least 0, and --most {most} at least 1")
     service, name = _open(domain)
-    found = asyncio.run(service.list(name, Scope(status=status), now=utc_now(), first=first, most=most))
+    found = run_to_end(service.list(name, Scope(status=status), now=utc_now(), first=first, most=most))
     if as_json:
         print_json(found)
         return Exit.OK
@@ -66,7 +66,7 @@ def show(record_id: str, *, domain: str | None = None, as_json: Json = False) ->
         Print one JSON document.
     """
     service, name = _open(domain)
-    line, data = asyncio.run(service.show(name, record_id, now=utc_now()))
+    line, data = run_to_end(service.show(name, record_id, now=utc_now()))
     if as_json:
         print_json({"record": data, "problems": [problem.model_dump(mode="json") for problem in line.problems]})
         return Exit.OK
@@ -89,11 +89,11 @@ def reset(*, domain: str | None = None, yes: Flag = False) -> int:
     service, name = _open(domain)
     screen = console()
     if not yes and on_terminal():
-        answer = input(f"Replace the {name} in this store by the shipped ones? [y]es, empty for no: ")
-        if answer.strip().lower() not in {"y", "yes"}:
+        answer = run_to_end(ask_line(f"Replace the {name} in this store by the shipped ones? [y]es, empty for no: "))
+        if (answer or "").lower() not in {"y", "yes"}:
             say(screen, "nothing was changed")
             return Exit.OK
-    store = asyncio.run(service.reset(name))
+    store = run_to_end(service.reset(name))
     say(screen, f"restored the shipped {name}. {_store(store)}")
     return Exit.OK
 
@@ -113,7 +113,7 @@ def recover(*, keep_edited: Flag = False, finish: Flag = False, domain: str | No
     if keep_edited == finish:
         raise UsageError("say which way out: --keep-edited or --finish")
     service, name = _open(domain)
-    say(console(), asyncio.run(service.recover(name, keep_edited=keep_edited)))
+    say(console(), run_to_end(service.recover(name, keep_edited=keep_edited)))
     return Exit.OK
 
 

@@ -2,22 +2,19 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
+import termios
 from collections.abc import Coroutine
 from typing import TypeVar
+
+from daper.entrypoints.cli.exits import Interrupted
 
 T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(BaseException):
-    """A signal ended the command."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
+_LONGEST_ANSWER = 4096
 
 
 def run_to_end(main: Coroutine[object, object, T]) -> T:
@@ -43,26 +40,36 @@ def run_to_end(main: Coroutine[object, object, T]) -> T:
         raise Interrupted(received[0]) from None
 
 
-async def ask_line(prompt: str) -> str | None:
-    """One line typed at the terminal, None at its end. Cancelling stops the waiting."""
-    loop = asyncio.get_running_loop()
-    typed: asyncio.Future[str] = loop.create_future()
+async def ask_line(prompt: str, *, again: bool = False) -> str | None:
+    """One line typed at the terminal, None at its end. Cancelling stops the waiting.
+
+    What was typed before the question was there is dropped: it answers something else; not when it is asked `again`.
+    """
+    loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
+    typed: asyncio.Future[bytes] = loop.create_future()
 
     def read() -> None:
-        if not typed.done():
-            typed.set_result(sys.stdin.readline())
+        if typed.done():
+            return
+        try:
+            # Not sys.stdin: it would take in more than a line, and the rest would wake nobody.
+            typed.set_result(os.read(terminal, _LONGEST_ANSWER))
+        except OSError:  # the terminal was closed
+            typed.set_result(b"")
 
+    if not again:
+        with contextlib.suppress(termios.error):
+            termios.tcflush(terminal, termios.TCIFLUSH)
     sys.stdout.write(prompt)
     sys.stdout.flush()
-    loop.add_reader(sys.stdin.fileno(), read)
+    loop.add_reader(terminal, read)
     try:
         line = await typed
     finally:
-        with contextlib.suppress(ValueError):
-            loop.remove_reader(sys.stdin.fileno())
-    return line.strip() if line else None
+        loop.remove_reader(terminal)
+    return line.decode("utf-8", "replace").strip() if line else None
 
 
 def on_terminal() -> bool:
     """Whether there is somebody to ask: both ends are a terminal."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.__stdin__, sys.__stdout__))

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 from daper.bootstrap import open_service
+from daper.core.errors import Unreachable
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.entrypoints.cli.answers import who_asks
-from daper.entrypoints.cli.exits import Exit, UsageError
+from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
 from daper.entrypoints.cli.following import Following
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names
-from daper.entrypoints.cli.running import Interrupted, run_to_end
+from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
+from daper.entrypoints.cli.running import run_to_end
 from daper.service.requests import Started, StartRepair
 from daper.settings import Settings, load_settings
 
@@ -58,16 +59,19 @@ def start(
     settings = load_settings()
     if not 1 <= limit <= MOST_PROBLEMS:
         raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
-    order = StartRepair(
-        requested_by=who_asks(settings),
-        domain=domain or settings.domain,
-        scope=Scope(record_ids=tuple(dict.fromkeys(record)), status=status, limit=limit),
-        auto_approve=auto_approve,
-        dry_run=dry_run,
-        again=again or bool(record),
-        approval_timeout=approval_timeout or settings.approval_timeout,
-        decision_valid_for=settings.decision_valid_for,
-    )
+    if approval_timeout is not None and approval_timeout <= timedelta(0):
+        raise UsageError(f"--approval-timeout {approval_timeout} must be longer than nothing, for example 30s or 12h")
+    with said_right():
+        order = StartRepair(
+            requested_by=who_asks(settings),
+            domain=domain or settings.domain,
+            scope=Scope(record_ids=tuple(dict.fromkeys(record)), status=status, limit=limit),
+            auto_approve=auto_approve,
+            dry_run=dry_run,
+            again=again or bool(record),
+            approval_timeout=approval_timeout or settings.approval_timeout,
+            decision_valid_for=settings.decision_valid_for,
+        )
     return _start(settings, order, no_wait=no_wait, as_json=as_json)
 
 
@@ -87,7 +91,7 @@ def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bo
         if no_wait:
             return Exit.OK
         following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
-        return await following.to_the_end(begun.repair_id)
+        return await _follow(following, begun.repair_id)
 
     try:
         return run_to_end(run())
@@ -95,6 +99,14 @@ def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bo
         if started and not as_json:
             say(screen, f"Not following any more; the repair goes on: daper repair show {started[0]} --follow")
         return interrupted.exit_code
+
+
+async def _follow(following: Following, repair_id: str) -> int:
+    try:
+        return await following.to_the_end(repair_id)
+    except Unreachable as error:
+        go_on = f"daper repair show {repair_id} --follow"
+        raise Unreachable(f"{error}. The repair is started, and goes on then: {go_on}") from error
 
 
 def _opening(settings: Settings, begun: Started, *, by: str) -> tuple[str, ...]:

@@ -1,63 +1,86 @@
 """The story of a repair in lines, made from what one look after another shows. Pure; each thing is told once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
 from daper.core.decisions import who
-from daper.core.models import Fallback, RecordedDecision, Verdict
+from daper.core.models import MOST_PROBLEMS, Fallback, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
-from daper.core.views import ActionView, PlanView, RepairView
+from daper.core.views import ActionView, PlanView, RepairView, view_plan
 
+_LONGEST_PLAN = 10 * MOST_PROBLEMS  # a finding may need several actions
 _FALLBACK = {
     Fallback.UNDO: "it is undone",
     Fallback.HAND_OVER: "it is handed to a person (it cannot be undone)",
 }
 
 
+# What comes before the plan is made; a plan is told before any other phase.
+_BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
+
+
 class Story:
-    """Tells a repair from its looks: phases, plan, decision, result."""
+    """Tells a repair from its looks, each thing once: phases, plan, decision, result."""
 
     def __init__(self) -> None:
-        self._phases = 0
+        self._told: list[Phase] = []
         self._plan = ""
         self._decision: RecordedDecision | None = None
         self._message = ""
 
     def go_on(self, look: RepairView) -> Iterator[str]:
         """The lines that this look adds."""
-        for phase in look.phases_seen[self._phases :]:
-            yield f"Current repair status: {phase}"
-            if phase is Phase.PENDING_APPROVAL:
-                yield from self._tell_plan(look)
-        self._phases = len(look.phases_seen)
+        yield from self._go_through(look.phases_seen[len(self._told) :], look.plan, look.decision, look.domain)
         if look.message and look.message != self._message:
             self._message = look.message
             yield look.message
-        if look.decision is not None and look.decision != self._decision:
-            self._decision = look.decision
-            yield decided(look.decision)
-
-    def _tell_plan(self, look: RepairView) -> Iterator[str]:
-        if look.plan is not None and look.plan.digest != self._plan:
-            self._plan = look.plan.digest
-            yield from plan_lines(look.plan, domain=look.domain)
 
     def end(self, result: RepairResult) -> Iterator[str]:
         """The lines with which the story ends."""
-        seen = [Phase(name) for name in result.durations]
-        for phase in seen[self._phases :] if self._phases < len(seen) else []:
-            yield f"Current repair status: {phase}"
-        if result.decisions and result.decisions[-1] != self._decision:
-            yield decided(result.decisions[-1])
+        plan = next(reversed(whole_plans(result)), None)
+        decision = result.decisions[-1] if result.decisions else None
+        missed = [phase for phase in map(Phase, result.durations) if phase not in self._told]
+        yield from self._go_through(missed, plan, decision, result.domain)
         yield from result_lines(result)
+
+    def _go_through(
+        self, phases: Sequence[Phase], plan: PlanView | None, decision: RecordedDecision | None, domain: str
+    ) -> Iterator[str]:
+        for phase in phases:
+            # Before what follows from them: a plan that nobody was asked about, and an answer.
+            if phase not in _BEFORE_PLAN and phase is not Phase.PENDING_APPROVAL:
+                yield from self._tell_plan(plan, domain)
+                yield from self._tell_decision(decision)
+            self._told.append(phase)
+            yield f"Current repair status: {phase}"
+            if phase is Phase.PENDING_APPROVAL:
+                yield from self._tell_plan(plan, domain)
+        if self._told and self._told[-1] not in _BEFORE_PLAN:
+            yield from self._tell_decision(decision)
+
+    def _tell_plan(self, plan: PlanView | None, domain: str) -> Iterator[str]:
+        if plan is not None and plan.digest != self._plan:
+            self._plan = plan.digest
+            yield from plan_lines(plan, domain=domain)
+
+    def _tell_decision(self, decision: RecordedDecision | None) -> Iterator[str]:
+        if decision is not None and decision != self._decision:
+            self._decision = decision
+            yield decided(decision)
+
+
+def whole_plans(result: RepairResult) -> list[PlanView]:
+    """Every plan of an ended repair, each on one page."""
+    heads = {head.record_id: head for head in result.heads}
+    return [view_plan(plan, size=_LONGEST_PLAN, heads=heads) for plan in result.plans]
 
 
 def plan_lines(plan: PlanView, *, domain: str) -> Iterator[str]:
     """The plan as a person reads it: per record, each action with everything that would run."""
     yield f"Repair planning is complete. Plan {plan.digest}"
-    yield f"Proposed {domain.title()} to repair:"
+    yield f"Proposed {domain.title()} to repair:" if plan.actions else "Nothing is proposed."
     told = ""
     for action in plan.actions:
         if action.record_id != told:
@@ -103,7 +126,6 @@ def decided(recorded: RecordedDecision) -> str:
 def result_lines(result: RepairResult) -> Iterator[str]:
     """What became of each action, what was verified, and what is left."""
     yield from _outcome_lines(result)
-    yield from _known_problems(result)
     yield f"Workflow completed with result: {result.phase}"
     if result.report:
         yield f"Report Summary: {result.report.summary}"
@@ -127,12 +149,6 @@ def _outcome_lines(result: RepairResult) -> Iterator[str]:
         yield "Verified:"
         for each in result.verification.findings:
             yield f"  - {each.record_id}: {each.kind}: {each.status}: {each.evidence}"
-
-
-def _known_problems(result: RepairResult) -> Iterator[str]:
-    for plan in result.plans:
-        for suppressed in plan.suppressed:
-            yield f"  - {suppressed.finding.record_id}: {suppressed.finding.kind}: left alone: {suppressed.reason}"
 
 
 def _simulated(outcome: ActionOutcome) -> str:

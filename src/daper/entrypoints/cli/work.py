@@ -4,8 +4,8 @@ import logging
 import sys
 
 from daper.adapters.temporal.connect import connect
-from daper.entrypoints.cli.exits import Exit
-from daper.entrypoints.cli.running import Interrupted, run_to_end
+from daper.entrypoints.cli.exits import Exit, Interrupted
+from daper.entrypoints.cli.running import run_to_end
 from daper.entrypoints.worker import work_until_cancelled
 from daper.settings import Settings, load_settings
 

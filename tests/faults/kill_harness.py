@@ -1,0 +1,179 @@
+"""Kills workers and holders of the store at random points while repairs run, and checks what is left.
+
+`python -m tests.faults.kill_harness --kills 20 --repairs 10 [--seed S]`; rows D1, D19, D22, S2, S10.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.embedded import embedded_server
+from daper.bootstrap import open_service
+from daper.core.models import Person, Scope
+from daper.core.outcomes import RepairResult
+from daper.entrypoints.cli.exits import leave
+from daper.service.repairs import RepairService
+from daper.service.requests import StartRepair
+from daper.settings import load_settings
+from daper.workflows.repair import RepairAgentWorkflow
+from tests.faults.checks import Evidence, gather, problems
+from tests.faults.generated_shop import GeneratedShop
+from tests.faults.killer import Killer
+from tests.faults.victims_run import Victims
+
+QUEUE = "kills"
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a run did, and what is wrong with what it left."""
+
+    seed: int
+    shop: GeneratedShop
+    kills: Counter[str]
+    seconds: float
+    tail: float
+    retried: int
+    attempts: Counter[str]
+    evidence: Evidence
+    problems: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.kills.items()))
+        statuses = Counter(str(outcome.status) for outcome in self.evidence.outcomes)
+        tombstones = sum(row.kind == "tombstone" for row in self.evidence.rows.values())
+        return "\n".join(
+            (
+                f"seed {self.seed}: {self.kills.total()} kills ({kinds}), {len(self.evidence.results)} repairs",
+                f"{self.seconds:.1f} s, of which {self.tail:.1f} s after the last kill",
+                f"{len(self.evidence.effects)} effects; {', '.join(f'{n} {s}' for s, n in sorted(statuses.items()))}; "
+                f"{tombstones} tombstones",
+                f"{self.retried} retried attempts: {', '.join(f'{n} {s}' for s, n in sorted(self.attempts.items()))}",
+                *(f"WRONG: {problem}" for problem in self.problems),
+                "nothing twice, nothing lost, every run ended" if not self.problems else "",
+            )
+        )
+
+
+async def run(*, kills: int, repairs: int, seed: int, home: Path, within: float = 300) -> Outcome:
+    """Run waves of repairs until so many kills are done and all repairs have ended; then look what is left."""
+    environment = {"DAPER_HOME": str(home), "TEMPORAL_TASK_QUEUE": QUEUE, "USER_NAME": "harness", "HOME": str(home)}
+    async with embedded_server(log_file=home / "server.log") as server:
+        environment["TEMPORAL_ADDRESS"] = server.address
+        settings = load_settings(environ=environment, folder=home)
+        client = await connect(settings)
+        shop = GeneratedShop(folder=home / "data" / "orders")
+        shop.install()
+        victims = Victims(home, environment)
+        killer = Killer(victims=victims, shop=shop, client=client, rng=random.Random(seed), kills=kills)
+        service = await open_service(settings, client=client)
+        try:
+            async with asyncio.timeout(within):
+                return await _waves(service, client, killer, shop, repairs=repairs, seed=seed)
+        except TimeoutError as error:
+            raise TimeoutError(f"seed {seed}, after {killer.done}: {await _hanging(client, killer.ids)}") from error
+        finally:
+            await victims.end()
+
+
+async def _waves(
+    service: RepairService, client: Client, killer: Killer, shop: GeneratedShop, *, repairs: int, seed: int
+) -> Outcome:
+    began = last = time.monotonic()
+    results: list[RepairResult] = []
+    wave = 0
+    await killer.begin()
+    while wave == 0 or killer.left:
+        killer.ids = [await _start(service, records) for records in shop.add_wave(wave, repairs)]
+        ending = asyncio.create_task(_results(client, killer.ids))
+        await killer.strike_while(lambda ending=ending: not ending.done())
+        last = time.monotonic()
+        results += await ending
+        killer.all_ids += killer.ids
+        wave += 1
+    ended = time.monotonic()
+    attempts = await _retried(client, killer.all_ids)
+    evidence = gather(shop, results, held=killer.held)
+    return Outcome(
+        seed=seed,
+        shop=shop,
+        kills=killer.done,
+        seconds=ended - began,
+        tail=ended - last,
+        retried=attempts.total(),
+        attempts=attempts,
+        evidence=evidence,
+        problems=problems(shop, evidence),
+    )
+
+
+async def _start(service: RepairService, records: tuple[str, ...]) -> str:
+    order = StartRepair(
+        requested_by=Person(name="harness"), domain="orders", scope=Scope(record_ids=records), auto_approve=True
+    )
+    return (await service.start(order)).repair_id
+
+
+async def _results(client: Client, ids: Sequence[str]) -> list[RepairResult]:
+    handles = [client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id) for repair_id in ids]
+    return list(await asyncio.gather(*(handle.result() for handle in handles)))
+
+
+async def _retried(client: Client, ids: Sequence[str]) -> Counter[str]:
+    """Attempts after the first one, by activity, and workflow tasks that timed out."""
+    found: Counter[str] = Counter()
+    for repair_id in ids:
+        names: dict[int, str] = {}
+        async for event in client.get_workflow_handle(repair_id).fetch_history_events():
+            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                names[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
+            elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                started = event.activity_task_started_event_attributes
+                found[names[started.scheduled_event_id]] += started.attempt - 1
+            elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
+                kind = event.workflow_task_timed_out_event_attributes.timeout_type
+                found[f"workflow task ({kind})"] += 1
+    return +found
+
+
+async def _hanging(client: Client, ids: Sequence[str]) -> str:
+    lines: list[str] = []
+    for repair_id in ids:
+        described = (await client.get_workflow_handle(repair_id).describe()).raw_description
+        pending = [
+            f"{one.activity_type.name} attempt {one.attempt}: {one.last_failure.message or 'running'}"
+            for one in described.pending_activities
+        ]
+        if pending or described.HasField("pending_workflow_task"):
+            lines.append(f"{repair_id}: {', '.join(pending) or 'a workflow task'}")
+    return "; ".join(lines) or "nothing pending"
+
+
+def main() -> int:
+    """Run once and say what happened; 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--repairs", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    given = parser.parse_args()
+    sys.stdout.write(f"seed {given.seed}\n")
+    sys.stdout.flush()
+    with tempfile.TemporaryDirectory() as home:
+        outcome = asyncio.run(run(kills=given.kills, repairs=given.repairs, seed=given.seed, home=Path(home)))
+    sys.stdout.write(f"{outcome}\n")
+    return 1 if outcome.problems else 0
+
+
+if __name__ == "__main__":
+    leave(main())

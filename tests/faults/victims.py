@@ -1,0 +1,118 @@
+"""Programs made to be killed: a worker, a worker that dies at its nth write, a holder of the store, an applier.
+
+`python -m tests.faults.victims worker [OPERATION]`, `… hold FOLDER KEY OPERATION`, `… apply`.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from daper.core.base import Wire
+from daper.core.errors import DaperError
+from daper.domains.orders import shipped, store
+from daper.domains.orders.domain import open_domain
+from daper.domains.orders.store import JsonStore
+from daper.entrypoints.cli.app import run
+from daper.entrypoints.cli.exits import leave
+from daper.ports import ToolCall
+from tests.faults.generated_shop import AS_OF, hold
+from tests.faults.stopping_disk import StoppingDisk
+
+STOPPED, DONE = "stopped", "done"
+
+
+class Attempt(Wire):
+    """One attempt of a tool, to be stopped before change number `stop_at` of the disk."""
+
+    folder: Path
+    tool: str
+    key: str
+    record_id: str
+    arguments: dict[str, str | int]
+    expected: dict[str, str]
+    stop_at: int
+
+
+def main(arguments: list[str]) -> int:
+    """Be one of the victims; ends with whoever started it, also when that one is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    match arguments:
+        case ["worker"]:
+            return run(["worker"])
+        case ["worker", operation]:
+            _break_disk(int(operation), stop=_die)
+            return run(["worker"])
+        case ["hold", folder, key, operation]:
+            return _hold(Path(folder), key, int(operation))
+        case ["apply"]:
+            return _serve()
+        case _:
+            sys.stderr.write(f"no such victim: {arguments!r}\n")
+            return 2
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _stand_still() -> None:
+    _say(f"{STOPPED} {os.getpid()}")
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _break_disk(operation: int, *, stop: Callable[[], None]) -> None:
+    disk = StoppingDisk(at=operation, stop=stop)
+    # The domain makes its own store; this is the one place where it says which disk.
+    store.PosixDisk = lambda: disk  # type: ignore[assignment,misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _hold(folder: Path, key: str, operation: int) -> int:
+    disk = StoppingDisk(at=operation, stop=_stand_still)
+    with JsonStore(folder, documents=shipped.DOCUMENTS, disk=disk).change() as change:
+        hold(change, key)
+    _say(DONE)
+    return 0
+
+
+def _serve() -> int:
+    """Each line is an attempt, made by a child of its own; answers what became of it, then that the child is gone."""
+    for line in sys.stdin:
+        attempt = Attempt.model_validate_json(line)
+        child = os.fork()
+        if child == 0:
+            _attempt(attempt)
+            os._exit(0)
+        os.waitpid(child, 0)
+        _say(DONE)
+    return 0
+
+
+def _attempt(attempt: Attempt) -> None:
+    _break_disk(attempt.stop_at, stop=_stand_still)
+    call = ToolCall(
+        key=attempt.key,
+        record_id=attempt.record_id,
+        arguments=attempt.arguments,
+        expected=attempt.expected,
+        today=AS_OF,
+    )
+    try:
+        effect = asyncio.run(open_domain(attempt.folder, {}).tools[attempt.tool].apply(call))
+    except DaperError as error:
+        _say(f"raised {error}")
+    else:
+        _say(f"effect {effect.model_dump_json()}")
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1:]))

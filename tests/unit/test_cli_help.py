@@ -1,0 +1,134 @@
+"""The command line before anything runs: what help teaches, what it costs, what cannot be meant."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from cyclopts import App
+
+from daper.entrypoints.cli.app import app, run
+
+COMMANDS = """\
+demo
+doctor
+records list
+records recover
+records reset
+records show
+repair approve
+repair list
+repair reject
+repair report
+repair show
+repair start
+repair stop
+worker
+"""
+HELP = """\
+Usage: daper COMMAND
+
+Find what is wrong in a system of records, plan the repair, ask, repair, verify,
+report.
+
+╭─ Commands ───────────────────────────────────────────────────────────────────╮
+│ demo         One repair, shown live, on a throw-away copy and its own        │
+│              Temporal.                                                       │
+│ doctor       What is configured, what answers, what is missing.              │
+│ records      See the records and what is wrong with them; restore the        │
+│              shipped ones.                                                   │
+│ repair       Start repairs, look at them, decide, stop.                      │
+│ worker       Run a worker against the configured Temporal, until Ctrl-C.     │
+│ --help (-h)  Display this message and exit.                                  │
+│ --version    Display application version.                                    │
+╰──────────────────────────────────────────────────────────────────────────────╯
+
+Try it without anything set up: daper demo. Exit codes: 0 ended as asked, 3 
+ended and a person is needed, 1 error, 2 usage.
+"""
+
+
+def commands(under: App, path: str = "") -> Iterator[tuple[str, App]]:
+    for name in under:
+        if name.startswith("-"):
+            continue
+        command = under[name]
+        if command.default_command is None:
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
+
+
+ALL = dict(sorted(commands(app)))
+
+
+def test_the_commands_are_these() -> None:
+    assert "".join(f"{name}\n" for name in ALL) == COMMANDS
+
+
+def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert run(["--help"]) == 0
+    assert capsys.readouterr().out == HELP
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_command_s_help_tells_its_whole_docstring_and_every_option(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ALL[name]
+    assert command.default_command is not None
+
+    assert run([*name.split(), "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+    first = (command.default_command.__doc__ or "").partition("\n\n")[0]
+    assert " ".join(first.split()) in shown
+    for argument in command.assemble_argument_collection(parse_docstring=True):
+        assert argument.parameter.help, f"{name}: {argument.name} is not explained"
+        assert " ".join(argument.parameter.help.split()) in shown
+    assert "[default: False]" not in shown
+    assert "Parameters ----" not in shown
+
+
+def test_help_and_version_import_neither_temporal_nor_pydantic() -> None:
+    script = "import sys; from daper.entrypoints.cli.app import run; run(sys.argv[1:]); print([*sys.modules])"
+
+    for words in (["--help"], ["--version"], ["repair", "--help"]):
+        ran = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+        loaded = ran.stdout.splitlines()[-1]
+        assert "'daper.entrypoints.cli.app'" in loaded
+        assert not [name for name in ("'temporalio'", "'pydantic'") if name in loaded]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("nonsense", 'Unknown command "nonsense"'),
+        ("repair show", "requires an argument"),
+        ("repair show x --bogus\x1b[31m", "--bogus<U+001B>[31m"),
+        ("repair show x --page 0", "page is 0"),
+        ("repair list --limit 0", "--limit 0"),
+        ("repair start --limit 501", "--limit 501"),
+        ("repair start --approval-timeout 0s", "--approval-timeout 0:00:00"),
+        ("repair approve x --plan y --edit quantity=250", "'quantity=250'"),
+        ("repair approve x --plan y --as " + "M" * 201, "name is 'MMM"),
+        ("repair approve x", "--plan DIGEST is needed"),
+        ("records list --first -1", "--first -1"),
+        ("records recover", "--keep-edited or --finish"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line_and_a_usage_error(
+    line: str, says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TEMPORAL_TLS", "DAPER_DOMAIN", "USER_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert run(line.split(" ")) == 2
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("daper: ")
+    assert shown.err.count("\n") == 1
+    assert says in shown.err

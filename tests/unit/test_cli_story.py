@@ -1,0 +1,195 @@
+"""The story of a repair in lines, from looks that come early, late, or not at all."""
+
+from datetime import UTC, datetime, timedelta
+
+from daper.core.models import (
+    Decision,
+    Fallback,
+    Finding,
+    ForPerson,
+    Person,
+    Plan,
+    RecordedDecision,
+    Risk,
+    SuppressedFinding,
+    Verdict,
+)
+from daper.core.outcomes import RepairResult
+from daper.core.phases import Phase
+from daper.core.views import ActionView, PlanView, RepairView
+from daper.entrypoints.cli.story import Story, plan_lines
+
+AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
+MINERVA = Person(name="Minerva")
+UP_TO_PLAN = (Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR)
+UP_TO_REPAIR = (*UP_TO_PLAN, Phase.PENDING_APPROVAL, Phase.APPROVED, Phase.PENDING_REPAIR)
+WHOLE = (*UP_TO_REPAIR, Phase.VERIFYING_REPAIR, Phase.PENDING_REPORT, Phase.REPORT_COMPLETED)
+DECIDED = "Decided by Minerva (claimed) at 09:30:05 UTC: a1 approved"
+
+
+def an_action(action_id: str = "a1") -> ActionView:
+    return ActionView(
+        id=action_id,
+        record_id="ORD-1",
+        title="Hermione",
+        tool="order_inventory",
+        arguments={"quantity": 200},
+        editable={"quantity": "113 to 553"},
+        risk=Risk.MEDIUM,
+        spends="0",
+        preview=(),
+        confidence_score=0.95,
+        rationale="",
+        proposed_by="rules",
+        if_it_does_not_help=Fallback.UNDO,
+        digest="d",
+    )
+
+
+def a_plan(digest: str = "abc", **more: object) -> PlanView:
+    given = {"actions": (an_action(),), "total_actions": 1, **more}
+    return PlanView.model_validate(
+        {
+            "digest": digest,
+            "round": 1,
+            "overall_confidence_score": 0.9,
+            "additional_notes": "",
+            "page": 1,
+            "pages": 1,
+            **given,
+        }
+    )
+
+
+def a_decision(digest: str = "abc") -> RecordedDecision:
+    decision = Decision(plan_digest=digest, verdicts={"a1": Verdict.APPROVE}, by=MINERVA)
+    return RecordedDecision(decision=decision, decided_at=AT, will_run={"a1": "d"})
+
+
+def a_look(*phases: Phase, plan: PlanView | None = None, decision: RecordedDecision | None = None) -> RepairView:
+    return RepairView(
+        repair_id="repair-Minerva-1",
+        phase=phases[-1],
+        requested_by=MINERVA,
+        domain="orders",
+        store_id="s",
+        started_at=AT,
+        phase_since=AT,
+        plan=plan,
+        decision=decision,
+        phases_seen=phases,
+    )
+
+
+def a_result(*phases: Phase, decision: RecordedDecision | None = None, plans: tuple[Plan, ...] = ()) -> RepairResult:
+    return RepairResult(
+        repair_id="repair-Minerva-1",
+        cycle_id="c",
+        user="Minerva",
+        domain="orders",
+        phase=phases[-1],
+        started_at=AT,
+        ended_at=AT,
+        durations={str(phase): timedelta(seconds=1) for phase in phases},
+        decisions=(decision,) if decision else (),
+        plans=plans,
+    )
+
+
+def phases_in(lines: list[str]) -> list[str]:
+    return [line.rpartition(": ")[2] for line in lines if line.startswith("Current repair status: ")]
+
+
+def test_each_thing_is_told_once_however_often_one_looks() -> None:
+    story, waiting = Story(), a_look(*UP_TO_PLAN, Phase.PENDING_APPROVAL, plan=a_plan())
+
+    first = [*story.go_on(a_look(*UP_TO_PLAN[:2])), *story.go_on(waiting)]
+    again = [*story.go_on(waiting), *story.go_on(waiting)]
+
+    assert phases_in(first) == [*UP_TO_PLAN, Phase.PENDING_APPROVAL]
+    assert first.count("Repair planning is complete. Plan abc") == 1
+    assert again == []
+
+
+def test_the_decision_comes_right_after_the_plan_also_when_one_look_shows_what_followed() -> None:
+    lines = list(Story().go_on(a_look(*UP_TO_REPAIR, plan=a_plan(), decision=a_decision())))
+
+    plan = lines.index("Current repair status: PENDING-APPROVAL")
+    assert lines[plan + 1].startswith("Repair planning is complete.")
+    assert lines[lines.index(DECIDED) + 1] == "Current repair status: APPROVED"
+    assert lines.count(DECIDED) == 1
+
+
+def test_a_decision_is_told_before_its_phases_when_the_plan_was_told_before() -> None:
+    story = Story()
+    list(story.go_on(a_look(*UP_TO_PLAN, Phase.PENDING_APPROVAL, plan=a_plan())))
+
+    lines = list(story.go_on(a_look(*UP_TO_REPAIR, plan=a_plan(), decision=a_decision())))
+
+    expected = ["APPROVED", "PENDING-REPAIR"]
+    assert lines == [DECIDED, *(f"Current repair status: {phase}" for phase in expected)]
+
+
+def test_the_end_tells_what_no_look_has_shown() -> None:
+    """D21: the follower shows the last phase, whatever it missed before."""
+    story = Story()
+    told = list(story.go_on(a_look(*UP_TO_PLAN)))
+
+    told += story.end(a_result(*WHOLE, decision=a_decision()))
+
+    assert phases_in(told) == list(WHOLE)
+    assert told.index(DECIDED) + 1 == told.index("Current repair status: APPROVED")
+    assert told[-1] == "Workflow completed with result: REPORT-COMPLETED"
+
+
+def test_the_end_is_told_also_when_a_round_was_repeated() -> None:
+    story = Story()
+    repeated = (*UP_TO_REPAIR, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR, Phase.PENDING_APPROVAL)
+    list(story.go_on(a_look(*repeated, plan=a_plan("second"), decision=None)))
+
+    lines = list(story.end(a_result(*WHOLE, decision=a_decision("second"))))
+
+    assert phases_in(lines)[-1] == Phase.REPORT_COMPLETED
+    assert lines.count(DECIDED) == 1
+
+
+def test_a_plan_that_nobody_is_asked_about_is_told_before_the_end() -> None:
+    story, looked = Story(), a_look(*UP_TO_PLAN, Phase.PENDING_REPORT, plan=a_plan())
+
+    lines = [*story.go_on(looked), *story.end(a_result(*UP_TO_PLAN, Phase.PENDING_REPORT, Phase.PLAN_ONLY))]
+
+    assert lines.index("Repair planning is complete. Plan abc") < lines.index("Current repair status: PENDING-REPORT")
+    assert phases_in(lines)[-1] == Phase.PLAN_ONLY
+
+
+def test_a_message_is_told_once() -> None:
+    story = Story()
+    look = a_look(*UP_TO_PLAN, Phase.PENDING_APPROVAL, plan=a_plan()).model_copy(update={"message": "a person has to"})
+
+    assert list(story.go_on(look))[-1] == "a person has to"
+    assert list(story.go_on(look)) == []
+
+
+def test_a_plan_shows_limits_what_is_left_alone_and_what_is_for_a_person() -> None:
+    finding = Finding(
+        record_id="ORD-2",
+        kind="payment-denied",
+        issue="refused",
+        evidence=(),
+        confidence_score=1.0,
+        found_by="rules",
+        fingerprint="f",
+    )
+    plan = a_plan(
+        actions=(),
+        total_actions=0,
+        suppressed=(SuppressedFinding(finding=finding, reason="it waits elsewhere"),),
+        for_person=(ForPerson(record_id="ORD-3", kind="stuck", reason="no tool fits", fingerprint="g"),),
+    )
+
+    assert "      - quantity: 200 (may be 113 to 553)" in list(plan_lines(a_plan(), domain="orders"))
+    assert list(plan_lines(plan, domain="orders"))[1:] == [
+        "Nothing is proposed.",
+        "  - ORD-3: stuck: for a person: no tool fits",
+        "  - ORD-2: payment-denied: left alone: it waits elsewhere",
+    ]

@@ -1,0 +1,183 @@
+"""A shop to test in: a home of its own, a queue of its own, a worker, and the service, on the shared server."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import simplejson
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from daper.bootstrap import STICKY, open_domains, reports_in, working
+from daper.clock import new_id
+from daper.core.models import Decision, IdentityProof, Person, Verdict
+from daper.core.outcomes import ActionOutcome, RepairResult
+from daper.core.phases import Phase
+from daper.core.views import PlanView, RepairView
+from daper.ports import Agents, Domain
+from daper.service.repairs import RepairService
+from daper.service.requests import Silence, StartRepair
+from daper.settings import Settings, load_settings
+from daper.workflows.repair import RepairAgentWorkflow
+
+HARRY = Person(name="Harry", how=IdentityProof.OS_USER)
+GINNY = Person(name="Ginny", how=IdentityProof.CLAIMED)
+DEADLINE = 60
+
+
+class Shop:
+    """One home with its records, its worker and its service."""
+
+    def __init__(
+        self, env: WorkflowEnvironment, home: Path, *, domains: Mapping[str, Domain] | None, indexed: bool
+    ) -> None:
+        self.env = env
+        self.home = home
+        self.settings: Settings = load_settings(
+            environ={
+                "DAPER_HOME": str(home),
+                "USER_NAME": "Harry",
+                "TEMPORAL_TASK_QUEUE": f"shop-{new_id()}",
+                "TEMPORAL_ADDRESS": "127.0.0.1:1",
+            },
+            folder=home,
+        )
+        self.domains = dict(domains if domains is not None else open_domains(self.settings))
+        self.service = RepairService(
+            client=env.client,
+            queue=self.settings.task_queue,
+            domains=self.domains,
+            reports=reports_in(home),
+            indexed=indexed,
+        )
+
+    @property
+    def client(self) -> Client:
+        return self.env.client
+
+    @asynccontextmanager
+    async def worker(self, *, agents: Agents | None = None) -> AsyncGenerator[None]:
+        """A whole worker, for workflows and for records."""
+        async with working(self.client, self.settings, domains=self.domains, agents=agents):
+            yield
+
+    @asynccontextmanager
+    async def workflow_worker(self) -> AsyncGenerator[None]:
+        """A worker that runs workflows, but reaches no records."""
+        async with Worker(
+            self.client,
+            task_queue=self.settings.task_queue,
+            workflows=[RepairAgentWorkflow],
+            sticky_queue_schedule_to_start_timeout=STICKY,
+        ):
+            yield
+
+    async def start(self, **order: object) -> str:
+        """Start a repair as Harry; time stands still unless a test moves it."""
+        given = StartRepair.model_validate({"requested_by": HARRY, "domain": "orders", **order})
+        with self.env.with_time_skipping_disabled():
+            return (await self.service.start(given)).repair_id
+
+    async def until(self, repair_id: str, reached: Callable[[RepairView], bool]) -> RepairView:
+        """The first look that is as wanted."""
+        async with asyncio.timeout(DEADLINE):
+            looks = self.service.follow(repair_id)
+            async for look in looks:
+                if isinstance(look, RepairResult):
+                    raise AssertionError(f"ended as {look.phase} ({look.reason})")
+                if not isinstance(look, Silence) and reached(look):
+                    await looks.aclose()
+                    return look
+        raise AssertionError("never came there")
+
+    async def until_event(self, repair_id: str, kind: str) -> None:
+        """Wait until the history holds an event of that kind."""
+        async with asyncio.timeout(DEADLINE):
+            handle = self.client.get_workflow_handle(repair_id)
+            async for event in handle.fetch_history_events(wait_new_event=True):
+                if EventType.Name(event.event_type) == kind:
+                    return
+
+    async def plan(self, repair_id: str, *, round_number: int = 1) -> PlanView:
+        """The plan, once it waits for a decision."""
+        look = await self.until(
+            repair_id,
+            lambda look: (
+                look.phase is Phase.PENDING_APPROVAL and look.plan is not None and look.plan.round == round_number
+            ),
+        )
+        assert look.plan is not None
+        return look.plan
+
+    async def end(self, repair_id: str) -> RepairResult:
+        """The result, once there is one."""
+        async with asyncio.timeout(DEADLINE):
+            async for look in self.service.follow(repair_id):
+                if isinstance(look, RepairResult):
+                    return look
+        raise AssertionError("left no result")
+
+    async def decide(self, repair_id: str, plan: PlanView, *, by: Person = HARRY, **verdicts: Verdict) -> None:
+        """Answer a plan; without verdicts, approve all of it."""
+        await self.service.decide(repair_id, answer(plan, by=by, **verdicts))
+
+    def document(self, name: str) -> dict[str, list[dict[str, object]]]:
+        """A data file as it stands."""
+        text = (self.home / "data" / "orders" / f"{name}.json").read_text(encoding="utf-8")
+        return simplejson.loads(text, use_decimal=True)
+
+    def order(self, order_id: str) -> dict[str, object]:
+        """One order as it stands."""
+        return next(order for order in self.document("orders")["orders"] if order["order_id"] == order_id)
+
+    def status(self, order_id: str) -> object:
+        """The status of one order as it stands."""
+        return self.order(order_id)["status"]
+
+    def edit_order(self, order_id: str, **fields: object) -> None:
+        """Somebody edits an order by hand."""
+        path = self.home / "data" / "orders" / "orders.json"
+        document = simplejson.loads(path.read_text(encoding="utf-8"), use_decimal=True)
+        for order in document["orders"]:
+            if order["order_id"] == order_id:
+                order.update(fields)
+        path.write_text(simplejson.dumps(document, indent=2, use_decimal=True), encoding="utf-8")
+
+    def effects(self) -> int:
+        """How many effects the ledger holds."""
+        rows = [
+            simplejson.loads(path.read_text()) for path in (self.home / "data" / "orders" / "ledger").glob("*.json")
+        ]
+        return sum(row["kind"] == "effect" for row in rows)
+
+
+@asynccontextmanager
+async def open_shop(
+    env: WorkflowEnvironment,
+    home: Path,
+    *,
+    domains: Mapping[str, Domain] | None = None,
+    agents: Agents | None = None,
+    indexed: bool = True,
+) -> AsyncGenerator[Shop]:
+    """A shop with its worker running."""
+    shop = Shop(env, home, domains=domains, indexed=indexed)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(shop.worker(agents=agents))
+        yield shop
+
+
+def answer(plan: PlanView, *, by: Person = HARRY, **verdicts: Verdict) -> Decision:
+    """A decision on a plan; without verdicts, everything is approved."""
+    given = verdicts or {action.id: Verdict.APPROVE for action in plan.actions}
+    return Decision(plan_digest=plan.digest, verdicts=given, by=by, door="test")
+
+
+def outcome_of(result: RepairResult, record_id: str) -> ActionOutcome:
+    """The one outcome of a record."""
+    found = [outcome for outcome in result.outcomes if outcome.record_id == record_id]
+    assert len(found) == 1, found
+    return found[0]
