@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connect import SEARCH_ATTRIBUTES
 from daper.adapters.temporal.embedded import find_temporal
 
@@ -21,7 +21,7 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(find_temporal()),
         dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter(),
         search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES],
     ) as env:
         yield env

@@ -49,20 +49,22 @@ class Terms:
     """On what terms a proposal may run, from one snapshot of the records.
 
     `limits`: what each argument may be, from record fields, settings and allow-lists; an argument without a limit is
-    refused. `reads`: the version of every record the action depends on. `preview`: what would change. `spends`: money.
+    refused. `reads`: the version of every record the action depends on. `preview`: what would change. `spends`: money;
+    None where nobody can say, which no grant by policy covers.
     """
 
     limits: Mapping[str, Limit]
     reads: Mapping[str, str] = field(default_factory=dict[str, str])
     preview: tuple[Change, ...] = ()
-    spends: Decimal = Decimal(0)
+    spends: Decimal | None = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToolCall:
     """One approved action as its tool gets it.
 
-    `expected` gives, for every record the plan read, the version it must still have; `today` is the cycle's date.
+    `expected` gives, for every record the plan read, the version it must still have; `today` is the cycle's date. After
+    `valid_until`, by the wall clock, the approval has lapsed: the tool settles the key as not applied and says `lapsed`.
     """
 
     key: str
@@ -70,6 +72,7 @@ class ToolCall:
     arguments: Mapping[str, JsonValue]
     expected: Mapping[str, str]
     today: datetime
+    valid_until: datetime | None = None
 
 
 class RepairTool(Protocol):
@@ -96,9 +99,9 @@ class RepairTool(Protocol):
         ...
 
     async def apply(self, call: ToolCall) -> Effect:
-        """Do it, or say why not: `applied`, `already-applied`, `stale`, `blocked`, `failed`.
+        """Do it, or say why not: `applied`, `already-applied`, `stale`, `blocked`, `lapsed`, `failed`.
 
-        Compares every expected version and re-checks its limits inside its transaction. Raises a DaperError when it
+        Whatever it says is its last word on that key: a later attempt says the same. Compares every expected version and re-checks its limits inside its transaction. Raises a DaperError when it
         could not even try; whoever calls then settles the key before recording a failure.
         """
         ...

@@ -104,7 +104,7 @@ async def test_d15_the_same_repair_asking_again_gets_the_same_answer(memory: Mem
     taken, free = finding("ORD-1"), finding("ORD-2")
     await memory.claim(claim_of("r1", taken))
     first = await memory.claim(claim_of("r2", taken, free))
-    await memory.conclude(ConcludeInput(cycle=cycle("r1"), released=(taken,), at=START))
+    await memory.conclude(ConcludeInput(cycle=cycle("r1"), at=START))
     await memory.conclude(ConcludeInput(cycle=cycle("r3"), rejected=(free,), by="Minerva", at=START))
 
     second = await memory.claim(claim_of("r2", taken, free))
@@ -115,7 +115,7 @@ async def test_d15_the_same_repair_asking_again_gets_the_same_answer(memory: Mem
 async def test_another_cycle_of_the_same_repair_is_told_anew(memory: Memory) -> None:
     await memory.claim(claim_of("r1"))
     await memory.claim(claim_of("r2"))
-    await memory.conclude(ConcludeInput(cycle=cycle("r1"), released=(finding(),), at=START))
+    await memory.conclude(ConcludeInput(cycle=cycle("r1"), at=START))
 
     later = ClaimInput(cycle=cycle("r2", cycle_id="next"), findings=(finding(),), until=START + HOURS_12)
 
@@ -205,7 +205,7 @@ async def test_asking_again_suppresses_nothing(memory: Memory) -> None:
 async def test_a_repair_that_asked_again_holds_others_back_and_lets_go_of_its_own_mark_alone(memory: Memory) -> None:
     await memory.claim(claim_of("r1"))
     await memory.claim(claim_of("r2", again=True))
-    await memory.conclude(ConcludeInput(cycle=cycle("r2"), released=(finding(),), at=START))
+    await memory.conclude(ConcludeInput(cycle=cycle("r2"), at=START))
 
     assert "repair r1 has a plan" in only_reason(await memory.claim(claim_of("r3")))
 

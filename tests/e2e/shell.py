@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ _ON_ITS_TERMINAL = (
 )
 
 
-def until(look: Callable[[], T], *, what: str, within: float = GENEROUS) -> T:
+def until(look: Callable[[], T | None], *, what: str, within: float = GENEROUS) -> T:
     """The first true thing that `look` says. Fails when the deadline is over, and names `what` did not come."""
     deadline = time.monotonic() + within
     while True:
@@ -147,7 +147,7 @@ class Shell:
         return {**ours, **self.env, **(extra or {})}
 
     @contextmanager
-    def running(self, *arguments: str, extra: Mapping[str, str] | None = None) -> "Iterator[subprocess.Popen[str]]":
+    def running(self, *arguments: str, extra: Mapping[str, str] | None = None) -> "Generator[subprocess.Popen[str]]":
         """A command in a pipe, without a terminal; it is over when this is left."""
         process = subprocess.Popen(
             [DAPER, *arguments],
@@ -172,11 +172,10 @@ class Shell:
     def run(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Ran:
         """A command in a pipe, without a terminal, to its end."""
         with self.running(*arguments, extra=extra) as process:
-            out, err = process.communicate(timeout=GENEROUS)
-        return Ran(process.returncode, out, err)
+            return finish(process)
 
     @contextmanager
-    def terminal(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Iterator[Terminal]:
+    def terminal(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Generator[Terminal]:
         """A command on a terminal."""
         terminal = Terminal([DAPER, *arguments], env=self.variables(extra), cwd=self.cwd)
         try:
@@ -189,6 +188,12 @@ class Shell:
         """The orders as they stand in the file, by id."""
         document = json.loads((self.home / "data/orders/orders.json").read_text("utf-8"))
         return {order["order_id"]: order for order in document["orders"]}
+
+
+def finish(process: "subprocess.Popen[str]") -> Ran:
+    """Wait for the end of a command."""
+    out, err = process.communicate(timeout=GENEROUS)
+    return Ran(process.returncode, out, err)
 
 
 def read_line(stream: "IO[str] | None") -> str:

@@ -102,6 +102,7 @@ def test_on_a_terminal_the_demo_asks_and_y_approves_but_not_what_was_typed_befor
 
         assert terminal.end() == 0
 
+    assert terminal.shown.count("Approve all of it?") == 2
     assert "Decided by Minerva (claimed)" in terminal.shown
     assert "4 of 4 proposed actions took effect" in terminal.shown
     assert not processes_with(server_of(terminal.shown))

@@ -17,7 +17,7 @@ from daper.domains.orders.domain import open_domain
 from daper.domains.orders.transaction import SETTLED
 from daper.ports import Settleable
 from tests.faults.checks import files
-from tests.faults.victims import STOPPED, Attempt
+from tests.faults.victims import GO_ON, STOPPED, Attempt
 from tests.faults.victims_run import Victims
 from tests.unit.orders_shop import BADGES, Shop, shipped_shop
 
@@ -49,7 +49,8 @@ class Applier:
 
     async def said(self) -> str:
         assert self.process.stdout is not None
-        return (await self.process.stdout.readline()).decode().strip()
+        async with asyncio.timeout(30):
+            return (await self.process.stdout.readline()).decode().strip()
 
 
 @pytest.fixture
@@ -86,9 +87,8 @@ async def test_both_ends_agree_whatever_settling_meets(tmp_path: Path, applier: 
         shutil.copytree(template.folder, folder)
         shop = Shop(domain=open_domain(folder, {}), folder=folder)
         seen[await interleave(shop, applier, random.Random(seed), template)] += 1
-    print_of = dict(seen)
     for ending in ("killed: settled as never", "killed: the effect", "let go on: the effect"):
-        assert seen[ending], f"no interleaving ended as {ending!r}: {print_of}"
+        assert seen[ending], f"no interleaving ended as {ending!r}: {dict(seen)}"
 
 
 async def interleave(shop: Shop, applier: Applier, rng: random.Random, template: Shop) -> str:
@@ -102,7 +102,7 @@ async def interleave(shop: Shop, applier: Applier, rng: random.Random, template:
         await asyncio.sleep(0)  # settling begins, and finds the store held
         victim = int(said.split()[1])
         how = rng.choice(("killed", "let go on"))
-        os.kill(victim, signal.SIGKILL if how == "killed" else signal.SIGCONT)
+        os.kill(victim, signal.SIGKILL if how == "killed" else GO_ON)
         said = ""
     answer = said or await applier.said()
     if answer.startswith("effect "):

@@ -23,6 +23,7 @@ from tests.faults.generated_shop import AS_OF, hold
 from tests.faults.stopping_disk import StoppingDisk
 
 STOPPED, DONE = "stopped", "done"
+GO_ON = signal.SIGUSR1  # blocked from the start, so that it is never missed, as SIGCONT before SIGSTOP would be
 
 
 class Attempt(Wire):
@@ -39,8 +40,8 @@ class Attempt(Wire):
 
 def main(arguments: list[str]) -> int:
     """Be one of the victims; ends with whoever started it, also when that one is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    _die_with_parent()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {GO_ON})
     match arguments:
         case ["worker"]:
             return run(["worker"])
@@ -56,13 +57,18 @@ def main(arguments: list[str]) -> int:
             return 2
 
 
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; a fork does not inherit it
+
+
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _stand_still() -> None:
     _say(f"{STOPPED} {os.getpid()}")
-    os.kill(os.getpid(), signal.SIGSTOP)
+    signal.sigwait({GO_ON})
 
 
 def _say(line: str) -> None:
@@ -90,6 +96,7 @@ def _serve() -> int:
         attempt = Attempt.model_validate_json(line)
         child = os.fork()
         if child == 0:
+            _die_with_parent()
             _attempt(attempt)
             os._exit(0)
         os.waitpid(child, 0)

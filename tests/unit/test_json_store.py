@@ -1,5 +1,6 @@
 """The JSON store on a real disk: what a person sees in the folder, many writers, dead holders, edits by hand."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -70,7 +71,8 @@ def test_a_store_is_installed_once_under_an_id_of_its_own(store: JsonStore, tmp_
     other = open_store(tmp_path / "other")
     assert other.install(TEXTS, about=ABOUT)
     assert store.install(TEXTS, about=ABOUT.model_copy(update={"dataset": "later"})) is False
-    assert store.about() == ABOUT.model_copy(update={"store_id": store.about().store_id})
+    mine = {"store_id": store.about().store_id, "folder": str(store.folder.resolve())}
+    assert store.about() == ABOUT.model_copy(update=mine)
     assert len({store.about().store_id, other.about().store_id, ""}) == 3
 
 
@@ -94,9 +96,10 @@ def test_a_change_writes_records_ledger_and_outbox_where_a_person_can_read_them(
         change.send(message("k1", "first"))
     assert stock(store) == 1
     assert store.ledger_row("k1") == row("k1")
-    assert [one.subject for one in store.outbox()] == ["first", "second"]
+    assert [(one.sequence, one.subject) for one in store.outbox()] == [(1, "second"), (2, "first")]
     there = files(store.folder)
     names = {"orders.json", "inventory.json", "store.json", "ledger/k1.json", "outbox/k1-1.json", "outbox/k1-2.json"}
+    names.add("outbox/sequence")
     assert set(there) == names
     assert there["inventory.json"] == b'{\n  "inventory": [\n    {\n      "stock": 1\n    }\n  ]\n}\n'
     assert there["orders.json"].decode() == ORDERS, "a file whose content did not change keeps its layout"
@@ -303,3 +306,41 @@ def test_a_ledger_row_that_somebody_broke_is_refused_with_its_name(store: JsonSt
     (store.folder / "ledger" / "k1.json").write_text('{"key": "k1"}')
     with pytest.raises(StoreDamaged, match=r"k1\.json"):
         store.ledger_row("k1")
+
+
+def send(store: JsonStore, *keys: str) -> None:
+    with store.change() as change:
+        for key in keys:
+            change.send(message(key, key))
+
+
+def test_the_outbox_is_in_sending_order_whatever_the_keys_and_however_equal_the_dates(store: JsonStore) -> None:
+    send(store, "z", "a", "z")
+    send(store, "m")
+    send(open_store(store.folder), "b")
+    assert [(one.sequence, one.key) for one in store.outbox()] == [(1, "z"), (2, "a"), (3, "z"), (4, "m"), (5, "b")]
+
+
+def test_the_number_of_a_message_that_somebody_deleted_is_not_given_out_again(store: JsonStore) -> None:
+    send(store, "a", "b")
+    for path in (store.folder / "outbox").glob("*.json"):
+        path.unlink()
+    send(store, "c")
+    assert [(one.sequence, one.key) for one in store.outbox()] == [(3, "c")]
+
+
+@pytest.mark.parametrize("counter", [None, "", "many", "-4"])
+def test_without_its_counter_the_outbox_goes_on_after_what_is_in_it(store: JsonStore, counter: str | None) -> None:
+    send(store, "b", "a")
+    path = store.folder / "outbox" / "sequence"
+    path.unlink() if counter is None else path.write_text(counter)
+    send(store, "c")
+    assert [(one.sequence, one.key) for one in store.outbox()] == [(1, "b"), (2, "a"), (3, "c")]
+
+
+def test_messages_of_before_there_were_numbers_come_first_by_date(store: JsonStore) -> None:
+    for key, after in (("y", 2), ("x", 1)):
+        old = message(key, key, after=after).model_dump(mode="json", exclude={"sequence"})
+        (store.folder / "outbox" / f"{key}-1.json").write_text(json.dumps(old))
+    send(store, "a")
+    assert [(one.sequence, one.key) for one in store.outbox()] == [(0, "x"), (0, "y"), (3, "a")]

@@ -71,10 +71,36 @@ def test_a_broken_file_is_refused_with_name_line_and_column(text: bytes, place: 
     assert "daper records reset" in str(refused.value)
 
 
-def test_half_a_surrogate_pair_is_kept_as_the_escape_that_it_was() -> None:
-    text = b'{\n  "notes": "x\\ud800y",\n  "\\udfff": "\xf0\x9f\xa6\x89"\n}\n'
-    assert dump(parse(text, path=FILE)) == text
-    assert json.loads(text) == parse(text, path=FILE)
+@pytest.mark.parametrize(
+    ("text", "place", "half"),
+    [
+        (b'{"a": 1,\n "notes": "x\\ud800y"}', "line 2, column 13", "\\ud800"),
+        (b'{"a": {"\\uDFFF": 1}}', "line 1, column 9", "\\uDFFF"),
+        (b'{"a": ["\\ud83d\\ud83d\\ude00"]}', "line 1, column 9", "\\ud83d"),
+        (b'{"a": "\\ud83d \\ude00"}', "line 1, column 8", "\\ud83d"),
+        (b'{"a": "\\\\\\ud800"}', "line 1, column 10", "\\ud800"),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused_with_its_place_and_how_to_mend_it(text: bytes, place: str, half: str) -> None:
+    with pytest.raises(StoreDamaged) as refused:
+        parse(text, path=FILE)
+    said = str(refused.value)
+    assert f"'orders.json', {place}: {half} is half a character" in said
+    assert "write the character itself, or remove the escape" in said
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"\\ud83d\\ude00": "\\uD83E\\uDD89"}', b'{"path": "C:\\\\ud800", "x": "\\\\\\\\udfff"}']
+)
+def test_a_whole_pair_and_an_escaped_backslash_are_no_half_pairs(text: bytes) -> None:
+    assert parse(text, path=FILE) == json.loads(text)
+
+
+def test_a_key_that_is_there_twice_is_named_in_short() -> None:
+    key = "k" * 5000
+    with pytest.raises(StoreDamaged) as refused:
+        parse(json.dumps({key: 1})[:-1].encode() + b", " + json.dumps({key: 2})[1:].encode(), path=FILE)
+    assert len(str(refused.value)) < 500
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan"), object()])

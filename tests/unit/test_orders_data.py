@@ -158,6 +158,10 @@ async def test_own_files_with_more_fields_in_another_order_load_and_claim_no_cou
         ({"order_id": "A", "items": NOTHING, "total": 1e300}, "orders[1].total"),
         ({"items": NOTHING}, "orders[1].order_id"),
         ({"order_id": "", "items": NOTHING}, "orders[1].order_id"),
+        ({"order_id": "A" * 201, "items": NOTHING}, "orders[1].order_id"),
+        ({"order_id": "A", "items": [{"item_id": "X" * 201, "quantity": 1}]}, "orders[1].items[0].item_id"),
+        ({"order_id": "A", "items": NOTHING, "customer_id": "C" * 201}, "orders[1].customer_id"),
+        ({"order_id": "A", "items": NOTHING, "status": "s" * 201}, "orders[1].status"),
         ({"order_id": "O-1", "items": NOTHING}, "orders[1].order_id"),
         ({"order_id": "A", "items": [7]}, "orders[1].items[0]"),
         ({"order_id": "A", "items": 7}, "orders[1].items"),
@@ -185,6 +189,23 @@ async def test_an_inventory_row_with_text_for_a_number_is_refused_with_its_value
     )
     with pytest.raises(StoreDamaged, match=r"inventory.json: inventory\[0\].current_stock holds 'a few'"):
         await open_domain(tmp_path / "own", {}).context(["O-1"])
+
+
+@pytest.mark.parametrize("field", ["item_id", "status"])
+async def test_an_inventory_id_or_status_over_200_characters_is_refused(tmp_path: Path, field: str) -> None:
+    row = {"item_id": "X", "current_stock": 1, field: "x" * 201}
+    write(tmp_path / "own", orders={"orders": []}, inventory={"inventory": [row]})
+    with pytest.raises(StoreDamaged, match=rf"inventory.json: inventory\[0\].{field} .*at most 200 char") as refused:
+        await open_domain(tmp_path / "own", {}).context(["O-1"])
+    assert len(str(refused.value)) < 400
+
+
+async def test_ids_and_statuses_of_200_characters_load(tmp_path: Path) -> None:
+    long = "x" * 200
+    order = {"order_id": long, "customer_id": long, "status": long, "items": [{"item_id": long, "quantity": 1}]}
+    row = {"item_id": long, "current_stock": 1, "status": long}
+    write(tmp_path / "own", orders={"orders": [order]}, inventory={"inventory": [row]})
+    assert len((await open_domain(tmp_path / "own", {}).scan(Scope())).records) == 2
 
 
 async def test_pages_hold_500_orders_and_cover_the_scope_exactly_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The rules of the orders domain: what they find, what they propose, and on what terms."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,16 +10,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, JsonValue
 
 from daper.core.guard import refuse_arguments
 from daper.core.limits import Between, OneOf
 from daper.core.models import Finding, Proposal, Scope
+from daper.domains.orders import world
 from daper.domains.orders.domain import DEFAULT_APPROVER, OrdersDomain, open_domain
 from daper.domains.orders.models import StockRow
 from daper.ports import Record
 
 TODAY = datetime(2025, 6, 28, tzinfo=UTC)
 LINE = {"item_id": "X", "item_name": "Kettle", "quantity": 3, "unit_price": 2, "total_price": 6}
+EMPTY: dict[str, object] = {"current_stock": 1, "available_stock": 1}
 
 
 def domain() -> OrdersDomain:
@@ -220,6 +224,7 @@ def test_a_prohibited_or_unknown_item_is_answered_by_a_hold_alone() -> None:
     actions, left = proposed(*records)
     assert actions == [("hold_order", {"order_id": "O-1", "reason": "prohibited-item"})]
     assert sum("behind the hold" in reason for reason in left) == 3
+    assert sum("a person has to decide" in reason for reason in left) == 2
     assert sum("correct them by hand" in reason for reason in left) == 1
     terms = domain().terms(Proposal(record_id="O-1", tool="hold_order", arguments={}, answers=()), records)
     assert terms.limits["reason"] == OneOf(values=("prohibited-item", "unknown-item"))
@@ -351,3 +356,83 @@ def test_a_quantity_within_the_limits_covers_the_shortfall_and_never_overfills(
         assert most is None or current + limit.maximum - ordered == most
         wanted = max(limit.minimum, reorder)
         assert one.arguments["quantity"] == (wanted if most is None else min(wanted, limit.maximum))
+
+
+@pytest.mark.parametrize(
+    ("cost", "spends"),
+    [(None, None), (-1, None), (Decimal("-0.01"), None), (0, Decimal(0)), (Decimal("1.50"), Decimal("7.50"))],
+)
+def test_what_a_restock_costs_is_unknown_without_a_sound_unit_cost(cost: object, spends: Decimal | None) -> None:
+    records = (order(), short(unit_cost=cost), order("O-2", items=[LINE | {"item_id": "Y"}]), stock("Y", **EMPTY))
+    plan = domain().propose(found(*records), records)
+    assert [domain().terms(one, records).spends for one in plan.proposals] == [spends, Decimal("7.50")]
+
+
+def test_a_row_without_a_unit_cost_has_no_known_price() -> None:
+    row = short()
+    data = {name: value for name, value in row.data.items() if name != "unit_cost"}
+    records = (order(), replace(row, data=data))
+    one = domain().propose(found(*records), records).proposals[0]
+    assert domain().terms(one, records).spends is None
+
+
+@pytest.mark.parametrize("quantity", [True, "5", 2.5, pytest.param(10**5000, id="huge"), -(10**30), None])
+def test_terms_of_an_impossible_quantity_claim_no_price_and_never_raise(quantity: JsonValue) -> None:
+    """D14."""
+    records = (order(), short())
+    one = domain().propose(found(*records), records).proposals[0]
+    arguments = one.arguments | {"quantity": quantity}
+    terms = domain().terms(one.model_copy(update={"arguments": arguments}), records)
+    assert terms.spends is None
+    assert [change.field for change in terms.preview] == ["status"]
+
+
+def test_the_records_of_one_plan_are_parsed_once_however_many_proposals_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed = list[str]()
+    parse = world.parse
+
+    def counting(model: type[BaseModel], data: Mapping[str, object], *, place: str) -> BaseModel:
+        parsed.append(place)
+        return parse(model, data, place=place)
+
+    monkeypatch.setattr(world, "parse", counting)
+    shop, records = domain(), tuple(record for n in range(40) for record in short_pair(n))
+    plan = shop.propose(shop.detect(records, TODAY), records)
+    assert len(plan.proposals) == 40
+    assert all(shop.terms(one, records).limits for one in plan.proposals)
+    assert len(parsed) == len(records)
+    assert shop.terms(plan.proposals[0], records[:2]).limits
+    assert len(parsed) == len(records) + 2
+
+
+def test_records_that_can_change_are_parsed_every_time() -> None:
+    shop, records = domain(), [order(), short()]
+    one = shop.propose(shop.detect(records, TODAY), records).proposals[0]
+    assert shop.terms(one, records).limits
+    records[1] = stock()
+    assert shop.terms(one, records).limits == {}
+
+
+def test_threads_with_records_of_their_own_get_terms_of_their_own() -> None:
+    shop = domain()
+    sets = [(order(), short(available)) for available in (0, 1, 2)]
+    one = shop.propose(shop.detect(sets[0], TODAY), sets[0]).proposals[0]
+    with ThreadPoolExecutor(6) as pool:
+        terms = list(pool.map(lambda n: shop.terms(one, sets[n % 3]).limits["quantity"], range(300)))
+    assert [limit.minimum for limit in terms if isinstance(limit, Between)] == [3 - n % 3 for n in range(300)]
+
+
+def short_pair(number: int) -> tuple[Record, Record]:
+    line = LINE | {"item_id": f"X-{number}"}
+    return order(f"O-{number}", items=[line]), stock(f"X-{number}", **EMPTY)
+
+
+def test_a_finding_behind_a_hold_is_also_left_to_a_person() -> None:
+    records = (order(), stock(status="prohibited"))
+    findings = found(*records)
+    plan = domain().propose(findings, records)
+    assert [one.answers for one in plan.proposals] == [(findings[0].fingerprint,)]
+    assert list(plan.for_person) == [findings[0].fingerprint]
+    assert "a person has to decide" in plan.for_person[findings[0].fingerprint]

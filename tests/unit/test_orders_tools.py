@@ -55,7 +55,9 @@ async def test_a_delivery_raises_the_stock_and_the_completed_order_takes_its_own
     assert (row["current_stock"], row["reserved_stock"], row["available_stock"]) == (147, 60, 87)
     assert row["last_restocked"] == "2025-06-28T00:00:00Z"
     assert order["status"] == "completed"
-    assert order["restocks"] == [{"item_id": "STP-ORG-001", "quantity": 200, "state": "delivered", "taken": 300}]
+    assert order["restocks"] == [
+        {"item_id": "STP-ORG-001", "quantity": 200, "state": "delivered", "key": "k1", "taken": 300}
+    ]
     assert order["status_history"] == [
         {"status": "restock-ordered", "at": "2025-06-28T00:00:00Z", "by": "daper"},
         {"status": "completed", "at": "2025-06-28T00:00:00Z", "by": "daper"},
@@ -172,7 +174,7 @@ async def test_a_record_that_changed_since_the_plan_is_stale_and_nothing_is_writ
     assert effect.evidence == (f"{ref} was changed since the plan read it",)
     assert shop.files() == files
     assert await shop.domain.outbox() == ()
-    assert await shop.tool("order_inventory").apply(await shop.call(BADGES)) != effect
+    assert (await shop.run("order_inventory", BADGES, "k2")).status is OutcomeStatus.APPLIED
 
 
 @pytest.mark.parametrize("ref", ["orders/ORD-999", "inventory/NOPE", "spells/lumos"])

@@ -92,7 +92,7 @@ async def test_a_hold_parks_the_order_and_can_be_taken_back(shop: Shop) -> None:
     effect = await shop.tool("hold_order").apply(call)
     assert (effect.before, effect.after) == ({"status": "priority_processing"}, {"status": "on-hold"})
     assert not effect.simulated
-    assert (await shop.tool("hold_order").holds(call, effect)).holding is Holding.YES
+    assert (await shop.tool("hold_order").holds(call, effect)).holding is Holding.WAITING
     assert shop.domain.detect(await shop.domain.context(["ORD-006-DLM"]), TODAY) == ()
     assert (await shop.run("hold_order", {"order_id": "ORD-006-DLM", "reason": "prohibited-item"}, "k2")).status is (
         OutcomeStatus.BLOCKED

@@ -238,6 +238,7 @@ def test_d1_a_crash_at_any_operation_leaves_all_of_a_change_or_nothing(tmp_path:
             assert state(again) == AFTER, "a change that returned must be there"
         apply(again)
         assert state(again) == AFTER, f"operation {at}"
+        assert [(one.sequence, one.to) for one in again.outbox()] == [(1, "ministry"), (2, "supplier")]
         assert not leftovers(tmp_path, found)
         points += 1
         if not died:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import simplejson
 from temporalio.api.enums.v1 import EventType
@@ -93,13 +94,20 @@ class Shop:
                     return look
         raise AssertionError("never came there")
 
-    async def until_event(self, repair_id: str, kind: str) -> None:
-        """Wait until the history holds an event of that kind."""
+    async def until_events(self, repair_id: str, *kinds: str) -> None:
+        """Wait until the history holds events of these kinds, one after the other."""
+        awaited = list(kinds)
         async with asyncio.timeout(DEADLINE):
             handle = self.client.get_workflow_handle(repair_id)
             async for event in handle.fetch_history_events(wait_new_event=True):
-                if EventType.Name(event.event_type) == kind:
+                if EventType.Name(event.event_type) == awaited[0]:
+                    del awaited[0]
+                if not awaited:
                     return
+
+    async def until_lapsed(self, repair_id: str) -> None:
+        """Wait until an effect that nobody began was given up, and the workflow knows it."""
+        await self.until_events(repair_id, "EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT", "EVENT_TYPE_WORKFLOW_TASK_COMPLETED")
 
     async def plan(self, repair_id: str, *, round_number: int = 1) -> PlanView:
         """The plan, once it waits for a decision."""
@@ -136,6 +144,16 @@ class Shop:
     def status(self, order_id: str) -> object:
         """The status of one order as it stands."""
         return self.order(order_id)["status"]
+
+    def lines(self, order_id: str) -> list[dict[str, object]]:
+        """The lines of one order as they stand."""
+        # The test's own shop: its orders have lists of lines.
+        return cast(list[dict[str, object]], self.order(order_id)["items"])
+
+    def add_line(self, order_id: str, item_id: str, *, of: str) -> None:
+        """Somebody adds a line of another order to an order."""
+        line = next(line for line in self.lines(of) if line["item_id"] == item_id)
+        self.edit_order(order_id, items=[*self.lines(order_id), line])
 
     def edit_order(self, order_id: str, **fields: object) -> None:
         """Somebody edits an order by hand."""

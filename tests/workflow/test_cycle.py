@@ -122,18 +122,18 @@ async def test_a_repair_for_one_store_is_refused_by_another(temporal_env: Workfl
     async with open_shop(temporal_env, tmp_path) as shop:
         mine = await shop.domains["orders"].store()
         request = RepairRequest(
-            repair_id=new_id(),
             requested_by=HARRY,
             domain="orders",
             store_id="somebody-elses",
             activity_queue=activity_queue(shop.settings.task_queue, mine.store_id),
             auto_approve=True,
         )
+        repair_id = new_id()
         with temporal_env.with_time_skipping_disabled():
             await shop.client.start_workflow(
-                RepairAgentWorkflow.run, request, id=request.repair_id, task_queue=shop.settings.task_queue
+                RepairAgentWorkflow.run, request, id=repair_id, task_queue=shop.settings.task_queue
             )
-        result = await shop.end(request.repair_id)
+        result = await shop.end(repair_id)
         assert result.phase is Phase.REPAIR_FAILED
         assert "somebody-elses" in result.reason
         assert shop.effects() == 0

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import simplejson
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
@@ -183,8 +184,7 @@ async def test_a_raw_update_that_makes_no_sense_is_refused_and_wedges_nothing(
     async with open_shop(temporal_env, tmp_path) as shop:
         repair_id = await shop.start()
         plan = await shop.plan(repair_id)
-        if isinstance(raw, dict):
-            raw = {name: plan.digest if value == "PLAN" else value for name, value in raw.items()}
+        raw = simplejson.loads(simplejson.dumps(raw).replace("PLAN", plan.digest))
         handle = shop.client.get_workflow_handle(repair_id)
         with pytest.raises(WorkflowUpdateFailedError):
             await handle.execute_update("decide", raw)

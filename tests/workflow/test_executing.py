@@ -147,12 +147,7 @@ async def test_several_actions_on_one_record_run_in_order_on_what_the_one_before
 ) -> None:
     """Rule 4: the version that an earlier action of the same plan wrote counts as the planned one."""
     async with open_shop(temporal_env, tmp_path) as shop:
-        order = shop.order("ORD-002-HJG")
-        egg = next(item for item in shop.document("orders")["orders"] if item["order_id"] == "ORD-004-RHG")["items"]
-        assert isinstance(order["items"], list)
-        assert isinstance(egg, list)
-        line = next(item for item in egg if item["item_id"] == "DRG-EGG-007")
-        shop.edit_order("ORD-002-HJG", items=[*order["items"], line])
+        shop.add_line("ORD-002-HJG", "DRG-EGG-007", of="ORD-004-RHG")
         repair_id = await shop.start(scope={"record_ids": ["ORD-002-HJG"]})
         plan = await shop.plan(repair_id)
         assert [action.tool for action in plan.actions] == ["request_approval", "order_inventory"]
@@ -172,12 +167,7 @@ async def test_after_a_failed_action_the_next_on_the_same_record_does_not_run(
 
     orders.script("request_approval", before=fail)
     async with open_shop(temporal_env, tmp_path, domains={"orders": orders}) as shop:
-        order = shop.order("ORD-002-HJG")
-        egg = shop.order("ORD-004-RHG")["items"]
-        assert isinstance(order["items"], list)
-        assert isinstance(egg, list)
-        line = next(item for item in egg if item["item_id"] == "DRG-EGG-007")
-        shop.edit_order("ORD-002-HJG", items=[*order["items"], line])
+        shop.add_line("ORD-002-HJG", "DRG-EGG-007", of="ORD-004-RHG")
         repair_id = await shop.start(scope={"record_ids": ["ORD-002-HJG"]})
         await shop.decide(repair_id, await shop.plan(repair_id))
         result = await shop.end(repair_id)

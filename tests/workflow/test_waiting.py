@@ -13,7 +13,7 @@ from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
 from daper.ports import ToolCall
 from tests.workflow.scripted import ScriptedOrders
-from tests.workflow.shop import Shop, answer, open_shop, outcome_of
+from tests.workflow.shop import GINNY, Shop, answer, open_shop, outcome_of
 
 HOUR = timedelta(hours=1)
 
@@ -61,13 +61,14 @@ async def test_an_approval_not_begun_in_time_lapses_and_is_asked_for_again(
         first = await shop.plan(repair_id)
     async with shop.workflow_worker():
         await shop.decide(repair_id, first)
-        await shop.until_event(repair_id, "EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT")
+        await shop.until_lapsed(repair_id)
     assert shop.effects() == 0
     async with shop.worker():
         second = await shop.plan(repair_id, round_number=2)
         assert second.digest != first.digest
         with pytest.raises(DecisionRefused, match="look at it again"):
-            await shop.service.decide(repair_id, answer(first))
+            await shop.service.decide(repair_id, answer(first, by=GINNY))
+        assert (await shop.service.decide(repair_id, answer(first))).repeated, "told as recorded, and runs nothing"
         assert shop.status("ORD-004-RHG") == "pending-approval"
         await shop.decide(repair_id, second)
         result = await shop.end(repair_id)

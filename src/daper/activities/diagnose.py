@@ -1,7 +1,10 @@
 """Activities that look and think: they change nothing."""
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
+from pydantic import ValidationError
 from temporalio import activity
 
 from daper.activities.edge import at_edge, domain_of, find_domain
@@ -16,8 +19,8 @@ from daper.core.messages import (
     OpenCycleResult,
     PlanInput,
 )
-from daper.core.models import BlockedProposal, Detection, ForPerson, Plan, ProposedAction, Scope
-from daper.ports import Agents, Domain, ProposalSet, Record, Undoable
+from daper.core.models import MOST_PROBLEMS, BlockedProposal, Detection, ForPerson, Plan, ProposedAction, Scope
+from daper.ports import Agents, Domain, ProposalSet, Record, RepairTool, Terms, Undoable
 
 
 class DiagnoseActivities:
@@ -56,7 +59,7 @@ class DiagnoseActivities:
             page = found.next_page
             if page is None:
                 break
-        kept = tuple(suspects)[: input.scope.limit]
+        kept = tuple(suspects)[:MOST_PROBLEMS]
         left = len(suspects) - len(kept)
         return DetectResult(
             detection=Detection(
@@ -74,10 +77,12 @@ class DiagnoseActivities:
         """What exactly is wrong with the suspects."""
         domain = await domain_of(self._domains, input.cycle)
         records = await domain.context(input.record_ids)
-        wanted = set(input.record_ids)
+        wanted, only = set(input.record_ids), set(input.only)
         found = await self._agents.analyze(domain, records, input.cycle.today)
-        findings = tuple(finding for finding in found if finding.record_id in wanted)
-        kept = findings[: input.limit]
+        findings = tuple(
+            finding for finding in found if finding.record_id in wanted and (not only or finding.fingerprint in only)
+        )
+        kept = findings[:MOST_PROBLEMS]
         concerned = {finding.record_id for finding in kept}
         heads = (domain.head(record) for record in records if record.record_id in concerned)
         return AnalyzeResult(
@@ -92,7 +97,9 @@ class DiagnoseActivities:
         record_ids = tuple(dict.fromkeys(finding.record_id for finding in input.findings))
         records = await domain.context(record_ids)
         proposed = await self._agents.plan(domain, input.findings, records)
-        actions, blocked = _through_guard(domain, input, proposed, records)
+        within = replace(proposed, proposals=proposed.proposals[: input.limit])
+        # In a thread: a large plan must not keep the worker from its heartbeats.
+        actions, blocked = await asyncio.to_thread(_through_guard, domain, input, within, records)
         scores = [action.confidence_score for action in actions]
         plan = Plan(
             round=input.round,
@@ -101,7 +108,8 @@ class DiagnoseActivities:
             additional_notes=proposed.notes,
             suppressed=input.suppressed,
             blocked=blocked,
-            for_person=_for_person(input, proposed, actions),
+            for_person=_for_person(input, proposed, actions)[: input.limit],
+            left_out=input.left_out + _left_out(input, proposed, actions),
         )
         return seal(plan, cycle_id=input.cycle.cycle_id)
 
@@ -114,20 +122,12 @@ def _through_guard(
     blocked: list[BlockedProposal] = []
     for proposal in proposed.proposals:
         tool = domain.tools.get(proposal.tool)
-        bindable = None
-        if tool is not None:
-            terms = domain.terms(proposal, records)
-            bindable = Bindable(
-                args=tool.args,
-                risk=tool.risk,
-                limits=dict(terms.limits),
-                reads=dict(terms.reads),
-                preview=terms.preview,
-                spends=terms.spends,
-                settles_in=tool.settling,
-                can_undo=isinstance(tool, Undoable),
-            )
-        why = refuse_proposal(proposal, findings, bindable, domain.tools.keys())
+        bindable, why = None, None
+        try:
+            bindable = _bindable(tool, domain.terms(proposal, records)) if tool is not None else None
+        except ValidationError as error:  # one record with impossible terms must not stop the others
+            why = f"its terms make no sense: {error.errors()[0]['msg']}"
+        why = why or refuse_proposal(proposal, findings, bindable, domain.tools.keys())
         if why or bindable is None:
             blocked.append(
                 BlockedProposal(
@@ -153,9 +153,30 @@ def _through_guard(
     return tuple(actions), tuple(blocked)
 
 
+def _bindable(tool: RepairTool, terms: Terms) -> Bindable:
+    return Bindable(
+        args=tool.args,
+        risk=tool.risk,
+        limits=dict(terms.limits),
+        reads=dict(terms.reads),
+        preview=terms.preview,
+        spends=terms.spends,
+        settles_in=tool.settling,
+        can_undo=isinstance(tool, Undoable),
+    )
+
+
+def _left_out(input: PlanInput, proposed: ProposalSet, actions: tuple[ProposedAction, ...]) -> int:
+    """How many findings are over the cap: for those with a proposal, and for those that only a person can mend."""
+    over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
+    return len(over) + max(0, len(_for_person(input, proposed, actions)) - input.limit)
+
+
 def _for_person(input: PlanInput, proposed: ProposalSet, actions: tuple[ProposedAction, ...]) -> tuple[ForPerson, ...]:
-    """Every finding that no action answers; nothing that was found is ever lost."""
+    """Every finding that no action answers, or that a person must see to besides; what was found is never lost."""
     answered = {fingerprint for action in actions for fingerprint in action.answers}
+    over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
+    silent = (answered | over) - proposed.for_person.keys()
     return tuple(
         ForPerson(
             record_id=finding.record_id,
@@ -164,5 +185,5 @@ def _for_person(input: PlanInput, proposed: ProposalSet, actions: tuple[Proposed
             reason=proposed.for_person.get(finding.fingerprint, "no tool repairs this"),
         )
         for finding in input.findings
-        if finding.fingerprint not in answered
+        if finding.fingerprint not in silent
     )

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapp
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -56,6 +57,8 @@ def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Coroutin
                 raise ApplicationError(
                     str(error), type=type(error).__name__, non_retryable=not error.retryable
                 ) from error
+            except ValidationError as error:  # the same input would fail again
+                raise ApplicationError(str(error)[:1000], type="ValidationError", non_retryable=True) from error
 
     return translated
 

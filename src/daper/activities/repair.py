@@ -1,5 +1,6 @@
 """Activities that change records, and those that look whether it helped. One action, one activity, one key."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from temporalio import activity
@@ -69,7 +70,7 @@ class RepairActivities:
             tool = _tool(domain, item.ref.action)
             words.append((item.ref, await tool.holds(_call(item.ref), _effect_of(item.outcome))))
         records = await domain.context(input.record_ids)
-        now = domain.detect(records, input.cycle.today)
+        now = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         verified = [each for ref, word in words for each in _verify(ref, word, before=input.findings, now=now)]
         heads = [domain.head(record) for record in records]
         return Verification(findings=tuple(verified), heads=tuple(head for head in heads if head))
@@ -103,6 +104,7 @@ def _call(ref: ActionRef) -> ToolCall:
         arguments=bound.arguments,
         expected=ref.expected,
         today=ref.cycle.today,
+        valid_until=ref.valid_until,
     )
 
 

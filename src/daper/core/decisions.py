@@ -63,11 +63,12 @@ def _refuse_content(plan: Plan, decision: Decision) -> str | None:
 
 
 def refuse_decision(
-    phase: Phase, plan: Plan | None, recorded: RecordedDecision | None, decision: Decision
+    phase: Phase, plan: Plan | None, recorded: RecordedDecision | None, decision: Decision, *, late: bool = False
 ) -> str | None:
     """Why a decision is refused, or None if it answers the plan that is waiting.
 
-    The one validator behind every door: early, late, repeated, for another plan, or outside the limits is refused.
+    The one validator behind every door: early, late (the deadline of the plan is past, whether or not the cycle has
+    noticed), repeated, for another plan, or outside the limits is refused.
     """
     if recorded is not None:
         return f"already decided by {who(recorded.decision.by)} at {recorded.decided_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -78,6 +79,8 @@ def refuse_decision(
     if decision.plan_digest != plan.digest:
         quoted, waiting = decision.plan_digest[:12], plan.digest[:12]
         return f"the decision quotes plan {quoted!r}, but plan {waiting!r} is waiting; look at it again"
+    if late:
+        return "the time to decide on this plan is over"
     return _refuse_content(plan, decision)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
@@ -19,7 +20,7 @@ class Bindable(BaseModel):
     limits: dict[str, Limit]
     reads: dict[str, str]
     preview: tuple[Change, ...] = ()
-    spends: Decimal = Field(default=Decimal(0), ge=0)
+    spends: Annotated[Decimal, Field(ge=0)] | None = Decimal(0)
     settles_in: timedelta = timedelta()
     can_undo: bool = False
 

@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from daper.core.base import Wire
 from daper.core.digests import canonical
+from daper.core.text import visible
 
 
 class Exactly(Wire):
@@ -16,7 +17,9 @@ class Exactly(Wire):
 
     def refuses(self, value: JsonValue) -> str | None:
         """Why `value` is outside, or None."""
-        return None if _same(value, self.value) else f"must be {self.value!r}, which the record says; got {value!r}"
+        return (
+            None if _same(value, self.value) else f"must be {self.value!r}, which the record says; got {_quoted(value)}"
+        )
 
 
 class Between(Wire):
@@ -29,7 +32,7 @@ class Between(Wire):
     def refuses(self, value: JsonValue) -> str | None:
         """Why `value` is outside, or None."""
         if isinstance(value, bool) or not isinstance(value, int) or not self.minimum <= value <= self.maximum:
-            return f"must be a whole number from {self.minimum} to {self.maximum}; got {value!r}"
+            return f"must be a whole number from {self.minimum} to {self.maximum}; got {_quoted(value)}"
         return None
 
 
@@ -43,7 +46,7 @@ class OneOf(Wire):
         """Why `value` is outside, or None."""
         if any(_same(value, allowed) for allowed in self.values):
             return None
-        return f"must be one of {', '.join(repr(allowed) for allowed in self.values)}; got {value!r}"
+        return f"must be one of {', '.join(repr(allowed) for allowed in self.values)}; got {_quoted(value)}"
 
 
 class Sentence(Wire):
@@ -60,6 +63,11 @@ class Sentence(Wire):
 
 
 Limit = Annotated[Exactly | Between | OneOf | Sentence, Field(discriminator="kind")]
+
+
+def _quoted(value: JsonValue) -> str:
+    """A value from outside, short enough for a message."""
+    return visible(repr(value), longest=80)
 
 
 def _same(left: JsonValue, right: JsonValue) -> bool:

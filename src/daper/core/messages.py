@@ -1,11 +1,13 @@
 """What goes into and out of the workflow and its activities: one model in, one model out."""
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from pydantic import Field
 
 from daper.core.base import Wire
 from daper.core.models import (
+    DEFAULT_PROBLEMS,
     Detection,
     Finding,
     Person,
@@ -19,12 +21,14 @@ from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
 from daper.core.policy import ApprovalPolicy
 
 MOST_PER_PAGE = 100
+MOST_ROUNDS = 3
+
+Span = Annotated[timedelta, Field(gt=timedelta())]
 
 
 class RepairRequest(Wire):
     """What a repair is asked to do, and by whom. Names targets, never secrets."""
 
-    repair_id: str
     requested_by: Person
     domain: str
     store_id: str
@@ -33,8 +37,8 @@ class RepairRequest(Wire):
     auto_approve: bool = False
     dry_run: bool = False
     again: bool = False
-    approval_timeout: timedelta = timedelta(hours=12)
-    decision_valid_for: timedelta = timedelta(hours=1)
+    approval_timeout: Span = timedelta(hours=12)
+    decision_valid_for: Span = timedelta(hours=1)
     policy: ApprovalPolicy = ApprovalPolicy()
     indexed: bool = False
 
@@ -81,15 +85,15 @@ class DetectResult(Wire):
 
 
 class AnalyzeInput(Wire):
-    """Look closely at named records."""
+    """Look closely at named records; in a later round only at the problems with these fingerprints."""
 
     cycle: CycleRef
     record_ids: tuple[str, ...]
-    limit: int
+    only: tuple[str, ...] = ()
 
 
 class AnalyzeResult(Wire):
-    """What is wrong with them. `left_out` findings were over the cap of the cycle."""
+    """What is wrong with them; `left_out` counts findings beyond what one cycle can hold."""
 
     findings: tuple[Finding, ...] = ()
     heads: tuple[RecordHead, ...] = ()
@@ -97,12 +101,16 @@ class AnalyzeResult(Wire):
 
 
 class ClaimInput(Wire):
-    """Ask the memory which findings may be planned for; the others wait, were rejected, or were tried too often."""
+    """Ask the memory which findings may be planned for; the others wait, were rejected, or were tried too often.
+
+    `asked_again` are fingerprints that this cycle was already given, and asks about anew.
+    """
 
     cycle: CycleRef
     findings: tuple[Finding, ...]
     until: datetime
     again: bool = False
+    asked_again: tuple[str, ...] = ()
     dry_run: bool = False
 
 
@@ -121,6 +129,8 @@ class PlanInput(Wire):
     first_action: int
     findings: tuple[Finding, ...]
     suppressed: tuple[SuppressedFinding, ...] = ()
+    limit: int = DEFAULT_PROBLEMS
+    left_out: int = 0
 
 
 class ActionRef(Wire):
@@ -131,6 +141,7 @@ class ActionRef(Wire):
     approved_digest: str
     key: str
     expected: dict[str, str] = Field(default_factory=dict)
+    valid_until: datetime | None = None
 
 
 class UndoInput(Wire):
@@ -163,12 +174,11 @@ class VerifyInput(Wire):
 
 
 class ConcludeInput(Wire):
-    """Tell the memory what became of the findings of a cycle."""
+    """Tell the memory what became of the findings of a cycle; whatever else it claimed is released."""
 
     cycle: CycleRef
     rejected: tuple[Finding, ...] = ()
     ineffective: tuple[Finding, ...] = ()
-    released: tuple[Finding, ...] = ()
     by: str = ""
     at: datetime
 

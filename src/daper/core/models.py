@@ -14,6 +14,8 @@ from daper.core.limits import Limit
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
 Line = Annotated[str, StringConstraints(max_length=200)]
+Digest = Annotated[str, StringConstraints(max_length=64)]
+ActionId = Annotated[str, StringConstraints(max_length=16)]
 
 DEFAULT_PROBLEMS = 50
 MOST_PROBLEMS = 500
@@ -35,8 +37,8 @@ class Risk(StrEnum):
 class Scope(Wire):
     """Which records one cycle looks at, and how many problems it takes on."""
 
-    record_ids: tuple[str, ...] = ()
-    status: str | None = None
+    record_ids: tuple[Line, ...] = Field(default=(), max_length=MOST_PROBLEMS)
+    status: Line | None = None
     limit: int = Field(default=DEFAULT_PROBLEMS, ge=1, le=MOST_PROBLEMS)
 
 
@@ -124,7 +126,7 @@ class BoundAction(Wire):
     reads: dict[str, str]
     editable: dict[str, Limit]
     risk: Risk
-    spends: Decimal = Field(default=Decimal(0), ge=0)
+    spends: Annotated[Decimal, Field(ge=0)] | None = Decimal(0)
     settles_in: timedelta = timedelta()
     if_it_does_not_help: Fallback
 
@@ -178,7 +180,10 @@ class ForPerson(Wire):
 
 
 class Plan(Wire):
-    """The actions proposed in one round of a cycle. The digest covers everything that would run."""
+    """The actions proposed in one round of a cycle. The digest covers everything that would run.
+
+    `left_out` counts findings that are over the cap of the cycle; a later one takes them on.
+    """
 
     round: int = 1
     actions: tuple[ProposedAction, ...] = ()
@@ -187,6 +192,7 @@ class Plan(Wire):
     suppressed: tuple[SuppressedFinding, ...] = ()
     blocked: tuple[BlockedProposal, ...] = ()
     for_person: tuple[ForPerson, ...] = ()
+    left_out: int = 0
     digest: str = ""
 
     def action(self, action_id: str) -> ProposedAction | None:
@@ -232,9 +238,9 @@ class Verdict(StrEnum):
 class Decision(Wire):
     """An answer to one plan, quoted by its digest."""
 
-    plan_digest: str
-    verdicts: dict[str, Verdict]
-    edits: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    plan_digest: Digest
+    verdicts: dict[ActionId, Verdict] = Field(max_length=MOST_PROBLEMS)
+    edits: dict[ActionId, dict[Line, JsonValue]] = Field(default_factory=dict, max_length=MOST_PROBLEMS)
     by: By
     door: Line = ""
     comment: str = Field(default="", max_length=2000)

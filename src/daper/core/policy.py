@@ -22,6 +22,8 @@ class ApprovalPolicy(Wire):
         """Why a grant does not cover one action, or None."""
         if action.bound.risk.rank > self.auto_max_risk.rank:
             return f"{action.id}: risk {action.bound.risk} is above {self.auto_max_risk}"
+        if action.bound.spends is None:
+            return f"{action.id}: nobody can say what it costs"
         if action.proposed_by != "rules":
             return f"{action.id}: proposed by {action.proposed_by}, not by the rules"
         return None
@@ -35,7 +37,7 @@ class ApprovalPolicy(Wire):
             return (
                 f"{len(sure)} actions are more than the {self.auto_max_actions} that may be approved without a person"
             )
-        spend = sum((action.bound.spends for action in sure), Decimal(0))
+        spend = sum((action.bound.spends or Decimal(0) for action in sure), Decimal(0))
         if spend > self.auto_max_spend:
             return f"the actions spend {spend}, more than the {self.auto_max_spend} that may be spent without a person"
         return next((why for action in sure if (why := self.uncovered(action))), None)

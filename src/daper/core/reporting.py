@@ -63,6 +63,8 @@ def left_for_person(result: RepairResult) -> tuple[str, ...]:
     lines: list[str] = []
     for plan in result.plans:
         lines += [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person]
+        if plan.left_out:
+            lines.append(f"{plan.left_out} more problems are over the cap of one repair; start another one")
         lines += [f"{item.record_id}: {item.tool} was not proposed: {item.reason}" for item in plan.blocked]
     for outcome in result.outcomes:
         why = _CALLS_A_PERSON.get(outcome.status)

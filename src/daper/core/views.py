@@ -58,6 +58,7 @@ class PlanView(Wire):
     suppressed: tuple[SuppressedFinding, ...] = ()
     blocked: tuple[BlockedProposal, ...] = ()
     for_person: tuple[ForPerson, ...] = ()
+    left_out: int = 0
 
 
 class RepairView(Wire):
@@ -94,7 +95,7 @@ def view_action(action: ProposedAction, *, title: str = "") -> ActionView:
         arguments=bound.arguments,
         editable={name: describe(limit) for name, limit in bound.editable.items()},
         risk=bound.risk,
-        spends=str(bound.spends),
+        spends="unknown" if bound.spends is None else str(bound.spends),
         preview=action.preview,
         confidence_score=action.confidence_score,
         rationale=action.rationale,
@@ -108,9 +109,11 @@ def view_plan(plan: Plan, *, page: int = 1, size: int = 50, heads: Mapping[str, 
     """One page of a plan; a page past the end shows the last one."""
     known = heads or {}
     titles = {record_id: head.title for record_id, head in known.items()}
-    pages = max(1, -(-len(plan.actions) // size))
+    longest = max(len(plan.actions), len(plan.suppressed), len(plan.blocked), len(plan.for_person))
+    pages = max(1, -(-longest // size))
     page = min(page, pages)
-    shown = plan.actions[(page - 1) * size : page * size]
+    part = slice((page - 1) * size, page * size)
+    shown = plan.actions[part]
     return PlanView(
         digest=plan.digest,
         round=plan.round,
@@ -120,7 +123,8 @@ def view_plan(plan: Plan, *, page: int = 1, size: int = 50, heads: Mapping[str, 
         total_actions=len(plan.actions),
         page=page,
         pages=pages,
-        suppressed=plan.suppressed[:size],
-        blocked=plan.blocked[:size],
-        for_person=plan.for_person[:size],
+        suppressed=plan.suppressed[part],
+        blocked=plan.blocked[part],
+        for_person=plan.for_person[part],
+        left_out=plan.left_out,
     )

@@ -27,6 +27,7 @@ from daper.workflows.repair import PHASE_ATTRIBUTE, PHASE_MEMO, USER_ATTRIBUTE, 
 
 ANSWER_WITHIN = timedelta(seconds=3)
 USER_MEMO = "daper_user"
+_ASKED_BEFORE_GIVING_UP = 3
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
 
@@ -52,7 +53,6 @@ class RepairService:
         store = await domain.store()
         repair_id = make_repair_id(order.requested_by.name, new_id())
         request = RepairRequest(
-            repair_id=repair_id,
             store_id=store.store_id,
             activity_queue=activity_queue(self._queue, store.store_id),
             indexed=self._indexed,
@@ -154,7 +154,8 @@ class RepairService:
             if ended is None:
                 raise
             return _after_the_end(ended, decision)
-        return DecisionReceipt(recorded=recorded)
+        elsewhere = before.plan is None or before.plan.digest != decision.plan_digest
+        return DecisionReceipt(recorded=recorded, repeated=elsewhere)
 
     async def stop(self, repair_id: str, *, by: str, reason: str = "") -> None:
         """Ask a repair to end; effects in flight are settled first. Raises NotFound, DecisionRefused if it is over."""
@@ -221,11 +222,13 @@ class RepairService:
         )
 
     async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
-        try:
-            return await self._query(repair_id, page)
-        except Unreachable:
-            pass
-        # Once more: the first question may have gone to a worker that has just left.
+        for _ in range(_ASKED_BEFORE_GIVING_UP - 1):
+            try:
+                return await self._query(repair_id, page)
+            except Unreachable:
+                # The question may have gone to a worker that has just left; where nobody polls, nobody will answer.
+                if not await self.workers(self._queue):
+                    raise
         try:
             return await self._query(repair_id, page)
         except Unreachable as error:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from daper.core.base import Wire
+from daper.core.messages import Span
 from daper.core.models import Person, RecordedDecision, Scope
 from daper.core.policy import ApprovalPolicy
 
@@ -16,8 +17,8 @@ class StartRepair(Wire):
     auto_approve: bool = False
     dry_run: bool = False
     again: bool = False
-    approval_timeout: timedelta = timedelta(hours=12)
-    decision_valid_for: timedelta = timedelta(hours=1)
+    approval_timeout: Span = timedelta(hours=12)
+    decision_valid_for: Span = timedelta(hours=1)
     policy: ApprovalPolicy = ApprovalPolicy()
 
 

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.text import markdown, markdown_code
 
 SHOWN_ACTIONS = 50
+_HEADINGS = "| action | record | tool | arguments | confidence | risk | if it does not help |"
 
 
 def details(phase: Phase, plan: Plan | None, message: str) -> str:
@@ -17,7 +18,11 @@ def details(phase: Phase, plan: Plan | None, message: str) -> str:
     if message:
         lines += ["", markdown(message, longest=500)]
     if plan and plan.actions:
-        lines += ["", "| action | record | tool | arguments | confidence | risk |", "|---|---|---|---|---|---|"]
+        lines += [
+            "",
+            "| action | record | tool | arguments | confidence | risk | if it does not help |",
+            "|---|---|---|---|---|---|---|",
+        ]
         lines += [_row(plan, place) for place in range(min(len(plan.actions), SHOWN_ACTIONS))]
         if len(plan.actions) > SHOWN_ACTIONS:
             lines.append(f"\n… and {len(plan.actions) - SHOWN_ACTIONS} more: `daper repair show`")
@@ -43,8 +48,9 @@ def _row(plan: Plan, place: int) -> str:
         markdown_code(action.id),
         markdown_code(bound.record_id),
         markdown_code(bound.tool),
-        markdown(arguments),
+        markdown(arguments, longest=1500),
         str(action.confidence_score),
         str(bound.risk),
+        str(bound.if_it_does_not_help),
     )
     return f"| {' | '.join(cells)} |"

@@ -116,10 +116,12 @@ class Execution:
         to_run = edited(action, self._recorded.decision.edits.get(action.id, {}))
         ref = ActionRef(
             cycle=self._cycle,
-            action=to_run,
+            # Without what only explains it: effects are many, and a history has to hold them all.
+            action=to_run.model_copy(update={"preview": (), "rationale": ""}),
             approved_digest=self._recorded.will_run[action.id],
             key=effect_key(self._cycle.cycle_id, to_run.digest),
             expected=_expected(to_run, self._written),
+            valid_until=self._valid_until,
         )
         self._refs[action.id] = ref
         return ref

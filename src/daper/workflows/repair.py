@@ -13,7 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.decisions import record, refuse_decision, refuse_identity
     from daper.core.errors import DaperError, DecisionRefused
     from daper.core.messages import (
+        MOST_ROUNDS,
         AnalyzeInput,
+        AnalyzeResult,
         Applied,
         ClaimInput,
         DetectInput,
@@ -23,10 +25,9 @@ with workflow.unsafe.imports_passed_through():
         PlanInput,
         RepairRequest,
         ReportInput,
-        VerifyInput,
     )
-    from daper.core.models import Decision, Finding, Plan, RecordedDecision, Verdict
-    from daper.core.outcomes import OutcomeStatus, RepairResult
+    from daper.core.models import Decision, Plan, RecordedDecision, Verdict
+    from daper.core.outcomes import RepairResult
     from daper.core.phases import Phase
     from daper.core.reporting import build_report
     from daper.core.views import RepairView
@@ -39,6 +40,7 @@ WORKFLOW_NAME = "RepairAgentWorkflow"
 PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperPhase")
 USER_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperUser")
 PHASE_MEMO = "daper_phase"
+VERIFIED_AT_ONCE = 50
 
 T = TypeVar("T")
 
@@ -57,7 +59,13 @@ class RepairAgentWorkflow:
         self._request = request
         self._stop_reason = ""
         self._steps = Steps(request.activity_queue)
-        self._state = CycleState(request=request, cycle_id=str(workflow.uuid4()), started_at=now, phase_since=now)
+        self._state = CycleState(
+            request=request,
+            repair_id=workflow.info().workflow_id,
+            cycle_id=str(workflow.uuid4()),
+            started_at=now,
+            phase_since=now,
+        )
 
     @workflow.run
     async def run(self, request: RepairRequest) -> RepairResult:
@@ -83,7 +91,10 @@ class RepairAgentWorkflow:
     @decide.validator
     def _validate_decision(self, decision: Decision) -> None:
         state = self._state
-        refusal = refuse_identity(decision) or refuse_decision(state.phase, state.plan, state.decision, decision)
+        late = state.decide_by is not None and workflow.now() >= state.decide_by
+        refusal = refuse_identity(decision) or refuse_decision(
+            state.phase, state.plan, state.decision, decision, late=late
+        )
         if self._stop_reason and not refusal:
             refusal = "the repair is being stopped; nothing more will run"
         if refusal:
@@ -92,8 +103,9 @@ class RepairAgentWorkflow:
     @workflow.signal(description="End the repair; effects in flight are settled first.")
     def stop(self, nudge: Nudge) -> None:
         """Ask the cycle to end."""
-        by = f" by {nudge.by}" if nudge.by else ""
-        self._stop_reason = self._stop_reason or f"stopped{by}{': ' + nudge.reason if nudge.reason else ''}"
+        by = f" by {nudge.by[:200]}" if nudge.by else ""
+        reason = f": {nudge.reason[:500]}" if nudge.reason else ""
+        self._stop_reason = self._stop_reason or f"stopped{by}{reason}"
 
     @workflow.query(description="Where the repair stands, with a page of its plan.")
     def view(self, page: PageArgs) -> RepairView:
@@ -114,9 +126,9 @@ class RepairAgentWorkflow:
     async def _cycle(self) -> Phase:
         self._enter(Phase.INITIALIZING)
         await self._open()
-        suspects = self._request.scope.record_ids or await self._detect()
+        suspects, asked_again = self._request.scope.record_ids or await self._detect(), frozenset[str]()
         while suspects:
-            plan = await self._plan(await self._analyze(suspects))
+            plan = await self._plan(await self._analyze(suspects, asked_again), asked_again)
             if not plan.actions or self._request.dry_run:
                 return self._ending_without_actions(plan)
             recorded = await self._ask(plan)
@@ -125,7 +137,7 @@ class RepairAgentWorkflow:
             await self._execute(plan, recorded)
             if not recorded.will_run:
                 return Phase.REJECTED if _all_rejected(recorded) else Phase.REPORT_COMPLETED
-            suspects = self._lapsed(plan)
+            suspects, asked_again = self._lapsed(plan)
         return Phase.REPORT_COMPLETED if self._state.plans else Phase.NO_REPAIR_NEEDED
 
     async def _open(self) -> None:
@@ -146,32 +158,34 @@ class RepairAgentWorkflow:
         self._state.detection = found.detection
         return found.suspects
 
-    async def _analyze(self, suspects: tuple[str, ...]) -> tuple[Finding, ...]:
+    async def _analyze(self, suspects: tuple[str, ...], only: frozenset[str]) -> AnalyzeResult:
         self._enter(Phase.ANALYZING_PROBLEMS)
-        given = AnalyzeInput(cycle=self._state.cycle, record_ids=suspects, limit=self._request.scope.limit)
+        given = AnalyzeInput(cycle=self._state.cycle, record_ids=suspects, only=tuple(sorted(only)))
         analyzed = await self._unless_stopped(self._steps.analyze(given))
         self._state.note_analysis(analyzed)
-        return analyzed.findings
+        return analyzed
 
-    async def _plan(self, findings: tuple[Finding, ...]) -> Plan:
+    async def _plan(self, analyzed: AnalyzeResult, asked_again: frozenset[str]) -> Plan:
         self._enter(Phase.PLANNING_REPAIR)
         state, request = self._state, self._request
         claim = ClaimInput(
             cycle=state.cycle,
-            findings=findings,
+            findings=analyzed.findings,
             until=workflow.now() + request.approval_timeout,
-            # What lapsed is asked for again, whatever else is remembered.
-            again=request.again or bool(state.plans),
+            again=request.again,
+            asked_again=tuple(sorted(asked_again)),
             dry_run=request.dry_run,
         )
-        claimed = await self._unless_stopped(self._steps.claim(claim))
-        state.claimed |= {finding.fingerprint: finding for finding in claimed.fresh}
+        # Not abandoned by a stop: a claim that landed after the conclusion would hold findings back from others.
+        claimed = await self._steps.claim(claim)
         given = PlanInput(
             cycle=state.cycle,
             round=len(state.plans) + 1,
             first_action=sum(len(plan.actions) for plan in state.plans) + 1,
             findings=claimed.fresh,
             suppressed=claimed.suppressed,
+            limit=request.scope.limit,
+            left_out=analyzed.left_out,
         )
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)
@@ -190,10 +204,11 @@ class RepairAgentWorkflow:
         state, request = self._state, self._request
         state.decision = None
         state.decide_by = workflow.now() + request.approval_timeout
-        if request.auto_approve and (refusal := request.policy.refuses_grant(plan)):
+        refusal = state.refuses_grant(plan) if request.auto_approve else None
+        if refusal:
             state.message = f"auto-approval does not cover this plan ({refusal}); a person has to decide"
         self._enter(Phase.PENDING_APPROVAL)
-        if request.auto_approve and not state.message:
+        if request.auto_approve and refusal is None:
             self._record(plan, request.policy.grant(plan, request.requested_by))
         await self._wait_for_decision(request.approval_timeout)
         state.message = ""
@@ -247,18 +262,15 @@ class RepairAgentWorkflow:
         settling = max(item.ref.action.bound.settles_in for item in applied)
         if settling:
             await self._unless_stopped(workflow.sleep(settling, summary="for the effects to show"))
-        given = VerifyInput(
-            cycle=self._state.cycle,
-            findings=tuple(self._state.findings.values()),
-            applied=applied,
-            record_ids=tuple(dict.fromkeys(item.ref.action.bound.record_id for item in applied)),
-        )
-        self._state.note_verification(await self._unless_stopped(self._steps.verify(given)))
+        for first in range(0, len(applied), VERIFIED_AT_ONCE):
+            given = self._state.to_verify(applied[first : first + VERIFIED_AT_ONCE])
+            self._state.note_verification(await self._unless_stopped(self._steps.verify(given)))
 
-    def _lapsed(self, plan: Plan) -> tuple[str, ...]:
-        """The records whose approved action did not begin in time: they are asked about again."""
-        outcomes = (self._state.outcomes[action.id] for action in plan.actions)
-        return tuple(dict.fromkeys(outcome.record_id for outcome in outcomes if outcome.status is OutcomeStatus.LAPSED))
+    def _lapsed(self, plan: Plan) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The records, and the problems, of what was approved but did not begin in time: they are asked about again."""
+        if len(self._state.plans) >= MOST_ROUNDS:
+            return (), frozenset()
+        return self._state.lapsed(plan)
 
     async def _publish(self, ending: Phase) -> None:
         """Write down what happened. A report that cannot be written does not change what did."""

@@ -1,12 +1,12 @@
 """What one cycle knows so far, and what is made of it: the view of an open repair, the result of an ended one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from daper.core.decisions import who
-from daper.core.messages import AnalyzeResult, ConcludeInput, CycleRef, RepairRequest
-from daper.core.models import Detection, Finding, Plan, RecordedDecision, RecordHead, StoreInfo
+from daper.core.messages import AnalyzeResult, Applied, ConcludeInput, CycleRef, RepairRequest, VerifyInput
+from daper.core.models import Detection, Finding, Person, Plan, RecordedDecision, RecordHead, StoreInfo
 from daper.core.outcomes import (
     ActionOutcome,
     OutcomeStatus,
@@ -27,6 +27,7 @@ class CycleState:
     """One cycle, from its first look to its report. Only the workflow changes it."""
 
     request: RepairRequest
+    repair_id: str
     cycle_id: str
     started_at: datetime
     phase: Phase = Phase.INITIALIZING
@@ -39,7 +40,6 @@ class CycleState:
     detection: Detection | None = None
     findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
     heads: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
-    claimed: dict[str, Finding] = field(default_factory=dict[str, Finding])
     plans: list[Plan] = field(default_factory=list[Plan])
     decision: RecordedDecision | None = None
     decisions: list[RecordedDecision] = field(default_factory=list[RecordedDecision])
@@ -47,6 +47,7 @@ class CycleState:
     outcomes: dict[str, ActionOutcome] = field(default_factory=dict[str, ActionOutcome])
     verified: dict[str, VerifiedFinding] = field(default_factory=dict[str, VerifiedFinding])
     heads_after: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
+    ended_at: datetime | None = None
     report: Report | None = None
     paths: ReportPaths | None = None
 
@@ -59,7 +60,7 @@ class CycleState:
     def cycle(self) -> CycleRef:
         """What every activity is told of this cycle."""
         return CycleRef(
-            repair_id=self.request.repair_id,
+            repair_id=self.repair_id,
             cycle_id=self.cycle_id,
             domain=self.request.domain,
             store_id=self.request.store_id,
@@ -80,6 +81,36 @@ class CycleState:
         """Keep what was verified in this round beside what earlier rounds verified."""
         self.verified |= {f"{each.action_id} {each.fingerprint}": each for each in verification.findings}
         self.heads_after |= {head.record_id: head for head in verification.heads}
+
+    def refuses_grant(self, plan: Plan) -> str | None:
+        """Why policy may not approve this plan, or None. Once a person has decided in a cycle, only persons do."""
+        if any(isinstance(recorded.decision.by, Person) for recorded in self.decisions):
+            return "a person has decided on this repair before"
+        return self.request.policy.refuses_grant(plan)
+
+    def lapsed(self, plan: Plan) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The records of approved actions that lapsed, and the problems that these, or those behind them, answer."""
+        approved = self.decision.will_run if self.decision else {}
+        mine = [(action, self.outcomes[action.id].status) for action in plan.actions if action.id in approved]
+        records = {action.bound.record_id for action, status in mine if status is OutcomeStatus.LAPSED}
+        again = {OutcomeStatus.LAPSED, OutcomeStatus.SKIPPED}
+        fingerprints = frozenset(
+            fingerprint
+            for action, status in mine
+            if status in again and action.bound.record_id in records
+            for fingerprint in action.answers
+        )
+        return tuple(sorted(records)), fingerprints
+
+    def to_verify(self, applied: Sequence[Applied]) -> VerifyInput:
+        """What verification needs of some applied actions: their records, and what was known to be wrong with those."""
+        record_ids = tuple(dict.fromkeys(item.ref.action.bound.record_id for item in applied))
+        return VerifyInput(
+            cycle=self.cycle,
+            findings=tuple(finding for finding in self.findings.values() if finding.record_id in record_ids),
+            applied=tuple(applied),
+            record_ids=record_ids,
+        )
 
     def did_not_help(self, action_id: str) -> bool:
         """Whether verification found a problem of this action still open, or something worse."""
@@ -104,7 +135,6 @@ class CycleState:
             cycle=self.cycle,
             rejected=self._answered(rejected),
             ineffective=self._answered(useless),
-            released=tuple(self.claimed.values()),
             by=", ".join(dict.fromkeys(who(recorded.decision.by) for recorded in self.decisions)),
             at=now,
         )
@@ -121,7 +151,7 @@ class CycleState:
         """Where the repair stands, with one page of its plan."""
         waiting = self.phase is Phase.PENDING_APPROVAL
         return RepairView(
-            repair_id=self.request.repair_id,
+            repair_id=self.repair_id,
             phase=self.phase,
             requested_by=self.request.requested_by,
             domain=self.request.domain,
@@ -148,6 +178,7 @@ class CycleState:
 
     def ended(self, ending: Phase, now: datetime) -> RepairResult:
         """The result as the report shows it, while the report itself is still to be written."""
+        self.ended_at = now
         return self.result(now).model_copy(update={"phase": ending})
 
     def result(self, now: datetime) -> RepairResult:
@@ -156,7 +187,7 @@ class CycleState:
         if self.verified or self.heads_after:
             verification = Verification(findings=tuple(self.verified.values()), heads=tuple(self.heads_after.values()))
         result = RepairResult(
-            repair_id=self.request.repair_id,
+            repair_id=self.repair_id,
             cycle_id=self.cycle_id,
             user=self.request.requested_by.name,
             domain=self.request.domain,
@@ -164,8 +195,8 @@ class CycleState:
             phase=self.phase,
             reason=self.reason,
             started_at=self.started_at,
-            ended_at=now,
-            durations=self.durations(now),
+            ended_at=self.ended_at or now,
+            durations=self.durations(self.ended_at or now),
             today=self.today,
             detection=self.detection,
             findings=tuple(self.findings.values()),

@@ -1,4 +1,4 @@
-"""A stranger's domain: alerts of services. Its records have no versions, and a restart shows only after a while."""
+"""A stranger's domain: alerts of services. No record has a version, and a restart shows only after a while."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ class Services:
     def __init__(self, firing: Sequence[str]) -> None:
         self.services = dict.fromkeys(firing, float("inf"))
         self.done: dict[str, Effect | None] = {}
+        self.delay = DELAY
 
     def firing(self, service: str) -> bool:
         return time.monotonic() < self.services[service]
@@ -43,9 +44,8 @@ class RestartService:
 
     async def apply(self, call: ToolCall) -> Effect:
         if call.key in self.world.done:
-            known = self.world.done[call.key]
-            return known or Effect(status=OutcomeStatus.FAILED, evidence=("settled as not applied",))
-        self.world.services[call.record_id] = time.monotonic() + DELAY
+            return self.world.done[call.key] or Effect(status=OutcomeStatus.FAILED)
+        self.world.services[call.record_id] = time.monotonic() + self.world.delay
         effect = Effect(status=OutcomeStatus.APPLIED, before={"alert": "firing"}, after={"alert": "restarting"})
         self.world.done[call.key] = effect
         return effect

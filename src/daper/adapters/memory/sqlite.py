@@ -64,7 +64,8 @@ class SqliteMemory:
         suppressed: list[SuppressedFinding] = []
         with self._transaction() as db:
             for finding in request.findings:
-                reason = None if request.again else _answer(db, request.cycle, finding, now)
+                asked = request.again or finding.fingerprint in request.asked_again
+                reason = None if asked else _answer(db, request.cycle, finding, now)
                 if not request.dry_run:
                     _remember_answer(db, request, finding, reason)
                 if reason is None:
@@ -80,7 +81,6 @@ class SqliteMemory:
         cycle, at = request.cycle, _text(request.at)
         rejected = [(*_key(cycle, finding), cycle.repair_id, request.by, at) for finding in request.rejected]
         tried = [(*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, at) for finding in request.ineffective]
-        done = (*request.rejected, *request.ineffective, *request.released)
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO rejections VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -89,10 +89,8 @@ class SqliteMemory:
                 rejected,
             )
             db.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", tried)
-            db.executemany(
-                f"DELETE FROM claims WHERE {_SAME} AND repair_id = ?",  # noqa: S608 - constants
-                [(*_key(cycle, finding), cycle.repair_id) for finding in done],
-            )
+            # All of its claims, named or not: an ended repair holds nothing back from others.
+            db.execute("DELETE FROM claims WHERE store_id = ? AND repair_id = ?", (cycle.store_id, cycle.repair_id))
             _forget_old(db, self._now())
 
     @contextmanager

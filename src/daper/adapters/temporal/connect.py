@@ -10,10 +10,10 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from daper.adapters.temporal.codec import data_converter
 from daper.core.errors import DaperError, SettingError, Unreachable
 
 SEARCH_ATTRIBUTES: Final = ("DaperPhase", "DaperUser")
@@ -82,7 +82,7 @@ async def connect(settings: Target, *, within: timedelta = timedelta(seconds=4))
                 api_key=config.get("api_key"),
                 tls=config.get("tls"),
                 rpc_metadata=config.get("rpc_metadata", {}),
-                data_converter=pydantic_data_converter,
+                data_converter=data_converter(),
             )
             request = DescribeNamespaceRequest(namespace=settings.namespace)
             await client.workflow_service.describe_namespace(request, timeout=within)

@@ -13,6 +13,7 @@ class FileStat(NamedTuple):
     size: int
     inode: int
     mode: int
+    device: int = 0
 
 
 class Disk(Protocol):
@@ -75,7 +76,7 @@ class PosixDisk:
             found = path.stat()
         except FileNotFoundError:
             return None
-        return FileStat(found.st_mtime_ns, found.st_size, found.st_ino, stat.S_IMODE(found.st_mode))
+        return FileStat(found.st_mtime_ns, found.st_size, found.st_ino, stat.S_IMODE(found.st_mode), found.st_dev)
 
     def list_names(self, folder: Path) -> list[str]:
         """The names in a folder, sorted; none when there is no such folder."""

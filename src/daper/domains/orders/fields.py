@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+LONGEST_ID = 200  # ids and statuses are quoted in plans, evidence and reports
 _TOO_MUCH = Decimal(10) ** 12  # sums and products of what is below it stay exact to the cent
 
 
@@ -39,5 +40,6 @@ def _aware(value: datetime) -> datetime:
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[str, BeforeValidator(_text)]
-Id = Annotated[str, Field(min_length=1)]
+ShortText = Annotated[str, BeforeValidator(_text), Field(max_length=LONGEST_ID)]
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 Moment = Annotated[datetime, AfterValidator(_aware)]

@@ -8,9 +8,12 @@ from pathlib import Path
 import simplejson
 
 from daper.core.errors import StoreDamaged
+from daper.core.text import visible
 
 _LARGEST_EXPONENT = 300  # 1e999999999 is nine characters in a file and a gigabyte in a digest
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|-?\d[\d.eE+-]*', re.DOTALL)
+# A whole pair and any other escape are looked at too, so that neither half of a pair nor a doubled backslash misleads.
+_ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -22,7 +25,8 @@ def parse(data: bytes, *, path: Path) -> dict[str, object]:
     """A document: one JSON object. Whole numbers are int, others Decimal.
 
     A byte order mark and CRLF are tolerated. Raises StoreDamaged, with file, line and column, for broken JSON, NaN and
-    infinities, a key twice in one object, numbers beyond reason, and anything that is not an object.
+    infinities, a key twice in one object, numbers beyond reason, half a surrogate pair, and anything that is not an
+    object.
     """
     text = _decode(data, path)
     try:
@@ -33,6 +37,10 @@ def parse(data: bytes, *, path: Path) -> dict[str, object]:
         raise _damaged(path, text, 0, "it is nested too deep") from None
     except ValueError:
         raise _damaged(path, text, *_place_of_refusal(text)) from None
+    for escape in _ESCAPE.finditer(text):
+        if escape[1]:
+            why = f"{escape[1]} is half a character; write the character itself, or remove the escape"
+            raise _damaged(path, text, escape.start(), why)
     if not isinstance(document, dict):
         raise _damaged(path, text, 0, "the file must hold one JSON object, {...}")
     # simplejson says Any; an object of JSON has only string keys.
@@ -93,7 +101,7 @@ def _place_of_refusal(text: str) -> tuple[int, str]:
         elif text[token.end() :].lstrip()[:1] == ":":
             key = str(simplejson.loads(word))
             if key in seen[-1]:
-                return token.start(), f"the key {key!r} is there twice in one object"
+                return token.start(), f"the key {visible(key, longest=80)!r} is there twice in one object"
             seen[-1].add(key)
     return 0, "it holds something that records cannot"
 

@@ -17,7 +17,10 @@ _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 class LedgerRow(Wire):
-    """What happened for one key, for good. A tombstone: nothing happened, and nothing may any more."""
+    """What happened for one key, for good. A tombstone: nothing happened, and nothing may any more.
+
+    `originals`: the JSON text of the fields as they were before the effect, exactly; what undoing gives back.
+    """
 
     key: str
     kind: Literal["effect", "tombstone", "undo"]
@@ -25,10 +28,11 @@ class LedgerRow(Wire):
     record_id: str = ""
     at: datetime
     effect: Effect
+    originals: str = ""
 
 
 class Message(Wire):
-    """One message that an effect sent, as it lies in the outbox."""
+    """One message that an effect sent, as it lies in the outbox. `sequence`: the how manieth it is, from 1 on."""
 
     key: str
     to: str
@@ -37,6 +41,7 @@ class Message(Wire):
     record_id: str
     at: datetime
     simulated: bool = False
+    sequence: int = 0
 
 
 Row = TypeVar("Row", bound=Wire)

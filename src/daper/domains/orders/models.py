@@ -7,7 +7,7 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
-from daper.domains.orders.fields import Amount, Id, Moment, Text, Whole
+from daper.domains.orders.fields import Amount, Id, Moment, ShortText, Text, Whole
 from daper.domains.orders.statuses import CLOSED, PAYMENT_ASKED, UNPAID, WITHOUT_APPROVAL, OrderStatus, normal
 
 _MINISTRY = re.compile(
@@ -39,17 +39,26 @@ class StatusChange(_Row):
 
 
 class Restock(_Row):
-    """What was ordered from a supplier for one order. `taken` is what the order took out of the stock on delivery."""
+    """What was ordered from a supplier for one order.
+
+    `taken` is what the order took out of the stock on delivery, `key` that of the effect which ordered it.
+    """
 
     item_id: Id
     quantity: Whole
     state: Text = ""
     taken: Whole | None = None
+    key: Text = ""
 
     @property
     def on_order(self) -> bool:
         """Whether the supplier has still to deliver."""
         return self.state == "ordered"
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the supplier has delivered."""
+        return normal(self.state) == "delivered"
 
 
 class Approval(_Row):
@@ -64,9 +73,9 @@ class Order(_Row):
 
     order_id: Id
     customer_name: Text = ""
-    customer_id: Text = ""
+    customer_id: ShortText = ""
     order_date: Moment | None = None
-    status: Text = ""
+    status: ShortText = ""
     items: tuple[Line, ...] = ()
     subtotal: Amount | None = None
     tax: Amount | None = None
@@ -158,7 +167,7 @@ class StockRow(_Row):
     unit_cost: Amount | None = None
     supplier: Text = ""
     supplier_contact: Text = ""
-    status: Text = ""
+    status: ShortText = ""
     special_requirements: object = None
     restrictions: object = None
 

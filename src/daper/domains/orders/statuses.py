@@ -25,4 +25,22 @@ PAYMENT_ASKED = normal(OrderStatus.PAYMENT_UPDATE_REQUESTED)
 UNPAID = PAYMENT_PENDING | PAYMENT_DENIED | {PAYMENT_ASKED}
 WITHOUT_APPROVAL = frozenset({"pending-approval", "approval-denied"})
 IN_PROGRESS = frozenset({"priority-processing", normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)})
+# What says that the payment has come in, or what only happens once it has. Not here: what may follow on no payment.
+PAID = frozenset(
+    {
+        "paid",
+        "payment-received",
+        "payment-confirmed",
+        "payment-accepted",
+        "processing",
+        "preparing-shipment",
+        "ready-to-ship",
+        "shipped",
+        "in-transit",
+        "out-for-delivery",
+        "delivered",
+        "completed",
+        *IN_PROGRESS,
+    }
+)
 CLOSED = frozenset({"completed", "cancelled", "canceled", "delivered", "refunded", "returned", "shipped", "closed"})

@@ -2,74 +2,27 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from daper.clock import new_id
-from daper.core.base import Wire
 from daper.core.digests import canonical, digest
-from daper.core.errors import ActionFailed, StoreChanged, StoreDamaged, StoreError
+from daper.core.errors import StoreChanged, StoreDamaged, StoreError
 from daper.domains.orders import ledger
+from daper.domains.orders.about import ABOUT_FILE, StoreAbout, Whereabouts, read_about, refuse_copy, whereabouts, written
 from daper.domains.orders.disk import Disk, PosixDisk
 from daper.domains.orders.documents import DocumentFiles, Documents, absent
+from daper.domains.orders.drafts import StoreChange
 from daper.domains.orders.journal import Journal, Replacement
 from daper.domains.orders.ledger import LedgerRow, Message
 from daper.domains.orders.lock import FolderLock
 
-_ABOUT = "store.json"
 _READ_TRIES = 5
-
-
-class StoreAbout(Wire):
-    """What a store says of itself: its id, for good; and of its data the name, the "today", who answers in play."""
-
-    store_id: str = ""
-    dataset: str
-    as_of: datetime | None = None
-    counterparty: str | None = None
 
 
 def version_of(record: Mapping[str, object]) -> str:
     """The version of a record: a digest of its content, because people edit these files by hand."""
     return digest(canonical(record))[:32]
-
-
-class StoreChange:
-    """A change in the making. `documents` are private: change them freely; nothing is written before the end."""
-
-    def __init__(self, documents: dict[str, dict[str, object]], folder: Path, disk: Disk) -> None:
-        self.documents = documents
-        self._folder = folder
-        self._disk = disk
-        self._rows: dict[str, bytes] = {}
-
-    @property
-    def rows(self) -> Mapping[str, bytes]:
-        """The new files of ledger and outbox, by path within the store."""
-        return self._rows
-
-    def row(self, key: str) -> LedgerRow | None:
-        """The ledger row of a key: written by this change, or before."""
-        path = ledger.row_path(key)
-        data = self._rows.get(path) or self._disk.read_bytes(self._folder / path)
-        return None if data is None else ledger.from_bytes(LedgerRow, data, path=self._folder / path)
-
-    def write_row(self, row: LedgerRow) -> None:
-        """Record what happened for a key. Raises ActionFailed when the ledger has a row of that key."""
-        path = ledger.row_path(row.key)
-        if self._taken(path):
-            raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
-        self._rows[path] = ledger.to_bytes(row)
-
-    def send(self, message: Message) -> None:
-        """Put a message into the outbox."""
-        number = 1
-        while self._taken(path := ledger.message_path(message.key, number)):
-            number += 1
-        self._rows[path] = ledger.to_bytes(message)
-
-    def _taken(self, path: str) -> bool:
-        return path in self._rows or self._disk.stat(self._folder / path) is not None
 
 
 class JsonStore:
@@ -103,10 +56,10 @@ class JsonStore:
 
         Records without a store file are somebody's own: they stay, and the store gets an id and no claims about them.
         """
-        if self._disk.stat(self._folder / _ABOUT) is not None and not self._journal.pending():
+        if self._disk.stat(self._folder / ABOUT_FILE) is not None and not self._journal.pending():
             return False
         with self._holding(new=True), self._disk_errors():
-            if self._disk.stat(self._folder / _ABOUT) is not None:
+            if self._disk.stat(self._folder / ABOUT_FILE) is not None:
                 return False
             files = self._documents.files.values()
             missing = [file for file in files if self._disk.stat(self._folder / file) is None]
@@ -122,17 +75,36 @@ class JsonStore:
             return True
 
     def reset(self, texts: Mapping[str, str], *, about: StoreAbout) -> None:
-        """Replace all records, whatever is in their files; the store's id, ledger and outbox stay."""
+        """Replace all records, whatever is in their files; the store's id, ledger and outbox stay.
+
+        Raises StoreDamaged for a copy that has not been adopted.
+        """
         with self._holding(new=True), self._disk_errors():
-            known = self._disk.read_bytes(self._folder / _ABOUT)
-            store_id = self._about(known).store_id if known is not None else new_id()
+            store_id = new_id()
+            if self._disk.stat(self._folder / ABOUT_FILE) is not None:
+                known = read_about(self._folder, self._disk)
+                refuse_copy(known, self._folder, self._disk)
+                store_id = known.store_id
             self._replace_all(texts, about.model_copy(update={"store_id": store_id}))
 
     def about(self) -> StoreAbout:
-        """What the store says of itself."""
+        """What the store says of itself. A store that was moved remembers its new folder.
+
+        Raises StoreDamaged for a copy of a store that is still there: two stores must not answer to one id.
+        """
         self._settle()
         with self._disk_errors():
-            return self._about(self._disk.read_bytes(self._folder / _ABOUT))
+            about = read_about(self._folder, self._disk)
+            if whereabouts(about, self._folder, self._disk) is Whereabouts.HOME:
+                return about
+            refuse_copy(about, self._folder, self._disk)
+        with self._holding(), self._disk_errors():
+            return self._remember(adopt=False)
+
+    def adopt(self) -> StoreAbout:
+        """Give a copied store an id of its own; ledger and outbox stay. A store that is no copy keeps its id."""
+        with self._holding(), self._disk_errors():
+            return self._remember(adopt=True)
 
     def read(self) -> Documents:
         """All records, as they were together at one moment; not to be changed.
@@ -176,7 +148,7 @@ class JsonStore:
         return None if data is None else ledger.from_bytes(LedgerRow, data, path=path)
 
     def outbox(self) -> tuple[Message, ...]:
-        """Every message ever sent, the oldest first."""
+        """Every message ever sent, in the order of sending."""
         self._settle()
         folder = self._folder / "outbox"
         found: list[Message] = []
@@ -184,7 +156,7 @@ class JsonStore:
             for name in self._disk.list_names(folder):
                 if name.endswith(".json") and (data := self._disk.read_bytes(folder / name)) is not None:
                     found.append(ledger.from_bytes(Message, data, path=folder / name))
-        return tuple(sorted(found, key=lambda message: message.at))
+        return tuple(sorted(found, key=lambda message: (message.sequence, message.at)))
 
     def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file; says what was done.
@@ -244,15 +216,21 @@ class JsonStore:
             with self._holding():
                 pass
 
-    def _about(self, data: bytes | None) -> StoreAbout:
-        path = self._folder / _ABOUT
-        if data is None:
-            raise absent(path)
-        return ledger.from_bytes(StoreAbout, data, path=path)
+    def _remember(self, *, adopt: bool) -> StoreAbout:
+        """Write down where the store is; a copy gets a new id, or is refused. Needs the lock."""
+        about = read_about(self._folder, self._disk)
+        where = whereabouts(about, self._folder, self._disk)
+        if where is Whereabouts.HOME:
+            return about
+        if not adopt:
+            refuse_copy(about, self._folder, self._disk)
+        store_id = new_id() if where is Whereabouts.COPY else about.store_id
+        self._replace_all({}, about.model_copy(update={"store_id": store_id}))
+        return read_about(self._folder, self._disk)
 
     def _replace_all(self, texts: Mapping[str, str], about: StoreAbout) -> None:
         contents = {self._documents.files[name]: text.encode("utf-8") for name, text in texts.items()}
-        contents[_ABOUT] = ledger.to_bytes(about)
+        contents[ABOUT_FILE] = ledger.to_bytes(about.model_copy(update={"folder": written(self._folder)}))
         known = {path: self._disk.read_bytes(self._folder / path) for path in contents}
         self._journal.commit(
             [
@@ -265,7 +243,7 @@ class JsonStore:
 
     def _commit(self, change: StoreChange, texts: Mapping[str, bytes]) -> None:
         changed = self._documents.changes(change.documents, texts)
-        changed += [Replacement(path=path, before=None, after=data) for path, data in change.rows.items()]
+        changed += change.replacements()
         if changed:
             unchanged = {self._documents.files[name]: digest(text) for name, text in texts.items()}
             self._journal.commit(changed, unchanged=unchanged)

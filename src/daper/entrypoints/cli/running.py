@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import logging
 import os
 import signal
 import sys
 import termios
 from collections.abc import Coroutine
 from typing import TypeVar
+
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 
 from daper.entrypoints.cli.exits import Interrupted
 
@@ -19,6 +23,7 @@ _LONGEST_ANSWER = 4096
 
 def run_to_end(main: Coroutine[object, object, T]) -> T:
     """The result of `main`. Raises Interrupted when a signal came first, after `main` has closed what it opened."""
+    _core_logs_as_python_does()
     received: list[int] = []
 
     async def guarded() -> T:
@@ -38,6 +43,13 @@ def run_to_end(main: Coroutine[object, object, T]) -> T:
         if not received:
             raise
         raise Interrupted(received[0]) from None
+
+
+def _core_logs_as_python_does() -> None:
+    """Send what the SDK's core has to say to Python's logging; by itself it writes to stdout, among our output."""
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
+    telemetry = TelemetryConfig(logging=dataclasses.replace(LoggingConfig.default, forwarding=forwarding))
+    Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
 
 
 async def ask_line(prompt: str, *, again: bool = False) -> str | None:

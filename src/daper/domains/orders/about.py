@@ -1,0 +1,77 @@
+"""What a store says of itself, and whether its folder is the one that it remembers, a moved one, or a copy."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from daper.core.base import Wire
+from daper.core.errors import StoreDamaged
+from daper.domains.orders import ledger
+from daper.domains.orders.disk import Disk
+from daper.domains.orders.documents import absent
+from daper.domains.orders.fields import Moment
+
+ABOUT_FILE = "store.json"
+
+
+class StoreAbout(Wire):
+    """What a store says of itself: its id, for good; of its data the name, the "today", who answers in play; where.
+
+    `folder` is where the store last found itself. Only that tells a copy, which has the same id, from the original.
+    """
+
+    store_id: str = ""
+    dataset: str
+    as_of: Moment | None = None
+    counterparty: str | None = None
+    folder: str = ""
+
+
+class Whereabouts(StrEnum):
+    """How the folder that a store is in relates to the one that it remembers."""
+
+    HOME = "home"
+    MOVED = "moved"
+    COPY = "copy"
+
+
+def read_about(folder: Path, disk: Disk) -> StoreAbout:
+    """What the store in a folder says of itself. Raises StoreDamaged when it says nothing, or nonsense."""
+    path = folder / ABOUT_FILE
+    data = disk.read_bytes(path)
+    if data is None:
+        raise absent(path)
+    return ledger.from_bytes(StoreAbout, data, path=path)
+
+
+def written(folder: Path) -> str:
+    """A folder as its store remembers it."""
+    return str(folder.resolve()).encode("utf-8", "backslashreplace").decode()
+
+
+def whereabouts(about: StoreAbout, folder: Path, disk: Disk) -> Whereabouts:
+    """Where the store in `folder` is. What cannot be told apart from a copy counts as one."""
+    if about.folder == written(folder):
+        return Whereabouts.HOME
+    if not about.folder:
+        return Whereabouts.MOVED  # written before folders were remembered
+    remembered = Path(about.folder)
+    try:
+        there = disk.stat(remembered / ABOUT_FILE)
+        if there is None:
+            return Whereabouts.MOVED
+        if there == disk.stat(folder / ABOUT_FILE):
+            return Whereabouts.HOME  # the same folder by another path, as a mount gives it
+        original = read_about(remembered, disk)
+    except (OSError, StoreDamaged):
+        return Whereabouts.COPY
+    return Whereabouts.COPY if original.store_id == about.store_id else Whereabouts.MOVED
+
+
+def refuse_copy(about: StoreAbout, folder: Path, disk: Disk) -> None:
+    """Raises StoreDamaged, with the way out, for a folder that is a copy of one that is still there."""
+    if whereabouts(about, folder, disk) is Whereabouts.COPY:
+        raise StoreDamaged(
+            f"{str(folder)!r} is a copy of {about.folder!r}: both have the store id {about.store_id!r}, so that a plan "
+            "for one could run in the other. Nothing was changed. `daper records adopt` gives this copy an id of its "
+            "own, and keeps its ledger and outbox; or go on with the original"
+        )

@@ -1,0 +1,71 @@
+"""A change in the making: private documents, and the new files of ledger and outbox that go with them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from daper.core.digests import digest
+from daper.core.errors import ActionFailed
+from daper.domains.orders import ledger
+from daper.domains.orders.disk import Disk
+from daper.domains.orders.journal import Replacement
+from daper.domains.orders.ledger import LedgerRow, Message
+
+_OUTBOX = "outbox"
+_COUNTER = f"{_OUTBOX}/sequence"  # the number of the last message sent; no message, so no .json
+
+
+class StoreChange:
+    """A change in the making. `documents` are private: change them freely; nothing is written before the end."""
+
+    def __init__(self, documents: dict[str, dict[str, object]], folder: Path, disk: Disk) -> None:
+        self.documents = documents
+        self._folder = folder
+        self._disk = disk
+        self._rows: dict[str, bytes] = {}
+        self._counted: bytes | None = None
+        self._last: int | None = None
+
+    @property
+    def rows(self) -> Mapping[str, bytes]:
+        """The new files of ledger and outbox, by path within the store."""
+        return self._rows
+
+    def row(self, key: str) -> LedgerRow | None:
+        """The ledger row of a key: written by this change, or before."""
+        path = ledger.row_path(key)
+        data = self._rows.get(path) or self._disk.read_bytes(self._folder / path)
+        return None if data is None else ledger.from_bytes(LedgerRow, data, path=self._folder / path)
+
+    def write_row(self, row: LedgerRow) -> None:
+        """Record what happened for a key. Raises ActionFailed when the ledger has a row of that key."""
+        path = ledger.row_path(row.key)
+        if self._taken(path):
+            raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
+        self._rows[path] = ledger.to_bytes(row)
+
+    def send(self, message: Message) -> None:
+        """Put a message into the outbox, under the next number of the sending order."""
+        number = 1
+        while self._taken(path := ledger.message_path(message.key, number)):
+            number += 1
+        self._last = (self._last_sent() if self._last is None else self._last) + 1
+        self._rows[path] = ledger.to_bytes(message.model_copy(update={"sequence": self._last}))
+
+    def replacements(self) -> list[Replacement]:
+        """Everything that this change adds beside the documents."""
+        new = [Replacement(path=path, before=None, after=data) for path, data in self._rows.items()]
+        if self._last is not None:
+            known = None if self._counted is None else digest(self._counted)
+            new.append(Replacement(path=_COUNTER, before=known, after=f"{self._last}\n".encode()))
+        return new
+
+    def _last_sent(self) -> int:
+        self._counted = self._disk.read_bytes(self._folder / _COUNTER)
+        text = (self._counted or b"").strip()
+        if text.isdigit() and len(text) < 19:
+            return int(text)
+        # No counter, or an edited one: one message at most has each number up to their count.
+        return sum(name.endswith(".json") for name in self._disk.list_names(self._folder / _OUTBOX))
+
+    def _taken(self, path: str) -> bool:
+        return path in self._rows or self._disk.stat(self._folder / path) is not None
