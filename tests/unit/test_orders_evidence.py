@@ -135,7 +135,7 @@ async def test_record_text_in_outcomes_is_visible_and_short_and_undo_is_still_ex
     """D13."""
     shop.edit("orders.json", "order_id", "ORD-002-HJG", status=status)
     shop.edit("inventory.json", "item_id", "STP-ORG-001", last_restocked=NASTY * 100, supplier_contact=NASTY)
-    files = shop.raw("orders.json"), shop.raw("inventory.json")
+    rows = shop.rows("orders.json"), shop.rows("inventory.json")
     call = await shop.call(BADGES)
     tool = shop.tool("order_inventory")
     effect = await tool.apply(call)
@@ -143,7 +143,7 @@ async def test_record_text_in_outcomes_is_visible_and_short_and_undo_is_still_ex
     for one in (effect, undone):
         short_and_visible(*one.evidence, *map(str, (*one.before.values(), *one.after.values())))
     assert undone.status is OutcomeStatus.UNDONE
-    assert (shop.raw("orders.json"), shop.raw("inventory.json")) == files
+    assert (shop.rows("orders.json"), shop.rows("inventory.json")) == rows
 
 
 @pytest.mark.parametrize("value", [None, 20250601, 1.5, ["2025"]])

@@ -11,8 +11,8 @@ from orders_shop import BADGES, EGG, TODAY, Shop, shipped_shop
 
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.ledger import LedgerRow
+from daper.domains.orders.restocking import OrderInventory
 from daper.domains.orders.store import JsonStore
-from daper.domains.orders.tools import OrderInventory
 from daper.ports import RepairTool, Settleable, ToolCall
 
 NOON = datetime(2025, 6, 28, 12, tzinfo=UTC)

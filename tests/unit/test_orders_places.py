@@ -1,6 +1,7 @@
 """Where a store is: at home, moved, or a copy that must not answer to the id of its original."""
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,10 @@ from orders_shop import BADGES, Raw, Shop, shipped_shop
 from daper.core.errors import StoreDamaged
 from daper.core.models import Scope
 from daper.core.outcomes import OutcomeStatus
+from daper.domains.orders import shipped
+from daper.domains.orders.disk import FileStat, PosixDisk
 from daper.domains.orders.domain import OrdersDomain, open_domain
+from daper.domains.orders.store import JsonStore
 
 
 @pytest.fixture
@@ -29,8 +33,8 @@ def said(folder: Path) -> Raw:
     return cast("Raw", json.loads((folder / "store.json").read_text(encoding="utf-8")))
 
 
-def write_said(folder: Path, **fields: object) -> None:
-    (folder / "store.json").write_text(json.dumps(said(folder) | fields), encoding="utf-8")
+def write_said(place: Path, /, **fields: object) -> None:
+    (place / "store.json").write_text(json.dumps(said(place) | fields), encoding="utf-8")
 
 
 async def test_a_store_remembers_its_folder(shop: Shop) -> None:
@@ -104,6 +108,32 @@ async def test_the_same_folder_by_another_name_is_neither_copy_nor_moved(shop: S
     assert said(shop.folder) == before
 
 
+class MountedDisk(PosixDisk):
+    """A disk on which one folder is there a second time, under another path."""
+
+    def __init__(self, alias: Path, folder: Path) -> None:
+        self._alias = alias
+        self._folder = folder
+
+    def stat(self, path: Path) -> FileStat | None:
+        return super().stat(self._folder / path.relative_to(self._alias) if path.is_relative_to(self._alias) else path)
+
+
+async def test_a_folder_that_is_mounted_twice_is_no_copy_of_itself(shop: Shop, tmp_path: Path) -> None:
+    write_said(shop.folder, folder=str(tmp_path / "mount"))
+    before = said(shop.folder)
+    disk = MountedDisk(tmp_path / "mount", shop.folder)
+    about = JsonStore(shop.folder, documents=shipped.DOCUMENTS, disk=disk).about()
+    assert about.store_id == before["store_id"]
+    assert said(shop.folder) == before
+
+
+async def test_a_copy_made_of_hard_links_is_a_copy(shop: Shop, tmp_path: Path) -> None:
+    shutil.copytree(shop.folder, tmp_path / "copy", copy_function=os.link)
+    with pytest.raises(StoreDamaged, match="daper records adopt"):
+        await open_domain(tmp_path / "copy", {}).store()
+
+
 async def test_a_remembered_folder_that_cannot_be_judged_counts_as_the_original(shop: Shop, tmp_path: Path) -> None:
     copy = copy_of(shop, tmp_path / "copy")
     (shop.folder / "store.json").write_text("{", encoding="utf-8")
@@ -124,6 +154,7 @@ async def test_a_date_without_a_zone_in_the_store_file_counts_as_utc(shop: Shop,
     write_said(shop.folder, as_of=text)
     domain: OrdersDomain = open_domain(shop.folder, {})
     as_of = (await domain.store()).as_of
+    assert as_of is not None
     assert as_of == datetime(2025, 6, 28, 12, tzinfo=UTC)
     records = (await domain.scan(Scope())).records
     assert domain.detect(records, as_of)

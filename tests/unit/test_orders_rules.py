@@ -419,8 +419,12 @@ def test_threads_with_records_of_their_own_get_terms_of_their_own() -> None:
     shop = domain()
     sets = [(order(), short(available)) for available in (0, 1, 2)]
     one = shop.propose(shop.detect(sets[0], TODAY), sets[0]).proposals[0]
+
+    def quantity(number: int) -> object:
+        return shop.terms(one, sets[number % 3]).limits["quantity"]
+
     with ThreadPoolExecutor(6) as pool:
-        terms = list(pool.map(lambda n: shop.terms(one, sets[n % 3]).limits["quantity"], range(300)))
+        terms = list(pool.map(quantity, range(300)))
     assert [limit.minimum for limit in terms if isinstance(limit, Between)] == [3 - n % 3 for n in range(300)]
 
 

@@ -143,7 +143,7 @@ def test_s6_a_grant_approves_only_what_every_bound_of_the_policy_allows(
     assert all(each.confidence_score >= policy.auto_min_confidence for each in approved)
     assert all(each.proposed_by == "rules" for each in approved)
     assert len(approved) <= policy.auto_max_actions
-    assert sum(each.bound.spends for each in approved) <= policy.auto_max_spend
+    assert sum(each.bound.spends or Decimal(0) for each in approved) <= policy.auto_max_spend
 
 
 @given(ACTIONS, POLICIES, st.floats(min_value=0, max_value=1))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from daper.core.errors import StoreDamaged
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.disk import FileStat
-from daper.domains.orders.ledger import LedgerRow, Message
+from daper.domains.orders.ledger import LedgerRow, Message, to_bytes
 from daper.domains.orders.store import JsonStore, StoreAbout
 
 NOW = datetime(2025, 6, 28, tzinfo=UTC)
@@ -58,7 +59,11 @@ class CrashingDisk:
         if path not in self.names:
             return None
         inode = self.names[path]
-        return FileStat(0, 0, 0, 0o755) if inode is None else FileStat(1, len(inode.data), inode.number, 0o644)
+        return (
+            FileStat(0, 0, crc32(bytes(path)), 0o755)
+            if inode is None
+            else FileStat(1, len(inode.data), inode.number, 0o644)
+        )
 
     def list_names(self, folder: Path) -> list[str]:
         return sorted(path.name for path in self.names if path.parent == folder)
@@ -303,6 +308,40 @@ def test_a_crash_while_a_store_is_reset_keeps_its_id_and_ledger(tmp_path: Path, 
         if not died:
             assert fresh
             break
+
+
+def copied(root: Path) -> tuple[CrashingDisk, str]:
+    """A store that remembers another folder, where a store with the same id still is."""
+    disk = installed(root)
+    about = open_store(root, disk).about()
+    other = root / "original"
+    disk.names[other] = disk.durable[other] = None
+    disk.edit(other / "store.json", to_bytes(about))
+    disk.edit(root / "store.json", to_bytes(about.model_copy(update={"folder": str(other)})))
+    return disk, about.store_id
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_crash_while_a_copy_is_adopted_leaves_a_copy_or_a_store_of_its_own(tmp_path: Path, loss: Pick) -> None:
+    clean, old = copied(tmp_path)
+    seen: set[bool] = set()
+    for at in itertools.count():
+        disk = copy.deepcopy(clean)
+        store = open_store(tmp_path, disk)
+        died = crash(disk, at, store.adopt)
+        again = open_store(tmp_path, disk.after_crash(tmp_path, loss))
+        try:
+            own = again.about().store_id != old
+        except StoreDamaged:
+            own = False
+        seen.add(own)
+        assert own or died
+        adopted = again.adopt().store_id
+        assert adopted not in ("", old)
+        assert again.about().store_id == adopted
+        if not died:
+            break
+    assert seen == {False, True}
 
 
 def pending_with_an_edited_file(root: Path) -> list[CrashingDisk]:

@@ -13,8 +13,9 @@ from daper.core.models import Decision, Person, PolicyGrant, Verdict
 from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
 from daper.ports import ToolCall
+from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.scripted import ScriptedOrders
-from tests.workflow.shop import GINNY, HARRY, answer, open_shop, outcome_of
+from tests.workflow.shop import GINNY, HARRY, Shop, answer, open_shop, outcome_of
 
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
 
@@ -221,6 +222,32 @@ async def test_of_many_decisions_at_once_exactly_one_wins(temporal_env: Workflow
         assert len(result.decisions) == 1
         assert result.decisions[0].decision.by == won[0].recorded.decision.by
         assert result.counts.applied == (1 if won[0].recorded.will_run else 0)
+
+
+async def test_of_many_decisions_that_arrive_in_one_task_exactly_one_wins(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """D7: no worker was there; then all of them are looked at in one go."""
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    repair_id = await shop.start()
+    async with shop.worker():
+        plan = await shop.plan(repair_id)
+    handle = shop.client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id)
+    sending = [
+        asyncio.create_task(
+            handle.execute_update(
+                RepairAgentWorkflow.decide,
+                answer(plan, by=Person(name=f"Wizard {number}"), a1=APPROVE if number % 2 else REJECT),
+            )
+        )
+        for number in range(8)
+    ]
+    await shop.until_events(repair_id, *["EVENT_TYPE_WORKFLOW_TASK_COMPLETED"] * 2)
+    async with shop.worker():
+        told = await asyncio.gather(*sending, return_exceptions=True)
+        result = await shop.end(repair_id)
+    assert sum(not isinstance(each, BaseException) for each in told) == 1
+    assert len(result.decisions) == 1
 
 
 async def test_auto_approval_that_does_not_cover_a_plan_leaves_it_to_a_person(

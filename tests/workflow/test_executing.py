@@ -175,28 +175,55 @@ async def test_after_a_failed_action_the_next_on_the_same_record_does_not_run(
         assert shop.effects() == 0
 
 
+EGG, BADGES, HARRYS = "ORD-004-RHG", "ORD-002-HJG", "ORD-001-HJP"
+APPROVAL = {
+    "order_id": EGG,
+    "approver": "approve-orders@diagonalley.co.uk",
+    "approval_request_contents": "Please approve.",
+}
+RESTOCK = {
+    "order_id": BADGES,
+    "inventory_to_order": "STP-ORG-001",
+    "inventory_description": "S.P.E.W. Badge Set",
+    "quantity": 200,
+}
+PAYMENT = {
+    "order_id": HARRYS,
+    "customer_id": "CUST-HP-001",
+    "customer_name": "Harry James Potter",
+    "original_payment_method": "Gringotts Vault Transfer",
+}
+
+
 @pytest.mark.parametrize(
-    ("tool", "arguments"),
+    ("record_id", "tool", "arguments", "reason"),
     [
-        ("burn_the_books", {"order_id": "ORD-004-RHG"}),
-        ("request_approval", {"order_id": "ORD-004-RHG", "approver": "mallory@evil.example"}),
-        ("request_approval", {"order_id": "ORD-001-HJP", "approver": "approve-orders@diagonalley.co.uk"}),
-        ("order_inventory", {"order_id": "ORD-004-RHG", "inventory_to_order": "DRG-EGG-007", "quantity": 10**9}),
-        ("order_inventory", {"order_id": "ORD-004-RHG", "inventory_to_order": "DRG-EGG-007", "quantity": -5}),
-        ("hold_order", {"order_id": "ORD-004-RHG", "reason": "because I say so"}),
-        ("request_approval", {}),
+        (EGG, "burn_the_books", {"order_id": EGG}, "there is no tool 'burn_the_books'"),
+        (EGG, "request_approval", APPROVAL | {"approver": "mallory@evil.example"}, "must be one of"),
+        (EGG, "request_approval", APPROVAL | {"order_id": HARRYS}, "must be 'ORD-004-RHG'"),
+        (EGG, "request_approval", APPROVAL | {"approval_request_contents": "x" * 501}, "at most 500"),
+        (EGG, "request_approval", {}, "Field required"),
+        (BADGES, "order_inventory", RESTOCK | {"quantity": 10**9}, "from 113 to 553"),
+        (BADGES, "order_inventory", RESTOCK | {"quantity": -5}, "from 113 to 553"),
+        (BADGES, "order_inventory", RESTOCK | {"quantity": "200"}, "from 113 to 553"),
+        (HARRYS, "request_payment_update", PAYMENT | {"customer_id": "CUST-DM-006"}, "must be 'CUST-HP-001'"),
+        (HARRYS, "hold_order", {"order_id": HARRYS, "reason": "prohibited-item"}, "no limit"),
     ],
 )
 async def test_what_an_agent_makes_up_is_blocked_and_never_runs(
-    temporal_env: WorkflowEnvironment, tmp_path: Path, tool: str, arguments: dict[str, object]
+    temporal_env: WorkflowEnvironment,
+    tmp_path: Path,
+    record_id: str,
+    tool: str,
+    arguments: dict[str, object],
+    reason: str,
 ) -> None:
     """D14, S6: unknown tools and arguments of the planner's own making; its confidence of 1.0 changes nothing."""
-    agents = ScriptedAgents(
-        lambda findings: ProposalSet(proposals=(proposal(findings, "ORD-004-RHG", tool, **arguments),))
-    )
+    agents = ScriptedAgents(lambda findings: ProposalSet(proposals=(proposal(findings, record_id, tool, **arguments),)))
     async with open_shop(temporal_env, tmp_path, agents=agents) as shop:
-        result = await shop.end(await shop.start(scope={"record_ids": ["ORD-004-RHG"]}, auto_approve=True))
+        result = await shop.end(await shop.start(scope={"record_ids": [record_id]}, auto_approve=True))
         assert [blocked.tool for plan in result.plans for blocked in plan.blocked] == [tool]
+        assert reason in result.plans[0].blocked[0].reason
         assert result.outcomes == ()
         assert shop.effects() == 0
         assert result.needs_person, "the finding is still there, and no action answers it"

@@ -176,6 +176,11 @@ class CycleState:
             return 0
         return sum(action_id in self.outcomes for action_id in self.decision.will_run)
 
+    def _in_plan_order(self) -> tuple[ActionOutcome, ...]:
+        """The outcomes as the plans list their actions, whichever ran first."""
+        planned = (action.id for plan in self.plans for action in plan.actions)
+        return tuple(self.outcomes[action_id] for action_id in planned if action_id in self.outcomes)
+
     def ended(self, ending: Phase, now: datetime) -> RepairResult:
         """The result as the report shows it, while the report itself is still to be written."""
         self.ended_at = now
@@ -203,7 +208,7 @@ class CycleState:
             heads=tuple(self.heads.values()),
             plans=tuple(self.plans),
             decisions=tuple(self.decisions),
-            outcomes=tuple(self.outcomes.values()),
+            outcomes=self._in_plan_order(),
             verification=verification,
             report=self.report,
             paths=self.paths,

@@ -75,11 +75,9 @@ class Alerts:
         return RecordPage(records=await self.context(scope.record_ids or tuple(self.world.services)))
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
-        known = [name for name in record_ids if name in self.world.services]
-        return tuple(Record(ref=name, record_id=name, version="", data=self._data(name)) for name in known)
-
-    def _data(self, name: str) -> Mapping[str, object]:
-        return {"alert": "firing" if self.world.firing(name) else "quiet"}
+        states = {name: "firing" if self.world.firing(name) else "quiet" for name in self.world.services}
+        known = [name for name in record_ids if name in states]
+        return tuple(Record(ref=name, record_id=name, version="", data={"alert": states[name]}) for name in known)
 
     async def count_open(self, scope: Scope) -> int:
         return len(self.world.services)

@@ -6,7 +6,7 @@ from pathlib import Path
 from daper.core.base import Wire
 from daper.core.errors import StoreDamaged
 from daper.domains.orders import ledger
-from daper.domains.orders.disk import Disk
+from daper.domains.orders.disk import Disk, FileStat
 from daper.domains.orders.documents import absent
 from daper.domains.orders.fields import Moment
 
@@ -56,11 +56,10 @@ def whereabouts(about: StoreAbout, folder: Path, disk: Disk) -> Whereabouts:
         return Whereabouts.MOVED  # written before folders were remembered
     remembered = Path(about.folder)
     try:
-        there = disk.stat(remembered / ABOUT_FILE)
-        if there is None:
+        if disk.stat(remembered / ABOUT_FILE) is None:
             return Whereabouts.MOVED
-        if there == disk.stat(folder / ABOUT_FILE):
-            return Whereabouts.HOME  # the same folder by another path, as a mount gives it
+        if _same(disk.stat(remembered), disk.stat(folder)):
+            return Whereabouts.HOME  # by another path, as a mount gives it
         original = read_about(remembered, disk)
     except (OSError, StoreDamaged):
         return Whereabouts.COPY
@@ -75,3 +74,8 @@ def refuse_copy(about: StoreAbout, folder: Path, disk: Disk) -> None:
             "for one could run in the other. Nothing was changed. `daper records adopt` gives this copy an id of its "
             "own, and keeps its ledger and outbox; or go on with the original"
         )
+
+
+def _same(one: FileStat | None, other: FileStat | None) -> bool:
+    # Of the folders: the files of a copy that is made of hard links are the same ones.
+    return one is not None and other is not None and (one.inode, one.device) == (other.inode, other.device)

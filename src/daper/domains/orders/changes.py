@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import cast
 
 from daper.core.errors import StoreDamaged
+from daper.core.text import visible
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.world import ORDERS_FILE, Raw, parse, raw_orders
@@ -35,11 +36,10 @@ def set_status(raw: Raw, status: OrderStatus, at: datetime) -> None:
     list_of(raw, "status_history").append({"status": str(status), "at": stamp(at), "by": "daper"})
 
 
-def drop_statuses(raw: Raw, *, back_to: str, changes: int) -> None:
-    """Take back the last `changes` status changes; the history goes if it was ours alone."""
+def forget_statuses(raw: Raw, *, changes: int) -> None:
+    """Forget the last `changes` status changes; the history goes if it was ours alone."""
     history = list_of(raw, "status_history")
     del history[len(history) - changes :]
-    raw["status"] = back_to
     if not history:
         del raw["status_history"]
 
@@ -48,7 +48,8 @@ def list_of(raw: Raw, name: str) -> list[object]:
     """The list in a field, to be changed in place; made if it is missing. Raises StoreDamaged if it is no list."""
     value = raw.setdefault(name, [])
     if not isinstance(value, list):
-        raise StoreDamaged(f"{ORDERS_FILE}: order {raw.get('order_id')!r}, {name} must be a list; got {value!r}")
+        got = visible(repr(value), longest=80)
+        raise StoreDamaged(f"{ORDERS_FILE}: order {raw.get('order_id')!r}, {name} must be a list; got {got}")
     # JSON values of any kind: they are only added to and taken from.
     return cast("list[object]", value)
 

@@ -1,6 +1,7 @@
 """The simulated counterparty: Ministry, supplier and customer answer at once, within the effect that asks them."""
 
 from datetime import datetime
+from typing import cast
 
 from daper.domains.orders.changes import list_of, move_stock, order_of, set_status, stamp, stock_of
 from daper.domains.orders.needs import hold_reasons, short_of, unapproved_items
@@ -24,7 +25,8 @@ def supplier_delivers(raw: Raw, row: Raw, *, quantity: int, at: datetime) -> str
     taken = order_of(raw).need(item)
     move_stock(row, current=quantity - taken)
     row["last_restocked"] = stamp(at)
-    list_of(raw, "restocks")[-1] = {"item_id": item, "quantity": quantity, "state": "delivered", "taken": taken}
+    # The row that was just added, by us.
+    cast("Raw", list_of(raw, "restocks")[-1]).update({"state": "delivered", "taken": taken})
     return f"the supplier delivered {quantity}, and the order took its {taken} (simulated)"
 
 

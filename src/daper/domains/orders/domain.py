@@ -11,10 +11,11 @@ from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.domains.orders import proposals, rules, shipped, terms
 from daper.domains.orders.ledger import Message
 from daper.domains.orders.models import Order
+from daper.domains.orders.restocking import OrderInventory
 from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.store import Documents, JsonStore
-from daper.domains.orders.tools import HoldOrder, OrderInventory, RequestApproval, RequestPaymentUpdate
-from daper.domains.orders.world import Raw, check, is_order, parse, raw_orders, records_for, world_of
+from daper.domains.orders.tools import HoldOrder, RequestApproval, RequestPaymentUpdate
+from daper.domains.orders.world import Raw, Worlds, check, is_order, parse, raw_orders, records_for
 from daper.ports import ProposalSet, Record, RecordPage, RepairTool, Terms
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
@@ -47,6 +48,7 @@ class OrdersDomain:
         self._folder = folder
         self._approvers = tuple(approvers)
         self._dataset = dataset
+        self._worlds = Worlds()
         self._opening = threading.Lock()
         self._checked: Documents | None = None
         self._installed = False
@@ -89,15 +91,15 @@ class OrdersDomain:
 
     def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
         """What the rules find wrong with these orders."""
-        return rules.detect(records, today)
+        return rules.detect(self._worlds.of(records), today)
 
     def propose(self, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
         """What the rules propose, in the order in which actions on one order must run."""
-        return proposals.propose(findings, records, approvers=self._approvers)
+        return proposals.propose(findings, self._worlds.of(records), approvers=self._approvers)
 
     def terms(self, proposal: Proposal, records: Sequence[Record]) -> Terms:
         """On what terms a proposal could run; no limits at all where its tool does not fit its order."""
-        return terms.terms_of(proposal, world_of(records), approvers=self._approvers)
+        return terms.terms_of(proposal, self._worlds.of(records), approvers=self._approvers)
 
     async def reset(self) -> StoreInfo:
         """Restore the shipped data; the store keeps its id, its ledger and its outbox."""
@@ -107,17 +109,30 @@ class OrdersDomain:
         """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""
         return await asyncio.to_thread(self._store.recover, keep_edited=keep_edited)
 
+    async def adopt(self) -> StoreInfo:
+        """Give a copied folder an id of its own; ledger and outbox stay. One that is no copy keeps its id."""
+        return await asyncio.to_thread(self._adopt)
+
     async def outbox(self) -> tuple[Message, ...]:
-        """Every message that the tools sent, the oldest first."""
+        """Every message that the tools sent, in the order of sending."""
         return await asyncio.to_thread(lambda: self._open().outbox())
 
     def _open(self) -> JsonStore:
         with self._opening:
             if self._installed:
                 return self._store
-            self._store.install(shipped.texts(self._dataset), about=shipped.about(self._dataset))
+            self._install()
+            self._store.about()  # refuses a copy, before anything is read from it or done to it
             self._installed = True
         return self._store
+
+    def _install(self) -> None:
+        self._store.install(shipped.texts(self._dataset), about=shipped.about(self._dataset))
+
+    def _adopt(self) -> StoreInfo:
+        self._install()
+        self._store.adopt()
+        return self._info()
 
     def _info(self) -> StoreInfo:
         about = self._open().about()

@@ -40,6 +40,6 @@ def _aware(value: datetime) -> datetime:
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[str, BeforeValidator(_text)]
-ShortText = Annotated[str, BeforeValidator(_text), Field(max_length=LONGEST_ID)]
+ShortText = Annotated[str, Field(max_length=LONGEST_ID), BeforeValidator(_text)]
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 Moment = Annotated[datetime, AfterValidator(_aware)]

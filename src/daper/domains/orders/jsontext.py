@@ -13,7 +13,9 @@ from daper.core.text import visible
 _LARGEST_EXPONENT = 300  # 1e999999999 is nine characters in a file and a gigabyte in a digest
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|-?\d[\d.eE+-]*', re.DOTALL)
 # A whole pair and any other escape are looked at too, so that neither half of a pair nor a doubled backslash misleads.
-_ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.")
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

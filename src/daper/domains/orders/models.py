@@ -1,20 +1,12 @@
 """Orders and inventory rows as types, parsed once from the raw JSON; fields that are not named here are ignored."""
 
-import re
-from collections.abc import Mapping
 from datetime import datetime
-from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 
 from daper.domains.orders.fields import Amount, Id, Moment, ShortText, Text, Whole
+from daper.domains.orders.restrictions import asks_ministry, prohibits
 from daper.domains.orders.statuses import CLOSED, PAYMENT_ASKED, UNPAID, WITHOUT_APPROVAL, OrderStatus, normal
-
-_MINISTRY = re.compile(
-    r"ministry[\s_-]+(of[\s_-]+magic[\s_-]+)?(approval|consent)|consent of the ministry", re.IGNORECASE
-)
-_PROHIBITED = re.compile(r"\b(prohibited|banned|illegal)\b", re.IGNORECASE)
-_NO = frozenset({"", "0", "no", "none", "false", "not-required", "not-needed"})
 
 
 class _Row(BaseModel):
@@ -179,30 +171,9 @@ class StockRow(_Row):
     @property
     def needs_approval(self) -> bool:
         """Whether the Ministry has to approve a sale."""
-        return _asks_ministry(self.special_requirements) or _asks_ministry(self.restrictions)
+        return asks_ministry(self.special_requirements) or asks_ministry(self.restrictions)
 
     @property
     def prohibited(self) -> bool:
         """Whether it may not be sold at all: its status or category says so, or a restriction is exactly that word."""
-        words = [self.status, self.category]
-        return any(_PROHIBITED.search(word) for word in words) or any(
-            _PROHIBITED.fullmatch(text.strip()) for text in _texts(self.restrictions)
-        )
-
-
-def _texts(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        # A JSON object of any shape: its keys stand for the flags that are set.
-        flags = cast("Mapping[object, object]", value)
-        return [str(key) for key, flag in flags.items() if flag is not None and normal(str(flag)) not in _NO]
-    if isinstance(value, list | tuple):
-        # A JSON list of any shape.
-        members = cast("list[object] | tuple[object, ...]", value)
-        return [text for member in members for text in _texts(member)]
-    return []
-
-
-def _asks_ministry(value: object) -> bool:
-    return any(_MINISTRY.search(text) for text in _texts(value))
+        return prohibits((self.status, self.category), self.restrictions)

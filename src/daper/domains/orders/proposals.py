@@ -9,10 +9,10 @@ from daper.core.models import Finding, Proposal
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items, unapproved_items
-from daper.domains.orders.rules import restock_fingerprint, shown
+from daper.domains.orders.rules import restock_fingerprint, said, shown
 from daper.domains.orders.terms import REQUEST_LENGTH, field, obstacle, quantity_bounds
-from daper.domains.orders.world import World, world_of
-from daper.ports import ProposalSet, Record
+from daper.domains.orders.world import World
+from daper.ports import ProposalSet
 
 # Plausible constants: how often each request has been the right answer is not measured.
 _SURE: Mapping[OrderProblem, float] = {
@@ -37,6 +37,8 @@ _BY_HAND: Mapping[OrderProblem, str] = {
     OrderProblem.STUCK: "no tool moves a parcel: ask the warehouse what became of it, then set the status by hand",
 }
 
+_ON_HOLD = "the order is only put on hold: a person has to decide what becomes of it"
+
 _WHY: Mapping[ToolName, str] = {
     ToolName.HOLD_ORDER: "Nothing may be shipped before a person has looked at the items of this order.",
     ToolName.REQUEST_APPROVAL: "A restricted item may only be sold with an approval, and none is recorded.",
@@ -55,9 +57,11 @@ class _Case:
     approvers: Sequence[str]
 
 
-def propose(findings: Sequence[Finding], records: Sequence[Record], *, approvers: Sequence[str]) -> ProposalSet:
-    """A tool for each finding that one fits, in the order in which they must run; the reason for each other one."""
-    world = world_of(records)
+def propose(findings: Sequence[Finding], world: World, *, approvers: Sequence[str]) -> ProposalSet:
+    """A tool for each finding that one fits, in the order in which they must run; the reason for each other one.
+
+    What is only put on hold is left to a person too: the hold decides nothing.
+    """
     by_record: dict[str, list[Finding]] = {}
     for finding in findings:
         by_record.setdefault(finding.record_id, []).append(finding)
@@ -66,10 +70,13 @@ def propose(findings: Sequence[Finding], records: Sequence[Record], *, approvers
         order = world.orders.get(record_id)
         if order is not None:
             proposals += _for_order(_Case(order=order, findings=found, world=world, approvers=approvers))
-    answered = {fingerprint for proposal in proposals for fingerprint in proposal.answers}
+    answers = {fingerprint: proposal.tool for proposal in proposals for fingerprint in proposal.answers}
     left = {
-        finding.fingerprint: _why_not(finding, world) for finding in findings if finding.fingerprint not in answered
+        finding.fingerprint: said(_why_not(finding, world))
+        for finding in findings
+        if finding.fingerprint not in answers
     }
+    left |= {fingerprint: _ON_HOLD for fingerprint, tool in answers.items() if tool == ToolName.HOLD_ORDER}
     return ProposalSet(proposals=tuple(proposals), for_person=left)
 
 

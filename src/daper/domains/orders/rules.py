@@ -11,17 +11,16 @@ from daper.core.text import visible
 from daper.domains.orders.models import Line, Order
 from daper.domains.orders.needs import OrderProblem, prohibited, short_items, unapproved_items
 from daper.domains.orders.statuses import IN_PROGRESS, PAYMENT_DENIED, PAYMENT_PENDING
-from daper.domains.orders.world import World, world_of
-from daper.ports import Record
+from daper.domains.orders.world import World
 
 DOMAIN = "orders"
 STUCK_AFTER = timedelta(days=14)
+_NOTE = 40  # room for "… (n more characters)"
 _CENT = Decimal("0.01")
 
 
-def detect(records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
-    """What is wrong with the orders among these records. Raises StoreDamaged for a record that cannot be parsed."""
-    world = world_of(records)
+def detect(world: World, today: datetime) -> tuple[Finding, ...]:
+    """What is wrong with these orders."""
     return tuple(finding for order in world.orders.values() for finding in judge(order, world, today))
 
 
@@ -36,8 +35,15 @@ def judge(order: Order, world: World, today: datetime) -> tuple[Finding, ...]:
 
 
 def shown(text: object, *, longest: int = 80) -> str:
-    """Text from a record, made safe and short for a sentence of ours."""
-    return visible(text, longest=longest)
+    """Text from a record, made safe and short for a sentence of ours: `longest`, and what says how much is missing."""
+    once = visible(text, longest=longest)
+    # What is hidden takes more room once it shows.
+    return once if len(once) <= longest + _NOTE else visible(once, longest=longest)
+
+
+def said(line: str) -> str:
+    """A whole sentence with record text in it, as evidence or a reason: visible, and at most 300 characters."""
+    return shown(line, longest=300 - _NOTE)
 
 
 def money(amount: Decimal) -> str:

@@ -34,7 +34,6 @@ PAID = frozenset(
         "payment-accepted",
         "processing",
         "preparing-shipment",
-        "ready-to-ship",
         "shipped",
         "in-transit",
         "out-for-delivery",

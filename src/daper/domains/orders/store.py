@@ -9,7 +9,15 @@ from daper.clock import new_id
 from daper.core.digests import canonical, digest
 from daper.core.errors import StoreChanged, StoreDamaged, StoreError
 from daper.domains.orders import ledger
-from daper.domains.orders.about import ABOUT_FILE, StoreAbout, Whereabouts, read_about, refuse_copy, whereabouts, written
+from daper.domains.orders.about import (
+    ABOUT_FILE,
+    StoreAbout,
+    Whereabouts,
+    read_about,
+    refuse_copy,
+    whereabouts,
+    written,
+)
 from daper.domains.orders.disk import Disk, PosixDisk
 from daper.domains.orders.documents import DocumentFiles, Documents, absent
 from daper.domains.orders.drafts import StoreChange

@@ -17,6 +17,7 @@ from daper.domains.orders.world import World, order_ref, stock_ref
 from daper.ports import Terms
 
 REQUEST_LENGTH = 500
+_TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
 
 
 def field(text: str, *, longest: int = 200) -> str:
@@ -171,17 +172,24 @@ def _preview(tool: ToolName, order: Order, world: World, arguments: Mapping[str,
 
 def _stock_preview(order: Order, world: World, arguments: Mapping[str, JsonValue]) -> tuple[Change, ...]:
     row = world.stock[str(arguments["inventory_to_order"])]
-    quantity = arguments.get("quantity")
-    if isinstance(quantity, bool) or not isinstance(quantity, int):
+    quantity = _quantity(arguments)
+    if quantity is None:
         return ()
     left = row.current_stock + quantity - order.need(row.item_id)
     after = f"{row.current_stock + quantity} when delivered, {left} when this order has its own"
     return (Change(record=stock_ref(row.item_id), field="current_stock", before=str(row.current_stock), after=after),)
 
 
-def _spends(tool: ToolName, world: World, arguments: Mapping[str, JsonValue]) -> Decimal:
-    quantity = arguments.get("quantity")
-    if tool is not ToolName.ORDER_INVENTORY or isinstance(quantity, bool) or not isinstance(quantity, int):
+def _spends(tool: ToolName, world: World, arguments: Mapping[str, JsonValue]) -> Decimal | None:
+    if tool is not ToolName.ORDER_INVENTORY:
         return Decimal(0)
-    cost = world.stock[str(arguments["inventory_to_order"])].unit_cost
-    return Decimal(0) if cost is None else cost * quantity
+    cost, quantity = world.stock[str(arguments["inventory_to_order"])].unit_cost, _quantity(arguments)
+    # A price that is missing or below nothing is a gap in the records, not a gift.
+    return None if cost is None or cost < 0 or quantity is None else cost * quantity
+
+
+def _quantity(arguments: Mapping[str, JsonValue]) -> int | None:
+    quantity = arguments.get("quantity")
+    if isinstance(quantity, bool) or not isinstance(quantity, int):
+        return None
+    return quantity if 0 <= quantity < _TOO_MANY else None

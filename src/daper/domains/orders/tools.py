@@ -1,32 +1,26 @@
-"""The four repair tools of the orders domain: what each changes, and how one sees that it did."""
-
-from collections.abc import Mapping
-
-from pydantic import JsonValue
+"""The repair tools that ask or hold: what each changes, and how one sees that it did."""
 
 from daper.core.models import Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.domains.orders.arguments import (
     HoldOrderArgs,
-    OrderInventoryArgs,
     RequestApprovalArgs,
     RequestPaymentUpdateArgs,
     ToolName,
 )
-from daper.domains.orders.changes import drop_statuses, list_of, move_stock, set_status, stamp, stock_of
+from daper.domains.orders.changes import forget_statuses, set_status, stamp
 from daper.domains.orders.counterparty import (
-    can_complete,
     customer_acknowledges,
     ministry_approves,
-    supplier_delivers,
 )
+from daper.domains.orders.job import Job
 from daper.domains.orders.models import Order
 from daper.domains.orders.rules import shown
-from daper.domains.orders.statuses import OrderStatus
+from daper.domains.orders.statuses import PAID, OrderStatus
 from daper.domains.orders.terms import REQUEST_LENGTH, field
-from daper.domains.orders.transaction import Job, OrderTool
+from daper.domains.orders.transaction import OrderTool
 from daper.domains.orders.undoing import UndoableOrderTool
-from daper.domains.orders.world import Raw, order_ref, stock_ref
+from daper.domains.orders.world import order_ref
 from daper.ports import ToolCall
 
 
@@ -55,86 +49,18 @@ class RequestApproval(OrderTool):
         job.wrote.append(order_ref(args.order_id))
 
     def judge(self, order: Order, call: ToolCall) -> Postcondition:
-        """An approval is recorded, or still awaited."""
+        """An approval by whom we asked is recorded, or still awaited; another, or only a status, is for a person."""
+        asked, status = str(call.arguments["approver"]), f"status {shown(order.status)}"
+        if order.approval is not None and order.approval.approver == asked:
+            return _word(Holding.YES, f"approved by {shown(asked)}; {status}")
         if order.approved:
-            who = shown(order.approval.approver) if order.approval else "its status"
-            return Postcondition(holding=Holding.YES, evidence=f"approved, says {who}; status {shown(order.status)}")
+            who = shown(order.approval.approver or "nobody named") if order.approval else "its status alone"
+            return _word(Holding.UNKNOWN, f"approved, says {who}; no approval by {shown(asked)} is recorded; {status}")
+        if order.approval_asked and not order.closed:
+            return _word(Holding.WAITING, "the approver has been asked and has not answered")
         if order.approval_asked:
-            return Postcondition(holding=Holding.WAITING, evidence="the approver has been asked and has not answered")
-        return Postcondition(holding=Holding.NO, evidence=f"no approval and no request; status {shown(order.status)}")
-
-
-class OrderInventory(UndoableOrderTool):
-    """Orders what an order is short of from the supplier."""
-
-    name = ToolName.ORDER_INVENTORY
-    risk = Risk.MEDIUM
-    args = OrderInventoryArgs
-
-    def figures(self, job: Job) -> dict[str, JsonValue]:
-        """The order's status, and the stock of the item."""
-        raw = job.stock_row(str(job.call.arguments["inventory_to_order"]))
-        row = stock_of(raw)
-        stock: dict[str, JsonValue] = {"current_stock": row.current_stock, "available_stock": row.available}
-        if "last_restocked" in raw:
-            stock["last_restocked"] = str(raw["last_restocked"])
-        return super().figures(job) | stock
-
-    def carry_out(self, job: Job) -> None:
-        """Send the order to the supplier and note it; the simulated supplier delivers at once."""
-        args, at = OrderInventoryArgs.model_validate(job.call.arguments), job.call.today
-        row = job.stock_row(args.inventory_to_order)
-        stock = stock_of(row)
-        list_of(job.raw, "restocks").append(
-            {"item_id": args.inventory_to_order, "quantity": args.quantity, "state": "ordered"}
-        )
-        set_status(job.raw, OrderStatus.RESTOCK_ORDERED, at)
-        job.send(
-            to=field(stock.supplier_contact),
-            subject=f"Order of {args.quantity} x {args.inventory_to_order}",
-            body=f"Please deliver {args.quantity} x {args.inventory_description} ({args.inventory_to_order}).",
-        )
-        job.evidence.append(
-            f"ordered {args.quantity} x {args.inventory_to_order!r} from {field(stock.supplier_contact)}"
-        )
-        job.wrote.append(order_ref(args.order_id))
-        if job.simulated:
-            job.evidence.append(supplier_delivers(job.raw, row, quantity=args.quantity, at=at))
-            job.wrote.append(stock_ref(args.inventory_to_order))
-            if can_complete(job.raw, job.world()):
-                set_status(job.raw, OrderStatus.COMPLETED, at)
-
-    def take_back(self, job: Job, effect: Effect, *, key: str) -> None:
-        """Cancel with the supplier; what was delivered goes back, and the order gets its own into the stock again."""
-        args = OrderInventoryArgs.model_validate(job.call.arguments)
-        row, last = job.stock_row(args.inventory_to_order), job.order.restocks[-1]
-        restocks = list_of(job.raw, "restocks")
-        del restocks[-1]
-        if not restocks:
-            del job.raw["restocks"]
-        if not last.on_order:
-            move_stock(row, current=(last.taken or 0) - last.quantity)
-            _restore(row, "last_restocked", effect.before)
-        completed = effect.after.get("status") == OrderStatus.COMPLETED
-        drop_statuses(job.raw, back_to=str(effect.before["status"]), changes=2 if completed else 1)
-        job.send(
-            to=field(stock_of(row).supplier_contact),
-            subject=f"Cancelled: order of {args.quantity} x {args.inventory_to_order}",
-            body=f"Please cancel our order of {args.quantity} x {args.inventory_to_order}; it did not help.",
-            key=key,
-        )
-        job.evidence.append(f"cancelled {args.quantity} x {args.inventory_to_order!r} with the supplier")
-
-    def judge(self, order: Order, call: ToolCall) -> Postcondition:
-        """A restock of this item is on the order: delivered, or still awaited."""
-        item = str(call.arguments["inventory_to_order"])
-        if order.waits_for_restock(item):
-            return Postcondition(holding=Holding.WAITING, evidence=f"{shown(item)} is ordered and not yet delivered")
-        if any(restock.item_id == item for restock in order.restocks):
-            return Postcondition(
-                holding=Holding.YES, evidence=f"{shown(item)} was delivered; status {shown(order.status)}"
-            )
-        return Postcondition(holding=Holding.NO, evidence=f"no restock of {shown(item)}; status {shown(order.status)}")
+            return _word(Holding.UNKNOWN, f"asked, and the order was closed without an approval; {status}")
+        return _word(Holding.NO, f"no approval and no request; {status}")
 
 
 class RequestPaymentUpdate(OrderTool):
@@ -162,12 +88,15 @@ class RequestPaymentUpdate(OrderTool):
         job.wrote.append(order_ref(args.order_id))
 
     def judge(self, order: Order, call: ToolCall) -> Postcondition:
-        """Asked is not paid: the customer's turn, until the order has moved on."""
+        """Asked is not paid, and neither is whatever else became of the order: only its status can say so."""
+        status = f"status {shown(order.status)}"
         if order.payment_asked:
-            return Postcondition(holding=Holding.WAITING, evidence="the customer has been asked and has not paid yet")
+            return _word(Holding.WAITING, "the customer has been asked and has not paid yet")
         if order.unpaid:
-            return Postcondition(holding=Holding.NO, evidence=f"status {shown(order.status)}: not paid, and not asked")
-        return Postcondition(holding=Holding.YES, evidence=f"the order has moved on: status {shown(order.status)}")
+            return _word(Holding.NO, f"{status}: not paid, and not asked")
+        if order.state in PAID:
+            return _word(Holding.YES, f"the payment has come in: {status}")
+        return _word(Holding.UNKNOWN, f"{status} does not say whether the payment came in")
 
 
 class HoldOrder(UndoableOrderTool):
@@ -186,17 +115,18 @@ class HoldOrder(UndoableOrderTool):
 
     def take_back(self, job: Job, effect: Effect, *, key: str) -> None:
         """Give the order its status back."""
-        drop_statuses(job.raw, back_to=str(effect.before["status"]), changes=1)
+        forget_statuses(job.raw, changes=1)
+        job.give_back(job.raw, "status")
         job.evidence.append(f"order {job.call.record_id!r} is no longer on hold")
 
     def judge(self, order: Order, call: ToolCall) -> Postcondition:
-        """The order is on hold."""
-        holding = Holding.YES if order.parked else Holding.NO
-        return Postcondition(holding=holding, evidence=f"status {shown(order.status)}")
+        """On hold is not repaired: it is a person's turn."""
+        if order.parked:
+            return _word(Holding.WAITING, "on hold; a person has to decide what becomes of it")
+        if order.closed:
+            return _word(Holding.UNKNOWN, f"somebody closed the order: status {shown(order.status)}")
+        return _word(Holding.NO, f"not on hold: status {shown(order.status)}")
 
 
-def _restore(row: Raw, name: str, before: Mapping[str, JsonValue]) -> None:
-    if name in before:
-        row[name] = before[name]
-    else:
-        row.pop(name, None)
+def _word(holding: Holding, evidence: str) -> Postcondition:
+    return Postcondition(holding=holding, evidence=evidence)

@@ -2,77 +2,37 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
 from daper.clock import utc_now
-from daper.core.errors import NotFound
 from daper.core.guard import refuse_arguments
 from daper.core.models import Risk
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.changes import summarize
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.ledger import LedgerRow, Message
+from daper.domains.orders.fields import LONGEST_ID
+from daper.domains.orders.job import Job, originals_text, outdated
+from daper.domains.orders.ledger import LedgerRow
 from daper.domains.orders.models import Order
-from daper.domains.orders.rules import shown
+from daper.domains.orders.rules import said, shown
 from daper.domains.orders.store import JsonStore, StoreChange
 from daper.domains.orders.terms import limits, obstacle
 from daper.domains.orders.world import (
-    Raw,
     World,
     current_version,
     find,
     raw_orders,
-    raw_stock,
     records_for,
     world_of,
 )
 from daper.ports import ToolCall
 
 SETTLED = "settled as not applied"
-
-
-@dataclass(kw_only=True)
-class Job:
-    """What one effect works on, and what it leaves behind. Rows are the raw ones: changed in place."""
-
-    call: ToolCall
-    documents: dict[str, dict[str, object]]
-    raw: Raw
-    order: Order
-    simulated: bool
-    wrote: list[str] = field(default_factory=list[str])
-    evidence: list[str] = field(default_factory=list[str])
-    messages: list[Message] = field(default_factory=list[Message])
-
-    def stock_row(self, item_id: str) -> Raw:
-        """The raw inventory row. Raises NotFound when it is gone."""
-        row = find(raw_stock(self.documents), "item_id", item_id)
-        if row is None:
-            raise NotFound(f"item {item_id!r} is no longer in the inventory; nothing was changed")
-        return row
-
-    def world(self) -> World:
-        """The order and the rows of its items as they are at this point."""
-        return world_of(records_for(self.documents, [self.raw]))
-
-    def send(self, *, to: str, subject: str, body: str, key: str = "") -> None:
-        """Put a message beside the effect."""
-        message = Message(
-            key=key or self.call.key,
-            to=to,
-            subject=subject,
-            body=body,
-            record_id=self.call.record_id,
-            at=self.call.today,
-            simulated=self.simulated,
-        )
-        self.messages.append(message)
 
 
 class OrderTool(ABC):
@@ -83,16 +43,25 @@ class OrderTool(ABC):
     args: type[BaseModel]
     settling: timedelta = timedelta(0)
 
-    def __init__(self, *, store: Callable[[], JsonStore], approvers: Sequence[str]) -> None:
+    def __init__(
+        self, *, store: Callable[[], JsonStore], approvers: Sequence[str], clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self.store = store
         self._approvers = tuple(approvers)
+        self._clock = clock
 
     async def apply(self, call: ToolCall) -> Effect:
-        """Do it once, or say why not. Raises a StoreError when the records could not be read or changed."""
+        """Do it once, or say why not; either is the last word on the call's key.
+
+        Raises a StoreError when the records could not be read or changed.
+        """
         return await asyncio.to_thread(self._apply, call)
 
     async def settle(self, key: str) -> Effect | None:
-        """The recorded effect; or None, after a tombstone that makes a late attempt with this key change nothing."""
+        """The recorded effect, also one that says why nothing was done.
+
+        Or None, after a tombstone that makes a late attempt with this key change nothing.
+        """
         return await asyncio.to_thread(self._settle, key)
 
     async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
@@ -105,11 +74,15 @@ class OrderTool(ABC):
 
     @abstractmethod
     def judge(self, order: Order, call: ToolCall) -> Postcondition:
-        """Whether the effect shows in the order."""
+        """Whether this very effect shows in the order; what another way brought is no evidence of it."""
 
     def figures(self, job: Job) -> dict[str, JsonValue]:
         """What the effect is about, before and after."""
-        return {"status": str(job.raw.get("status", ""))}
+        return {"status": shown(job.raw.get("status") or "", longest=LONGEST_ID)}
+
+    def keep_originals(self, job: Job) -> None:
+        """Note the fields that the effect overwrites, for undoing it exactly."""
+        job.keep(job.raw, "status")
 
     def _apply(self, call: ToolCall) -> Effect:
         store = self.store()
@@ -118,14 +91,23 @@ class OrderTool(ABC):
             recorded = change.row(call.key)
             if recorded is not None:
                 return replayed(recorded)
-            job = self._prepare(call, change, simulated=simulated)
+            # Only here: who waited for the store may have waited too long.
+            job = self._lapsed(call) or self._prepare(call, change, simulated=simulated)
             if isinstance(job, Effect):
+                self.record(change, call, "tombstone", job, key=call.key)
                 return job
             before = self.figures(job)
+            self.keep_originals(job)
             self.carry_out(job)
             effect = self.finish(change, job, before)
-            self.record(change, call, "effect", effect, key=call.key)
+            self.record(change, call, "effect", effect, key=call.key, originals=originals_text(job.originals))
             return effect
+
+    def _lapsed(self, call: ToolCall) -> Effect | None:
+        if call.valid_until is None or self._clock() <= call.valid_until:
+            return None
+        end = call.valid_until.astimezone(UTC)
+        return _no(OutcomeStatus.LAPSED, f"not begun by {end:%Y-%m-%d %H:%M:%S} UTC; nothing was changed")
 
     def _prepare(self, call: ToolCall, change: StoreChange, *, simulated: bool) -> Job | Effect:
         """The job, or why there is none: a record that is gone or changed, or terms that it does not meet."""
@@ -133,7 +115,9 @@ class OrderTool(ABC):
             return Effect(status=OutcomeStatus.STALE, evidence=changed)
         raw = find(raw_orders(change.documents), "order_id", call.record_id)
         if raw is None:
-            return _no(OutcomeStatus.FAILED, f"there is no order {call.record_id!r} in the store; nothing was changed")
+            return _no(
+                OutcomeStatus.FAILED, f"there is no order {shown(call.record_id)!r} in the store; nothing was changed"
+            )
         world = world_of(records_for(change.documents, [raw]))
         order = world.orders[call.record_id]
         if why := self._refusal(call, order, world):
@@ -157,12 +141,19 @@ class OrderTool(ABC):
             before=before,
             after=self.figures(job),
             wrote={ref: current_version(change.documents, ref) or "" for ref in job.wrote},
-            evidence=tuple(job.evidence),
+            evidence=tuple(said(line) for line in job.evidence),
             simulated=job.simulated and bool(job.messages),
         )
 
     def record(
-        self, change: StoreChange, call: ToolCall, kind: Literal["effect", "undo"], effect: Effect, *, key: str
+        self,
+        change: StoreChange,
+        call: ToolCall,
+        kind: Literal["effect", "undo", "tombstone"],
+        effect: Effect,
+        *,
+        key: str,
+        originals: str = "",
     ) -> None:
         """Put the ledger row of a key beside its effect."""
         row = LedgerRow(
@@ -172,6 +163,7 @@ class OrderTool(ABC):
             record_id=call.record_id,
             at=call.today,
             effect=effect,
+            originals=originals,
         )
         change.write_row(row)
 
@@ -180,16 +172,17 @@ class OrderTool(ABC):
             row = change.row(key)
             if row is None:
                 never = Effect(status=OutcomeStatus.FAILED, evidence=(SETTLED,))
-                change.write_row(LedgerRow(key=key, kind="tombstone", tool=self.name, at=utc_now(), effect=never))
+                change.write_row(LedgerRow(key=key, kind="tombstone", tool=self.name, at=self._clock(), effect=never))
                 return None
-        return None if row.kind == "tombstone" else row.effect
+        return None if row.effect.evidence == (SETTLED,) else row.effect
 
     def _holds(self, call: ToolCall) -> Postcondition:
         documents = self.store().read()
         raw = find(raw_orders(documents), "order_id", call.record_id)
         if raw is None:
-            return Postcondition(holding=Holding.NO, evidence=f"there is no order {call.record_id!r} any more")
-        return self.judge(world_of(records_for(documents, [raw])).orders[call.record_id], call)
+            return Postcondition(holding=Holding.NO, evidence=f"there is no order {shown(call.record_id)!r} any more")
+        word = self.judge(world_of(records_for(documents, [raw])).orders[call.record_id], call)
+        return word.model_copy(update={"evidence": said(word.evidence)})
 
 
 def replayed(row: LedgerRow) -> Effect:
@@ -199,19 +192,5 @@ def replayed(row: LedgerRow) -> Effect:
     return row.effect.model_copy(update={"status": OutcomeStatus.ALREADY_APPLIED})
 
 
-def outdated(
-    versions: Mapping[str, str], documents: Mapping[str, Mapping[str, object]], *, since: str
-) -> tuple[str, ...]:
-    """The refs that are gone or have another version now, each in a sentence."""
-    found: list[str] = []
-    for ref, version in versions.items():
-        now = current_version(documents, ref)
-        if now is None:
-            found.append(f"{shown(ref)} is gone since {since}")
-        elif now != version:
-            found.append(f"{shown(ref)} was changed since {since}")
-    return tuple(found)
-
-
 def _no(status: OutcomeStatus, why: str) -> Effect:
-    return Effect(status=status, evidence=(why,))
+    return Effect(status=status, evidence=(said(why),))

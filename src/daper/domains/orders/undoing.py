@@ -5,8 +5,9 @@ from abc import abstractmethod
 
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.counterparty import SIMULATED
+from daper.domains.orders.job import Job, originals_of, outdated
 from daper.domains.orders.store import StoreChange
-from daper.domains.orders.transaction import Job, OrderTool, outdated
+from daper.domains.orders.transaction import OrderTool
 from daper.domains.orders.world import Raw, raw_orders, records_for, world_of
 from daper.ports import ToolCall
 
@@ -20,7 +21,7 @@ class UndoableOrderTool(OrderTool):
 
     @abstractmethod
     def take_back(self, job: Job, effect: Effect, *, key: str) -> None:
-        """Undo the change on the rows of a job, which are exactly as the effect left them."""
+        """Undo the change on the rows of a job, which are as the effect left them; its originals are what was there."""
 
     def _undo(self, call: ToolCall, effect: Effect, key: str) -> Effect:
         store = self.store()
@@ -29,25 +30,27 @@ class UndoableOrderTool(OrderTool):
             recorded = change.row(key)
             if recorded is not None:
                 return recorded.effect
-            if why := self._undo_refusal(call, effect, change):
-                return Effect(status=OutcomeStatus.UNDO_BLOCKED, evidence=why)
+            done = change.row(call.key)
+            if done is None or done.kind != "effect":
+                return _blocked("the ledger has no such effect; there is nothing to take back")
+            if effect.wrote != done.effect.wrote:
+                return _blocked("the effect is not the one that the ledger recorded")
+            if why := outdated(effect.wrote, change.documents, since="the repair wrote it"):
+                return _blocked(*why)
             world = world_of(records_for(change.documents, raw := _named(change, call.record_id)))
             order = world.orders[call.record_id]
             job = Job(call=call, documents=change.documents, raw=raw[0], order=order, simulated=simulated)
             job.wrote = list(effect.wrote)
+            job.originals = originals_of(done, effect)
             before = self.figures(job)
             self.take_back(job, effect, key=key)
             undone = self.finish(change, job, before).model_copy(update={"status": OutcomeStatus.UNDONE})
             self.record(change, call, "undo", undone, key=key)
             return undone
 
-    def _undo_refusal(self, call: ToolCall, effect: Effect, change: StoreChange) -> tuple[str, ...]:
-        row = change.row(call.key)
-        if row is None or row.kind != "effect":
-            return ("the ledger has no such effect; there is nothing to take back",)
-        if effect.wrote != row.effect.wrote:
-            return ("the effect is not the one that the ledger recorded",)
-        return outdated(effect.wrote, change.documents, since="the repair wrote it")
+
+def _blocked(*why: str) -> Effect:
+    return Effect(status=OutcomeStatus.UNDO_BLOCKED, evidence=why)
 
 
 def _named(change: StoreChange, order_id: str) -> list[Raw]:

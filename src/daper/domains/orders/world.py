@@ -1,6 +1,6 @@
 """Orders and the inventory rows of their items, parsed from raw records and looked up by id."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -62,6 +62,26 @@ def world_of(records: Iterable[Record]) -> World:
         else:
             stock[record.record_id] = parse(StockRow, record.data, place=f"record {record.ref!r}, ")
     return World(orders=orders, stock=stock, versions=versions)
+
+
+class Worlds:
+    """Parses each snapshot once: planning asks for the same one again for every proposal.
+
+    One slot, and only for a tuple, which stays what it is. Safe from many threads: the slot is replaced as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Sequence[Record], World] | None = None
+
+    def of(self, records: Sequence[Record]) -> World:
+        """The records, typed. Raises StoreDamaged like `world_of`."""
+        last = self._last
+        if last is not None and last[0] is records:
+            return last[1]
+        world = world_of(records)
+        if isinstance(records, tuple):
+            self._last = (records, world)
+        return world
 
 
 def raw_orders(documents: Mapping[str, Document]) -> list[Raw]:

@@ -175,7 +175,16 @@ class _Motion:
         """Print lines above the moving part."""
         for line in lines:
             if not self._quiet:
-                say(self._screen, line)
+                say(self._screen, line, style=_style(line))
+
+
+def _style(line: str) -> str:
+    """How a line of the story looks on a terminal; the words are the same everywhere."""
+    if line.startswith("Current repair status"):
+        return "cyan"
+    if line.startswith(("Workflow completed", "Decided by", "Repair planning is complete")):
+        return "bold"
+    return "bold" if line.startswith("  - ") and line.endswith(":") else ""
 
 
 class _Pause:

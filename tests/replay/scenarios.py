@@ -1,0 +1,246 @@
+"""The repairs whose histories are kept: one for each way through a cycle. Each says the id of the repair it ran."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.testing import WorkflowEnvironment
+
+from daper.core.errors import ActionFailed
+from daper.core.models import Verdict
+from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
+from daper.core.phases import Phase
+from daper.ports import ToolCall
+from tests.strangers.daper_alerts import Alerts
+from tests.workflow.scripted import ScriptedOrders, UndoableScript
+from tests.workflow.shop import Shop, answer, open_shop
+
+APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
+APPLIED, REJECTED, NOT_APPROVED = OutcomeStatus.APPLIED, OutcomeStatus.REJECTED, OutcomeStatus.NOT_APPROVED
+LAPSED, UNDONE, FAILED = OutcomeStatus.LAPSED, OutcomeStatus.UNDONE, OutcomeStatus.FAILED
+BADGES = {"record_ids": ["ORD-002-HJG"]}
+EGG = {"record_ids": ["ORD-004-RHG"]}
+
+Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str]]
+
+
+async def auto_approved(env: WorkflowEnvironment, home: Path) -> str:
+    """The shipped six, approved by policy."""
+    async with open_shop(env, home) as shop:
+        return await _ended(shop, await shop.start(auto_approve=True), Phase.REPORT_COMPLETED, *[APPLIED] * 4)
+
+
+async def approved_with_edit(env: WorkflowEnvironment, home: Path) -> str:
+    """A person approves all, with another quantity."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start()
+        given = answer(await shop.plan(repair_id)).model_copy(update={"edits": {"a2": {"quantity": 250}}})
+        await shop.service.decide(repair_id, given)
+        return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, *[APPLIED] * 4)
+
+
+async def mixed_verdicts(env: WorkflowEnvironment, home: Path) -> str:
+    """Rejected, approved, not named, approved."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start()
+        await shop.decide(repair_id, await shop.plan(repair_id), a1=REJECT, a2=APPROVE, a4=APPROVE)
+        return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, REJECTED, APPLIED, NOT_APPROVED, APPLIED)
+
+
+async def rejected(env: WorkflowEnvironment, home: Path) -> str:
+    """A person rejects everything."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start()
+        await shop.decide(repair_id, await shop.plan(repair_id), a1=REJECT, a2=REJECT, a3=REJECT, a4=REJECT)
+        return await _ended(shop, repair_id, Phase.REJECTED, *[REJECTED] * 4)
+
+
+async def expired(env: WorkflowEnvironment, home: Path) -> str:
+    """Nobody answers."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start(approval_timeout=timedelta(seconds=1))
+        return await _ended(shop, repair_id, Phase.APPROVAL_EXPIRED)
+
+
+async def parked_at_approval(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: it waits for a person."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_where_auto_approval_does_not_reach(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: the grant that was asked for does not cover the plan."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start(auto_approve=True, policy={"auto_max_risk": "low"})
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def stopped_while_waiting(env: WorkflowEnvironment, home: Path) -> str:
+    """Stopped by a signal, before anybody decided."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        await shop.service.stop(repair_id, by="Harry", reason="wrong shop")
+        return await _ended(shop, repair_id, Phase.CANCELLED)
+
+
+async def stopped_during_execution(env: WorkflowEnvironment, home: Path) -> str:
+    """Stopped by a signal, with an effect in flight."""
+    async with _holding_a_restock(env, home) as (shop, repair_id, go_on):
+        await shop.service.stop(repair_id, by="Harry")
+        go_on.set()
+        return await _ended(shop, repair_id, Phase.CANCELLED, APPLIED)
+
+
+async def cancelled(env: WorkflowEnvironment, home: Path) -> str:
+    """Cancelled from outside, before anybody decided."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        await shop.client.get_workflow_handle(repair_id).cancel()
+        return await _ended(shop, repair_id, Phase.CANCELLED)
+
+
+async def cancelled_during_execution(env: WorkflowEnvironment, home: Path) -> str:
+    """Cancelled from outside, with an effect in flight."""
+    async with _holding_a_restock(env, home) as (shop, repair_id, go_on):
+        await shop.client.get_workflow_handle(repair_id).cancel()
+        go_on.set()
+        return await _ended(shop, repair_id, Phase.CANCELLED, APPLIED)
+
+
+async def lapsed_two_rounds(env: WorkflowEnvironment, home: Path) -> str:
+    """An approval that nobody acted on in time, asked for again and given again."""
+    shop = Shop(env, home, domains=None, indexed=True)
+    repair_id = await shop.start(scope=EGG, decision_valid_for=timedelta(seconds=1))
+    async with shop.worker():
+        first = await shop.plan(repair_id)
+    async with shop.workflow_worker():
+        await shop.decide(repair_id, first)
+        await shop.until_lapsed(repair_id)
+    async with shop.worker():
+        await shop.decide(repair_id, await shop.plan(repair_id, round_number=2))
+        return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, LAPSED, APPLIED)
+
+
+async def dry_run(env: WorkflowEnvironment, home: Path) -> str:
+    """Planned, and left at that."""
+    async with open_shop(env, home) as shop:
+        return await _ended(shop, await shop.start(dry_run=True), Phase.PLAN_ONLY)
+
+
+async def nothing_to_repair(env: WorkflowEnvironment, home: Path) -> str:
+    """Detection finds nothing."""
+    async with open_shop(env, home) as shop:
+        for order_id in ("ORD-001-HJP", "ORD-002-HJG", "ORD-003-RBW", "ORD-004-RHG"):
+            shop.edit_order(order_id, status="completed")
+        return await _ended(shop, await shop.start(), Phase.NO_REPAIR_NEEDED)
+
+
+async def failed_unknown_record(env: WorkflowEnvironment, home: Path) -> str:
+    """Asked about an order that does not exist."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start(scope={"record_ids": ["ORD-999-TMR"]})
+        return await _ended(shop, repair_id, Phase.REPAIR_FAILED)
+
+
+async def undone(env: WorkflowEnvironment, home: Path) -> str:
+    """It did not help, and was taken back."""
+
+    class Unhelpful(UndoableScript):
+        async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+            return Postcondition(holding=Holding.NO, evidence="the badges never came")
+
+    orders = ScriptedOrders(home)
+    orders.replaced["order_inventory"] = Unhelpful(orders.script("order_inventory").tool)
+    async with open_shop(env, home, domains={"orders": orders}) as shop:
+        repair_id = await shop.start(scope=BADGES, auto_approve=True)
+        return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, UNDONE)
+
+
+async def settled_failed(env: WorkflowEnvironment, home: Path) -> str:
+    """One of four fails; the ledger has the last word on it."""
+    orders = ScriptedOrders(home)
+
+    async def fail(_: ToolCall) -> None:
+        raise ActionFailed("the supplier is closed")
+
+    orders.script("order_inventory", before=fail)
+    async with open_shop(env, home, domains={"orders": orders}) as shop:
+        return await _ended(
+            shop, await shop.start(auto_approve=True), Phase.REPORT_COMPLETED, APPLIED, FAILED, APPLIED, APPLIED
+        )
+
+
+async def memo_instead_of_search_attributes(env: WorkflowEnvironment, home: Path) -> str:
+    """A namespace that does not know our search attributes."""
+    async with open_shop(env, home, indexed=False) as shop:
+        return await _ended(shop, await shop.start(auto_approve=True), Phase.REPORT_COMPLETED, *[APPLIED] * 4)
+
+
+async def strangers_domain(env: WorkflowEnvironment, home: Path) -> str:
+    """Records without versions, and effects that show only after a while."""
+    async with open_shop(env, home, domains={"alerts": Alerts(home, ["owl-post", "floo-network"])}) as shop:
+        return await _ended(
+            shop, await shop.start(domain="alerts", auto_approve=True), Phase.REPORT_COMPLETED, APPLIED, APPLIED
+        )
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.__name__: scenario
+    for scenario in (
+        auto_approved,
+        approved_with_edit,
+        mixed_verdicts,
+        rejected,
+        expired,
+        parked_at_approval,
+        parked_where_auto_approval_does_not_reach,
+        stopped_while_waiting,
+        stopped_during_execution,
+        cancelled,
+        cancelled_during_execution,
+        lapsed_two_rounds,
+        dry_run,
+        nothing_to_repair,
+        failed_unknown_record,
+        undone,
+        settled_failed,
+        memo_instead_of_search_attributes,
+        strangers_domain,
+    )
+}
+
+
+async def _ended(shop: Shop, repair_id: str, phase: Phase, *statuses: OutcomeStatus) -> str:
+    """Wait for the end, which must be the one that the scenario is about: what is kept is kept for good."""
+    result = await shop.end(repair_id)
+    assert result.phase is phase, f"{repair_id} ended as {result.phase}, not as {phase}: {result.reason}"
+    outcomes = sorted(result.outcomes, key=lambda outcome: outcome.action_id)
+    assert [outcome.status for outcome in outcomes] == list(statuses), outcomes
+    return repair_id
+
+
+@asynccontextmanager
+async def _holding_a_restock(
+    env: WorkflowEnvironment, home: Path
+) -> AsyncGenerator[tuple[Shop, str, asyncio.Event], None]:
+    """A repair whose one effect has begun and waits for the event."""
+    orders = ScriptedOrders(home)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(_: ToolCall) -> None:
+        begun.set()
+        await go_on.wait()
+
+    orders.script("order_inventory", before=hold)
+    async with open_shop(env, home, domains={"orders": orders}) as shop:
+        repair_id = await shop.start(scope=BADGES, auto_approve=True)
+        async with asyncio.timeout(30):
+            await begun.wait()
+        yield shop, repair_id, go_on

@@ -1,0 +1,133 @@
+"""Every kept history replays on the code of today, so that no deploy wedges a repair that is open somewhere."""
+
+import getpass
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from daper.adapters.temporal.codec import data_converter
+from daper.core.phases import Phase
+from daper.workflows.repair import RepairAgentWorkflow
+from daper.workflows.steps import Steps
+from tests.replay import kept
+from tests.replay.record import MustNotRecord, to_record
+from tests.replay.scenarios import SCENARIOS
+from tests.workflow.shop import Shop
+
+PARKED = {name for name in SCENARIOS if name.startswith("parked")}
+
+
+async def replay(name: str) -> None:
+    """Run today's workflow along a kept history. Raises NondeterminismError where it would do something else."""
+    replayer = Replayer(workflows=[RepairAgentWorkflow], data_converter=data_converter())
+    await replayer.replay_workflow(kept.load(name))
+
+
+def test_there_is_a_history_for_each_way_through_a_cycle() -> None:
+    assert set(kept.names()) >= set(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", kept.names())
+async def test_every_kept_history_replays_on_the_code_of_today(name: str) -> None:
+    """D9: a repair that an older worker began goes on with this one."""
+    await replay(name)
+
+
+@pytest.mark.parametrize("name", kept.names())
+async def test_a_workflow_that_swaps_its_first_two_steps_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replay can fail: this change would wedge every open repair."""
+    _swap(monkeypatch, "open", "claim")
+    with pytest.raises(NondeterminismError):
+        await replay(name)
+
+
+@pytest.mark.parametrize("name", sorted(set(kept.names()) - PARKED))
+async def test_a_workflow_that_swaps_its_last_two_steps_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _swap(monkeypatch, "conclude", "report")
+    with pytest.raises(NondeterminismError):
+        await replay(name)
+
+
+def _swap(monkeypatch: pytest.MonkeyPatch, one: str, other: str) -> None:
+    first, second = getattr(Steps, one), getattr(Steps, other)
+    monkeypatch.setattr(Steps, one, second)
+    monkeypatch.setattr(Steps, other, first)
+
+
+@pytest.mark.parametrize("name", sorted(PARKED))
+def test_a_parked_history_ends_where_it_waits_for_a_person(name: str) -> None:
+    kinds = [EventType.Name(event.event_type) for event in kept.load(name).events]
+    assert "EVENT_TYPE_TIMER_STARTED" in kinds
+    assert not [kind for kind in kinds if "UPDATE" in kind or "EXECUTION_COMPLETED" in kind]
+
+
+async def test_a_repair_that_was_parked_is_approved_after_an_upgrade(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """D9: the worker that made the plan is gone; one that knows only the history takes the decision and ends it."""
+    before = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    async with before.worker():
+        repair_id = await before.start()
+        shown = await before.plan(repair_id)
+    settings = before.settings
+    after = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    after.settings = settings
+    after.service = before.service
+    async with after.worker():
+        plan = await after.plan(repair_id)
+        assert plan.digest == shown.digest
+        await after.decide(repair_id, plan)
+        result = await after.end(repair_id)
+    assert result.phase is Phase.REPORT_COMPLETED
+    assert result.counts.applied == after.effects() == 4
+
+
+@pytest.mark.parametrize("name", kept.names())
+async def test_a_kept_history_tells_nothing_of_the_machine_that_recorded_it(name: str) -> None:
+    """D20: also not inside compressed payloads."""
+    text = await kept.readable(name)
+    assert "Harry" in text, "the payloads were read"
+    signs = [str(Path.home()), "/home/", "/root", "/work", "/tmp/", "/var/", "site-packages"]  # noqa: S108
+    assert not [sign for sign in signs if sign in text]
+    words = [r"\d+@", rf"\b{re.escape(socket.gethostname())}\b", rf"\b{re.escape(getpass.getuser())}\b"]
+    assert not [word for word in words if re.search(word, text)]
+
+
+async def test_scrubbing_reaches_what_our_codec_compressed_and_compresses_it_again() -> None:
+    said = "the owl came back to /root/daper " * 1000
+    [packed] = await data_converter().encode([said])
+    event = HistoryEvent(event_id=1)
+    event.workflow_execution_started_event_attributes.input.payloads.append(packed)
+    assert packed.metadata["encoding"] != b"json/plain"
+
+    text = await kept.scrubbed(WorkflowHistory("any", [event]), replace={"/root(?=/)": "/srv"})
+
+    [scrubbed] = (
+        WorkflowHistory.from_json("any", text).events[0].workflow_execution_started_event_attributes.input.payloads
+    )
+    assert scrubbed.metadata == packed.metadata
+    assert await data_converter().decode([scrubbed]) == [said.replace("/root", "/srv")]
+
+
+WANTED = ("old", "new")
+
+
+@pytest.mark.parametrize(
+    ("releases", "force_new", "recorded"),
+    [((), False, ("old", "new")), ((), True, ("new",)), (("v1",), True, ("new",))],
+)
+def test_what_may_be_recorded(releases: tuple[str, ...], force_new: bool, recorded: tuple[str, ...]) -> None:
+    assert to_record(wanted=WANTED, have=("old",), releases=releases, force_new=force_new) == recorded
+
+
+def test_after_a_release_kept_histories_are_not_recorded_anew() -> None:
+    with pytest.raises(MustNotRecord, match=r"v0\.1\.0 is released"):
+        to_record(wanted=WANTED, have=("old",), releases=("v0.1.0",), force_new=False)

@@ -1,0 +1,224 @@
+"""The docs name everything that there is, and nothing that there is not."""
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+
+from daper.core.outcomes import OutcomeStatus, VerificationStatus
+from daper.core.phases import Phase
+from daper.core.policy import ApprovalPolicy
+from daper.domains.orders.needs import OrderProblem
+from daper.domains.registry import load_domains
+from daper.entrypoints.cli.app import app
+from daper.entrypoints.cli.exits import Exit
+from daper.settings import SETTINGS, Setting, load_settings
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+CONCEPTS = ROOT / "docs" / "concepts.md"
+CONFIGURATION = ROOT / "docs" / "configuration.md"
+EXAMPLE = ROOT / ".env.example"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+BY_NAME = {page.relative_to(ROOT).as_posix(): page for page in PAGES}
+READ_AT_ONE_GO = 100  # lines
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^\| `([^`|]+)`", re.MULTILINE)
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def rows(page: Path) -> list[str]:
+    """What stands as code in the first column of the tables of a page."""
+    return _ROW.findall(text(page))
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    found = ((name, match) for name, page in BY_NAME.items() for match in _FENCE.finditer(text(page)))
+    return [(name, match[2]) for name, match in found if match[1] == language]
+
+
+def commands(under: App, path: str = "") -> Iterator[tuple[str, App]]:
+    for name in under:
+        if name.startswith("-"):
+            continue
+        command = under[name]
+        if command.default_command is None:
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
+
+
+COMMANDS = dict(commands(app))
+
+
+def code_of(page: Path) -> Iterator[str]:
+    """Each line of shell blocks, and each piece of inline code."""
+    whole = text(page)
+    for match in _FENCE.finditer(whole):
+        if match[1] == "sh":
+            yield from (line.partition("#")[0].strip() for line in match[2].splitlines())
+    yield from (" ".join(code.split()) for code in re.findall(r"`([^`]+)`", _FENCE.sub("", whole)))
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", text(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def as_shown(setting: Setting) -> str:
+    default = setting.default or "-"
+    shown = default if " " in default or default == "-" else f"`{default}`"
+    return f"| `{setting.name}` | {shown} | {setting.help}{' Secret.' if setting.secret else ''} |"
+
+
+def test_the_configuration_page_has_every_setting_as_it_is_and_no_other() -> None:
+    shown = [line for line in text(CONFIGURATION).splitlines() if line.startswith("| `")]
+
+    assert shown == [as_shown(setting) for setting in SETTINGS]
+
+
+def test_the_example_has_every_setting_with_its_default_and_no_other() -> None:
+    found = re.findall(r"^#([A-Z_*]+)=(.*)$", text(EXAMPLE), re.MULTILINE)
+
+    assert found == [(each.name, "" if " " in each.default else each.default) for each in SETTINGS]
+    for setting in SETTINGS:
+        assert f"# {setting.help}" in text(EXAMPLE)
+
+
+def test_the_example_changes_nothing_as_it_is_and_nothing_with_its_defaults(tmp_path: Path) -> None:
+    bare = load_settings(environ={"HOME": str(tmp_path)}, folder=tmp_path)
+    dotenv = tmp_path / ".env"
+
+    dotenv.write_text(text(EXAMPLE), encoding="utf-8")
+    assert load_settings(environ={"HOME": str(tmp_path)}, folder=tmp_path) == bare
+
+    dotenv.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", text(EXAMPLE), flags=re.MULTILINE), encoding="utf-8")
+    filled = load_settings(environ={"HOME": str(tmp_path)}, folder=tmp_path)
+    for name in ("home", "user", "task_queue", "domain", "approval_timeout", "decision_valid_for", "address"):
+        assert getattr(filled, name) == getattr(bare, name)
+    assert filled.domain_options("orders") == bare.domain_options("orders")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_readme_has_a_row_for_each_command(name: str) -> None:
+    assert f"daper {name}" in rows(README)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_command_and_option_in_the_docs_is_there(name: str) -> None:
+    for code in code_of(BY_NAME[name]):
+        if not code.startswith("daper "):
+            continue
+        words = code.split()[1:]
+        path = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS), None)
+        if path is None:
+            assert words[0] == "--help", f"{code!r} is no command"
+            continue
+        known = {name for argument in COMMANDS[path].assemble_argument_collection() for name in argument.names}
+        assert {word for word in words if word.startswith("--")} <= known | {"--help"}, code
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_the_concepts_have_a_row_for_each_phase(phase: Phase) -> None:
+    assert phase in rows(CONCEPTS)
+
+
+@pytest.mark.parametrize("status", [*OutcomeStatus, *VerificationStatus])
+def test_the_concepts_have_a_row_for_each_outcome_and_each_verification(status: str) -> None:
+    assert status in rows(CONCEPTS)
+
+
+@pytest.mark.parametrize("code", Exit)
+def test_the_readme_has_a_row_for_each_exit_code(code: Exit) -> None:
+    assert str(code.value) in rows(README)
+
+
+def test_the_concepts_name_every_problem_and_tool_of_the_orders(tmp_path: Path) -> None:
+    orders = load_domains(tmp_path, options=lambda _: {}, only="orders")["orders"]
+
+    assert {*OrderProblem, *orders.tools} <= set(rows(CONCEPTS))
+    for name, tool in orders.tools.items():
+        assert f"| `{name}` | {tool.risk} |" in text(CONCEPTS)
+
+
+def test_every_installed_domain_is_named_somewhere(tmp_path: Path) -> None:
+    whole = "\n".join(text(page) for page in PAGES)
+
+    for name in load_domains(tmp_path, options=lambda _: {}):
+        assert f"`{name}`" in whole
+
+
+def test_the_concepts_tell_the_limits_of_the_policy() -> None:
+    policy, told = ApprovalPolicy(), text(CONCEPTS)
+
+    assert f"at most {policy.auto_max_risk} |" in told
+    assert f"at least {policy.auto_min_confidence};" in told
+    assert f"| at most {policy.auto_max_actions} |" in told
+    assert f"| at most {policy.auto_max_spend:,}," in told
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_links_between_pages_lead_somewhere(name: str) -> None:
+    page = BY_NAME[name]
+
+    for target in re.findall(r"\]\(([^)\s]+)\)", _FENCE.sub("", text(page))):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_files_that_a_page_names_are_there(name: str) -> None:
+    for path in re.findall(r"`((?:src|tests|docs)/[\w./-]+)`", text(BY_NAME[name])):
+        assert (ROOT / path).exists(), path
+
+
+def test_what_the_docs_tell_to_make_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    told = {word for page in PAGES for code in code_of(page) for word in re.findall(r"^make ([a-z-]+)", code)}
+
+    assert {"demo", "test"} <= {word for code in code_of(README) for word in re.findall(r"^make ([a-z-]+)", code)}
+    assert told <= targets
+
+
+def test_code_in_the_docs_can_be_read() -> None:
+    for _, code in blocks("python"):
+        ast.parse(code if not code.startswith("    ") else f"class Shown:\n{code}")
+    for _, code in blocks("toml"):
+        tomllib.loads(code)
+    for _, code in blocks("json"):
+        json.loads(code)
+    assert blocks("python")
+
+
+def test_the_run_in_the_readme_is_of_this_program() -> None:
+    [run] = [code for name, code in blocks("text") if name == "README.md"]
+
+    assert re.findall(r"^Current repair status: (.+)$", run, re.MULTILINE) == [
+        phase for phase in Phase if not phase.ended or phase is Phase.REPORT_COMPLETED
+    ]
+    assert "/tmp/daper-demo-xxxx" in run  # noqa: S108 - text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "adr").glob("0*.md")), ids=lambda path: path.stem)
+def test_a_decision_has_its_three_parts_and_a_place_in_the_list(path: Path) -> None:
+    assert re.findall(r"^## (.+)$", text(path), re.MULTILINE) == ["Context", "Decision", "Consequences"]
+    number, title = re.findall(r"^# (\d+)\. (.+)$", text(path), re.MULTILINE)[0]
+    assert int(number) == int(path.name[:4])
+    assert f"{number}. [{title}]({path.name})" in text(path.parent / "README.md")
+
+
+def test_the_page_for_agents_is_short() -> None:
+    assert len(text(ROOT / "AGENTS.md").splitlines()) < READ_AT_ONE_GO

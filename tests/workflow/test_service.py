@@ -1,0 +1,117 @@
+"""What the service says when something is wrong: nobody there, gone, stuck, or lost."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from temporalio import workflow
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from daper.core.errors import NotFound, Unreachable
+from daper.core.messages import RepairRequest
+from daper.core.outcomes import RepairResult
+from daper.core.phases import Phase
+from daper.service.requests import Silence
+from daper.workflows.repair import WORKFLOW_NAME
+from tests.workflow.shop import STICKY, Shop, answer, open_shop
+
+
+@workflow.defn(name=WORKFLOW_NAME, sandboxed=False)
+class BrokenRepair:
+    """A release with a bug."""
+
+    @workflow.run
+    async def run(self, request: RepairRequest) -> RepairResult:
+        raise RuntimeError("the release of last night has a bug")
+
+
+async def test_a_bug_leaves_the_repair_open_and_a_mended_worker_goes_on(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    repair_id = await shop.start(auto_approve=True)
+    async with Worker(
+        shop.client,
+        task_queue=shop.settings.task_queue,
+        workflows=[BrokenRepair],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        sticky_queue_schedule_to_start_timeout=STICKY,
+    ):
+        await shop.until_events(repair_id, "EVENT_TYPE_WORKFLOW_TASK_FAILED")
+        with pytest.raises(Unreachable, match="is stuck: the release of last night has a bug"):
+            await shop.service.look(repair_id)
+        assert "stuck" in (await shop.service.stuck())[0]
+    async with shop.worker(), asyncio.timeout(60):
+        await shop.client.get_workflow_handle(repair_id).result()
+        ended = await shop.service.ended(repair_id)
+    assert ended is not None
+    assert ended.phase is Phase.REPORT_COMPLETED
+
+
+async def test_an_id_that_was_never_given_out_is_named(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        for call in (
+            shop.service.look("repair-nobody-1"),
+            shop.service.stop("repair-nobody-1", by="Harry"),
+            shop.service.look("x" * 5000),
+        ):
+            with pytest.raises(NotFound, match="repair list"):
+                await call
+
+
+async def test_without_a_worker_a_look_says_which_to_start(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    repair_id = await shop.start()
+    with pytest.raises(Unreachable, match="start one: daper worker"):
+        await shop.service.look(repair_id)
+    await shop.client.get_workflow_handle(repair_id).terminate()
+
+
+async def test_a_repair_terminated_from_outside_is_not_waited_for(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        await shop.client.get_workflow_handle(repair_id).terminate()
+        with pytest.raises(Unreachable, match="terminated from outside"):
+            await shop.service.look(repair_id)
+
+
+async def test_an_ended_repair_is_read_without_any_worker(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start(auto_approve=True)
+        ended = await shop.end(repair_id)
+    looked = await shop.service.look(repair_id)
+    assert looked == ended
+
+
+async def test_many_who_follow_one_repair_share_one_watch(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start()
+        plan = await shop.plan(repair_id)
+
+        async def follow() -> RepairResult:
+            async for look in shop.service.follow(repair_id):
+                if isinstance(look, RepairResult):
+                    return look
+                assert not isinstance(look, Silence)
+            raise AssertionError("left no result")
+
+        followers = [asyncio.create_task(follow()) for _ in range(20)]
+        await shop.decide(repair_id, plan)
+        results = await asyncio.gather(*followers)
+        assert {result.phase for result in results} == {Phase.REPORT_COMPLETED}
+
+
+async def test_the_list_shows_phase_and_user(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start()
+        plan = await shop.plan(repair_id)
+        async with asyncio.timeout(30):
+            while not (found := [line for line in await shop.service.list() if line.repair_id == repair_id]):
+                pass
+        assert found[0].user == "Harry"
+        await shop.service.decide(repair_id, answer(plan))
+        await shop.end(repair_id)
