@@ -4,6 +4,7 @@ All in one run, beside a bare python start, since only the ratio says something 
 """
 
 import asyncio
+import json
 import statistics
 import subprocess
 import sys
@@ -24,13 +25,13 @@ PYTHON = (sys.executable, "-c", "pass")
 WITHIN_S = 60
 
 
-def seconds(command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> float:
-    """How long a command takes. Raises CalledProcessError if it fails, TimeoutExpired if it does not end."""
+def run(command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> tuple[float, bytes]:
+    """How long a command takes, and what it prints. Raises CalledProcessError, or TimeoutExpired."""
     began = time.perf_counter()
-    subprocess.run(
+    ran = subprocess.run(
         command, env=dict(env), cwd=cwd, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=WITHIN_S
     )
-    return time.perf_counter() - began
+    return time.perf_counter() - began, ran.stdout
 
 
 def median(once: Callable[[], float]) -> float:
@@ -49,21 +50,25 @@ async def measure(root: Path) -> list[tuple[str, float]]:
         "LANG": "C.UTF-8",
     }
 
-    async def timed(*command: str, first: Sequence[str] | None = None) -> float:
-        def once() -> float:
-            if first is not None:
-                seconds(first, env=env, cwd=root)
-            return seconds(command, env=env, cwd=root)
+    def python() -> float:
+        return run(PYTHON, env=env, cwd=root)[0]
 
-        return await asyncio.to_thread(median, once)
+    def help_text() -> float:
+        return run((DAPER, "--help"), env=env, cwd=root)[0]
 
-    rows = [("bare python start", await timed(*PYTHON)), ("daper --help", await timed(DAPER, "--help"))]
+    def repair() -> float:
+        run((DAPER, "records", "reset", "--yes"), env=env, cwd=root)
+        took, printed = run((DAPER, "repair", "start", "--auto-approve", "--json"), env=env, cwd=root)
+        applied = json.loads(printed)["counts"]["applied"]
+        assert applied == 4, f"{applied} of 4 problems were repaired"
+        return took
+
+    rows = [("bare python start", await asyncio.to_thread(median, python))]
+    rows.append(("daper --help", await asyncio.to_thread(median, help_text)))
     async with loopback(root / "server.log") as client:
         env["TEMPORAL_ADDRESS"] = client.service_client.config.target_host
         async with working(client, load_settings(environ=env, folder=root)):
-            reset = (DAPER, "records", "reset", "--yes")
-            repair = (DAPER, "repair", "start", "--auto-approve")
-            rows.append(("daper repair start --auto-approve", await timed(*repair, first=reset)))
+            rows.append(("daper repair start --auto-approve", await asyncio.to_thread(median, repair)))
     return rows
 
 

@@ -63,8 +63,8 @@ class Terms:
 class ToolCall:
     """One approved action as its tool gets it.
 
-    `expected` gives, for every record the plan read, the version it must still have; `today` is the cycle's date. After
-    `valid_until`, by the wall clock, the approval has lapsed: the tool settles the key as not applied and says `lapsed`.
+    `expected` gives, for every record the plan read, the version it must still have; `today` is the cycle's date.
+    After `valid_until`, by the wall clock, the approval has lapsed: the tool says `lapsed`, for good.
     """
 
     key: str
@@ -101,8 +101,9 @@ class RepairTool(Protocol):
     async def apply(self, call: ToolCall) -> Effect:
         """Do it, or say why not: `applied`, `already-applied`, `stale`, `blocked`, `lapsed`, `failed`.
 
-        Whatever it says is its last word on that key: a later attempt says the same. Compares every expected version and re-checks its limits inside its transaction. Raises a DaperError when it
-        could not even try; whoever calls then settles the key before recording a failure.
+        Whatever it says is its last word on that key: a later attempt says the same. Compares every expected version
+        and re-checks its limits inside its transaction. Raises a DaperError when it could not even try; whoever calls
+        then settles the key before recording a failure.
         """
         ...
 
@@ -193,6 +194,15 @@ class Recoverable(Protocol):
 
     async def recover(self, *, keep_edited: bool) -> str:
         """Drop the change and keep the edited file, or save the edited file beside and finish the change."""
+        ...
+
+
+@runtime_checkable
+class Adoptable(Protocol):
+    """A domain whose store can be a copy of another one, and then needs an id of its own."""
+
+    async def adopt(self) -> StoreInfo:
+        """Give a copied store an id of its own; one that is no copy keeps its id."""
         ...
 
 

@@ -15,7 +15,7 @@ from daper.domains.orders.ledger import LedgerRow
 from daper.domains.orders.store import Documents, JsonStore
 from tests.faults.generated_shop import HELD_ITEM, HELD_ORDER, GeneratedShop, Task, orders_in, stock_in
 
-NEVER_RAN = {OutcomeStatus.FAILED, OutcomeStatus.LAPSED}
+NEVER_RAN = {OutcomeStatus.FAILED, OutcomeStatus.LAPSED, OutcomeStatus.STALE, OutcomeStatus.BLOCKED}
 _STATUS = {
     ToolName.REQUEST_PAYMENT_UPDATE: ("payment_update_requested",),
     ToolName.REQUEST_APPROVAL: ("approval-requested", "approved-preparing-shipment"),

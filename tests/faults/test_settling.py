@@ -86,6 +86,7 @@ async def test_both_ends_agree_whatever_settling_meets(tmp_path: Path, applier: 
         folder = tmp_path / f"store-{seed}"
         shutil.copytree(template.folder, folder)
         shop = Shop(domain=open_domain(folder, {}), folder=folder)
+        await shop.domain.adopt()
         seen[await interleave(shop, applier, random.Random(seed), template)] += 1
     for ending in ("killed: settled as never", "killed: the effect", "let go on: the effect"):
         assert seen[ending], f"no interleaving ended as {ending!r}: {dict(seen)}"

@@ -12,6 +12,7 @@ from daper.entrypoints.cli.app import app, run
 COMMANDS = """\
 demo
 doctor
+records adopt
 records list
 records recover
 records reset

@@ -14,7 +14,7 @@ PROBLEMS = 60
 SHARE = PROBLEMS / MOST_PROBLEMS
 MOST_EVENTS = 10_000
 MOST_BYTES = 10_000_000
-MOST_ON_THE_WIRE = 2_000_000
+MOST_ON_THE_WIRE = 1_000_000  # half of what Temporal takes; uncompressed, a cycle at the cap would be above it
 MOST_IN_A_VIEW = 256_000
 
 
@@ -34,6 +34,5 @@ async def test_many_wide_problems_fit_into_one_cycle(temporal_env: WorkflowEnvir
         weight = await weigh(shop.client, repair_id)
         assert weight.events < MOST_EVENTS * SHARE
         assert weight.history < MOST_BYTES * SHARE
-        # Compression counts for nothing here: at the cap it is the margin, not the reason why it fits.
         assert weight.largest < MOST_ON_THE_WIRE * SHARE
         assert weight.view < MOST_IN_A_VIEW

@@ -1,5 +1,6 @@
 """What an argument of a repair tool may be: the limits that rules, models and people all meet."""
 
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -59,6 +60,8 @@ class Sentence(Wire):
         """Why `value` is outside, or None."""
         if not isinstance(value, str) or len(value) > self.max_length:
             return f"must be a text of at most {self.max_length} characters"
+        if any(unicodedata.category(char) == "Cs" for char in value):
+            return "must be a text, and half a surrogate pair is none"
         return None
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from daper.core.base import Wire
 from daper.core.errors import NotFound, UserError
 from daper.core.models import Finding, RecordHead, Scope, StoreInfo
-from daper.ports import Domain, Recoverable, Resettable
+from daper.ports import Adoptable, Domain, Recoverable, Resettable
 
 
 class RecordLine(Wire):
@@ -80,3 +80,10 @@ class RecordsService:
         if not isinstance(domain, Recoverable):
             raise UserError(f"domain {name!r} has no interrupted changes to recover from")
         return await domain.recover(keep_edited=keep_edited)
+
+    async def adopt(self, name: str) -> StoreInfo:
+        """Give a copied store an id of its own. Raises UserError where stores have none."""
+        domain = self.domain(name)
+        if not isinstance(domain, Adoptable):
+            raise UserError(f"domain {name!r} has no stores that can be copied")
+        return await domain.adopt()

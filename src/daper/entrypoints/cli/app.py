@@ -47,6 +47,7 @@ _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
     "reset": ("records:reset", "Restore the shipped records; the ledger of effects is kept."),
+    "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }
 for group, commands in ((repair, _REPAIR), (records, _RECORDS)):

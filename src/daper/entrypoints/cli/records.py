@@ -98,6 +98,19 @@ def reset(*, domain: str | None = None, yes: Flag = False) -> int:
     return Exit.OK
 
 
+def adopt(*, domain: str | None = None) -> int:
+    """Give a copied store an id of its own, so that it and the original do not answer for one another.
+
+    Parameters
+    ----------
+    domain
+        Which records; see DAPER_DOMAIN.
+    """
+    service, name = _open(domain)
+    say(console(), _store(run_to_end(service.adopt(name))))
+    return Exit.OK
+
+
 def recover(*, keep_edited: Flag = False, finish: Flag = False, domain: str | None = None) -> int:
     """Get a store going again that refuses an interrupted change, because somebody edited a file since.
 
