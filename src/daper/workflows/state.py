@@ -144,7 +144,8 @@ class CycleState:
         ends = [at for _, at in self.phases[1:]] + [now]
         spans: dict[str, timedelta] = {}
         for (phase, since), end in zip(self.phases, ends, strict=True):
-            spans[str(phase)] = spans.get(str(phase), timedelta()) + (end - since)
+            # A cycle ends when its result is made; its last phase is entered a moment after that.
+            spans[str(phase)] = spans.get(str(phase), timedelta()) + max(end - since, timedelta())
         return spans
 
     def view(self, page: int, size: int) -> RepairView:
