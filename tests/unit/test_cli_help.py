@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
-from cyclopts import App
+from command_tree import ALL_COMMANDS
 
-from daper.entrypoints.cli.app import app, run
+from daper.entrypoints.cli.app import run
 
 COMMANDS = """\
 demo
@@ -49,22 +48,8 @@ ended and a person is needed, 1 error, 2 usage.
 """
 
 
-def commands(under: App, path: str = "") -> Iterator[tuple[str, App]]:
-    for name in under:
-        if name.startswith("-"):
-            continue
-        command = under[name]
-        if command.default_command is None:
-            yield from commands(command, f"{path}{name} ")
-        else:
-            yield f"{path}{name}", command
-
-
-ALL = dict(sorted(commands(app)))
-
-
 def test_the_commands_are_these() -> None:
-    assert "".join(f"{name}\n" for name in ALL) == COMMANDS
+    assert "".join(f"{name}\n" for name in ALL_COMMANDS) == COMMANDS
 
 
 def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,11 +59,11 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str], monkeypatch
     assert capsys.readouterr().out == HELP
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", ALL_COMMANDS)
 def test_each_command_s_help_tells_its_whole_docstring_and_every_option(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ALL[name]
+    command = ALL_COMMANDS[name]
     assert command.default_command is not None
 
     assert run([*name.split(), "--help"]) == 0

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cyclopts import App
+from command_tree import ALL_COMMANDS
 
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from daper.core.policy import ApprovalPolicy
 from daper.domains.orders.needs import OrderProblem
 from daper.domains.registry import load_domains
-from daper.entrypoints.cli.app import app
 from daper.entrypoints.cli.exits import Exit
 from daper.settings import SETTINGS, Setting, load_settings
 
@@ -44,20 +43,6 @@ def rows(page: Path) -> list[str]:
 def blocks(language: str) -> list[tuple[str, str]]:
     found = ((name, match) for name, page in BY_NAME.items() for match in _FENCE.finditer(text(page)))
     return [(name, match[2]) for name, match in found if match[1] == language]
-
-
-def commands(under: App, path: str = "") -> Iterator[tuple[str, App]]:
-    for name in under:
-        if name.startswith("-"):
-            continue
-        command = under[name]
-        if command.default_command is None:
-            yield from commands(command, f"{path}{name} ")
-        else:
-            yield f"{path}{name}", command
-
-
-COMMANDS = dict(commands(app))
 
 
 def code_of(page: Path) -> Iterator[str]:
@@ -108,7 +93,7 @@ def test_the_example_changes_nothing_as_it_is_and_nothing_with_its_defaults(tmp_
     assert filled.domain_options("orders") == bare.domain_options("orders")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL_COMMANDS)
 def test_the_readme_has_a_row_for_each_command(name: str) -> None:
     assert f"daper {name}" in rows(README)
 
@@ -119,11 +104,11 @@ def test_every_command_and_option_in_the_docs_is_there(name: str) -> None:
         if not code.startswith("daper "):
             continue
         words = code.split()[1:]
-        path = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS), None)
+        path = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in ALL_COMMANDS), None)
         if path is None:
             assert words[0] == "--help", f"{code!r} is no command"
             continue
-        known = {name for argument in COMMANDS[path].assemble_argument_collection() for name in argument.names}
+        known = {name for argument in ALL_COMMANDS[path].assemble_argument_collection() for name in argument.names}
         assert {word for word in words if word.startswith("--")} <= known | {"--help"}, code
 
 
@@ -143,7 +128,7 @@ def test_the_readme_has_a_row_for_each_exit_code(code: Exit) -> None:
 
 
 def test_the_concepts_name_every_problem_and_tool_of_the_orders(tmp_path: Path) -> None:
-    orders = load_domains(tmp_path, options=lambda _: {}, only="orders")["orders"]
+    orders = load_domains(tmp_path, options=lambda _: {})["orders"]
 
     assert {*OrderProblem, *orders.tools} <= set(rows(CONCEPTS))
     for name, tool in orders.tools.items():

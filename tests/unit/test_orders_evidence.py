@@ -22,11 +22,6 @@ NASTY = "\x1b[2J\u202e" * 50
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> Shop:
-    return await shipped_shop(tmp_path / "data")
-
-
-@pytest.fixture
 async def mine(tmp_path: Path) -> Shop:
     return await own_shop(tmp_path / "own")
 

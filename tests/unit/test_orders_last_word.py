@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
-from orders_shop import BADGES, EGG, TODAY, Shop, shipped_shop
+from orders_shop import BADGES, EGG, TODAY, Shop
 
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.ledger import LedgerRow
@@ -16,11 +15,6 @@ from daper.domains.orders.store import JsonStore
 from daper.ports import RepairTool, Settleable, ToolCall
 
 NOON = datetime(2025, 6, 28, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> Shop:
-    return await shipped_shop(tmp_path / "data")
 
 
 def row_of(shop: Shop, key: str = "k1") -> LedgerRow | None:

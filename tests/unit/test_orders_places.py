@@ -19,11 +19,6 @@ from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.store import JsonStore
 
 
-@pytest.fixture
-async def shop(tmp_path: Path) -> Shop:
-    return await shipped_shop(tmp_path / "data")
-
-
 def copy_of(shop: Shop, folder: Path) -> Shop:
     shutil.copytree(shop.folder, folder)
     return Shop(domain=open_domain(folder, {}), folder=folder)

@@ -9,18 +9,13 @@ from typing import cast
 
 import pytest
 import simplejson
-from orders_shop import BADGES, EGG, TODAY, Raw, Shop, own_shop, shipped_shop
+from orders_shop import BADGES, EGG, TODAY, Raw, Shop, own_shop
 
 from daper.core.errors import StoreDamaged
 from daper.core.models import Scope
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
 from daper.domains.orders.domain import DEFAULT_APPROVER, open_domain
 from daper.ports import ToolCall, Undoable
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> Shop:
-    return await shipped_shop(tmp_path / "data")
 
 
 async def test_after_the_four_proposed_repairs_the_rules_find_nothing(shop: Shop) -> None:

@@ -2,22 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from orders_shop import BADGES, TODAY, Shop, shipped_shop
+from orders_shop import BADGES, TODAY, Shop
 
 from daper.core.digests import undo_key
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
 from daper.ports import Resettable, Settleable, Undoable
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> Shop:
-    return await shipped_shop(tmp_path / "data")
 
 
 def held(shop: Shop) -> Mapping[str, str | int]:

@@ -13,7 +13,7 @@ from daper.core.messages import RepairRequest
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.service.requests import Silence
-from daper.workflows.repair import WORKFLOW_NAME
+from daper.workflows.names import WORKFLOW_NAME
 from tests.workflow.shop import STICKY, Shop, answer, open_shop
 
 

@@ -100,16 +100,16 @@ class DiagnoseActivities:
         within = replace(proposed, proposals=proposed.proposals[: input.limit])
         # In a thread: a large plan must not keep the worker from its heartbeats.
         actions, blocked = await asyncio.to_thread(_through_guard, domain, input, within, records)
-        scores = [action.confidence_score for action in actions]
+        for_person, left_out = _rest(input, proposed, actions)
         plan = Plan(
             round=input.round,
             actions=actions,
-            overall_confidence_score=min(scores, default=0.0),
+            overall_confidence_score=min((action.confidence_score for action in actions), default=0.0),
             additional_notes=proposed.notes,
             suppressed=input.suppressed,
             blocked=blocked,
-            for_person=_for_person(input, proposed, actions)[: input.limit],
-            left_out=input.left_out + _left_out(input, proposed, actions),
+            for_person=for_person,
+            left_out=input.left_out + left_out,
         )
         return seal(plan, cycle_id=input.cycle.cycle_id)
 
@@ -166,18 +166,17 @@ def _bindable(tool: RepairTool, terms: Terms) -> Bindable:
     )
 
 
-def _left_out(input: PlanInput, proposed: ProposalSet, actions: tuple[ProposedAction, ...]) -> int:
-    """How many findings are over the cap: for those with a proposal, and for those that only a person can mend."""
-    over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
-    return len(over) + max(0, len(_for_person(input, proposed, actions)) - input.limit)
+def _rest(
+    input: PlanInput, proposed: ProposalSet, actions: tuple[ProposedAction, ...]
+) -> tuple[tuple[ForPerson, ...], int]:
+    """The findings that no action answers, or that a person must see to besides, and how many more are over the cap.
 
-
-def _for_person(input: PlanInput, proposed: ProposalSet, actions: tuple[ProposedAction, ...]) -> tuple[ForPerson, ...]:
-    """Every finding that no action answers, or that a person must see to besides; what was found is never lost."""
+    Over the cap are findings with a proposal, and such that only a person can mend; what was found is never lost.
+    """
     answered = {fingerprint for action in actions for fingerprint in action.answers}
     over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
     silent = (answered | over) - proposed.for_person.keys()
-    return tuple(
+    for_person = tuple(
         ForPerson(
             record_id=finding.record_id,
             kind=finding.kind,
@@ -187,3 +186,4 @@ def _for_person(input: PlanInput, proposed: ProposalSet, actions: tuple[Proposed
         for finding in input.findings
         if finding.fingerprint not in silent
     )
+    return for_person[: input.limit], len(over) + max(0, len(for_person) - input.limit)

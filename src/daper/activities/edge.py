@@ -2,9 +2,9 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from temporalio import activity
@@ -41,8 +41,7 @@ async def _heartbeats() -> AsyncGenerator[None]:
         beating.cancel()
 
 
-# The third argument of Coroutine's first two slots is fixed by the language, not by us.
-def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Coroutine[Any, Any, R]]:
+def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Awaitable[R]]:
     """Heartbeat while it runs, and turn our errors into Temporal's.
 
     The type is the class name, and `retryable` decides about another attempt.

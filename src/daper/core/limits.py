@@ -18,9 +18,9 @@ class Exactly(Wire):
 
     def refuses(self, value: JsonValue) -> str | None:
         """Why `value` is outside, or None."""
-        return (
-            None if _same(value, self.value) else f"must be {self.value!r}, which the record says; got {_quoted(value)}"
-        )
+        if _same(value, self.value):
+            return None
+        return f"must be {self.value!r}, which the record says; got {_quoted(value)}"
 
 
 class Between(Wire):

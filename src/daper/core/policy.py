@@ -7,7 +7,7 @@ from pydantic import Field
 from daper.core.base import Wire
 from daper.core.models import Confidence, Decision, Person, Plan, PolicyGrant, ProposedAction, Risk, Verdict
 
-LOW_CONFIDENCE = 0.5  # the seed's threshold: less sure actions are skipped unless a person approves them by name
+LOW_CONFIDENCE = 0.5  # less sure actions are skipped unless a person approves them by name
 
 
 class ApprovalPolicy(Wire):

@@ -29,7 +29,6 @@ _CALLS_A_PERSON = {
 def count(result: RepairResult) -> Counts:
     """The numbers of a result."""
     verified = result.verification.findings if result.verification else ()
-    asked_again = {item for outcome in result.outcomes for item in _asked_again(result.outcomes, outcome)}
     return Counts(
         problems=len(result.findings),
         suppressed=sum(len(plan.suppressed) for plan in result.plans),
@@ -40,7 +39,7 @@ def count(result: RepairResult) -> Counts:
         undone=sum(outcome.status is OutcomeStatus.UNDONE for outcome in result.outcomes),
         for_person=len(left_for_person(result)),
         by_status=dict(
-            Counter(str(outcome.status) for outcome in result.outcomes if outcome.action_id not in asked_again)
+            Counter(str(outcome.status) for outcome in result.outcomes if not _asked_again(result.outcomes, outcome))
         ),
     )
 
@@ -49,13 +48,12 @@ def _with(verified: Iterable[VerifiedFinding], status: VerificationStatus) -> in
     return sum(finding.status is status for finding in verified)
 
 
-def _asked_again(outcomes: tuple[ActionOutcome, ...], outcome: ActionOutcome) -> tuple[str, ...]:
-    """The lapsed action of an earlier round that a later one on the same record stands in for."""
+def _asked_again(outcomes: tuple[ActionOutcome, ...], outcome: ActionOutcome) -> bool:
+    """Whether an action lapsed, and a later one on the same record stands in for it."""
     if outcome.status is not OutcomeStatus.LAPSED:
-        return ()
+        return False
     later = outcomes[outcomes.index(outcome) + 1 :]
-    same = any(other.record_id == outcome.record_id and other.tool == outcome.tool for other in later)
-    return (outcome.action_id,) if same else ()
+    return any(other.record_id == outcome.record_id and other.tool == outcome.tool for other in later)
 
 
 def left_for_person(result: RepairResult) -> tuple[str, ...]:
@@ -99,10 +97,11 @@ def build_report(result: RepairResult) -> Report:
     scores = [action.confidence_score for plan in result.plans for action in plan.actions]
     solved = {VerificationStatus.RESOLVED, VerificationStatus.WAITING_ON_OTHER}
     share = sum(finding.status in solved for finding in verified) / len(verified) if verified else 0.0
+    left = left_for_person(result)
     return Report(
         summary=summarize(result),
-        records=_records(result),
-        left_for_person=left_for_person(result),
+        records=_records(result, left),
+        left_for_person=left,
         repairs_sufficient_confidence_score=round(share * min(scores, default=1.0), 4) if verified else 0.0,
     )
 
@@ -142,9 +141,8 @@ def _did(result: RepairResult, counts: Counts) -> str:
     return "; ".join(parts) + "." + tail
 
 
-def _records(result: RepairResult) -> tuple[RecordReport, ...]:
+def _records(result: RepairResult, left: tuple[str, ...]) -> tuple[RecordReport, ...]:
     after = {head.record_id: head for head in (result.verification.heads if result.verification else ())}
-    left = left_for_person(result)
     verified = result.verification.findings if result.verification else ()
     waiting = [item for item in verified if item.status is VerificationStatus.WAITING_ON_OTHER]
     return tuple(

@@ -11,18 +11,14 @@ from daper.ports import Domain
 GROUP = "daper.domains"
 
 
-def load_domains(
-    data: Path, *, options: Callable[[str], Mapping[str, str]], only: str | None = None
-) -> dict[str, Domain]:
-    """Every installed domain by name (or only one), each with its own folder under `data`. Opens no file.
+def load_domains(data: Path, *, options: Callable[[str], Mapping[str, str]]) -> dict[str, Domain]:
+    """Every installed domain by name, each with its own folder under `data`. Opens no file.
 
-    Raises SettingError for a domain that is not installed or cannot be loaded.
+    Raises SettingError for a domain that cannot be loaded.
     """
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if only is not None and only not in found:
-        raise SettingError(f"there is no domain {only!r}; installed: {', '.join(sorted(found)) or 'none'}")
     domains: dict[str, Domain] = {}
-    for name in [only] if only is not None else sorted(found):
+    for name in sorted(found):
         try:
             open_domain: Callable[[Path, Mapping[str, str]], Domain] = found[name].load()
         except (ImportError, AttributeError) as error:

@@ -24,22 +24,23 @@ class RecordList(Wire):
     total: int
 
 
+def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
+    """The domain by that name. Raises NotFound."""
+    domain = domains.get(name)
+    if domain is None:
+        raise NotFound(f"there is no domain {name!r}; installed: {', '.join(sorted(domains)) or 'none'}")
+    return domain
+
+
 class RecordsService:
     """The records of the domains on this machine."""
 
     def __init__(self, *, domains: Mapping[str, Domain]) -> None:
         self._domains = domains
 
-    def domain(self, name: str) -> Domain:
-        """The domain by that name. Raises NotFound."""
-        domain = self._domains.get(name)
-        if domain is None:
-            raise NotFound(f"there is no domain {name!r}; installed: {', '.join(sorted(self._domains))}")
-        return domain
-
     async def list(self, name: str, scope: Scope, *, now: datetime, first: int = 0, most: int = 50) -> RecordList:
         """Records in scope with their problems, `most` of them from number `first` on; `total` counts all."""
-        domain = self.domain(name)
+        domain = find_domain(self._domains, name)
         store = await domain.store()
         lines: list[RecordLine] = []
         total, page = 0, None
@@ -57,7 +58,7 @@ class RecordsService:
 
     async def show(self, name: str, record_id: str, *, now: datetime) -> tuple[RecordLine, dict[str, object]]:
         """One record in full, with its problems. Raises NotFound."""
-        domain = self.domain(name)
+        domain = find_domain(self._domains, name)
         store = await domain.store()
         records = await domain.context([record_id])
         for record in records:
@@ -69,21 +70,21 @@ class RecordsService:
 
     async def reset(self, name: str) -> StoreInfo:
         """Restore the shipped data; the ledger of effects is kept. Raises UserError where the domain has none."""
-        domain = self.domain(name)
+        domain = find_domain(self._domains, name)
         if not isinstance(domain, Resettable):
             raise UserError(f"domain {name!r} ships no data to restore")
         return await domain.reset()
 
     async def recover(self, name: str, *, keep_edited: bool) -> str:
         """One of the two ways out of a refused change; says what was done. Raises UserError where there is none."""
-        domain = self.domain(name)
+        domain = find_domain(self._domains, name)
         if not isinstance(domain, Recoverable):
             raise UserError(f"domain {name!r} has no interrupted changes to recover from")
         return await domain.recover(keep_edited=keep_edited)
 
     async def adopt(self, name: str) -> StoreInfo:
         """Give a copied store an id of its own. Raises UserError where stores have none."""
-        domain = self.domain(name)
+        domain = find_domain(self._domains, name)
         if not isinstance(domain, Adoptable):
             raise UserError(f"domain {name!r} has no stores that can be copied")
         return await domain.adopt()

@@ -19,14 +19,15 @@ from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
+from daper.service.records import find_domain
 from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
 from daper.service.translate import RepairOver, temporal_errors
 from daper.service.watching import Watches
+from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, USER_ATTRIBUTE, USER_MEMO, WORKFLOW_NAME
 from daper.workflows.queues import activity_queue
-from daper.workflows.repair import PHASE_ATTRIBUTE, PHASE_MEMO, USER_ATTRIBUTE, WORKFLOW_NAME, RepairAgentWorkflow
+from daper.workflows.repair import RepairAgentWorkflow
 
 ANSWER_WITHIN = timedelta(seconds=3)
-USER_MEMO = "daper_user"
 _ASKED_BEFORE_GIVING_UP = 3
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
@@ -47,10 +48,7 @@ class RepairService:
 
     async def start(self, order: StartRepair) -> Started:
         """Start a repair on the local store of its domain. Raises NotFound for an unknown domain."""
-        domain = self._domains.get(order.domain)
-        if domain is None:
-            raise NotFound(f"there is no domain {order.domain!r}; installed: {', '.join(sorted(self._domains))}")
-        store = await domain.store()
+        store = await find_domain(self._domains, order.domain).store()
         repair_id = make_repair_id(order.requested_by.name, new_id())
         request = RepairRequest(
             store_id=store.store_id,

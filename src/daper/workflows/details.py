@@ -20,7 +20,7 @@ def details(phase: Phase, plan: Plan | None, message: str) -> str:
     if plan and plan.actions:
         lines += [
             "",
-            "| action | record | tool | arguments | confidence | risk | if it does not help |",
+            _HEADINGS,
             "|---|---|---|---|---|---|---|",
         ]
         lines += [_row(plan, place) for place in range(min(len(plan.actions), SHOWN_ACTIONS))]

@@ -6,14 +6,12 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.decisions import record, refuse_decision, refuse_identity
     from daper.core.errors import DaperError, DecisionRefused
     from daper.core.messages import (
-        MOST_ROUNDS,
         AnalyzeInput,
         AnalyzeResult,
         Applied,
@@ -33,13 +31,10 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.views import RepairView
     from daper.workflows.details import details
     from daper.workflows.execution import Execution, why
+    from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
 
-WORKFLOW_NAME = "RepairAgentWorkflow"
-PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperPhase")
-USER_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperUser")
-PHASE_MEMO = "daper_phase"
 VERIFIED_AT_ONCE = 50
 
 T = TypeVar("T")
@@ -130,14 +125,14 @@ class RepairAgentWorkflow:
         while suspects:
             plan = await self._plan(await self._analyze(suspects, asked_again), asked_again)
             if not plan.actions or self._request.dry_run:
-                return self._ending_without_actions(plan)
+                return self._state.ending_without_actions(plan)
             recorded = await self._ask(plan)
             if recorded is None:
                 return Phase.APPROVAL_EXPIRED
             await self._execute(plan, recorded)
             if not recorded.will_run:
                 return Phase.REJECTED if _all_rejected(recorded) else Phase.REPORT_COMPLETED
-            suspects, asked_again = self._lapsed(plan)
+            suspects, asked_again = self._state.to_ask_again(plan)
         return Phase.REPORT_COMPLETED if self._state.plans else Phase.NO_REPAIR_NEEDED
 
     async def _open(self) -> None:
@@ -190,14 +185,6 @@ class RepairAgentWorkflow:
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)
         return plan
-
-    def _ending_without_actions(self, plan: Plan) -> Phase:
-        something = bool(plan.actions or plan.for_person or plan.blocked)
-        if self._state.outcomes:
-            return Phase.REPORT_COMPLETED
-        if self._request.dry_run and something:
-            return Phase.PLAN_ONLY
-        return Phase.REPORT_COMPLETED if something else Phase.NO_REPAIR_NEEDED
 
     async def _ask(self, plan: Plan) -> RecordedDecision | None:
         """The answer to the plan, or None: silence is an outcome."""
@@ -265,12 +252,6 @@ class RepairAgentWorkflow:
         for first in range(0, len(applied), VERIFIED_AT_ONCE):
             given = self._state.to_verify(applied[first : first + VERIFIED_AT_ONCE])
             self._state.note_verification(await self._unless_stopped(self._steps.verify(given)))
-
-    def _lapsed(self, plan: Plan) -> tuple[tuple[str, ...], frozenset[str]]:
-        """The records, and the problems, of what was approved but did not begin in time: they are asked about again."""
-        if len(self._state.plans) >= MOST_ROUNDS:
-            return (), frozenset()
-        return self._state.lapsed(plan)
 
     async def _publish(self, ending: Phase) -> None:
         """Write down what happened. A report that cannot be written does not change what did."""

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from daper.core.decisions import who
-from daper.core.messages import AnalyzeResult, Applied, ConcludeInput, CycleRef, RepairRequest, VerifyInput
+from daper.core.messages import (
+    MOST_ROUNDS,
+    AnalyzeResult,
+    Applied,
+    ConcludeInput,
+    CycleRef,
+    RepairRequest,
+    VerifyInput,
+)
 from daper.core.models import Detection, Finding, Person, Plan, RecordedDecision, RecordHead, StoreInfo
 from daper.core.outcomes import (
     ActionOutcome,
@@ -88,8 +96,22 @@ class CycleState:
             return "a person has decided on this repair before"
         return self.request.policy.refuses_grant(plan)
 
-    def lapsed(self, plan: Plan) -> tuple[tuple[str, ...], frozenset[str]]:
-        """The records of approved actions that lapsed, and the problems that these, or those behind them, answer."""
+    def ending_without_actions(self, plan: Plan) -> Phase:
+        """How a cycle ends of whose plan nothing is to run."""
+        something = bool(plan.actions or plan.for_person or plan.blocked)
+        if self.outcomes:
+            return Phase.REPORT_COMPLETED
+        if self.request.dry_run and something:
+            return Phase.PLAN_ONLY
+        return Phase.REPORT_COMPLETED if something else Phase.NO_REPAIR_NEEDED
+
+    def to_ask_again(self, plan: Plan) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The records of approved actions that lapsed, and the problems that these, or those behind them, answer.
+
+        None after the last round that a cycle has.
+        """
+        if len(self.plans) >= MOST_ROUNDS:
+            return (), frozenset()
         approved = self.decision.will_run if self.decision else {}
         mine = [(action, self.outcomes[action.id].status) for action in plan.actions if action.id in approved]
         records = {action.bound.record_id for action, status in mine if status is OutcomeStatus.LAPSED}

@@ -24,7 +24,7 @@ class ZlibCodec(PayloadCodec):
         return [_packed(payload) if len(payload.data) > _LARGE else payload for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Unpack what `encode` compressed. Raises ValueError for what was never packed by it."""
+        """Unpack what `encode` compressed. Raises ValueError for what is damaged or too large."""
         return [
             _unpacked(payload) if payload.metadata.get("encoding") == _ENCODING else payload for payload in payloads
         ]
@@ -35,8 +35,6 @@ def _packed(payload: Payload) -> Payload:
 
 
 def _unpacked(payload: Payload) -> Payload:
-    if payload.metadata.get("encoding") != _ENCODING:
-        return payload
     unpacking = zlib.decompressobj()
     try:
         data = unpacking.decompress(payload.data, _LARGEST)

@@ -15,11 +15,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daper.adapters.temporal.codec import data_converter
 from daper.core.errors import DaperError, SettingError, Unreachable
+from daper.workflows.names import PHASE_ATTRIBUTE, USER_ATTRIBUTE
 
-SEARCH_ATTRIBUTES: Final = ("DaperPhase", "DaperUser")
+SEARCH_ATTRIBUTES: Final = (PHASE_ATTRIBUTE.name, USER_ATTRIBUTE.name)
 
 _WAYS_OUT: Final = "run `daper demo`, or `temporal server start-dev`, or set TEMPORAL_ADDRESS"
 _REFUSED: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
+_CREDENTIALS_REFUSED: Final = "it refused the credentials; look at TEMPORAL_API_KEY and TEMPORAL_TLS_CLIENT_*"
 # What the SDK's text says, and what it means; its own words are long and may quote what was sent.
 _MEANINGS: Final = (
     ("dns error", "its name cannot be resolved"),
@@ -35,7 +37,7 @@ _WRONG: Final = (
     ("both client cert and private key", "TEMPORAL_TLS_CLIENT_CERT_* and TEMPORAL_TLS_CLIENT_KEY_* go together"),
     ("invalid headers", "a header cannot be sent; look at TEMPORAL_API_KEY and TEMPORAL_GRPC_META_*"),
     ("invalid target url", "the address is no host:port"),
-    ("unauthenticated", "it refused the credentials; look at TEMPORAL_API_KEY and TEMPORAL_TLS_CLIENT_*"),
+    ("unauthenticated", _CREDENTIALS_REFUSED),
     ("permissiondenied", "it refused the credentials; look at TEMPORAL_API_KEY and TEMPORAL_NAMESPACE"),
 )
 
@@ -162,5 +164,5 @@ def _not_served(where: str, error: RPCError) -> DaperError:
             "`temporal operator namespace create`"
         )
     if error.status in _REFUSED:
-        return SettingError(f"{where}: {_WRONG[-2][1]}")
+        return SettingError(f"{where}: {_CREDENTIALS_REFUSED}")
     return Unreachable(f"{where} does not answer ({error.status.name}); {_WAYS_OUT}")

@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import cast
 
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
+from daper.domains.orders.fields import cents
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.world import ORDERS_FILE, Raw, parse, raw_orders
-
-_CENT = Decimal("0.01")
 
 
 def stamp(moment: datetime) -> str:
@@ -72,7 +71,7 @@ def summarize(documents: Mapping[str, Raw]) -> None:
     orders = raw_orders(documents)
     revenue = sum((_total(raw) for raw in orders), Decimal(0))
     by_status = Counter(str(raw.get("status", "")) for raw in orders)
-    average = (revenue / len(orders)).quantize(_CENT, ROUND_HALF_UP) if orders else Decimal(0)
+    average = cents(revenue / len(orders)) if orders else Decimal(0)
     figures: Raw = {
         "total_orders": len(orders),
         "total_revenue": revenue,

@@ -57,7 +57,7 @@ class DocumentFiles:
         """One document, fresh. Raises StoreDamaged."""
         return jsontext.parse(text, path=self._folder / self.files[name])
 
-    def changes(self, documents: Mapping[str, Mapping[str, object]], texts: Mapping[str, bytes]) -> list[Replacement]:
+    def changes(self, documents: Documents, texts: Mapping[str, bytes]) -> list[Replacement]:
         """The files whose content is another than in `texts`. A layout that a person gave a file is no change."""
         changed: list[Replacement] = []
         for name, text in texts.items():

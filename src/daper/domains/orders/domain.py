@@ -9,12 +9,14 @@ from pathlib import Path
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.domains.orders import proposals, rules, shipped, terms
+from daper.domains.orders.documents import Documents
 from daper.domains.orders.ledger import Message
 from daper.domains.orders.models import Order
 from daper.domains.orders.restocking import OrderInventory
 from daper.domains.orders.statuses import CLOSED, normal
-from daper.domains.orders.store import Documents, JsonStore
+from daper.domains.orders.store import JsonStore
 from daper.domains.orders.tools import HoldOrder, RequestApproval, RequestPaymentUpdate
+from daper.domains.orders.wording import shown
 from daper.domains.orders.world import Raw, Worlds, check, is_order, parse, raw_orders, records_for
 from daper.ports import ProposalSet, Record, RecordPage, RepairTool, Terms
 
@@ -85,9 +87,7 @@ class OrdersDomain:
         if not is_order(record):
             return None
         order = parse(Order, record.data, place=f"record {record.ref!r}, ")
-        return RecordHead(
-            record_id=record.record_id, title=rules.shown(order.customer_name), status=rules.shown(order.status)
-        )
+        return RecordHead(record_id=record.record_id, title=shown(order.customer_name), status=shown(order.status))
 
     def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
         """What the rules find wrong with these orders."""
@@ -153,9 +153,9 @@ class OrdersDomain:
             raise UserError(f"there is no page {page!r}; ask for the first one, and then for the next that it names")
         start, documents = int(page or 0), self._read()
         orders = _in_scope(documents, scope)
-        shown = orders[start : start + PAGE]
+        part = orders[start : start + PAGE]
         after = start + PAGE
-        return RecordPage(records=records_for(documents, shown), next_page=str(after) if after < len(orders) else None)
+        return RecordPage(records=records_for(documents, part), next_page=str(after) if after < len(orders) else None)
 
     def _context(self, record_ids: frozenset[str]) -> tuple[Record, ...]:
         documents = self._read()

@@ -1,13 +1,19 @@
 """The kinds of value that a row holds: amounts, whole numbers, texts and moments, each strict where it matters."""
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 LONGEST_ID = 200  # ids and statuses are quoted in plans, evidence and reports
+_CENT = Decimal("0.01")
 _TOO_MUCH = Decimal(10) ** 12  # sums and products of what is below it stay exact to the cent
+
+
+def cents(amount: Decimal) -> Decimal:
+    """An amount rounded to the cent."""
+    return amount.quantize(_CENT, ROUND_HALF_UP)
 
 
 def _amount(value: object) -> Decimal:

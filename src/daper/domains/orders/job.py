@@ -7,10 +7,11 @@ from pathlib import Path
 from daper.core.errors import NotFound
 from daper.core.outcomes import Effect
 from daper.domains.orders import jsontext
+from daper.domains.orders.documents import Documents
 from daper.domains.orders.ledger import LedgerRow, Message
 from daper.domains.orders.models import Order
-from daper.domains.orders.rules import shown
-from daper.domains.orders.world import Raw, World, current_version, find, raw_stock, records_for, world_of
+from daper.domains.orders.wording import shown
+from daper.domains.orders.world import Raw, World, current_version, find_stock, records_for, world_of
 from daper.ports import ToolCall
 
 
@@ -33,7 +34,7 @@ class Job:
 
     def stock_row(self, item_id: str) -> Raw:
         """The raw inventory row. Raises NotFound when it is gone."""
-        row = find(raw_stock(self.documents), "item_id", item_id)
+        row = find_stock(self.documents, item_id)
         if row is None:
             raise NotFound(f"item {item_id!r} is no longer in the inventory; nothing was changed")
         return row
@@ -80,9 +81,7 @@ def originals_of(row: LedgerRow, effect: Effect) -> Raw:
     return jsontext.parse(row.originals.encode(), path=Path(f"ledger/{row.key}.json"))
 
 
-def outdated(
-    versions: Mapping[str, str], documents: Mapping[str, Mapping[str, object]], *, since: str
-) -> tuple[str, ...]:
+def outdated(versions: Mapping[str, str], documents: Documents, *, since: str) -> tuple[str, ...]:
     """The refs that are gone or have another version now, each in a sentence."""
     found: list[str] = []
     for ref, version in versions.items():

@@ -9,8 +9,9 @@ from daper.core.models import Finding, Proposal
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items, unapproved_items
-from daper.domains.orders.rules import restock_fingerprint, said, shown
-from daper.domains.orders.terms import REQUEST_LENGTH, field, obstacle, quantity_bounds
+from daper.domains.orders.rules import restock_fingerprint
+from daper.domains.orders.terms import REQUEST_LENGTH, obstacle, quantity_bounds
+from daper.domains.orders.wording import field, said, shown
 from daper.domains.orders.world import World
 from daper.ports import ProposalSet
 

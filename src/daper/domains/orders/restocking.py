@@ -10,10 +10,10 @@ from daper.domains.orders.counterparty import can_complete, supplier_delivers
 from daper.domains.orders.fields import LONGEST_ID
 from daper.domains.orders.job import Job
 from daper.domains.orders.models import Order, Restock
-from daper.domains.orders.rules import shown
 from daper.domains.orders.statuses import OrderStatus
-from daper.domains.orders.terms import field
+from daper.domains.orders.transaction import word
 from daper.domains.orders.undoing import UndoableOrderTool
+from daper.domains.orders.wording import field, shown
 from daper.domains.orders.world import order_ref, stock_ref
 from daper.ports import ToolCall
 
@@ -95,13 +95,13 @@ class OrderInventory(UndoableOrderTool):
         status = f"status {shown(order.status)}"
         restock = _restock_of(order, call)
         if restock is None:
-            return _word(Holding.NO, f"no restock of {quantity} x {item} of this repair; {status}")
+            return word(Holding.NO, f"no restock of {quantity} x {item} of this repair; {status}")
         if restock.on_order and not order.closed:
-            return _word(Holding.WAITING, f"{quantity} x {item} is ordered and not yet delivered")
+            return word(Holding.WAITING, f"{quantity} x {item} is ordered and not yet delivered")
         if restock.delivered and restock.quantity == quantity:
-            return _word(Holding.YES, f"{quantity} x {item} was delivered; {status}")
+            return word(Holding.YES, f"{quantity} x {item} was delivered; {status}")
         what = f"{restock.quantity} x {item} is {shown(restock.state)}, {quantity} were ordered"
-        return _word(Holding.UNKNOWN, f"{what}; {status}")
+        return word(Holding.UNKNOWN, f"{what}; {status}")
 
 
 def _restock_of(order: Order, call: ToolCall) -> Restock | None:
@@ -111,7 +111,3 @@ def _restock_of(order: Order, call: ToolCall) -> Restock | None:
     by_key = (restock for restock in found if restock.key == call.key)
     by_amount = (restock for restock in found if not restock.key and restock.quantity == quantity)
     return next(by_key, None) or next(by_amount, None)
-
-
-def _word(holding: Holding, evidence: str) -> Postcondition:
-    return Postcondition(holding=holding, evidence=evidence)

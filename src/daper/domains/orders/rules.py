@@ -2,21 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from pydantic import JsonValue
 
 from daper.core.models import Finding
-from daper.core.text import visible
+from daper.domains.orders.fields import cents
 from daper.domains.orders.models import Line, Order
 from daper.domains.orders.needs import OrderProblem, prohibited, short_items, unapproved_items
 from daper.domains.orders.statuses import IN_PROGRESS, PAYMENT_DENIED, PAYMENT_PENDING
+from daper.domains.orders.wording import money, shown
 from daper.domains.orders.world import World
 
 DOMAIN = "orders"
 STUCK_AFTER = timedelta(days=14)
-_NOTE = 40  # room for "… (n more characters)"
-_CENT = Decimal("0.01")
 
 
 def detect(world: World, today: datetime) -> tuple[Finding, ...]:
@@ -32,23 +31,6 @@ def judge(order: Order, world: World, today: datetime) -> tuple[Finding, ...]:
         return tuple(_totals(order))
     found = (*_payment(order), *_stock(order, world), *_items(order, world), *_totals(order))
     return found or tuple(_stuck(order, today))
-
-
-def shown(text: object, *, longest: int = 80) -> str:
-    """Text from a record, made safe and short for a sentence of ours: `longest`, and what says how much is missing."""
-    once = visible(text, longest=longest)
-    # What is hidden takes more room once it shows.
-    return once if len(once) <= longest + _NOTE else visible(once, longest=longest)
-
-
-def said(line: str) -> str:
-    """A whole sentence with record text in it, as evidence or a reason: visible, and at most 300 characters."""
-    return shown(line, longest=300 - _NOTE)
-
-
-def money(amount: Decimal) -> str:
-    """An amount to the cent."""
-    return f"{amount.quantize(_CENT, ROUND_HALF_UP):f}"
 
 
 def restock_fingerprint(order: Order, item_id: str) -> str:
@@ -124,15 +106,11 @@ def _about_items(order: Order, world: World, kind: OrderProblem, items: Sequence
     return _finding(order, kind, f"{what}: {listed}.", {"items": _quantities(order, items)}, evidence)
 
 
-def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(_CENT, ROUND_HALF_UP)
-
-
 def _line_gap(index: int, line: Line) -> Iterator[str]:
     if line.unit_price is None or line.total_price is None:
         return
-    right = _cents(line.unit_price * line.quantity)
-    if right != _cents(line.total_price):
+    right = cents(line.unit_price * line.quantity)
+    if right != cents(line.total_price):
         yield f"line {index}: {line.quantity} x {line.unit_price} is {right}, not {line.total_price}"
 
 
@@ -141,12 +119,12 @@ def _gaps(order: Order) -> Iterator[str]:
         yield from _line_gap(index, line)
     lines = [line.total_price for line in order.items if line.total_price is not None]
     if order.subtotal is not None and order.items and len(lines) == len(order.items):
-        right = _cents(sum(lines, Decimal(0)))
-        if right != _cents(order.subtotal):
+        right = cents(sum(lines, Decimal(0)))
+        if right != cents(order.subtotal):
             yield f"the lines add up to {right}, not to the subtotal {order.subtotal}"
     if order.subtotal is not None and order.total is not None:
-        right = _cents(order.subtotal + (order.tax or 0) + (order.shipping or 0))
-        if right != _cents(order.total):
+        right = cents(order.subtotal + (order.tax or 0) + (order.shipping or 0))
+        if right != cents(order.total):
             yield f"subtotal, tax and shipping add up to {right}, not to the total {order.total}"
 
 

@@ -11,18 +11,13 @@ from daper.core.models import Change, Proposal
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.needs import hold_reasons, short_items, unapproved_items
-from daper.domains.orders.rules import shown
 from daper.domains.orders.statuses import PAYMENT_DENIED, PAYMENT_PENDING, OrderStatus
+from daper.domains.orders.wording import field, shown
 from daper.domains.orders.world import World, order_ref, stock_ref
 from daper.ports import Terms
 
 REQUEST_LENGTH = 500
 _TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
-
-
-def field(text: str, *, longest: int = 200) -> str:
-    """A record field as an argument: one line, nothing hidden, capped."""
-    return shown(text, longest=longest)
 
 
 def quantity_bounds(order: Order, row: StockRow) -> tuple[int, int]:

@@ -2,24 +2,16 @@
 
 from daper.core.models import Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
-from daper.domains.orders.arguments import (
-    HoldOrderArgs,
-    RequestApprovalArgs,
-    RequestPaymentUpdateArgs,
-    ToolName,
-)
+from daper.domains.orders.arguments import HoldOrderArgs, RequestApprovalArgs, RequestPaymentUpdateArgs, ToolName
 from daper.domains.orders.changes import forget_statuses, set_status, stamp
-from daper.domains.orders.counterparty import (
-    customer_acknowledges,
-    ministry_approves,
-)
+from daper.domains.orders.counterparty import customer_acknowledges, ministry_approves
 from daper.domains.orders.job import Job
 from daper.domains.orders.models import Order
-from daper.domains.orders.rules import shown
 from daper.domains.orders.statuses import PAID, OrderStatus
-from daper.domains.orders.terms import REQUEST_LENGTH, field
-from daper.domains.orders.transaction import OrderTool
+from daper.domains.orders.terms import REQUEST_LENGTH
+from daper.domains.orders.transaction import OrderTool, word
 from daper.domains.orders.undoing import UndoableOrderTool
+from daper.domains.orders.wording import field, shown
 from daper.domains.orders.world import order_ref
 from daper.ports import ToolCall
 
@@ -52,15 +44,15 @@ class RequestApproval(OrderTool):
         """An approval by whom we asked is recorded, or still awaited; another, or only a status, is for a person."""
         asked, status = str(call.arguments["approver"]), f"status {shown(order.status)}"
         if order.approval is not None and order.approval.approver == asked:
-            return _word(Holding.YES, f"approved by {shown(asked)}; {status}")
+            return word(Holding.YES, f"approved by {shown(asked)}; {status}")
         if order.approved:
             who = shown(order.approval.approver or "nobody named") if order.approval else "its status alone"
-            return _word(Holding.UNKNOWN, f"approved, says {who}; no approval by {shown(asked)} is recorded; {status}")
+            return word(Holding.UNKNOWN, f"approved, says {who}; no approval by {shown(asked)} is recorded; {status}")
         if order.approval_asked and not order.closed:
-            return _word(Holding.WAITING, "the approver has been asked and has not answered")
+            return word(Holding.WAITING, "the approver has been asked and has not answered")
         if order.approval_asked:
-            return _word(Holding.UNKNOWN, f"asked, and the order was closed without an approval; {status}")
-        return _word(Holding.NO, f"no approval and no request; {status}")
+            return word(Holding.UNKNOWN, f"asked, and the order was closed without an approval; {status}")
+        return word(Holding.NO, f"no approval and no request; {status}")
 
 
 class RequestPaymentUpdate(OrderTool):
@@ -91,12 +83,12 @@ class RequestPaymentUpdate(OrderTool):
         """Asked is not paid, and neither is whatever else became of the order: only its status can say so."""
         status = f"status {shown(order.status)}"
         if order.payment_asked:
-            return _word(Holding.WAITING, "the customer has been asked and has not paid yet")
+            return word(Holding.WAITING, "the customer has been asked and has not paid yet")
         if order.unpaid:
-            return _word(Holding.NO, f"{status}: not paid, and not asked")
+            return word(Holding.NO, f"{status}: not paid, and not asked")
         if order.state in PAID:
-            return _word(Holding.YES, f"the payment has come in: {status}")
-        return _word(Holding.UNKNOWN, f"{status} does not say whether the payment came in")
+            return word(Holding.YES, f"the payment has come in: {status}")
+        return word(Holding.UNKNOWN, f"{status} does not say whether the payment came in")
 
 
 class HoldOrder(UndoableOrderTool):
@@ -122,11 +114,7 @@ class HoldOrder(UndoableOrderTool):
     def judge(self, order: Order, call: ToolCall) -> Postcondition:
         """On hold is not repaired: it is a person's turn."""
         if order.parked:
-            return _word(Holding.WAITING, "on hold; a person has to decide what becomes of it")
+            return word(Holding.WAITING, "on hold; a person has to decide what becomes of it")
         if order.closed:
-            return _word(Holding.UNKNOWN, f"somebody closed the order: status {shown(order.status)}")
-        return _word(Holding.NO, f"not on hold: status {shown(order.status)}")
-
-
-def _word(holding: Holding, evidence: str) -> Postcondition:
-    return Postcondition(holding=holding, evidence=evidence)
+            return word(Holding.UNKNOWN, f"somebody closed the order: status {shown(order.status)}")
+        return word(Holding.NO, f"not on hold: status {shown(order.status)}")

@@ -15,21 +15,15 @@ from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.changes import summarize
 from daper.domains.orders.counterparty import SIMULATED
+from daper.domains.orders.drafts import StoreChange
 from daper.domains.orders.fields import LONGEST_ID
 from daper.domains.orders.job import Job, originals_text, outdated
 from daper.domains.orders.ledger import LedgerRow
 from daper.domains.orders.models import Order
-from daper.domains.orders.rules import said, shown
-from daper.domains.orders.store import JsonStore, StoreChange
+from daper.domains.orders.store import JsonStore
 from daper.domains.orders.terms import limits, obstacle
-from daper.domains.orders.world import (
-    World,
-    current_version,
-    find,
-    raw_orders,
-    records_for,
-    world_of,
-)
+from daper.domains.orders.wording import said, shown
+from daper.domains.orders.world import World, current_version, find_order, records_for, world_of
 from daper.ports import ToolCall
 
 SETTLED = "settled as not applied"
@@ -113,7 +107,7 @@ class OrderTool(ABC):
         """The job, or why there is none: a record that is gone or changed, or terms that it does not meet."""
         if changed := outdated(call.expected, change.documents, since="the plan read it"):
             return Effect(status=OutcomeStatus.STALE, evidence=changed)
-        raw = find(raw_orders(change.documents), "order_id", call.record_id)
+        raw = find_order(change.documents, call.record_id)
         if raw is None:
             return _no(
                 OutcomeStatus.FAILED, f"there is no order {shown(call.record_id)!r} in the store; nothing was changed"
@@ -178,11 +172,11 @@ class OrderTool(ABC):
 
     def _holds(self, call: ToolCall) -> Postcondition:
         documents = self.store().read()
-        raw = find(raw_orders(documents), "order_id", call.record_id)
+        raw = find_order(documents, call.record_id)
         if raw is None:
-            return Postcondition(holding=Holding.NO, evidence=f"there is no order {shown(call.record_id)!r} any more")
-        word = self.judge(world_of(records_for(documents, [raw])).orders[call.record_id], call)
-        return word.model_copy(update={"evidence": said(word.evidence)})
+            return word(Holding.NO, f"there is no order {shown(call.record_id)!r} any more")
+        found = self.judge(world_of(records_for(documents, [raw])).orders[call.record_id], call)
+        return found.model_copy(update={"evidence": said(found.evidence)})
 
 
 def replayed(row: LedgerRow) -> Effect:
@@ -190,6 +184,11 @@ def replayed(row: LedgerRow) -> Effect:
     if row.kind != "effect":
         return row.effect
     return row.effect.model_copy(update={"status": OutcomeStatus.ALREADY_APPLIED})
+
+
+def word(holding: Holding, evidence: str) -> Postcondition:
+    """What a tool says of its own effect."""
+    return Postcondition(holding=holding, evidence=evidence)
 
 
 def _no(status: OutcomeStatus, why: str) -> Effect:

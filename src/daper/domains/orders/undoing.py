@@ -6,9 +6,8 @@ from abc import abstractmethod
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.job import Job, originals_of, outdated
-from daper.domains.orders.store import StoreChange
 from daper.domains.orders.transaction import OrderTool
-from daper.domains.orders.world import Raw, raw_orders, records_for, world_of
+from daper.domains.orders.world import find_order, records_for, world_of
 from daper.ports import ToolCall
 
 
@@ -37,9 +36,11 @@ class UndoableOrderTool(OrderTool):
                 return _blocked("the effect is not the one that the ledger recorded")
             if why := outdated(effect.wrote, change.documents, since="the repair wrote it"):
                 return _blocked(*why)
-            world = world_of(records_for(change.documents, raw := _named(change, call.record_id)))
-            order = world.orders[call.record_id]
-            job = Job(call=call, documents=change.documents, raw=raw[0], order=order, simulated=simulated)
+            raw = find_order(change.documents, call.record_id)
+            if raw is None:
+                return _blocked("the order is gone, and the ledger does not say that the effect wrote it")
+            order = world_of(records_for(change.documents, [raw])).orders[call.record_id]
+            job = Job(call=call, documents=change.documents, raw=raw, order=order, simulated=simulated)
             job.wrote = list(effect.wrote)
             job.originals = originals_of(done, effect)
             before = self.figures(job)
@@ -51,7 +52,3 @@ class UndoableOrderTool(OrderTool):
 
 def _blocked(*why: str) -> Effect:
     return Effect(status=OutcomeStatus.UNDO_BLOCKED, evidence=why)
-
-
-def _named(change: StoreChange, order_id: str) -> list[Raw]:
-    return [raw for raw in raw_orders(change.documents) if raw.get("order_id") == order_id]

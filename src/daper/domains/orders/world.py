@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
+from daper.domains.orders.documents import Documents
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.store import version_of
 from daper.ports import Record
@@ -17,7 +18,6 @@ STOCK_FILE = "inventory.json"
 _ORDERS = "orders"
 _STOCK = "inventory"
 
-Document = Mapping[str, object]
 Raw = dict[str, object]
 RowT = TypeVar("RowT", bound=BaseModel)
 
@@ -84,39 +84,44 @@ class Worlds:
         return world
 
 
-def raw_orders(documents: Mapping[str, Document]) -> list[Raw]:
+def raw_orders(documents: Documents) -> list[Raw]:
     """The order rows themselves, to be changed in place. Raises StoreDamaged if the file has no list of objects."""
     return _rows(documents, ORDERS_FILE, _ORDERS)
 
 
-def raw_stock(documents: Mapping[str, Document]) -> list[Raw]:
+def raw_stock(documents: Documents) -> list[Raw]:
     """The inventory rows themselves, to be changed in place. Raises StoreDamaged if the file has no list of objects."""
     return _rows(documents, STOCK_FILE, _STOCK)
 
 
-def check(documents: Mapping[str, Document]) -> None:
+def check(documents: Documents) -> None:
     """Raises StoreDamaged for the first row that cannot be parsed, or whose id is there twice."""
     _check(raw_orders(documents), Order, file=ORDERS_FILE, name=_ORDERS, key="order_id")
     _check(raw_stock(documents), StockRow, file=STOCK_FILE, name=_STOCK, key="item_id")
 
 
-def find(rows: Iterable[Raw], key: str, value: str) -> Raw | None:
-    """The row whose `key` is `value`, or None."""
-    return next((row for row in rows if row.get(key) == value), None)
+def find_order(documents: Documents, order_id: str) -> Raw | None:
+    """The row of an order itself, to be changed in place, or None. Raises StoreDamaged like `raw_orders`."""
+    return next((row for row in raw_orders(documents) if row.get("order_id") == order_id), None)
 
 
-def current_version(documents: Mapping[str, Document], ref: str) -> str | None:
+def find_stock(documents: Documents, item_id: str) -> Raw | None:
+    """The inventory row of an item itself, to be changed in place, or None. Raises StoreDamaged like `raw_stock`."""
+    return next((row for row in raw_stock(documents) if row.get("item_id") == item_id), None)
+
+
+def current_version(documents: Documents, ref: str) -> str | None:
     """The version that a ref has now, or None if there is no such record."""
     kind, _, name = ref.partition("/")
     row = None
     if kind == _ORDERS:
-        row = find(raw_orders(documents), "order_id", name)
+        row = find_order(documents, name)
     elif kind == _STOCK:
-        row = find(raw_stock(documents), "item_id", name)
+        row = find_stock(documents, name)
     return None if row is None else version_of(row)
 
 
-def records_for(documents: Mapping[str, Document], orders: Iterable[Raw]) -> tuple[Record, ...]:
+def records_for(documents: Documents, orders: Iterable[Raw]) -> tuple[Record, ...]:
     """These order rows as records, with the inventory rows of their items."""
     found = [_record(order_ref(str(row["order_id"])), str(row["order_id"]), row) for row in orders]
     wanted = {str(line.get("item_id")) for record in found for line in _lines(record.data)}
@@ -151,7 +156,7 @@ def _lines(data: Mapping[str, object]) -> list[Raw]:
     return [cast("Raw", line) for line in cast("list[object]", lines) if isinstance(line, dict)]
 
 
-def _rows(documents: Mapping[str, Document], file: str, name: str) -> list[Raw]:
+def _rows(documents: Documents, file: str, name: str) -> list[Raw]:
     rows = documents.get(file, {}).get(name)
     if not isinstance(rows, list):
         raise StoreDamaged(f"{file}: {name!r} must be a list; got {visible(repr(rows), longest=80)}")

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import JsonValue
 
 from daper.bootstrap import open_service
 from daper.core.errors import DecisionRefused
 from daper.core.messages import MOST_PER_PAGE, PageArgs
-from daper.core.models import Decision, Verdict
+from daper.core.models import Decision, Person, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.views import PlanView, view_plan
 from daper.entrypoints.cli.answers import DOOR, ask_verdict, parse_edits, who_asks, whole_plan
@@ -168,13 +169,7 @@ def _decide(repair_id: str, words: _Words) -> int:
                 say(screen, "left open; nothing was decided")
                 return Exit.OK
         with said_right():
-            decision = whole_plan(plan, words.verdict, by=by, comment=words.comment)
-            if words.names_something:
-                named = dict.fromkeys((*words.actions, *edits), words.verdict)
-                decision = Decision(
-                    plan_digest=plan.digest, verdicts=named, edits=edits, by=by, door=DOOR, comment=words.comment
-                )
-        decision = decision.model_copy(update={"plan_digest": words.plan or plan.digest})
+            decision = _decision(words, plan, edits, by=by)
         receipt = await service.decide(repair_id, decision)
         if words.as_json:
             print_json(receipt)
@@ -183,6 +178,17 @@ def _decide(repair_id: str, words: _Words) -> int:
         return Exit.OK
 
     return run_to_end(run())
+
+
+def _decision(words: _Words, plan: PlanView, edits: dict[str, dict[str, JsonValue]], *, by: Person) -> Decision:
+    if words.names_something:
+        named = dict.fromkeys((*words.actions, *edits), words.verdict)
+        decision = Decision(
+            plan_digest=plan.digest, verdicts=named, edits=edits, by=by, door=DOOR, comment=words.comment
+        )
+    else:
+        decision = whole_plan(plan, words.verdict, by=by, comment=words.comment)
+    return decision.model_copy(update={"plan_digest": words.plan or plan.digest})
 
 
 def _question(words: _Words) -> str:

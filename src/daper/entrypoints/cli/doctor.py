@@ -1,5 +1,6 @@
 """`daper doctor`: what is configured, what answers, what is missing, and how to mend it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daper.adapters.temporal.connect import connect, search_attributes_registered
@@ -12,6 +13,7 @@ from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
 from daper.entrypoints.cli.running import run_to_end
+from daper.ports import Domain
 from daper.service.records import RecordsService
 from daper.settings import Settings, load_settings, shown
 from daper.workflows.queues import activity_queue
@@ -38,8 +40,9 @@ def doctor(*, as_json: Json = False) -> int:
     rows = shown()
     try:
         settings = load_settings()
-        warnings = settings.warnings(open_domains(settings))
-        checks = run_to_end(_check(settings))
+        domains = open_domains(settings)
+        warnings = settings.warnings(domains)
+        checks = run_to_end(_check(settings, domains))
     except SettingError as error:
         warnings, checks = (), [Check("settings", False, str(error))]
     if as_json:
@@ -60,10 +63,9 @@ def doctor(*, as_json: Json = False) -> int:
     return Exit.OK if all(check.ok or not check.needed for check in checks) else Exit.ERROR
 
 
-async def _check(settings: Settings) -> list[Check]:
+async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
     checks = [_embedded()]
     stores: list[str] = []
-    domains = open_domains(settings)
     records = RecordsService(domains=domains)
     for name in domains:
         try:

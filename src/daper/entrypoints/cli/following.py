@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from daper.core.models import Person, Verdict
+from daper.core.models import Person
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
 from daper.entrypoints.cli.answers import ask_verdict, whole_plan
@@ -46,7 +46,7 @@ class Following:
         verdict = await ask_verdict()
         if verdict is None:
             return False
-        await self.service.decide(look.repair_id, whole_plan(look.plan, Verdict(verdict), by=self.by))
+        await self.service.decide(look.repair_id, whole_plan(look.plan, verdict, by=self.by))
         return True
 
 

@@ -1,8 +1,8 @@
 """Follows a repair on the screen: plain lines in a pipe; on a terminal also a spinner and a bar over the actions."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from contextlib import aclosing, contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -102,7 +102,7 @@ class _Ahead:
         finally:
             await _end(asking)
 
-    def _upcoming(self) -> "asyncio.Task[Look | None]":
+    def _upcoming(self) -> asyncio.Task[Look | None]:
         if self._next is None:
             self._next = asyncio.create_task(self._one_more())
         return self._next
@@ -111,7 +111,7 @@ class _Ahead:
         return await anext(self._looks, None)
 
 
-async def _end(task: "asyncio.Future[T]") -> None:
+async def _end(task: asyncio.Future[T]) -> None:
     task.cancel()
     await asyncio.wait({task})
 
@@ -157,9 +157,14 @@ class _Motion:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def paused(self) -> "_Pause":
+    @contextmanager
+    def paused(self) -> Generator[None]:
         """Stand still while somebody is asked."""
-        return _Pause(self._progress)
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     def show(self, look: RepairView) -> None:
         """The current phase, and how many of the actions to run are done."""
@@ -185,14 +190,3 @@ def _style(line: str) -> str:
     if line.startswith(("Workflow completed", "Decided by", "Repair planning is complete")):
         return "bold"
     return "bold" if line.startswith("  - ") and line.endswith(":") else ""
-
-
-class _Pause:
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def __enter__(self) -> None:
-        self._progress.stop()
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.start()

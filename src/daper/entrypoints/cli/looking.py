@@ -27,12 +27,12 @@ def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
     as_json
         Print one JSON document.
     """
-
     if limit < 1:
         raise UsageError(f"--limit {limit} must be at least 1")
+    settings = load_settings()
 
     async def run() -> int:
-        service = await open_service(load_settings())
+        service = await open_service(settings)
         lines = await service.list(limit=limit)
         if as_json:
             print_json({"repairs": [line.model_dump(mode="json") for line in lines]})
@@ -106,9 +106,10 @@ def report(repair_id: str, *, as_json: Json = False) -> int:
     as_json
         Print the whole result as one JSON document.
     """
+    settings = load_settings()
 
     async def run() -> int:
-        service = await open_service(load_settings())
+        service = await open_service(settings)
         result = await service.ended(repair_id)
         if result is None:
             raise UserError(f"repair {repair_id!r} has not ended; see: daper repair show {repair_id}")

@@ -1,5 +1,7 @@
 """`daper records …`: the records on this machine, without Temporal."""
 
+from typing import cast
+
 from daper.bootstrap import open_domains
 from daper.clock import utc_now
 from daper.core.models import Scope, StoreInfo
@@ -140,15 +142,19 @@ def _store(store: StoreInfo) -> str:
     return f"Store {store.store_id} at {store.place}{today}"
 
 
-def _record_lines(data: dict[str, object], *, indent: str = "") -> list[str]:
-    lines: list[str] = []
-    for name, value in data.items():
-        if isinstance(value, dict):
-            inner: dict[str, object] = {str(key): each for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            lines += [f"{indent}{name}:", *_record_lines(inner, indent=indent + "  ")]
-        else:
-            lines.append(f"{indent}{name}: {value}")
-    return lines
+def _record_lines(value: object, *, name: str = "", indent: str = "") -> list[str]:
+    """A JSON value as indented lines: objects by key, lists by a dash for each entry."""
+    if isinstance(value, dict):
+        # A JSON object: its keys are texts.
+        inner = cast("dict[str, object]", value)
+        deeper = indent + "  " if name else indent
+        lines = [line for key, each in inner.items() for line in _record_lines(each, name=key, indent=deeper)]
+        return [f"{indent}{name}:", *lines] if name else lines
+    if isinstance(value, list) and value:
+        entries = [_record_lines(each, indent=indent + "    ") for each in cast("list[object]", value)]
+        marked = [line for first, *rest in entries for line in (f"{indent}  - {first.lstrip()}", *rest)]
+        return [f"{indent}{name}:", *marked]
+    return [f"{indent}{name}: {value}" if name else f"{indent}{value}"]
 
 
 def _problem_lines(line: RecordLine) -> list[str]:

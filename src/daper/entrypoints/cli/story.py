@@ -15,8 +15,6 @@ _FALLBACK = {
     Fallback.UNDO: "it is undone",
     Fallback.HAND_OVER: "it is handed to a person (it cannot be undone)",
 }
-
-
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
 

@@ -1,0 +1,196 @@
+"""Reads the environment and `.env` in the current folder, and checks what they say; nothing else reads them."""
+
+import difflib
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from daper.core.errors import SettingError
+from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, Setting
+from daper.settings.temporal import EMBEDDED, find_address, is_credential, profile_of, temporal_variables
+
+# Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
+_IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is configured, checked. `temporal` may hold secrets and is never shown."""
+
+    home: Path
+    user: str
+    user_is_login: bool
+    task_queue: str
+    domain: str
+    approval_timeout: timedelta
+    decision_valid_for: timedelta
+    address: str
+    address_source: str
+    namespace: str
+    temporal: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, str] = field(repr=False)
+
+    def domain_options(self, name: str) -> Mapping[str, str]:
+        """What is set for one domain: DAPER_<DOMAIN>_<OPTION> as option → value, over the defaults of the table."""
+        prefix = _prefix(name)
+        found = {row.name: row.default for row in SETTINGS if row.domain == name}
+        found |= {key: value for key, value in self.options.items() if key.startswith(prefix)}
+        general = {row.name for row in SETTINGS if not row.domain}
+        return {key[len(prefix) :].lower(): value for key, value in found.items() if key not in general}
+
+    def warnings(self, domains: Collection[str] = ()) -> tuple[str, ...]:
+        """One line for each variable that looks meant for us and does nothing.
+
+        `domains` are the names of installed domains: what begins with DAPER_<DOMAIN>_ is theirs, unless our table
+        lists what that domain understands.
+        """
+        listed = {row.domain for row in SETTINGS}
+        theirs = tuple(_prefix(name) for name in {*domains, self.domain} if name not in listed)
+        strange = [name for name in self.options if name not in BY_NAME and not name.startswith(theirs)]
+        strange += [name for name in self.temporal if _nearly_known(name)]
+        return tuple(_warning(name) for name in sorted(strange))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One row of what `daper doctor` shows. Secrets are `(set)`."""
+
+    name: str
+    value: str
+    source: str
+    help: str
+
+
+def load_settings(*, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Read the environment and `.env` in `folder` (the current one), and check every value.
+
+    The environment wins; an empty value counts as not set. Raises SettingError: one line that names the variable, what
+    it holds (never a secret) and what would be right.
+    """
+    folder = Path.cwd() if folder is None else folder
+    values = {name: value for name, (value, _) in _read(environ, folder).items()}
+    home = _home(values, folder)
+    temporal = temporal_variables(values)
+    profile = profile_of(temporal)
+    address, source = find_address(temporal, profile, home)
+    if source == EMBEDDED:  # it speaks neither TLS nor keys, and must not be sent any
+        temporal = {name: value for name, value in temporal.items() if not is_credential(name)}
+    return Settings(
+        home=home,
+        user=_text(values, "USER_NAME") if values.get("USER_NAME") else _os_user(),
+        user_is_login=not values.get("USER_NAME"),
+        task_queue=_text(values, "TEMPORAL_TASK_QUEUE"),
+        domain=_domain(values),
+        approval_timeout=_span(values, "DAPER_APPROVAL_TIMEOUT"),
+        decision_valid_for=_span(values, "DAPER_DECISION_VALID_FOR"),
+        address=address,
+        address_source=source,
+        namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
+        temporal=temporal,
+        options={name: value for name, value in values.items() if name.startswith("DAPER_")},
+    )
+
+
+def shown(*, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> tuple[Shown, ...]:
+    """Every setting with its value and where that comes from, in the table's order; secrets are `(set)`.
+
+    Checks no value, so that it can be shown when one is wrong. Raises SettingError if `.env` cannot be read.
+    """
+    values = _read(environ, Path.cwd() if folder is None else folder)
+    return tuple(row for setting in SETTINGS for row in _rows(setting, values))
+
+
+def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[Shown]:
+    names = [setting.name]
+    if setting.name.endswith("*"):
+        names = sorted(name for name in values if name.startswith(setting.name[:-1])) or names
+    for name in names:
+        value, source = values.get(name, (setting.default, DEFAULT))
+        value = "(set)" if setting.secret and value else value
+        yield Shown(name=name, value=value, source=source, help=setting.help)
+
+
+def _read(environ: Mapping[str, str] | None, folder: Path) -> dict[str, tuple[str, str]]:
+    """Variable → value and source, without the empty ones. The environment wins, also with an empty value."""
+    environ = os.environ if environ is None else environ  # noqa: TID251 - this is the one place
+    found = {name: (value, ".env") for name, value in _dotenv(folder / ".env").items()}
+    found |= {name: (value, "environment") for name, value in environ.items()}
+    return {name: (value.strip(), source) for name, (value, source) in found.items() if value.strip()}
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # 20 ms that most starts need not pay
+
+    try:
+        return {name: value for name, value in dotenv_values(path, encoding="utf-8-sig").items() if value is not None}
+    except (OSError, UnicodeError) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else error.strerror
+        raise SettingError(f"cannot read {str(path)!r}: {reason}; mend the file or remove it") from error
+
+
+def _home(values: Mapping[str, str], folder: Path) -> Path:
+    value = values.get("DAPER_HOME", BY_NAME["DAPER_HOME"].default)
+    path = Path(value)
+    if path.parts[:1] == ("~",) and values.get("HOME"):
+        return folder.joinpath(values["HOME"], *path.parts[1:]).absolute()
+    try:
+        return (folder / path.expanduser()).absolute()
+    except RuntimeError as error:
+        raise SettingError(f"DAPER_HOME is {value!r}, which names no home folder; give a full path") from error
+
+
+def _text(values: Mapping[str, str], name: str) -> str:
+    value = values.get(name, BY_NAME[name].default)
+    if len(value) > 200 or not value.isprintable():
+        raise SettingError(f"{name} is {value[:60]!r}; it must be at most 200 printable characters")
+    return value
+
+
+def _domain(values: Mapping[str, str]) -> str:
+    value = values.get("DAPER_DOMAIN", BY_NAME["DAPER_DOMAIN"].default)
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,49}", value):
+        raise SettingError(f"DAPER_DOMAIN is {value!r}; it must be the name of a domain, for example orders")
+    return value
+
+
+def _span(values: Mapping[str, str], name: str) -> timedelta:
+    value = values.get(name, BY_NAME[name].default)
+    found = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value)
+    span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
+    if not timedelta(0) < span <= _LONGEST:
+        raise SettingError(f"{name} is {value!r}; it must be a time like 30s, 15m, 12h or 2d, at most 365d")
+    return span
+
+
+def _os_user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "operator"
+
+
+def _prefix(domain: str) -> str:
+    return f"DAPER_{re.sub(r'[^A-Z0-9]', '_', domain.upper())}_"
+
+
+def _nearly_known(name: str) -> bool:
+    if name in BY_NAME or name.startswith("TEMPORAL_GRPC_META_"):
+        return False
+    return name in _IGNORED or bool(difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.85))
+
+
+def _warning(name: str) -> str:
+    if name in _IGNORED:
+        return f"{name} is set, but the Python SDK of Temporal does not read it"
+    near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.75)
+    return f"{name} is set, but nothing reads it" + (f"; did you mean {near[0]}?" if near else "")

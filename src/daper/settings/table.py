@@ -1,0 +1,51 @@
+"""The table of everything that may be configured; the docs and `daper doctor` are made from it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+DEFAULT: Final = "default"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable: what it is called, what counts without it, what it does."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+    domain: str = ""
+
+
+# A name that ends in `*` stands for all that begin so.
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("USER_NAME", "the operating system's user", "Your name, in repair ids and beside your decisions."),
+    Setting("DAPER_HOME", "~/.daper", "Folder for data, reports and logs."),
+    Setting("DAPER_DOMAIN", "orders", "The domain of records that commands work on."),
+    Setting(
+        "DAPER_ORDERS_APPROVERS",
+        "approve-orders@diagonalley.co.uk",
+        "Who may be asked to approve restricted items: addresses, separated by commas.",
+        domain="orders",
+    ),
+    Setting("DAPER_APPROVAL_TIMEOUT", "12h", "How long a plan waits for a decision: 30s, 15m, 12h or 2d."),
+    Setting("DAPER_DECISION_VALID_FOR", "1h", "How long after its decision an action may still begin."),
+    Setting("TEMPORAL_TASK_QUEUE", "agent-repair-task-queue", "The task queue that workers and commands share."),
+    Setting("TEMPORAL_ADDRESS", "localhost:7233", "Temporal's address, host:port."),
+    Setting("TEMPORAL_NAMESPACE", "default", "The Temporal namespace."),
+    Setting("TEMPORAL_API_KEY", "", "API key for Temporal; turns TLS on.", secret=True),
+    Setting("TEMPORAL_PROFILE", "default", "The profile to take from Temporal's configuration file."),
+    Setting("TEMPORAL_CONFIG_FILE", "the official one", "Temporal's configuration file (TOML)."),
+    Setting("TEMPORAL_TLS", "", "true or false: TLS, whatever else is set."),
+    Setting("TEMPORAL_TLS_SERVER_NAME", "", "The name that the server's certificate must carry."),
+    Setting("TEMPORAL_TLS_CLIENT_CERT_PATH", "", "File with the client certificate (PEM)."),
+    Setting("TEMPORAL_TLS_CLIENT_CERT_DATA", "", "The client certificate itself (PEM).", secret=True),
+    Setting("TEMPORAL_TLS_CLIENT_KEY_PATH", "", "File with the client's private key (PEM)."),
+    Setting("TEMPORAL_TLS_CLIENT_KEY_DATA", "", "The client's private key itself (PEM).", secret=True),
+    Setting("TEMPORAL_TLS_SERVER_CA_CERT_PATH", "", "File with the server's CA certificate (PEM)."),
+    Setting("TEMPORAL_TLS_SERVER_CA_CERT_DATA", "", "The server's CA certificate itself (PEM).", secret=True),
+    Setting("TEMPORAL_TLS_CERT", "", "Another name for TEMPORAL_TLS_CLIENT_CERT_PATH."),
+    Setting("TEMPORAL_TLS_KEY", "", "Another name for TEMPORAL_TLS_CLIENT_KEY_PATH."),
+    Setting("TEMPORAL_GRPC_META_*", "", "Headers for each call: TEMPORAL_GRPC_META_X_TENANT is x-tenant.", secret=True),
+)
+BY_NAME: Final = {setting.name: setting for setting in SETTINGS}

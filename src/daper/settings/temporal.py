@@ -1,0 +1,126 @@
+"""What is configured of Temporal, and where the one to use is: configured, an embedded one, or the default."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, cast
+
+from daper.core.errors import SettingError
+from daper.settings.table import BY_NAME, DEFAULT
+
+EMBEDDED: Final = "embedded server of daper up"
+
+_CONFIGURED: Final = "configured"
+_OTHER_NAMES: Final = {
+    "TEMPORAL_TLS_CERT": "TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "TEMPORAL_TLS_KEY": "TEMPORAL_TLS_CLIENT_KEY_PATH",
+}
+
+
+def temporal_variables(values: Mapping[str, str]) -> dict[str, str]:
+    """The official TEMPORAL_* variables, checked, the other names translated, and the configuration file found.
+
+    Raises SettingError.
+    """
+    found = {name: value for name, value in values.items() if name.startswith("TEMPORAL_")}
+    found.pop("TEMPORAL_TASK_QUEUE", None)
+    for other, official in _OTHER_NAMES.items():
+        value = found.pop(other, None)
+        if value is not None and found.setdefault(official, value) != value:
+            raise SettingError(
+                f"{other} is {value!r}, but {official} is {found[official]!r}; they mean the same: set one of them"
+            )
+    tls = found.get("TEMPORAL_TLS", "true")
+    if tls.lower() not in ("true", "false", "1", "0"):
+        raise SettingError(f"TEMPORAL_TLS is {tls!r}; it must be true or false")
+    named = found.get("TEMPORAL_CONFIG_FILE")
+    if named is not None and not Path(named).is_file():
+        raise SettingError(f"TEMPORAL_CONFIG_FILE is {named!r}, and there is no such file; name one or unset it")
+    official_file = _official_config_file(values)
+    if named is None and official_file is not None:
+        found["TEMPORAL_CONFIG_FILE"] = str(official_file)
+    return found
+
+
+def is_credential(name: str) -> bool:
+    """Whether a variable of Temporal is for a server that was set up by somebody: all but the namespace."""
+    known = name in BY_NAME and name != "TEMPORAL_NAMESPACE"
+    return known or name.startswith("TEMPORAL_GRPC_META_")
+
+
+def profile_of(temporal: Mapping[str, str]) -> dict[str, str]:
+    """The texts of the chosen profile, to know what is configured. What is wrong with the file, connecting tells."""
+    path = temporal.get("TEMPORAL_CONFIG_FILE")
+    if path is None:
+        return {}
+    import tomllib  # 20 ms that most starts need not pay
+
+    try:
+        profile: object = tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    for key in ("profile", temporal.get("TEMPORAL_PROFILE", "default")):
+        profile = _get(profile, key)
+    return {key: value for key in ("address", "namespace") if isinstance(value := _get(profile, key), str)}
+
+
+def find_address(temporal: Mapping[str, str], profile: Mapping[str, str], home: Path) -> tuple[str, str]:
+    """The address, and where it comes from. Raises SettingError for one that is none."""
+    address = temporal.get("TEMPORAL_ADDRESS")
+    if address is not None and not _is_address(address):
+        raise SettingError(f"TEMPORAL_ADDRESS is {address!r}; it must be host:port, for example localhost:7233")
+    if address := address or profile.get("address"):
+        return address, _CONFIGURED
+    if address := _embedded_address(home / "server.json"):
+        return address, EMBEDDED
+    return BY_NAME["TEMPORAL_ADDRESS"].default, DEFAULT
+
+
+def _official_config_file(values: Mapping[str, str]) -> Path | None:
+    """Where the SDK would look for its configuration file, if one is there."""
+    home = values.get("HOME", "")
+    base = f"{home}/Library/Application Support" if sys.platform == "darwin" else f"{home}/.config"
+    if sys.platform != "darwin" and Path(values.get("XDG_CONFIG_HOME", "")).is_absolute():
+        base = values["XDG_CONFIG_HOME"]
+    path = Path(base, "temporalio", "temporal.toml")
+    return path if path.is_absolute() and path.is_file() else None
+
+
+def _is_address(text: str) -> bool:
+    """Whether a text is host:port."""
+    found = re.fullmatch(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", text)
+    return found is not None and 0 < int(found[1]) < 65536
+
+
+def _embedded_address(path: Path) -> str | None:
+    """The address in `server.json`, if the process that it names still lives."""
+    try:
+        said: object = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    address, pid = _get(said, "address"), _get(said, "pid")
+    if not isinstance(address, str) or not _is_address(address) or type(pid) is not int or not _lives(pid):
+        return None
+    return address
+
+
+def _lives(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # somebody else's, but there
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _get(table: object, key: str) -> object:
+    if not isinstance(table, dict):
+        return None
+    # Parsed text: a table of anything by anything, which isinstance cannot say.
+    return cast(dict[object, object], table).get(key)
