@@ -48,11 +48,13 @@ class ProposalSet:
 class Terms:
     """On what terms a proposal may run, from one snapshot of the records.
 
-    `limits`: what each argument may be, from record fields, settings and allow-lists; an argument without a limit is
-    refused. `reads`: the version of every record the action depends on. `preview`: what would change. `spends`: money;
-    None where nobody can say, which no grant by policy covers.
+    `answers`: the kinds of finding that this tool repairs, whatever a proposal claims. `limits`: what each argument may
+    be, from record fields, settings and allow-lists; an argument without a limit is refused. `reads`: the version of
+    every record the action depends on. `preview`: what would change. `spends`: money; None where nobody can say, which
+    no grant by policy covers.
     """
 
+    answers: frozenset[str]
     limits: Mapping[str, Limit]
     reads: Mapping[str, str] = field(default_factory=dict[str, str])
     preview: tuple[Change, ...] = ()

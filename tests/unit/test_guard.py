@@ -31,7 +31,13 @@ LIMITS: dict[str, Limit] = {
     "note": Sentence(max_length=10),
 }
 BINDABLE = Bindable(
-    args=Restock, risk=Risk.MEDIUM, limits=LIMITS, reads={"orders/ORD-2": "v7"}, spends=Decimal("12.50"), can_undo=True
+    args=Restock,
+    risk=Risk.MEDIUM,
+    limits=LIMITS,
+    reads={"orders/ORD-2": "v7"},
+    spends=Decimal("12.50"),
+    can_undo=True,
+    kinds=frozenset({"short"}),
 )
 FINDINGS = {
     "f1": Finding(record_id="ORD-2", kind="short", issue="Too few.", fingerprint="f1"),
@@ -250,3 +256,10 @@ def test_d13_whatever_passes_the_guard_is_within_every_limit_and_answers_its_own
     assert Restock.model_validate(arguments)
     assert arguments["item_id"] == "STP-ORG-001"
     assert all(LIMITS[name].refuses(value) is None for name, value in arguments.items())
+
+
+def test_a_tool_answers_only_the_kinds_of_problem_that_it_repairs() -> None:
+    """Rules 5 and 7: a planner that claims more for a tool than it can is refused, or problems would vanish."""
+    findings = {"f1": FINDINGS["f1"].model_copy(update={"kind": "totals-mismatch"})}
+    why = refuse_proposal(GOOD, findings, BINDABLE, {"order_inventory"})
+    assert why == "order_inventory does not repair totals-mismatch"

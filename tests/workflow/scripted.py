@@ -79,6 +79,7 @@ class ScriptedOrders(OrdersDomain):
         self.may_scan = asyncio.Event()
         self.may_scan.set()
         self.replaced: dict[str, RepairTool] = {}
+        self.before_context: list[Callable[[], None]] = []
 
     @property
     def tools(self) -> Mapping[str, RepairTool]:
@@ -91,6 +92,11 @@ class ScriptedOrders(OrdersDomain):
         scripted = kind(tool, before=before, after=after)
         self.replaced[name] = scripted
         return scripted
+
+    async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
+        if self.before_context:
+            self.before_context.pop(0)()
+        return await super().context(record_ids)
 
     async def scan(self, scope: Scope, page: str | None = None) -> RecordPage:
         await self.may_scan.wait()

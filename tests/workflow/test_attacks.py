@@ -115,7 +115,12 @@ async def test_only_people_for_whom_something_is_left_starve_nobody(
         def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
             found = super().detect(records, today)
             crowd = tuple(
-                Finding(record_id=each.record_id, kind=f"odd-{number}", issue="odd", fingerprint=f"{number}-{new_id()}")
+                Finding(
+                    record_id=each.record_id,
+                    kind=f"odd-{number}",
+                    issue="odd",
+                    fingerprint=f"{number}-{each.fingerprint}",
+                )
                 for each in found
                 for number in range(20)
             )

@@ -207,7 +207,7 @@ PAYMENT = {
         (BADGES, "order_inventory", RESTOCK | {"quantity": -5}, "from 113 to 553"),
         (BADGES, "order_inventory", RESTOCK | {"quantity": "200"}, "from 113 to 553"),
         (HARRYS, "request_payment_update", PAYMENT | {"customer_id": "CUST-DM-006"}, "must be 'CUST-HP-001'"),
-        (HARRYS, "hold_order", {"order_id": HARRYS, "reason": "prohibited-item"}, "no limit"),
+        (HARRYS, "hold_order", {"order_id": HARRYS, "reason": "prohibited-item"}, "does not repair payment-pending"),
     ],
 )
 async def test_what_an_agent_makes_up_is_blocked_and_never_runs(

@@ -1,7 +1,7 @@
 """Activities that look and think: they change nothing."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -19,7 +19,17 @@ from daper.core.messages import (
     OpenCycleResult,
     PlanInput,
 )
-from daper.core.models import MOST_PROBLEMS, BlockedProposal, Detection, ForPerson, Plan, ProposedAction, Scope
+from daper.core.models import (
+    MOST_PROBLEMS,
+    BlockedProposal,
+    Detection,
+    Finding,
+    ForPerson,
+    Plan,
+    Proposal,
+    ProposedAction,
+    Scope,
+)
 from daper.ports import Agents, Domain, ProposalSet, Record, RepairTool, Terms, Undoable
 
 
@@ -98,9 +108,11 @@ class DiagnoseActivities:
         records = await domain.context(record_ids)
         proposed = await self._agents.plan(domain, input.findings, records)
         within = replace(proposed, proposals=proposed.proposals[: input.limit])
+        present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.
         actions, blocked = await asyncio.to_thread(_through_guard, domain, input, within, records)
         for_person, left_out = _rest(input, proposed, actions)
+        for_person += _since_analysis(input, present)
         plan = Plan(
             round=input.round,
             actions=actions,
@@ -110,6 +122,7 @@ class DiagnoseActivities:
             blocked=blocked,
             for_person=for_person,
             left_out=input.left_out + left_out,
+            baseline=tuple(sorted({finding.fingerprint for finding in (*present, *input.findings)})),
         )
         return seal(plan, cycle_id=input.cycle.cycle_id)
 
@@ -128,6 +141,7 @@ def _through_guard(
         except ValidationError as error:  # one record with impossible terms must not stop the others
             why = f"its terms make no sense: {error.errors()[0]['msg']}"
         why = why or refuse_proposal(proposal, findings, bindable, domain.tools.keys())
+        why = why or _refuse_repeated(proposal, actions)
         if why or bindable is None:
             blocked.append(
                 BlockedProposal(
@@ -153,6 +167,31 @@ def _through_guard(
     return tuple(actions), tuple(blocked)
 
 
+def _refuse_repeated(proposal: Proposal, actions: Sequence[ProposedAction]) -> str | None:
+    """Why a proposal is one too many, or None: the same thing is done once, and one problem is repaired in one way."""
+    for action in actions:
+        bound = action.bound
+        if bound.record_id != proposal.record_id:
+            continue
+        if bound.tool == proposal.tool and bound.arguments == proposal.arguments:
+            return f"it is the same as {action.id}"
+        if set(action.answers) & set(proposal.answers):
+            return f"{action.id} answers the same problem"
+    return None
+
+
+def _since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPerson, ...]:
+    """What went wrong with the plan's records after they were analyzed: shown, and left to a person."""
+    seen = {finding.fingerprint for finding in input.findings}
+    seen |= {item.finding.fingerprint for item in input.suppressed} | set(input.asked_before)
+    reason = "found only while the plan was made; another repair looks at it"
+    new = [finding for finding in present if finding.fingerprint not in seen]
+    return tuple(
+        ForPerson(record_id=each.record_id, kind=each.kind, fingerprint=each.fingerprint, reason=reason)
+        for each in new[: input.limit]
+    )
+
+
 def _bindable(tool: RepairTool, terms: Terms) -> Bindable:
     return Bindable(
         args=tool.args,
@@ -163,6 +202,7 @@ def _bindable(tool: RepairTool, terms: Terms) -> Bindable:
         spends=terms.spends,
         settles_in=tool.settling,
         can_undo=isinstance(tool, Undoable),
+        kinds=terms.answers,
     )
 
 

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from daper.core.errors import DaperError, NotFound, WrongStore
 from daper.core.messages import CycleRef
+from daper.core.text import visible
 from daper.ports import Domain
 
 S = TypeVar("S")
@@ -53,13 +54,18 @@ def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Awaitabl
             try:
                 return await method(self, input)
             except DaperError as error:
-                raise ApplicationError(
-                    str(error), type=type(error).__name__, non_retryable=not error.retryable
-                ) from error
+                raise _ours(error, str(error), tried_again=error.retryable) from error
             except ValidationError as error:  # the same input would fail again
-                raise ApplicationError(str(error)[:1000], type="ValidationError", non_retryable=True) from error
+                raise _ours(error, f"a value does not fit: {error}", tried_again=False) from error
+            except Exception as error:  # a bug, ours or of somebody's tool: told in words that a person can act on
+                raise _ours(error, f"unexpected {type(error).__name__}: {error}", tried_again=True) from error
 
     return translated
+
+
+def _ours(error: Exception, text: str, *, tried_again: bool) -> ApplicationError:
+    told = visible(text, longest=1000)
+    return ApplicationError(told, type=type(error).__name__, non_retryable=not tried_again)
 
 
 def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:

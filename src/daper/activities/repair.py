@@ -1,41 +1,60 @@
 """Activities that change records, and those that look whether it helped. One action, one activity, one key."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from temporalio import activity
 
 from daper.activities.edge import at_edge, domain_of
+from daper.clock import utc_now
 from daper.core.digests import digest, effect_key, undo_key
-from daper.core.errors import ActionFailed, CannotSettle
-from daper.core.messages import ActionRef, SettleResult, UndoInput, VerifyInput
-from daper.core.models import Finding, ProposedAction
+from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError
+from daper.core.messages import ActionRef, Applied, SettleResult, UndoInput, VerifyInput
+from daper.core.models import Fallback, Finding, ProposedAction
 from daper.core.outcomes import (
     ActionOutcome,
     Effect,
     Holding,
+    OutcomeStatus,
     Postcondition,
     Verification,
     VerificationStatus,
     VerifiedFinding,
 )
+from daper.core.text import visible
 from daper.ports import Domain, RepairTool, Settleable, ToolCall, Undoable
+
+_UNDOES = frozenset({OutcomeStatus.UNDONE, OutcomeStatus.UNDO_BLOCKED})
+_APPLIES = frozenset(
+    {
+        OutcomeStatus.APPLIED,
+        OutcomeStatus.ALREADY_APPLIED,
+        OutcomeStatus.STALE,
+        OutcomeStatus.BLOCKED,
+        OutcomeStatus.LAPSED,
+        OutcomeStatus.FAILED,
+    }
+)
 
 
 class RepairActivities:
     """Applies, settles, undoes and verifies approved actions with the tools of a domain."""
 
-    def __init__(self, *, domains: Mapping[str, Domain]) -> None:
+    def __init__(self, *, domains: Mapping[str, Domain], now: Callable[[], datetime] = utc_now) -> None:
         self._domains = domains
+        self._now = now
 
     @activity.defn(name="apply_action")
     @at_edge
     async def apply_action(self, input: ActionRef) -> ActionOutcome:
-        """Run exactly what the approved digest covers, once for its key."""
+        """Run exactly what the approved digest covers, once for its key, while its approval is valid."""
         _refuse_unless_approved(input)
+        if input.valid_until is not None and self._now() > input.valid_until:
+            until = f"{input.valid_until:%Y-%m-%d %H:%M:%S} UTC"
+            raise ApprovalLapsed(f"action {input.action.id!r} did not begin by {until}")
         tool = _tool(await domain_of(self._domains, input.cycle), input.action)
-        effect = await tool.apply(_call(input))
-        return _outcome(input, effect)
+        return _outcome(input, _within(_APPLIES, await tool.apply(_call(input))))
 
     @activity.defn(name="settle_action")
     @at_edge
@@ -47,18 +66,20 @@ class RepairActivities:
                 f"{tool.name} cannot tell whether its effect on {input.action.bound.record_id!r} happened"
             )
         effect = await tool.settle(input.key)
-        return SettleResult(outcome=None if effect is None else _outcome(input, effect))
+        return SettleResult(outcome=None if effect is None else _outcome(input, _within(_APPLIES | _UNDOES, effect)))
 
     @activity.defn(name="undo_action")
     @at_edge
     async def undo_action(self, input: UndoInput) -> ActionOutcome:
         """Take back one effect, where its records still have the versions that it left."""
+        _refuse_unless_approved(input.ref)
         tool = _tool(await domain_of(self._domains, input.ref.cycle), input.ref.action)
-        if not isinstance(tool, Undoable):
-            raise ActionFailed(f"{tool.name} has no undo")
+        if not isinstance(tool, Undoable) or input.ref.action.bound.if_it_does_not_help is not Fallback.UNDO:
+            raise ActionFailed(f"{tool.name} has no undo that was approved")
         done = input.outcome
         undone = await tool.undo(_call(input.ref), _effect_of(done), key=undo_key(input.ref.key))
-        return done.model_copy(update={"status": undone.status, "evidence": (*done.evidence, *undone.evidence)})
+        status = undone.status if undone.status in _UNDOES else OutcomeStatus.UNDO_BLOCKED
+        return done.model_copy(update={"status": status, "evidence": (*done.evidence, *undone.evidence)})
 
     @activity.defn(name="verify_repair")
     @at_edge
@@ -68,10 +89,10 @@ class RepairActivities:
         words: list[tuple[ActionRef, Postcondition]] = []
         for item in input.applied:
             tool = _tool(domain, item.ref.action)
-            words.append((item.ref, await tool.holds(_call(item.ref), _effect_of(item.outcome))))
+            words.append((item.ref, await _word(tool, item)))
         records = await domain.context(input.record_ids)
         now = await asyncio.to_thread(domain.detect, records, input.cycle.today)
-        verified = [each for ref, word in words for each in _verify(ref, word, before=input.findings, now=now)]
+        verified = [each for ref, word in words for each in _verify(ref, word, given=input, now=now)]
         heads = [domain.head(record) for record in records]
         return Verification(findings=tuple(verified), heads=tuple(head for head in heads if head))
 
@@ -137,16 +158,35 @@ def _effect_of(outcome: ActionOutcome) -> Effect:
     )
 
 
+async def _word(tool: RepairTool, item: Applied) -> Postcondition:
+    """The tool's word on one effect. A tool that breaks over it takes nobody else's verification with it."""
+    try:
+        return await tool.holds(_call(item.ref), _effect_of(item.outcome))
+    except Exception as error:
+        if isinstance(error, DaperError) and error.retryable:
+            raise
+        told = visible(f"{type(error).__name__}: {error}", longest=300)
+        return Postcondition(holding=Holding.UNKNOWN, evidence=f"{tool.name} could not look: {told}")
+
+
+def _within(allowed: frozenset[OutcomeStatus], effect: Effect) -> Effect:
+    """The effect, if its status is one that a tool may give; else nobody can tell what it did."""
+    if effect.status in allowed:
+        return effect
+    told = f"the tool answered {str(effect.status)!r}, which says nothing of what it did"
+    return effect.model_copy(update={"status": OutcomeStatus.UNKNOWN, "evidence": (*effect.evidence, told)})
+
+
 def _verify(
-    ref: ActionRef, word: Postcondition, *, before: Sequence[Finding], now: Sequence[Finding]
+    ref: ActionRef, word: Postcondition, *, given: VerifyInput, now: Sequence[Finding]
 ) -> list[VerifiedFinding]:
     """Resolved takes all three: the postcondition holds, the finding is gone, nothing new on the record."""
     record_id = ref.action.bound.record_id
-    known = {finding.fingerprint for finding in before}
+    known = {finding.fingerprint for finding in given.findings} | set(given.known)
     present = {finding.fingerprint for finding in now}
     new = [finding for finding in now if finding.record_id == record_id and finding.fingerprint not in known]
     verified: list[VerifiedFinding] = []
-    for finding in before:
+    for finding in given.findings:
         if finding.fingerprint not in ref.action.answers:
             continue
         status, evidence = _judge(word, still_there=finding.fingerprint in present, new=new)

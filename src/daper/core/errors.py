@@ -13,6 +13,7 @@ DaperError
 │   └── WrongStore            a plan for one store reached another
 ├── ModelOutputError          an agent's answer does not fit, after it was told so
 ├── ActionFailed              a repair tool could not do what was approved; nothing was changed
+├── ApprovalLapsed            the time in which an approved action may begin is over
 └── CannotSettle              nobody can tell whether an effect happened
 """
 
@@ -75,6 +76,10 @@ class ModelOutputError(DaperError):
 
 class ActionFailed(DaperError):
     """A repair tool could not do what was approved. Nothing was changed."""
+
+
+class ApprovalLapsed(DaperError):
+    """The time in which an approved action may begin is over. Nothing was begun by this attempt."""
 
 
 class CannotSettle(DaperError):

@@ -23,6 +23,7 @@ class Bindable(BaseModel):
     spends: Annotated[Decimal, Field(ge=0)] | None = Decimal(0)
     settles_in: timedelta = timedelta()
     can_undo: bool = False
+    kinds: frozenset[str]
 
 
 def refuse_proposal(
@@ -41,6 +42,8 @@ def refuse_proposal(
         finding = findings.get(fingerprint)
         if finding is None or finding.record_id != proposal.record_id:
             return f"it answers a finding that record {proposal.record_id!r} does not have"
+        if finding.kind not in bindable.kinds:
+            return f"{proposal.tool} does not repair {finding.kind}"
     return refuse_arguments(proposal.arguments, bindable.args, bindable.limits)
 
 

@@ -122,7 +122,10 @@ class ClaimResult(Wire):
 
 
 class PlanInput(Wire):
-    """Propose actions for findings. `first_action` numbers them on from earlier rounds."""
+    """Propose actions for findings.
+
+    `first_action` numbers them on from earlier rounds; `asked_before` has every fingerprint that the cycle knows.
+    """
 
     cycle: CycleRef
     round: int
@@ -131,6 +134,7 @@ class PlanInput(Wire):
     suppressed: tuple[SuppressedFinding, ...] = ()
     limit: int = DEFAULT_PROBLEMS
     left_out: int = 0
+    asked_before: tuple[str, ...] = ()
 
 
 class ActionRef(Wire):
@@ -165,20 +169,28 @@ class Applied(Wire):
 
 
 class VerifyInput(Wire):
-    """Look again at every finding that an applied action answers."""
+    """Look again at every finding that an applied action answers.
+
+    `known`: fingerprints of all that was wrong when the records were read for the plan; anything else is new.
+    """
 
     cycle: CycleRef
     findings: tuple[Finding, ...]
+    known: tuple[str, ...] = ()
     applied: tuple[Applied, ...]
     record_ids: tuple[str, ...]
 
 
 class ConcludeInput(Wire):
-    """Tell the memory what became of the findings of a cycle; whatever else it claimed is released."""
+    """Tell the memory what became of the findings of a cycle; whatever else it claimed is released.
+
+    `unsettled`: nobody can tell whether its action took effect.
+    """
 
     cycle: CycleRef
     rejected: tuple[Finding, ...] = ()
     ineffective: tuple[Finding, ...] = ()
+    unsettled: tuple[Finding, ...] = ()
     by: str = ""
     at: datetime
 

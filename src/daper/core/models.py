@@ -182,7 +182,8 @@ class ForPerson(Wire):
 class Plan(Wire):
     """The actions proposed in one round of a cycle. The digest covers everything that would run.
 
-    `left_out` counts findings that are over the cap of the cycle; a later one takes them on.
+    `left_out` counts findings that are over the cap of the cycle; a later one takes them on. `baseline` has the
+    fingerprints of all that was wrong with the plan's records when they were read for it.
     """
 
     round: int = 1
@@ -193,6 +194,7 @@ class Plan(Wire):
     blocked: tuple[BlockedProposal, ...] = ()
     for_person: tuple[ForPerson, ...] = ()
     left_out: int = 0
+    baseline: tuple[str, ...] = ()
     digest: str = ""
 
     def action(self, action_id: str) -> ProposedAction | None:

@@ -184,6 +184,7 @@ class RepairResult(Wire):
     report: Report | None = None
     paths: ReportPaths | None = None
     counts: Counts = Counts()
+    troubles: tuple[str, ...] = ()
 
     @property
     def needs_person(self) -> bool:

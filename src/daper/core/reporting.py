@@ -34,26 +34,33 @@ def count(result: RepairResult) -> Counts:
         suppressed=sum(len(plan.suppressed) for plan in result.plans),
         proposed=sum(len(plan.actions) for plan in result.plans),
         applied=sum(outcome.status.took_effect for outcome in result.outcomes),
-        repaired=_with(verified, VerificationStatus.RESOLVED),
-        requested=_with(verified, VerificationStatus.WAITING_ON_OTHER),
+        repaired=_problems(verified, VerificationStatus.RESOLVED),
+        requested=_problems(verified, VerificationStatus.WAITING_ON_OTHER),
         undone=sum(outcome.status is OutcomeStatus.UNDONE for outcome in result.outcomes),
         for_person=len(left_for_person(result)),
         by_status=dict(
-            Counter(str(outcome.status) for outcome in result.outcomes if not _asked_again(result.outcomes, outcome))
+            Counter(str(outcome.status) for outcome in result.outcomes if not _asked_again(result, outcome))
         ),
     )
 
 
-def _with(verified: Iterable[VerifiedFinding], status: VerificationStatus) -> int:
-    return sum(finding.status is status for finding in verified)
+def _problems(verified: Iterable[VerifiedFinding], status: VerificationStatus) -> int:
+    """How many problems have that status; two actions that answer one problem count once."""
+    return len({finding.fingerprint for finding in verified if finding.status is status})
 
 
-def _asked_again(outcomes: tuple[ActionOutcome, ...], outcome: ActionOutcome) -> bool:
-    """Whether an action lapsed, and a later one on the same record stands in for it."""
+def _asked_again(result: RepairResult, outcome: ActionOutcome) -> bool:
+    """Whether an action lapsed, and the plan of a later round answers its problems anew."""
     if outcome.status is not OutcomeStatus.LAPSED:
         return False
-    later = outcomes[outcomes.index(outcome) + 1 :]
-    return any(other.record_id == outcome.record_id and other.tool == outcome.tool for other in later)
+    answers: set[str] = set()
+    for plan in result.plans:
+        mine = plan.action(outcome.action_id)
+        if mine is not None:
+            answers = set(mine.answers)
+        elif answers & {fingerprint for action in plan.actions for fingerprint in action.answers}:
+            return True
+    return False
 
 
 def left_for_person(result: RepairResult) -> tuple[str, ...]:
@@ -66,9 +73,10 @@ def left_for_person(result: RepairResult) -> tuple[str, ...]:
         lines += [f"{item.record_id}: {item.tool} was not proposed: {item.reason}" for item in plan.blocked]
     for outcome in result.outcomes:
         why = _CALLS_A_PERSON.get(outcome.status)
-        if why and not _asked_again(result.outcomes, outcome):
+        if why and not _asked_again(result, outcome):
             lines.append(": ".join([outcome.record_id, f"{outcome.tool} {why}", *outcome.evidence[:1]]))
     lines += _unverified(result)
+    lines += result.troubles
     return tuple(dict.fromkeys(lines))
 
 
@@ -116,7 +124,7 @@ def summarize(result: RepairResult) -> str:
         case Phase.PLAN_ONLY:
             return f"A dry run: {counts.problems} problems found, {counts.proposed} actions proposed, nothing was done."
         case Phase.REJECTED:
-            return f"The plan of {counts.proposed} actions was rejected. Nothing was done."
+            return f"The plan was rejected. {_did(result, counts)}"
         case Phase.APPROVAL_EXPIRED:
             return f"Nobody answered the plan of {counts.proposed} actions in time. {_did(result, counts)}"
         case Phase.REPAIR_FAILED:
@@ -128,8 +136,9 @@ def summarize(result: RepairResult) -> str:
 
 
 def _did(result: RepairResult, counts: Counts) -> str:
-    if not result.outcomes:
-        return f"{counts.problems} problems found; nothing was done."
+    if not any(o.status.took_effect or o.status is OutcomeStatus.UNKNOWN for o in result.outcomes):
+        tail = f" {counts.for_person} things are left for a person." if counts.for_person else ""
+        return f"{counts.problems} problems found, {counts.proposed} actions proposed; nothing was done.{tail}"
     parts = [f"{counts.problems} problems found, {counts.applied} of {counts.proposed} proposed actions took effect"]
     if counts.repaired:
         parts.append(f"{counts.repaired} verified as repaired")

@@ -29,6 +29,7 @@ from daper.workflows.repair import RepairAgentWorkflow
 
 ANSWER_WITHIN = timedelta(seconds=3)
 _ASKED_BEFORE_GIVING_UP = 3
+_ENDED_PHASES = frozenset(str(phase) for phase in Phase if phase.ended)
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
 
@@ -209,7 +210,7 @@ class RepairService:
     async def _line(self, execution: WorkflowExecution) -> RepairLine:
         memo = await execution.memo()
         phase = execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO)
-        if execution.status is not WorkflowExecutionStatus.RUNNING and (phase is None or not Phase(phase).ended):
+        if execution.status is not WorkflowExecutionStatus.RUNNING and phase not in _ENDED_PHASES:
             phase = execution.status.name if execution.status else "gone"
         return RepairLine(
             repair_id=execution.id,

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
 with workflow.unsafe.imports_passed_through():
     from daper.activities.repair import RepairActivities
     from daper.core.decisions import edited
-    from daper.core.digests import effect_key
+    from daper.core.digests import effect_key, undo_key
+    from daper.core.errors import ApprovalLapsed
     from daper.core.grouping import independent_groups
     from daper.core.messages import ActionRef, Applied, CycleRef, UndoInput
     from daper.core.models import Fallback, Person, Plan, ProposedAction, RecordedDecision, Verdict
@@ -71,12 +72,22 @@ class Execution:
                 RepairActivities.undo_action, given, **options.settle(self._queue)
             )
         except ActivityError as error:
-            return applied.outcome.model_copy(
-                update={
-                    "status": OutcomeStatus.UNKNOWN,
-                    "evidence": (*applied.outcome.evidence, f"undo could not be settled: {why(error)}"),
-                }
+            return await self._settle_undo(applied, error)
+
+    async def _settle_undo(self, applied: Applied, error: ActivityError) -> ActionOutcome:
+        """The ledger says whether the undo happened, as it does for an effect."""
+        ref = applied.ref.model_copy(update={"key": undo_key(applied.ref.key)})
+        try:
+            settled = await workflow.execute_activity_method(
+                RepairActivities.settle_action, ref, **options.settle(self._queue)
             )
+        except ActivityError as unsettled:
+            status, told = OutcomeStatus.UNKNOWN, f"its undo could not be settled: {why(unsettled)}"
+        else:
+            undone = settled.outcome is not None and settled.outcome.status is OutcomeStatus.UNDONE
+            status = OutcomeStatus.UNDONE if undone else OutcomeStatus.UNDO_BLOCKED
+            told = "undone, says the ledger" if undone else f"undo failed: {why(error)}"
+        return applied.outcome.model_copy(update={"status": status, "evidence": (*applied.outcome.evidence, told)})
 
     async def _run_group(self, group: tuple[ProposedAction, ...]) -> None:
         stopped: dict[str, str] = {}
@@ -87,7 +98,8 @@ class Execution:
                 async with self._slots:
                     outcome = await self._run(action)
             self._outcomes[action.id] = outcome
-            self._written |= outcome.wrote
+            # Only of what it read: a record that it wrote unread may have been edited by somebody else.
+            self._written |= {ref: made for ref, made in outcome.wrote.items() if ref in action.bound.reads}
             if outcome.status in _STOPS_ITS_RECORD:
                 stopped[record_id] = f"{action.id} on the same record ended as {outcome.status}"
 
@@ -162,7 +174,11 @@ def why(error: ActivityError) -> str:
 
 
 def _never_started(error: ActivityError) -> bool:
-    return isinstance(error.cause, TimeoutError) and error.cause.type is TimeoutType.SCHEDULE_TO_START
+    """Whether the approval ran out before a worker began, or before an attempt did."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.type == ApprovalLapsed.__name__
+    return isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
 
 
 def _expected(action: ProposedAction, written: Mapping[str, str]) -> dict[str, str]:

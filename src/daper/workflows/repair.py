@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
         RepairRequest,
         ReportInput,
     )
-    from daper.core.models import Decision, Plan, RecordedDecision, Verdict
+    from daper.core.models import Decision, Plan, RecordedDecision
     from daper.core.outcomes import RepairResult
     from daper.core.phases import Phase
     from daper.core.reporting import build_report
@@ -131,7 +131,7 @@ class RepairAgentWorkflow:
                 return Phase.APPROVAL_EXPIRED
             await self._execute(plan, recorded)
             if not recorded.will_run:
-                return Phase.REJECTED if _all_rejected(recorded) else Phase.REPORT_COMPLETED
+                return self._state.ending_without_approval(recorded)
             suspects, asked_again = self._state.to_ask_again(plan)
         return Phase.REPORT_COMPLETED if self._state.plans else Phase.NO_REPAIR_NEEDED
 
@@ -181,6 +181,7 @@ class RepairAgentWorkflow:
             suppressed=claimed.suppressed,
             limit=request.scope.limit,
             left_out=analyzed.left_out,
+            asked_before=tuple(state.findings),
         )
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)
@@ -257,17 +258,22 @@ class RepairAgentWorkflow:
         """Write down what happened. A report that cannot be written does not change what did."""
         state = self._state
         self._enter(Phase.PENDING_REPORT)
+        if self._stop_reason and ending is not Phase.CANCELLED:
+            state.reason = f"{state.reason} ({self._stop_reason}, too late: everything had run)".strip()
         try:
             await self._steps.conclude(state.conclusion(workflow.now()))
         except ActivityError as error:
-            state.reason = f"{state.reason} (the memory of these problems could not be updated: {why(error)})".strip()
+            state.troubles.append(
+                f"the memory could not be updated, so other repairs may leave these problems alone for a while; "
+                f"start them with --again: {why(error)}"
+            )
         ended = state.ended(ending, workflow.now())
         try:
             published = await self._steps.report(ReportInput(result=ended))
             state.report, state.paths = published.report, published.paths
         except ActivityError as error:
-            state.report = build_report(ended)
-            state.reason = f"{state.reason} (the report could not be written: {why(error)})".strip()
+            state.troubles.append(f"the report could not be written: {why(error)}")
+            state.report = build_report(state.ended(ending, workflow.now()))
         self._enter(ending)
 
     async def _unless_stopped(self, step: Coroutine[object, object, T]) -> T:
@@ -287,7 +293,3 @@ class RepairAgentWorkflow:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
         else:
             workflow.upsert_memo({PHASE_MEMO: str(phase)})
-
-
-def _all_rejected(recorded: RecordedDecision) -> bool:
-    return Verdict.REJECT in recorded.decision.verdicts.values()

@@ -14,7 +14,7 @@ from daper.core.messages import (
     RepairRequest,
     VerifyInput,
 )
-from daper.core.models import Detection, Finding, Person, Plan, RecordedDecision, RecordHead, StoreInfo
+from daper.core.models import Detection, Finding, Person, Plan, RecordedDecision, RecordHead, StoreInfo, Verdict
 from daper.core.outcomes import (
     ActionOutcome,
     OutcomeStatus,
@@ -55,6 +55,7 @@ class CycleState:
     outcomes: dict[str, ActionOutcome] = field(default_factory=dict[str, ActionOutcome])
     verified: dict[str, VerifiedFinding] = field(default_factory=dict[str, VerifiedFinding])
     heads_after: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
+    troubles: list[str] = field(default_factory=list[str])
     ended_at: datetime | None = None
     report: Report | None = None
     paths: ReportPaths | None = None
@@ -105,6 +106,14 @@ class CycleState:
             return Phase.PLAN_ONLY
         return Phase.REPORT_COMPLETED if something else Phase.NO_REPAIR_NEEDED
 
+    def ending_without_approval(self, recorded: RecordedDecision) -> Phase:
+        """How a cycle ends when nothing of its plan was approved: rejected only if no earlier round did anything."""
+        touched = any(
+            outcome.status.took_effect or outcome.status is OutcomeStatus.UNKNOWN for outcome in self.outcomes.values()
+        )
+        rejected = Verdict.REJECT in recorded.decision.verdicts.values()
+        return Phase.REJECTED if rejected and not touched else Phase.REPORT_COMPLETED
+
     def to_ask_again(self, plan: Plan) -> tuple[tuple[str, ...], frozenset[str]]:
         """The records of approved actions that lapsed, and the problems that these, or those behind them, answer.
 
@@ -130,6 +139,7 @@ class CycleState:
         return VerifyInput(
             cycle=self.cycle,
             findings=tuple(finding for finding in self.findings.values() if finding.record_id in record_ids),
+            known=tuple(fingerprint for plan in self.plans for fingerprint in plan.baseline),
             applied=tuple(applied),
             record_ids=record_ids,
         )
@@ -153,10 +163,12 @@ class CycleState:
         """What the memory is told: what was rejected, what did not help, what nobody waits for any more."""
         rejected = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.REJECTED]
         useless = [item.action_id for item in self.outcomes.values() if self.did_not_help(item.action_id)]
+        unsettled = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.UNKNOWN]
         return ConcludeInput(
             cycle=self.cycle,
             rejected=self._answered(rejected),
             ineffective=self._answered(useless),
+            unsettled=self._answered(unsettled),
             by=", ".join(dict.fromkeys(who(recorded.decision.by) for recorded in self.decisions)),
             at=now,
         )
@@ -233,6 +245,7 @@ class CycleState:
             decisions=tuple(self.decisions),
             outcomes=self._in_plan_order(),
             verification=verification,
+            troubles=tuple(self.troubles),
             report=self.report,
             paths=self.paths,
         )

@@ -112,7 +112,8 @@ class Alerts:
 
     def terms(self, proposal: Proposal, records: Sequence[Record]) -> Terms:
         preview = Change(record=proposal.record_id, field="alert", before="firing", after="quiet")
-        return Terms(limits={"service": Exactly(value=proposal.record_id)}, preview=(preview,))
+        limits = {"service": Exactly(value=proposal.record_id)}
+        return Terms(answers=frozenset({"firing"}), limits=limits, preview=(preview,))
 
 
 def open_domain(folder: Path, options: Mapping[str, str]) -> Alerts:

@@ -31,6 +31,8 @@ _SCHEMA = (
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint)) WITHOUT ROWID",
     f"CREATE TABLE tries ({_KEY}, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, at TEXT NOT NULL,"
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, cycle_id)) WITHOUT ROWID",
+    f"CREATE TABLE unsettled ({_KEY}, repair_id TEXT NOT NULL, at TEXT NOT NULL,"
+    " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID",
     f"PRAGMA user_version = {_SCHEMA_VERSION}",
 )
 _SAME = "store_id = ? AND domain = ? AND record_id = ? AND kind = ? AND fingerprint = ?"
@@ -81,6 +83,7 @@ class SqliteMemory:
         cycle, at = request.cycle, _text(request.at)
         rejected = [(*_key(cycle, finding), cycle.repair_id, request.by, at) for finding in request.rejected]
         tried = [(*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, at) for finding in request.ineffective]
+        unsettled = [(*_key(cycle, finding), cycle.repair_id, at) for finding in request.unsettled]
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO rejections VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -89,6 +92,7 @@ class SqliteMemory:
                 rejected,
             )
             db.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", tried)
+            db.executemany("INSERT INTO unsettled VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", unsettled)
             # All of its claims, named or not: an ended repair holds nothing back from others.
             db.execute("DELETE FROM claims WHERE store_id = ? AND repair_id = ?", (cycle.store_id, cycle.repair_id))
             _forget_old(db, self._now())
@@ -133,7 +137,8 @@ def _answer(db: sqlite3.Connection, cycle: CycleRef, finding: Finding, now: date
     ).fetchone()
     if told is not None:
         return told[0]
-    why = _waits(db, key, cycle.repair_id, now) or _rejected(db, key, now) or _tried(db, key, now)
+    why = _waits(db, key, cycle.repair_id, now)
+    why = why or _unsettled(db, key, now) or _rejected(db, key, now) or _tried(db, key, now)
     return f"{why}; to ask anew: --again or --record {finding.record_id}" if why else None
 
 
@@ -144,6 +149,14 @@ def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: da
         (*key, repair_id, _text(now)),
     ).fetchone()
     return f"repair {row[0]} has a plan for it that waits for a decision until {_minute(row[1])}" if row else None
+
+
+def _unsettled(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
+    row = db.execute(
+        f"SELECT repair_id, at FROM unsettled WHERE {_SAME} AND at > ? ORDER BY at DESC LIMIT 1",  # noqa: S608 - constants
+        (*key, _text(now - WINDOW)),
+    ).fetchone()
+    return f"it may have been repaired on {row[1][:10]} by {row[0]}, nobody can tell: look first" if row else None
 
 
 def _rejected(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
@@ -179,6 +192,7 @@ def _forget_old(db: sqlite3.Connection, now: datetime) -> None:
     db.execute("DELETE FROM claims WHERE until < ?", oldest)
     db.execute("DELETE FROM rejections WHERE at < ?", oldest)
     db.execute("DELETE FROM tries WHERE at < ?", oldest)
+    db.execute("DELETE FROM unsettled WHERE at < ?", oldest)
 
 
 def _key(cycle: CycleRef, finding: Finding) -> tuple[str, ...]:

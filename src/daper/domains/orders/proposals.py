@@ -10,7 +10,7 @@ from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items, unapproved_items
 from daper.domains.orders.rules import restock_fingerprint
-from daper.domains.orders.terms import REQUEST_LENGTH, obstacle, quantity_bounds
+from daper.domains.orders.terms import ANSWERS, REQUEST_LENGTH, obstacle, quantity_bounds
 from daper.domains.orders.wording import field, said, shown
 from daper.domains.orders.world import World
 from daper.ports import ProposalSet
@@ -24,14 +24,6 @@ _SURE: Mapping[OrderProblem, float] = {
     OrderProblem.PROHIBITED_ITEM: 0.9,
     OrderProblem.UNKNOWN_ITEM: 0.85,
 }
-
-# Tools in the order in which they must run on one record: whether it may be sold, whether it is paid, then the stock.
-_ANSWERS: tuple[tuple[ToolName, frozenset[OrderProblem]], ...] = (
-    (ToolName.HOLD_ORDER, frozenset({OrderProblem.PROHIBITED_ITEM, OrderProblem.UNKNOWN_ITEM})),
-    (ToolName.REQUEST_APPROVAL, frozenset({OrderProblem.RESTRICTED_WITHOUT_APPROVAL})),
-    (ToolName.REQUEST_PAYMENT_UPDATE, frozenset({OrderProblem.PAYMENT_PENDING, OrderProblem.PAYMENT_DENIED})),
-    (ToolName.ORDER_INVENTORY, frozenset({OrderProblem.INVENTORY_SHORT})),
-)
 
 _BY_HAND: Mapping[OrderProblem, str] = {
     OrderProblem.TOTALS_MISMATCH: "no tool changes amounts: check them against the invoice and correct them by hand",
@@ -82,7 +74,7 @@ def propose(findings: Sequence[Finding], world: World, *, approvers: Sequence[st
 
 
 def _for_order(case: _Case) -> Iterator[Proposal]:
-    for tool, kinds in _ANSWERS:
+    for tool, kinds in ANSWERS.items():
         found = [finding for finding in case.findings if _kind(finding) in kinds]
         if not found:
             continue
@@ -156,7 +148,7 @@ def _why_not(finding: Finding, world: World) -> str:
     reasons = hold_reasons(order, world)
     if reasons:
         return f"waits behind the hold of this order ({', '.join(reasons)}): decide on that first"
-    tool = next(tool for tool, kinds in _ANSWERS if kind in kinds)
+    tool = next(tool for tool, kinds in ANSWERS.items() if kind in kinds)
     return _obstacles(tool, order, world, finding) or f"{tool} does not fit the order as it is now: look at it again"
 
 

@@ -10,11 +10,19 @@ from daper.core.limits import Between, Exactly, Limit, OneOf, Sentence
 from daper.core.models import Change, Proposal
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.models import Order, StockRow
-from daper.domains.orders.needs import hold_reasons, short_items, unapproved_items
+from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items, unapproved_items
 from daper.domains.orders.statuses import PAYMENT_DENIED, PAYMENT_PENDING, OrderStatus
 from daper.domains.orders.wording import field, shown
 from daper.domains.orders.world import World, order_ref, stock_ref
 from daper.ports import Terms
+
+# Tools in the order in which they must run on one record: whether it may be sold, whether it is paid, then the stock.
+ANSWERS: Mapping[ToolName, frozenset[OrderProblem]] = {
+    ToolName.HOLD_ORDER: frozenset({OrderProblem.PROHIBITED_ITEM, OrderProblem.UNKNOWN_ITEM}),
+    ToolName.REQUEST_APPROVAL: frozenset({OrderProblem.RESTRICTED_WITHOUT_APPROVAL}),
+    ToolName.REQUEST_PAYMENT_UPDATE: frozenset({OrderProblem.PAYMENT_PENDING, OrderProblem.PAYMENT_DENIED}),
+    ToolName.ORDER_INVENTORY: frozenset({OrderProblem.INVENTORY_SHORT}),
+}
 
 REQUEST_LENGTH = 500
 _TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
@@ -93,11 +101,13 @@ def terms_of(proposal: Proposal, world: World, *, approvers: Sequence[str]) -> T
     """On what terms a proposal may run; without limits, and so refused, where its tool does not fit its order."""
     order = world.orders.get(proposal.record_id)
     if order is None or proposal.tool not in set(ToolName):
-        return Terms(limits={})
+        return Terms(answers=frozenset(), limits={})
     tool, item = ToolName(proposal.tool), proposal.arguments.get("inventory_to_order")
+    answers = frozenset(str(kind) for kind in ANSWERS[tool])
     if obstacle(tool, order, world, item=item) is not None:
-        return Terms(limits={})
+        return Terms(answers=answers, limits={})
     return Terms(
+        answers=answers,
         limits=limits(tool, order, world, approvers=approvers, item=item),
         reads=reads(tool, order, world),
         preview=_preview(tool, order, world, proposal.arguments),
