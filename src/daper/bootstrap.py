@@ -15,6 +15,7 @@ from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.reports.kept import FileReports
 from daper.adapters.temporal.connect import connect, search_attributes_registered
 from daper.agents.deterministic import RulesAgents
+from daper.clock import utc_now
 from daper.domains.registry import load_domains
 from daper.ports import Agents, Domain
 from daper.service.repairs import RepairService
@@ -65,7 +66,7 @@ async def working(
     domains = open_domains(settings) if domains is None else domains
     agents = agents or RulesAgents()
     diagnose = DiagnoseActivities(domains=domains, agents=agents)
-    repair = RepairActivities(domains=domains)
+    repair = RepairActivities(domains=domains, now=utc_now)
     publish = PublishActivities(
         memory=SqliteMemory(settings.home / "memory.db"), reports=reports_in(settings.home), agents=agents
     )

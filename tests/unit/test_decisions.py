@@ -107,7 +107,7 @@ def test_d2_a_decision_for_another_plan_is_refused(other: str) -> None:
     refused = refuse_decision(WAITING, PLAN, None, decision(plan_digest=other))
 
     assert refused is not None
-    assert f"the decision quotes plan {other[:12]!r}, but plan {PLAN.digest[:12]!r} is waiting" in refused
+    assert f"the decision quotes plan {other!r}, but plan {PLAN.digest!r} is waiting" in refused
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase.ended or phase is Phase.PENDING_REPORT])

@@ -51,6 +51,21 @@ async def test_a_decision_on_another_plan_is_refused(temporal_env: WorkflowEnvir
         assert (await shop.end(second)).counts.applied == 4
 
 
+@pytest.mark.parametrize("wrong", ["x", "PLANx", "y" * 100_000])
+async def test_a_mistyped_digest_is_refused_in_words(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, wrong: str
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start()
+        plan = await shop.plan(repair_id)
+        given = answer(plan).model_copy(update={"plan_digest": wrong.replace("PLAN", plan.digest)})
+        with pytest.raises(DecisionRefused, match=r"is waiting; look at it again|at most 200 characters") as refused:
+            await shop.service.decide(repair_id, given)
+        assert len(str(refused.value)) < 500
+        await shop.service.stop(repair_id, by="Harry")
+        await shop.end(repair_id)
+
+
 async def test_the_second_decision_is_refused_and_the_same_one_is_told_as_recorded(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -7,7 +7,6 @@ from datetime import datetime
 from temporalio import activity
 
 from daper.activities.edge import at_edge, domain_of
-from daper.clock import utc_now
 from daper.core.digests import digest, effect_key, undo_key
 from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError
 from daper.core.messages import ActionRef, Applied, SettleResult, UndoInput, VerifyInput
@@ -41,7 +40,7 @@ _APPLIES = frozenset(
 class RepairActivities:
     """Applies, settles, undoes and verifies approved actions with the tools of a domain."""
 
-    def __init__(self, *, domains: Mapping[str, Domain], now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, *, domains: Mapping[str, Domain], now: Callable[[], datetime]) -> None:
         self._domains = domains
         self._now = now
 

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from daper.core.digests import canonical, digest
 from daper.core.models import By, Decision, Person, Plan, ProposedAction, RecordedDecision, Verdict
 from daper.core.phases import Phase
+from daper.core.text import visible
 
 
 def who(by: By) -> str:
@@ -77,8 +78,8 @@ def refuse_decision(
     if plan is None or phase is not Phase.PENDING_APPROVAL:
         return f"no plan is waiting for a decision yet (phase {phase})"
     if decision.plan_digest != plan.digest:
-        quoted, waiting = decision.plan_digest[:12], plan.digest[:12]
-        return f"the decision quotes plan {quoted!r}, but plan {waiting!r} is waiting; look at it again"
+        quoted = visible(decision.plan_digest, longest=70)
+        return f"the decision quotes plan {quoted!r}, but plan {plan.digest!r} is waiting; look at it again"
     if late:
         return "the time to decide on this plan is over"
     return _refuse_content(plan, decision)

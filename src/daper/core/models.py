@@ -14,7 +14,7 @@ from daper.core.limits import Limit
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
 Line = Annotated[str, StringConstraints(max_length=200)]
-Digest = Annotated[str, StringConstraints(max_length=64)]
+Digest = Annotated[str, StringConstraints(max_length=200)]  # a mistyped one must be refused in words
 ActionId = Annotated[str, StringConstraints(max_length=16)]
 
 DEFAULT_PROBLEMS = 50

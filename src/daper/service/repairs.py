@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 
+from pydantic import ValidationError
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -131,7 +132,7 @@ class RepairService:
 
     async def decide(self, repair_id: str, decision: Decision) -> DecisionReceipt:
         """Answer the plan of a repair. Raises DecisionRefused with the reason, NotFound, Unreachable."""
-        if refusal := refuse_identity(decision):
+        if refusal := refuse_identity(decision) or _refuse_form(decision):
             raise DecisionRefused(refusal)
         before = await self.look(repair_id)
         if isinstance(before, RepairResult):
@@ -256,6 +257,16 @@ class RepairService:
 
     def _handle(self, repair_id: str) -> Handle:
         return self._client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id)
+
+
+def _refuse_form(decision: Decision) -> str | None:
+    """Why a decision could not even be sent, or None; the workflow would only say that it cannot decode it."""
+    try:
+        Decision.model_validate(decision.model_dump())
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"the decision does not fit: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return None
 
 
 def _after_the_end(result: RepairResult, decision: Decision) -> DecisionReceipt:
