@@ -61,7 +61,7 @@ def test_a_refused_decision_says_why_and_the_plan_goes_on_waiting(open_shop: Sho
         return ran.err
 
     other = "0" * 64
-    assert f"quotes plan '{other[:12]}', but plan '{digest[:12]}' is waiting" in refused("--plan", other)
+    assert f"quotes plan '{other}', but plan '{digest}' is waiting" in refused("--plan", other)
     assert "113 to 553" in refused("--plan", digest, "--edit", "a2.quantity=600")
     assert "a2.order_id may not be changed" in refused("--plan", digest, "--edit", "a2.order_id=ORD-005-LLV")
     assert "the plan has no action 'a9'" in refused("--plan", digest, "--action", "a9")

@@ -1,5 +1,6 @@
 """RepairService: the one way to start, see, follow, decide, stop and list repairs."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 
@@ -22,14 +23,14 @@ from daper.core.views import RepairView
 from daper.ports import Domain, Reports
 from daper.service.records import find_domain
 from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
-from daper.service.translate import RepairOver, temporal_errors
+from daper.service.translate import RepairOver, no_worker, temporal_errors
 from daper.service.watching import Watches
 from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, USER_ATTRIBUTE, USER_MEMO, WORKFLOW_NAME
 from daper.workflows.queues import activity_queue
 from daper.workflows.repair import RepairAgentWorkflow
 
 ANSWER_WITHIN = timedelta(seconds=3)
-_ASKED_BEFORE_GIVING_UP = 3
+_ONE_QUESTION = timedelta(seconds=1.2)
 _ENDED_PHASES = frozenset(str(phase) for phase in Phase if phase.ended)
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
@@ -222,23 +223,26 @@ class RepairService:
         )
 
     async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
-        for _ in range(_ASKED_BEFORE_GIVING_UP - 1):
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+                return await self._ask_until_answered(repair_id, page)
+        except (TimeoutError, Unreachable) as error:
+            if stuck := await self._stuck(repair_id):
+                raise Unreachable(stuck) from error
+            raise no_worker(self._queue) from error
+
+    async def _ask_until_answered(self, repair_id: str, page: PageArgs) -> RepairView:
+        """Asked more than once: a question may have gone to a worker that has just left. Raises where nobody polls."""
+        while True:
             try:
                 return await self._query(repair_id, page)
             except Unreachable:
-                # The question may have gone to a worker that has just left; where nobody polls, nobody will answer.
                 if not await self.workers(self._queue):
                     raise
-        try:
-            return await self._query(repair_id, page)
-        except Unreachable as error:
-            if stuck := await self._stuck(repair_id):
-                raise Unreachable(stuck) from error
-            raise
 
     async def _query(self, repair_id: str, page: PageArgs) -> RepairView:
         with temporal_errors(repair_id, queue=self._queue, asks_worker=True):
-            return await self._handle(repair_id).query(RepairAgentWorkflow.view, page, rpc_timeout=ANSWER_WITHIN / 2)
+            return await self._handle(repair_id).query(RepairAgentWorkflow.view, page, rpc_timeout=_ONE_QUESTION)
 
     async def _stuck(self, repair_id: str) -> str | None:
         """Why a repair cannot go on although a worker is there, or None: its task is tried again and again."""
