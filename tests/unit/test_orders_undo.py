@@ -164,3 +164,16 @@ async def test_whatever_the_order_of_attempts_the_stock_agrees_with_the_ledger(s
             undone = undone or applied
             assert (got.status is OutcomeStatus.UNDONE) == undone
         assert shop.stock("STP-ORG-001")["current_stock"] == (147 if applied and not undone else 247)
+
+
+async def test_an_undo_that_comes_after_it_was_settled_as_never_changes_nothing(shop: Shop) -> None:
+    """Rule 3: the undo has a key of its own; once that is settled, a late attempt obeys."""
+    call = await shop.call(BADGES)
+    tool = shop.tool("order_inventory")
+    effect = await tool.apply(call)
+    files = shop.raw("orders.json"), shop.raw("inventory.json")
+    assert await cast("Settleable", tool).settle(undo_key("k1")) is None
+    late = await cast("Undoable", tool).undo(call, effect, key=undo_key("k1"))
+    assert late.status is OutcomeStatus.FAILED
+    assert (shop.raw("orders.json"), shop.raw("inventory.json")) == files
+    assert len(await shop.domain.outbox()) == 1

@@ -115,3 +115,22 @@ async def test_the_list_shows_phase_and_user(temporal_env: WorkflowEnvironment, 
         assert found[0].user == "Harry"
         await shop.service.decide(repair_id, answer(plan))
         await shop.end(repair_id)
+
+
+async def test_a_decision_that_nobody_answered_is_not_said_to_be_lost(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker goes between the look and the decision: it may still count, and the message says so."""
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    repair_id = await shop.start()
+    async with shop.worker():
+        plan = await shop.plan(repair_id)
+        seen = await shop.service.look(repair_id)
+
+    async def as_it_was(_: str) -> object:
+        return seen
+
+    monkeypatch.setattr(shop.service, "look", as_it_was)
+    with pytest.raises(Unreachable, match="may still be recorded: daper repair show"):
+        await shop.service.decide(repair_id, answer(plan))
+    await shop.client.get_workflow_handle(repair_id).terminate()

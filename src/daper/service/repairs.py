@@ -155,6 +155,11 @@ class RepairService:
             if ended is None:
                 raise
             return _after_the_end(ended, decision)
+        except Unreachable as error:
+            # Sent, but not answered: Temporal may still hand it to the next worker that comes.
+            raise Unreachable(
+                f"{error}. The decision was sent and may still be recorded: daper repair show {repair_id}"
+            ) from error
         elsewhere = before.plan is None or before.plan.digest != decision.plan_digest
         return DecisionReceipt(recorded=recorded, repeated=elsewhere)
 

@@ -18,11 +18,7 @@ def details(phase: Phase, plan: Plan | None, message: str) -> str:
     if message:
         lines += ["", markdown(message, longest=500)]
     if plan and plan.actions:
-        lines += [
-            "",
-            _HEADINGS,
-            "|---|---|---|---|---|---|---|",
-        ]
+        lines += ["", _HEADINGS, "|---" * _HEADINGS.count(" | ") + "|---|"]
         lines += [_row(plan, place) for place in range(min(len(plan.actions), SHOWN_ACTIONS))]
         if len(plan.actions) > SHOWN_ACTIONS:
             lines.append(f"\n… and {len(plan.actions) - SHOWN_ACTIONS} more: `daper repair show`")

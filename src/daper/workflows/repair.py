@@ -259,7 +259,7 @@ class RepairAgentWorkflow:
         state = self._state
         self._enter(Phase.PENDING_REPORT)
         if self._stop_reason and ending is not Phase.CANCELLED:
-            state.reason = f"{state.reason} ({self._stop_reason}, too late: everything had run)".strip()
+            state.reason = f"{state.reason} ({self._stop_reason}, too late to stop anything)".strip()
         try:
             await self._steps.conclude(state.conclusion(workflow.now()))
         except ActivityError as error:
