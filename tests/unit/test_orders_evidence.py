@@ -129,7 +129,7 @@ async def test_an_order_on_hold_is_not_repaired_but_waits_for_a_person(
 async def test_record_text_in_outcomes_is_visible_and_short_and_undo_is_still_exact(shop: Shop, status: str) -> None:
     """D13."""
     shop.edit("orders.json", "order_id", "ORD-002-HJG", status=status)
-    shop.edit("inventory.json", "item_id", "STP-ORG-001", last_restocked=NASTY * 100, supplier_contact=NASTY)
+    shop.edit("inventory.json", "item_id", "STP-ORG-001", last_restocked=NASTY * 100, supplier_contact="s" * 200)
     rows = shop.rows("orders.json"), shop.rows("inventory.json")
     call = await shop.call(BADGES)
     tool = shop.tool("order_inventory")

@@ -5,12 +5,26 @@ import unicodedata
 
 _JOINERS = frozenset("\u200c\u200d")  # several scripts and emoji cannot be written without these two
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Drawn as nothing, whatever their category says: fillers, and selectors of a look that no plain name needs.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~!]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def _is_hidden(char: str) -> bool:
-    return char not in _JOINERS and unicodedata.category(char) in _HIDDEN_CATEGORIES
+def _never_seen(char: str) -> bool:
+    return unicodedata.category(char) in _HIDDEN_CATEGORIES or _BLANK.match(char) is not None
+
+
+def _joins(char: str) -> bool:
+    """Whether a joiner beside this character may be needed; in ASCII it only hides."""
+    return char > "\x7f" and not _never_seen(char)
+
+
+def _is_hidden(text: str, place: int) -> bool:
+    char = text[place]
+    if char in _JOINERS:
+        return not (_joins(text[place - 1 : place]) and _joins(text[place + 1 : place + 2]))
+    return _never_seen(char)
 
 
 def visible(text: object, *, longest: int = 300) -> str:
@@ -20,8 +34,10 @@ def visible(text: object, *, longest: int = 300) -> str:
     and says how much is missing.
     """
     whole = str(text)
-    shown = "".join(f"<U+{ord(char):04X}>" if _is_hidden(char) else char for char in whole[:longest])
-    return shown if len(whole) <= longest else f"{shown}… ({len(whole) - longest} more characters)"
+    part = whole[:longest]
+    if not (part.isascii() and part.isprintable()):
+        part = "".join(f"<U+{ord(char):04X}>" if _is_hidden(part, at) else char for at, char in enumerate(part))
+    return part if len(whole) <= longest else f"{part}… ({len(whole) - longest} more characters)"
 
 
 def markdown(text: object, *, longest: int = 300) -> str:

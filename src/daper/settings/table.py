@@ -28,6 +28,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "Who may be asked to approve restricted items: addresses, separated by commas.",
         domain="orders",
     ),
+    Setting(
+        "DAPER_ORDERS_DATASET",
+        "hogwarts",
+        "Which shipped records a new data folder gets, and `daper records reset` brings: hogwarts or trouble.",
+        domain="orders",
+    ),
     Setting("DAPER_APPROVAL_TIMEOUT", "12h", "How long a plan waits for a decision: 30s, 15m, 12h or 2d."),
     Setting("DAPER_DECISION_VALID_FOR", "1h", "How long after its decision an action may still begin."),
     Setting("TEMPORAL_TASK_QUEUE", "agent-repair-task-queue", "The task queue that workers and commands share."),

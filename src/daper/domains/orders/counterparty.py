@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import cast
 
+from daper.domains.orders.amounts import gaps
 from daper.domains.orders.changes import list_of, move_stock, order_of, set_status, stamp, stock_of
 from daper.domains.orders.needs import hold_reasons, short_of, unapproved_items
 from daper.domains.orders.statuses import OrderStatus
@@ -31,12 +32,13 @@ def supplier_delivers(raw: Raw, row: Raw, *, quantity: int, at: datetime) -> str
 
 
 def can_complete(raw: Raw, world: World) -> bool:
-    """Whether nothing keeps the order from being completed: no item short, no approval missing, payment done."""
+    """Whether nothing keeps the order from being completed: all items there, approved, paid, and the amounts right."""
     order = order_of(raw)
     return not (
         order.unpaid
         or hold_reasons(order, world)
         or unapproved_items(order, world)
+        or gaps(order)
         or any(short_of(order, world, item) > 0 for item in order.quantities)
     )
 

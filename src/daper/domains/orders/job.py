@@ -6,6 +6,7 @@ from pathlib import Path
 
 from daper.core.errors import NotFound
 from daper.core.outcomes import Effect
+from daper.core.text import visible
 from daper.domains.orders import jsontext
 from daper.domains.orders.documents import Documents
 from daper.domains.orders.ledger import LedgerRow, Message
@@ -13,6 +14,8 @@ from daper.domains.orders.models import Order
 from daper.domains.orders.wording import shown
 from daper.domains.orders.world import Raw, World, current_version, find_stock, records_for, world_of
 from daper.ports import ToolCall
+
+_LONGEST_MESSAGE = 4000  # all that goes into one is capped before
 
 
 @dataclass(kw_only=True)
@@ -56,12 +59,12 @@ class Job:
             row.pop(name, None)
 
     def send(self, *, to: str, subject: str, body: str, key: str = "") -> None:
-        """Put a message beside the effect."""
+        """Put a message beside the effect, in which nothing is hidden: a line break would be a header of a mail."""
         message = Message(
             key=key or self.call.key,
-            to=to,
-            subject=subject,
-            body=body,
+            to=visible(to, longest=_LONGEST_MESSAGE),
+            subject=visible(subject, longest=_LONGEST_MESSAGE),
+            body=visible(body, longest=_LONGEST_MESSAGE),
             record_id=self.call.record_id,
             at=self.call.today,
             simulated=self.simulated,

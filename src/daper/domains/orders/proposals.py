@@ -7,11 +7,13 @@ from pydantic import JsonValue
 
 from daper.core.models import Finding, Proposal
 from daper.domains.orders.arguments import ToolName
-from daper.domains.orders.models import Order
+from daper.domains.orders.handing_over import kind_of, why_held, why_no_tool
+from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items, unapproved_items
+from daper.domains.orders.obstacles import obstacle, quantity_bounds
 from daper.domains.orders.rules import restock_fingerprint
-from daper.domains.orders.terms import ANSWERS, REQUEST_LENGTH, obstacle, quantity_bounds
-from daper.domains.orders.wording import field, said, shown
+from daper.domains.orders.terms import ANSWERS, REQUEST_LENGTH
+from daper.domains.orders.wording import field, shown
 from daper.domains.orders.world import World
 from daper.ports import ProposalSet
 
@@ -24,13 +26,6 @@ _SURE: Mapping[OrderProblem, float] = {
     OrderProblem.PROHIBITED_ITEM: 0.9,
     OrderProblem.UNKNOWN_ITEM: 0.85,
 }
-
-_BY_HAND: Mapping[OrderProblem, str] = {
-    OrderProblem.TOTALS_MISMATCH: "no tool changes amounts: check them against the invoice and correct them by hand",
-    OrderProblem.STUCK: "no tool moves a parcel: ask the warehouse what became of it, then set the status by hand",
-}
-
-_ON_HOLD = "the order is only put on hold: a person has to decide what becomes of it"
 
 _WHY: Mapping[ToolName, str] = {
     ToolName.HOLD_ORDER: "Nothing may be shipped before a person has looked at the items of this order.",
@@ -48,6 +43,8 @@ class _Case:
     findings: Sequence[Finding]
     world: World
     approvers: Sequence[str]
+    # What earlier proposals add to the stock of an item, less what their orders take.
+    moved: dict[str, int]
 
 
 def propose(findings: Sequence[Finding], world: World, *, approvers: Sequence[str]) -> ProposalSet:
@@ -59,23 +56,26 @@ def propose(findings: Sequence[Finding], world: World, *, approvers: Sequence[st
     for finding in findings:
         by_record.setdefault(finding.record_id, []).append(finding)
     proposals: list[Proposal] = []
+    moved: dict[str, int] = {}
     for record_id, found in by_record.items():
         order = world.orders.get(record_id)
         if order is not None:
-            proposals += _for_order(_Case(order=order, findings=found, world=world, approvers=approvers))
+            proposals += _for_order(_Case(order=order, findings=found, world=world, approvers=approvers, moved=moved))
     answers = {fingerprint: proposal.tool for proposal in proposals for fingerprint in proposal.answers}
     left = {
-        finding.fingerprint: said(_why_not(finding, world))
-        for finding in findings
-        if finding.fingerprint not in answers
+        finding.fingerprint: why_no_tool(finding, world) for finding in findings if finding.fingerprint not in answers
     }
-    left |= {fingerprint: _ON_HOLD for fingerprint, tool in answers.items() if tool == ToolName.HOLD_ORDER}
+    left |= {
+        finding.fingerprint: why_held(finding)
+        for finding in findings
+        if answers.get(finding.fingerprint) == ToolName.HOLD_ORDER
+    }
     return ProposalSet(proposals=tuple(proposals), for_person=left)
 
 
 def _for_order(case: _Case) -> Iterator[Proposal]:
     for tool, kinds in ANSWERS.items():
-        found = [finding for finding in case.findings if _kind(finding) in kinds]
+        found = [finding for finding in case.findings if kind_of(finding) in kinds]
         if not found:
             continue
         if tool is ToolName.ORDER_INVENTORY:
@@ -91,13 +91,21 @@ def _restocks(case: _Case, found: Sequence[Finding]) -> Iterator[Proposal]:
         if finding is None or obstacle(ToolName.ORDER_INVENTORY, case.order, case.world, item=item) is not None:
             continue
         row = case.world.stock[item]
-        least, most = quantity_bounds(case.order, row)
+        quantity = _quantity(case, row)
+        case.moved[item] = case.moved.get(item, 0) + quantity - case.order.need(item)
         arguments: dict[str, JsonValue] = {
             "inventory_to_order": item,
             "inventory_description": field(row.item_name),
-            "quantity": min(most, max(least, row.reorder_quantity)),
+            "quantity": quantity,
         }
         yield _proposal(case, ToolName.ORDER_INVENTORY, arguments, [finding])
+
+
+def _quantity(case: _Case, row: StockRow) -> int:
+    """The usual quantity, if it is enough: also when the orders before this one have taken theirs off the shelf."""
+    least, most = quantity_bounds(case.order, row)
+    moved = case.moved.get(row.item_id, 0)
+    return min(most, max(least, least - moved, min(most - max(0, moved), row.reorder_quantity)))
 
 
 def _arguments(tool: ToolName, case: _Case) -> dict[str, JsonValue]:
@@ -131,29 +139,3 @@ def _proposal(case: _Case, tool: ToolName, arguments: dict[str, JsonValue], foun
         confidence_score=min(_SURE[OrderProblem(finding.kind)] for finding in answered),
         rationale=_WHY[tool],
     )
-
-
-def _kind(finding: Finding) -> OrderProblem | None:
-    return OrderProblem(finding.kind) if finding.kind in set(OrderProblem) else None
-
-
-def _why_not(finding: Finding, world: World) -> str:
-    order, kind = world.orders.get(finding.record_id), _kind(finding)
-    if order is None:
-        return f"order {finding.record_id!r} is no longer in the store: look whether it was removed on purpose"
-    if kind is None:
-        return "no tool fits what was found: read it and decide"
-    if kind in _BY_HAND:
-        return _BY_HAND[kind]
-    reasons = hold_reasons(order, world)
-    if reasons:
-        return f"waits behind the hold of this order ({', '.join(reasons)}): decide on that first"
-    tool = next(tool for tool, kinds in ANSWERS.items() if kind in kinds)
-    return _obstacles(tool, order, world, finding) or f"{tool} does not fit the order as it is now: look at it again"
-
-
-def _obstacles(tool: ToolName, order: Order, world: World, finding: Finding) -> str | None:
-    if tool is not ToolName.ORDER_INVENTORY:
-        return obstacle(tool, order, world)
-    items = [item for item in short_items(order, world) if restock_fingerprint(order, item) == finding.fingerprint]
-    return obstacle(tool, order, world, item=items[0]) if items else None

@@ -11,13 +11,19 @@ from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
 DOCUMENTS = (ORDERS_FILE, STOCK_FILE)
 _SHIPPED = {
     "hogwarts": StoreAbout(dataset="hogwarts", as_of=datetime(2025, 6, 28, tzinfo=UTC), counterparty=SIMULATED),
+    "trouble": StoreAbout(dataset="trouble", as_of=datetime(2025, 11, 1, tzinfo=UTC), counterparty=SIMULATED),
 }
+
+
+def names() -> tuple[str, ...]:
+    """The shipped data sets by name."""
+    return tuple(sorted(_SHIPPED))
 
 
 def about(dataset: str) -> StoreAbout:
     """What a shipped data set says of itself. Raises SettingError for a name that none has."""
     if dataset not in _SHIPPED:
-        raise SettingError(f"there is no data set {dataset!r}; shipped are: {', '.join(sorted(_SHIPPED))}")
+        raise SettingError(f"there is no data set {dataset!r}; shipped are: {', '.join(names())}")
     return _SHIPPED[dataset]
 
 

@@ -24,7 +24,31 @@ PAYMENT_DENIED = frozenset({"payment-denied", "payment-declined", "payment-faile
 PAYMENT_ASKED = normal(OrderStatus.PAYMENT_UPDATE_REQUESTED)
 UNPAID = PAYMENT_PENDING | PAYMENT_DENIED | {PAYMENT_ASKED}
 WITHOUT_APPROVAL = frozenset({"pending-approval", "approval-denied"})
-IN_PROGRESS = frozenset({"priority-processing", normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)})
+IN_PROGRESS = frozenset(
+    {"processing", "priority-processing", "preparing-shipment", normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)}
+)
+# The goods have left the shop: what is on the shelf is for others, and no status of ours fits any more.
+UNDER_WAY = frozenset({"in-transit", "out-for-delivery"})
+# The customer wants it no more, or the money back: nothing is bought, asked or completed for such an order.
+WITHDRAWN = frozenset(
+    {
+        "refund-requested",
+        "refund-pending",
+        "return-requested",
+        "return-pending",
+        "cancellation-requested",
+        "cancellation-pending",
+        "chargeback",
+        "disputed",
+        "payment-disputed",
+    }
+)
+LEFT_ALONE = UNDER_WAY | WITHDRAWN
+# Whatever it says it waits for: when nothing is missing, it waits for nobody.
+WAITS_FOR_GOODS_OR_APPROVAL = frozenset({"pending-inventory", "pending-approval"})
+# Somebody has been asked, and it is their turn.
+ASKED = frozenset({normal(OrderStatus.APPROVAL_REQUESTED), normal(OrderStatus.RESTOCK_ORDERED), PAYMENT_ASKED})
+MUST_MOVE = IN_PROGRESS | LEFT_ALONE | ASKED | WAITS_FOR_GOODS_OR_APPROVAL
 # What says that the payment has come in, or what only happens once it has. Not here: what may follow on no payment.
 PAID = frozenset(
     {
@@ -32,14 +56,11 @@ PAID = frozenset(
         "payment-received",
         "payment-confirmed",
         "payment-accepted",
-        "processing",
-        "preparing-shipment",
         "shipped",
-        "in-transit",
-        "out-for-delivery",
         "delivered",
         "completed",
         *IN_PROGRESS,
+        *UNDER_WAY,
     }
 )
 CLOSED = frozenset({"completed", "cancelled", "canceled", "delivered", "refunded", "returned", "shipped", "closed"})

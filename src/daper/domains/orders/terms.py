@@ -1,17 +1,17 @@
-"""On what terms each tool may run on an order: when it fits at all, and what its arguments may be. Pure."""
+"""On what terms each tool may run on an order that it fits: what its arguments may be, what it reads. Pure."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import assert_never
 
 from pydantic import JsonValue
 
 from daper.core.limits import Between, Exactly, Limit, OneOf, Sentence
 from daper.core.models import Change, Proposal
 from daper.domains.orders.arguments import ToolName
-from daper.domains.orders.models import Order, StockRow
-from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items, unapproved_items
-from daper.domains.orders.statuses import PAYMENT_DENIED, PAYMENT_PENDING, OrderStatus
+from daper.domains.orders.models import Order
+from daper.domains.orders.needs import OrderProblem, hold_reasons, unapproved_items
+from daper.domains.orders.obstacles import obstacle, quantity_bounds
+from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.wording import field, shown
 from daper.domains.orders.world import World, order_ref, stock_ref
 from daper.ports import Terms
@@ -26,38 +26,6 @@ ANSWERS: Mapping[ToolName, frozenset[OrderProblem]] = {
 
 REQUEST_LENGTH = 500
 _TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
-
-
-def quantity_bounds(order: Order, row: StockRow) -> tuple[int, int]:
-    """The least and the most that may be ordered of an item for an order.
-
-    The least covers the shortfall; with the most, the stock just reaches its maximum once the order took its own. The
-    most may be below the least: then no quantity is right.
-    """
-    need = order.need(row.item_id)
-    least = need - row.available
-    if row.max_stock_level is None:
-        return least, max(least, row.reorder_quantity)
-    return least, row.max_stock_level - row.current_stock + need
-
-
-def obstacle(tool: ToolName, order: Order, world: World, *, item: JsonValue = None) -> str | None:
-    """Why this tool does not fit this order as it is now, or None. `item`: what `order_inventory` would order."""
-    if order.closed or order.parked:
-        return f"order {order.order_id!r} is {shown(order.status)}; nothing is done to it"
-    reasons = hold_reasons(order, world)
-    if tool is not ToolName.HOLD_ORDER and reasons:
-        return f"order {order.order_id!r} has to be put on hold first: {', '.join(reasons)}"
-    match tool:
-        case ToolName.HOLD_ORDER:
-            return None if reasons else f"order {order.order_id!r} has no prohibited or unknown item"
-        case ToolName.REQUEST_APPROVAL:
-            return _approval_obstacle(order, world)
-        case ToolName.REQUEST_PAYMENT_UPDATE:
-            return _payment_obstacle(order)
-        case ToolName.ORDER_INVENTORY:
-            return _restock_obstacle(order, world, item)
-    assert_never(tool)
 
 
 def limits(
@@ -115,41 +83,6 @@ def terms_of(proposal: Proposal, world: World, *, approvers: Sequence[str]) -> T
     )
 
 
-def _approval_obstacle(order: Order, world: World) -> str | None:
-    if order.approval_asked:
-        return f"the approval of order {order.order_id!r} has been asked for already"
-    if not unapproved_items(order, world):
-        return f"order {order.order_id!r} has no item that waits for an approval"
-    return None
-
-
-def _payment_obstacle(order: Order) -> str | None:
-    if order.payment_asked:
-        return f"the customer of order {order.order_id!r} has been asked already"
-    if order.state not in PAYMENT_PENDING | PAYMENT_DENIED:
-        return f"order {order.order_id!r} has no payment problem; it is {shown(order.status)}"
-    return None if order.customer_id else f"order {order.order_id!r} names no customer to ask"
-
-
-def _restock_obstacle(order: Order, world: World, item: JsonValue) -> str | None:
-    if order.unpaid:
-        return f"order {order.order_id!r} is not paid; restock once it is"
-    short = short_items(order, world)
-    if not isinstance(item, str) or item not in short:
-        what = shown(item) if isinstance(item, str) else "nothing named"
-        return f"order {order.order_id!r} is not short of {what}; it is short of: {', '.join(short) or 'nothing'}"
-    row = world.stock[item]
-    if not row.supplier_contact:
-        return f"inventory row {item!r} names no supplier_contact to order from"
-    least, most = quantity_bounds(order, row)
-    if least > most:
-        return (
-            f"{least} of {item!r} are missing, but its max_stock_level {row.max_stock_level} leaves room for {most}: "
-            "raise the level, or release reserved stock"
-        )
-    return None
-
-
 def _restock_limits(order: Order, world: World, item: JsonValue) -> dict[str, Limit]:
     row = world.stock[str(item)]
     least, most = quantity_bounds(order, row)
@@ -164,8 +97,9 @@ def _preview(tool: ToolName, order: Order, world: World, arguments: Mapping[str,
     ref, before = order_ref(order.order_id), shown(order.status)
     match tool:
         case ToolName.REQUEST_APPROVAL:
-            after = order.status if order.unpaid else OrderStatus.APPROVAL_REQUESTED
-            return (Change(record=ref, field="status", before=before, after=shown(after)),)
+            if order.unpaid:
+                return (Change(record=ref, field="approval", before="none", after=f"asked; the order stays {before}"),)
+            return (Change(record=ref, field="status", before=before, after=OrderStatus.APPROVAL_REQUESTED),)
         case ToolName.REQUEST_PAYMENT_UPDATE:
             return (Change(record=ref, field="status", before=before, after=OrderStatus.PAYMENT_UPDATE_REQUESTED),)
         case ToolName.HOLD_ORDER:
@@ -188,9 +122,11 @@ def _stock_preview(order: Order, world: World, arguments: Mapping[str, JsonValue
 def _spends(tool: ToolName, world: World, arguments: Mapping[str, JsonValue]) -> Decimal | None:
     if tool is not ToolName.ORDER_INVENTORY:
         return Decimal(0)
-    cost, quantity = world.stock[str(arguments["inventory_to_order"])].unit_cost, _quantity(arguments)
-    # A price that is missing or below nothing is a gap in the records, not a gift.
-    return None if cost is None or cost < 0 or quantity is None else cost * quantity
+    row, quantity = world.stock[str(arguments["inventory_to_order"])], _quantity(arguments)
+    # A price that is missing or below nothing is a gap in the records, not a gift; one in other money adds up to none.
+    if row.unit_cost is None or row.unit_cost < 0 or row.in_other_money or quantity is None:
+        return None
+    return row.unit_cost * quantity
 
 
 def _quantity(arguments: Mapping[str, JsonValue]) -> int | None:

@@ -1,5 +1,7 @@
 """The repair tools that ask or hold: what each changes, and how one sees that it did."""
 
+from pydantic import JsonValue
+
 from daper.core.models import Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.domains.orders.arguments import HoldOrderArgs, RequestApprovalArgs, RequestPaymentUpdateArgs, ToolName
@@ -22,6 +24,14 @@ class RequestApproval(OrderTool):
     name = ToolName.REQUEST_APPROVAL
     risk = Risk.LOW
     args = RequestApprovalArgs
+
+    def figures(self, job: Job) -> dict[str, JsonValue]:
+        """The order's status; of an unpaid order, which keeps it, also how far the approval is."""
+        status = super().figures(job)
+        if not job.order.unpaid:
+            return status
+        given, asked = (job.raw.get(name) is not None for name in ("approval", "approval_request"))
+        return status | {"approval": "given" if given else "asked" if asked else "none"}
 
     def carry_out(self, job: Job) -> None:
         """Send the request and note it; the simulated Ministry approves at once."""

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from daper.adapters.temporal.connect import connect
-from daper.adapters.temporal.embedded import embedded_server, find_temporal
+from daper.adapters.temporal.embedded import embedded_server
+from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_service, working
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Person
@@ -37,7 +38,7 @@ def demo(
     auto_approve
         Approve by policy instead of asking.
     data
-        Which shipped records to repair.
+        Which shipped records to repair: hogwarts, or trouble, a shop full of odd orders and tricks.
     as_json
         Print one JSON document instead of the story.
     """
