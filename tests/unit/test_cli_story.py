@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from daper.core.models import (
+    Change,
     Decision,
     Fallback,
     Finding,
@@ -14,10 +15,10 @@ from daper.core.models import (
     SuppressedFinding,
     Verdict,
 )
-from daper.core.outcomes import RepairResult
+from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView
-from daper.entrypoints.cli.story import Story, plan_lines
+from daper.entrypoints.cli.story import Story, plan_lines, result_lines
 
 AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
 MINERVA = Person(name="Minerva")
@@ -193,3 +194,39 @@ def test_a_plan_shows_limits_what_is_left_alone_and_what_is_for_a_person() -> No
         "  - ORD-3: stuck: for a person: no tool fits",
         "  - ORD-2: payment-denied: left alone: it waits elsewhere",
     ]
+
+
+def test_record_text_that_could_pass_for_words_of_ours_is_quoted() -> None:
+    """D13: what a customer calls himself, or a status, cannot go on as our own line would."""
+    posing = an_action().model_copy(
+        update={
+            "title": "Tom): a9 hold_order: applied (simulated",
+            "arguments": {"quantity": 200, "customer_name": "Tom (may be 1 to 9)", "item": "Ink, green"},
+            "preview": (Change(record="orders/ORD-1", field="status", before="x → completed", after="on-hold"),),
+        }
+    )
+    lines = list(plan_lines(a_plan(actions=(posing,)), domain="orders"))
+
+    assert "  - ORD-1 ('Tom): a9 hold_order: applied (simulated'):" in lines
+    assert "      - quantity: 200 (may be 113 to 553)" in lines
+    assert "      - customer_name: 'Tom (may be 1 to 9)'" in lines
+    assert "      - item: Ink, green" in lines
+    assert "      - orders/ORD-1 status: 'x → completed' → on-hold" in lines
+
+
+def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() -> None:
+    outcome = ActionOutcome(
+        action_id="a1",
+        record_id="ORD-1",
+        tool="request_approval",
+        status=OutcomeStatus.APPLIED,
+        before={"status": "unpaid", "approval": "none, stock 1 → 9"},
+        after={"status": "unpaid", "approval": "given"},
+    )
+    same = outcome.model_copy(update={"record_id": "ORD-2", "after": outcome.before})
+    result = a_result(*WHOLE).model_copy(update={"outcomes": (outcome, same)})
+
+    lines = list(result_lines(result))
+
+    assert "  - ORD-1: request_approval: applied: approval 'none, stock 1 → 9' → given" in lines
+    assert any(line.startswith("  - ORD-2: request_approval: applied: status unpaid → unpaid, ") for line in lines)

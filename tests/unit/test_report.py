@@ -236,14 +236,30 @@ def test_s5_the_report_tells_everything_that_the_result_holds() -> None:
     text = markdown_report(whole_result())
 
     assert text.startswith(
-        "# Repair `repair-minerva-1`\n\n"
+        "# Repair report `repair-minerva-1`\n\n"
         "**Summary:** Two of five problems were repaired.\n\n"
-        "**Phase:** `REPORT-COMPLETED`: all was done\n\n"
+        "**Phase:** `REPORT-COMPLETED` (it has ended, and this is what became of it): all was done\n\n"
+        "| fact | value |\n"
+        "| --- | --- |\n"
+        "| requested by | minerva |\n"
+        "| domain | `orders` |\n"
+        "| started | 2026-03-01 12:00:00 UTC |\n"
+        "| ended | 2026-03-01 12:06:01 UTC |\n"
+        "| took | 0:06:01 |\n\n"
+        "## Left for a person\n\n"
+        "- [ ] call the customer of ORD-5\n- [ ] look at ORD-3\n\n"
+        "## In numbers\n\n"
         "| problems | suppressed | proposed | applied | repaired | requested | undone | for a person |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| 5 | 1 | 4 | 2 | 1 | 0 | 0 | 2 |\n"
+        "| 5 | 1 | 4 | 2 | 1 | 0 | 0 | 2 |\n\n"
+        "| what became of the problems | number | of all |\n"
+        "| --- | --- | --- |\n"
+        "| repaired, and verified | 1 | ██████████ |\n"
+        "| tried, and not known to be repaired | 1 | ██████████ |\n"
+        "| not approved | 2 | ████████████████████ |\n"
+        "| left for a person | 1 | ██████████ |\n"
+        "| left alone, because it is known | 1 | ██████████ |\n"
     )
-    assert "- [ ] call the customer of ORD-5\n- [ ] look at ORD-3\n" in text
     assert rows_of(text, "Records")[0] == "| `ORD-1` | Customer 1 | `pending` | `completed` | a payment |"
     assert rows_of(text, "Verification") == ["| `ORD-1` | `never-paid` | `a1` | `resolved` | it is completed |"]
     assert rows_of(text, "Blocked proposals") == ["| `ORD-5` | - | to = ` ` | rules | no tool |"]
@@ -316,11 +332,13 @@ def test_an_action_without_an_outcome_did_not_run_and_shows_what_was_planned() -
 def test_d21_a_repair_that_ended_early_has_a_short_report_that_says_so(phase: Phase, reason: str) -> None:
     text = markdown_report(bare_result(phase, reason))
 
-    assert f"**Phase:** `{phase}`{': ' if reason else ''}{reason}\n" in text
+    assert re.search(
+        rf"^\*\*Phase:\*\* `{phase}` \(it has ended; .+\){': ' if reason else ''}{reason}$", text, re.MULTILINE
+    )
     assert "No problem was found." in text
     assert "None" not in text
     assert "\n\n\n" not in text
-    assert blocks_of(text).count("table_open") == 2
+    assert blocks_of(text).count("table_open") == 3
 
 
 TAME = blocks_of(markdown_report(whole_result("x")))

@@ -119,14 +119,14 @@ def summarize(result: RepairResult) -> str:
     counts = count(result)
     match result.phase:
         case Phase.NO_REPAIR_NEEDED:
-            tail = f" {counts.suppressed} known problems were left alone." if counts.suppressed else ""
+            tail = f" {counted(counts.suppressed, 'known problem')} left alone." if counts.suppressed else ""
             return f"Nothing had to be repaired.{tail}"
         case Phase.PLAN_ONLY:
-            return f"A dry run: {counts.problems} problems found, {counts.proposed} actions proposed, nothing was done."
+            return f"A dry run: {_found(counts)}, nothing was done."
         case Phase.REJECTED:
             return f"The plan was rejected. {_did(result, counts)}"
         case Phase.APPROVAL_EXPIRED:
-            return f"Nobody answered the plan of {counts.proposed} actions in time. {_did(result, counts)}"
+            return f"Nobody answered the plan of {counted(counts.proposed, 'action')} in time. {_did(result, counts)}"
         case Phase.REPAIR_FAILED:
             return f"The repair could not go on: {result.reason} {_did(result, counts)}"
         case Phase.CANCELLED:
@@ -137,17 +137,31 @@ def summarize(result: RepairResult) -> str:
 
 def _did(result: RepairResult, counts: Counts) -> str:
     if not any(o.status.took_effect or o.status is OutcomeStatus.UNKNOWN for o in result.outcomes):
-        tail = f" {counts.for_person} things are left for a person." if counts.for_person else ""
-        return f"{counts.problems} problems found, {counts.proposed} actions proposed; nothing was done.{tail}"
-    parts = [f"{counts.problems} problems found, {counts.applied} of {counts.proposed} proposed actions took effect"]
+        return f"{_found(counts)}; nothing was done.{_for_person(counts)}"
+    proposed = counted(counts.proposed, "proposed action")
+    parts = [f"{counted(counts.problems, 'problem')} found, {counts.applied} of {proposed} took effect"]
     if counts.repaired:
         parts.append(f"{counts.repaired} verified as repaired")
     if counts.requested:
-        parts.append(f"{counts.requested} asked of somebody else, who has yet to answer")
+        parts.append(f"{counts.requested} waiting for somebody else")
     if counts.undone:
         parts.append(f"{counts.undone} undone, because they did not help")
-    tail = f" {counts.for_person} things are left for a person." if counts.for_person else ""
-    return "; ".join(parts) + "." + tail
+    return "; ".join(parts) + "." + _for_person(counts)
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 action`, `2 actions`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _found(counts: Counts) -> str:
+    return f"{counted(counts.problems, 'problem')} found, {counted(counts.proposed, 'action')} proposed"
+
+
+def _for_person(counts: Counts) -> str:
+    if not counts.for_person:
+        return ""
+    return f" {counted(counts.for_person, 'thing')} {'is' if counts.for_person == 1 else 'are'} left for a person."
 
 
 def _records(result: RepairResult, left: tuple[str, ...]) -> tuple[RecordReport, ...]:

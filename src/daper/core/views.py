@@ -12,6 +12,7 @@ from daper.core.models import (
     Change,
     Detection,
     Fallback,
+    Finding,
     ForPerson,
     Person,
     Plan,
@@ -26,7 +27,10 @@ from daper.core.phases import Phase
 
 
 class ActionView(Wire):
-    """One proposed action as a person reads it; everything that would run is taken from the action's text."""
+    """One proposed action as a person reads it; everything that would run is taken from the action's text.
+
+    `problems` are the findings that it answers, each as a sentence.
+    """
 
     id: str
     record_id: str
@@ -42,6 +46,7 @@ class ActionView(Wire):
     proposed_by: str
     if_it_does_not_help: Fallback
     digest: str
+    problems: tuple[str, ...] = ()
 
 
 class PlanView(Wire):
@@ -84,9 +89,11 @@ class RepairView(Wire):
     paths: ReportPaths | None = None
 
 
-def view_action(action: ProposedAction, *, title: str = "") -> ActionView:
+def view_action(
+    action: ProposedAction, *, title: str = "", findings: Mapping[str, Finding] | None = None
+) -> ActionView:
     """One action as a person reads it; `title` says whom or what its record is about."""
-    bound = action.bound
+    bound, known = action.bound, findings or {}
     return ActionView(
         id=action.id,
         record_id=bound.record_id,
@@ -102,11 +109,19 @@ def view_action(action: ProposedAction, *, title: str = "") -> ActionView:
         proposed_by=action.proposed_by,
         if_it_does_not_help=bound.if_it_does_not_help,
         digest=action.digest,
+        problems=tuple(known[fingerprint].issue for fingerprint in action.answers if fingerprint in known),
     )
 
 
-def view_plan(plan: Plan, *, page: int = 1, size: int = 50, heads: Mapping[str, RecordHead] | None = None) -> PlanView:
-    """One page of a plan; a page past the end shows the last one."""
+def view_plan(
+    plan: Plan,
+    *,
+    page: int = 1,
+    size: int = 50,
+    heads: Mapping[str, RecordHead] | None = None,
+    findings: Mapping[str, Finding] | None = None,
+) -> PlanView:
+    """One page of a plan; a page past the end shows the last one. `heads` by record, `findings` by fingerprint."""
     known = heads or {}
     titles = {record_id: head.title for record_id, head in known.items()}
     longest = max(len(plan.actions), len(plan.suppressed), len(plan.blocked), len(plan.for_person))
@@ -119,7 +134,9 @@ def view_plan(plan: Plan, *, page: int = 1, size: int = 50, heads: Mapping[str, 
         round=plan.round,
         overall_confidence_score=plan.overall_confidence_score,
         additional_notes=plan.additional_notes,
-        actions=tuple(view_action(action, title=titles.get(action.bound.record_id, "")) for action in shown),
+        actions=tuple(
+            view_action(action, title=titles.get(action.bound.record_id, ""), findings=findings) for action in shown
+        ),
         total_actions=len(plan.actions),
         page=page,
         pages=pages,

@@ -27,7 +27,7 @@ from daper.core.outcomes import (
 )
 from daper.core.phases import Phase
 from daper.core.reporting import count
-from daper.core.views import RepairView, view_plan
+from daper.core.views import PlanView, RepairView, view_plan
 
 
 @dataclass(kw_only=True)
@@ -196,7 +196,7 @@ class CycleState:
             message=self.message or self.reason,
             detection=self.detection,
             problems=len(self.findings),
-            plan=view_plan(self.plan, page=page, size=size, heads=self.heads) if self.plan else None,
+            plan=self._plan_page(page, size),
             decide_by=self.decide_by if waiting else None,
             decision=self.decision,
             actions_to_run=len(self.decision.will_run) if self.decision else 0,
@@ -205,6 +205,11 @@ class CycleState:
             counts=count(self.result(self.phase_since)),
             paths=self.paths,
         )
+
+    def _plan_page(self, page: int, size: int) -> PlanView | None:
+        if self.plan is None:
+            return None
+        return view_plan(self.plan, page=page, size=size, heads=self.heads, findings=self.findings)
 
     def _done(self) -> int:
         if self.decision is None:

@@ -1,90 +1,143 @@
-"""What was proposed, refused and done, as Markdown tables. Pure."""
+"""What was proposed, refused and done, as tables; none where there is nothing to show. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
-from daper.adapters.reports.tables import NOTHING, code, listed, prose, score, settings, table, value
-from daper.core.models import ProposedAction
+from daper.adapters.reports.blocks import Cell, Column, Line, Part, Table
+from daper.adapters.reports.wording import EMPTY, cell, code, listed, prose, score, settings, text, value
+from daper.core.models import BlockedProposal, Change, ProposedAction
 from daper.core.outcomes import ActionOutcome, RepairResult
-from daper.core.text import markdown
+
+_ACTION_PARTS = (Part("action", 30), Part("what was to be done", 40), Part("what became of it", 30))
+_ACTION_COLUMNS = (
+    Column("action", 0),
+    Column("record", 0),
+    Column("tool", 0),
+    Column("arguments", 1),
+    Column("confidence", 0, "confidence"),
+    Column("risk", 0, "risk"),
+    Column("status", 2),
+    Column("before → after", 1, "before → after"),
+    Column("evidence", 2),
+)
+_BLOCKED_PARTS = (Part("record", 30), Part("what was proposed", 35), Part("why it may not run", 35))
+_BLOCKED_COLUMNS = (
+    Column("record", 0),
+    Column("tool", 1),
+    Column("arguments", 1),
+    Column("proposed by", 0, "by"),
+    Column("why it may not run", 2),
+)
+_PLAN_PARTS = (Part("plan", 30), Part("what is in it", 30), Part("notes", 40))
+_PLAN_COLUMNS = (
+    Column("round", 0, "round"),
+    Column("plan", 0),
+    Column("actions", 1, "actions"),
+    Column("confidence", 1, "confidence"),
+    Column("notes", 2),
+)
 
 
-def actions_table(result: RepairResult) -> list[str]:
+def actions_table(result: RepairResult) -> Table | None:
     """Every proposed action of every round, and what became of it."""
     outcomes = {outcome.action_id: outcome for outcome in result.outcomes}
     actions = [action for plan in result.plans for action in plan.actions]
-    header = ("action", "record", "tool", "arguments", "confidence", "risk", "status", "before → after", "evidence")
-    return table(header, (_action(action, outcomes.get(action.id)) for action in actions))
+    return table(_ACTION_COLUMNS, _ACTION_PARTS, (_action(action, outcomes.get(action.id)) for action in actions))
 
 
-def _action(action: ProposedAction, outcome: ActionOutcome | None) -> list[str]:
+def table(columns: tuple[Column, ...], parts: tuple[Part, ...], rows: Iterable[tuple[Cell, ...]]) -> Table | None:
+    """A table, or None if it has no rows."""
+    every = tuple(rows)
+    return Table(columns, parts, every) if every else None
+
+
+def _action(action: ProposedAction, outcome: ActionOutcome | None) -> tuple[Cell, ...]:
     bound = action.bound
     edited = bool(outcome and outcome.digest and outcome.digest != action.digest)
     arguments = outcome.arguments if edited and outcome else bound.arguments
-    return [
-        code(action.id),
-        code(bound.record_id),
-        code(bound.tool),
-        settings(arguments) + (" (edited)" if edited else ""),
-        score(action.confidence_score),
-        str(bound.risk),
+    return (
+        cell(code(action.id)),
+        cell(code(bound.record_id)),
+        cell(code(bound.tool)),
+        settings(arguments, after="(edited)" if edited else ""),
+        cell(text(score(action.confidence_score))),
+        cell(text(bound.risk)),
         _status(outcome),
         _changes(action, outcome),
-        listed([markdown(item) for item in outcome.evidence]) if outcome else "",
-    ]
+        listed(text(item) for item in outcome.evidence) if outcome else EMPTY,
+    )
 
 
-def _status(outcome: ActionOutcome | None) -> str:
+def _status(outcome: ActionOutcome | None) -> Cell:
     if outcome is None:
-        return "did not run"
-    return code(outcome.status) + (" (simulated)" if outcome.simulated else "")
+        return cell(text("did not run"))
+    return cell((*code(outcome.status), *(text(" (simulated)") if outcome.simulated else ())))
 
 
-def _changes(action: ProposedAction, outcome: ActionOutcome | None) -> str:
+def _changes(action: ProposedAction, outcome: ActionOutcome | None) -> Cell:
     if outcome and (outcome.before or outcome.after):
         names = dict.fromkeys((*outcome.before, *outcome.after))
-        return listed([f"{markdown(name)}: {_at(outcome.before, name)} → {_at(outcome.after, name)}" for name in names])
-    planned = [
-        f"{markdown(change.record)} {markdown(change.field)}: {value(change.before)} → {value(change.after)}"
-        for change in action.preview
-    ]
-    return f"planned: {listed(planned)}" if planned else ""
+        return listed(
+            (*text(name), *text(": "), *_at(outcome.before, name), *text(" → "), *_at(outcome.after, name))
+            for name in names
+        )
+    return planned(action.preview, before="planned:")
 
 
-def _at(fields: Mapping[str, JsonValue], name: str) -> str:
-    return value(fields[name]) if name in fields else NOTHING
-
-
-def blocked_table(result: RepairResult) -> list[str]:
-    """What the guard refused, with the reason; none are no lines."""
-    return table(
-        ("record", "tool", "arguments", "proposed by", "why it may not run"),
+def planned(changes: Iterable[Change], *, before: str = "") -> Cell:
+    """What a plan says that would change."""
+    return listed(
         (
             (
-                code(item.record_id),
-                code(item.tool),
-                settings(item.arguments),
-                markdown(item.proposed_by),
-                markdown(item.reason),
+                *text(change.record),
+                *text(" "),
+                *text(change.field),
+                *text(": "),
+                *value(change.before),
+                *text(" → "),
+                *value(change.after),
             )
-            for plan in result.plans
-            for item in plan.blocked
+            for change in changes
+        ),
+        before=before,
+    )
+
+
+def _at(fields: Mapping[str, JsonValue], name: str) -> Line:
+    return value(fields[name]) if name in fields else text("-")
+
+
+def blocked_table(blocked: Iterable[BlockedProposal]) -> Table | None:
+    """What the guard refused, with the reason."""
+    return table(
+        _BLOCKED_COLUMNS,
+        _BLOCKED_PARTS,
+        (
+            (
+                cell(code(item.record_id)),
+                cell(code(item.tool)),
+                settings(item.arguments),
+                cell(text(item.proposed_by)),
+                cell(text(item.reason)),
+            )
+            for item in blocked
         ),
     )
 
 
-def plans_table(result: RepairResult) -> list[str]:
-    """The plan of each round; none are no lines."""
+def plans_table(result: RepairResult) -> Table | None:
+    """The plan of each round."""
     return table(
-        ("round", "plan", "actions", "confidence", "notes"),
+        _PLAN_COLUMNS,
+        _PLAN_PARTS,
         (
             (
-                str(plan.round),
-                code(plan.digest[:12]),
-                str(len(plan.actions)),
-                score(plan.overall_confidence_score),
-                prose(plan.additional_notes),
+                cell(text(plan.round)),
+                cell(code(plan.digest[:12])),
+                cell(text(len(plan.actions))),
+                cell(text(score(plan.overall_confidence_score))),
+                cell(prose(plan.additional_notes)),
             )
             for plan in result.plans
         ),

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import stat
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from daper.clock import new_id
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.ids import file_stem
 from daper.core.outcomes import RepairResult, ReportPaths
+from daper.core.text import markdown_code
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,8 @@ def write_report(result: RepairResult, folder: Path) -> ReportPaths:
     named = result.model_copy(update={"paths": paths})
     try:
         home.mkdir(parents=True, exist_ok=True)
-        _replace(home / _MARKDOWN, markdown_report(named))
-        _replace(home / _JSON, named.model_dump_json(indent=2) + "\n")
+        replace_file(home / _MARKDOWN, markdown_report(named).encode())
+        replace_file(home / _JSON, (named.model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
         raise StoreError(f"the report cannot be written to {str(home)!r}: {error}; check rights and space") from error
     log.info("report written", extra={"repair_id": result.repair_id, "json_path": paths.json_path})
@@ -43,9 +45,53 @@ def read_report(repair_id: str, folder: Path) -> RepairResult | None:
 
     Raises StoreDamaged when the file is there and is no report, StoreError when it cannot be read.
     """
-    path = _home(repair_id, folder) / _JSON
+    result = _read(_home(repair_id, folder) / _JSON)
+    return result if result is not None and result.repair_id == repair_id else None
+
+
+def newest_reports(folder: Path, limit: int) -> tuple[RepairResult, ...]:
+    """The results that were written last, the newest first.
+
+    What cannot be read, or cannot have been written by `write_report` there, is left out, and logged.
+    """
+    found: list[RepairResult] = []
+    for path in _by_age(folder):
+        if len(found) == limit:
+            break
+        try:
+            result = _read(path)
+            if result is not None:
+                _check_place(result, path)
+        except (StoreDamaged, StoreError) as error:
+            log.warning("a report is left out", extra={"reason": str(error)})
+            continue
+        if result is not None:
+            found.append(result)
+    return tuple(found)
+
+
+def _by_age(folder: Path) -> list[Path]:
+    """The report files, the newest first; a pipe or a device is none."""
+    ages: list[tuple[int, Path]] = []
+    for path in folder.glob(f"*/{_JSON}"):
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode):
+                ages.append((found.st_mtime_ns, path))
+    return [path for _, path in sorted(ages, reverse=True)]
+
+
+def _check_place(result: RepairResult, path: Path) -> None:
+    """Raises StoreDamaged for a copy of another folder's report, and for times that fit into no order."""
+    if path.parent.name != file_stem(result.repair_id):
+        raise StoreDamaged(f"{str(path)!r} is the report of {result.repair_id!r}, in a folder that is not its own")
+    if result.started_at.tzinfo is None or result.ended_at.tzinfo is None:
+        raise StoreDamaged(f"{str(path)!r} gives a time without its zone; restore it")
+
+
+def _read(path: Path) -> RepairResult | None:
     try:
-        result = RepairResult.model_validate_json(path.read_bytes())
+        return RepairResult.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -53,18 +99,44 @@ def read_report(repair_id: str, folder: Path) -> RepairResult | None:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]["msg"]
         raise StoreDamaged(f"{str(path)!r} is no report ({first}); move it away or restore it") from error
-    return result if result.repair_id == repair_id else None
+
+
+def kept_here(result: RepairResult) -> Path | None:
+    """Where this machine keeps the Markdown report of a repair; None if only the worker's machine does.
+
+    A result names the files as the worker's machine knew them. They are read, since another machine may have others
+    under the same names.
+    """
+    if result.paths is None:
+        return None
+    json_path, markdown_path = Path(result.paths.json_path), Path(result.paths.markdown_path)
+    try:
+        if not (json_path.is_file() and markdown_path.is_file()):
+            return None
+        written = RepairResult.model_validate_json(json_path.read_bytes())
+        with open(markdown_path, encoding="utf-8") as file:
+            title = file.readline()
+    except (OSError, ValueError):
+        return None
+    named = (written.repair_id, written.cycle_id, written.paths) == (result.repair_id, result.cycle_id, result.paths)
+    return markdown_path if named and markdown_code(result.repair_id) in title else None
 
 
 def _home(repair_id: str, folder: Path) -> Path:
     return folder.absolute() / file_stem(repair_id)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file as a whole: until then what was there before stays, also if this fails. Raises OSError.
+
+    A new file may be read by whom the system lets by default, a replaced one by whom it was before.
+    """
     draft = path.with_name(f".{path.name}.{new_id()}")
     try:
-        with open(draft, "x", encoding="utf-8") as file:
-            file.write(text)
+        with open(draft, "xb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

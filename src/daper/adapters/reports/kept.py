@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from daper.adapters.reports.files import read_report, write_report
+from daper.adapters.reports.files import newest_reports, read_report, write_report
 from daper.core.outcomes import RepairResult, ReportPaths
 
 
@@ -20,3 +20,7 @@ class FileReports:
     async def read(self, repair_id: str) -> RepairResult | None:
         """The result as it was written, or None."""
         return await asyncio.to_thread(read_report, repair_id, self._folder)
+
+    async def newest(self, limit: int) -> tuple[RepairResult, ...]:
+        """The results that were written last, the newest first; what cannot be read is left out."""
+        return await asyncio.to_thread(newest_reports, self._folder, limit)

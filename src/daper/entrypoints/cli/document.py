@@ -1,5 +1,6 @@
 """The one JSON document that `--json` prints of a repair, open or ended."""
 
+from daper.adapters.reports.files import kept_here
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
 from daper.entrypoints.cli.story import whole_plans
@@ -34,8 +35,17 @@ def _ended(result: RepairResult) -> dict[str, object]:
         "decisions": dumped["decisions"],
         "outcomes": dumped["outcomes"],
         "verification": dumped["verification"],
-        "report": {**(dumped["report"] or {}), **(dumped["paths"] or {})} or None,
+        "report": {**dumped["report"], **_paths(result)} if result.report else None,
         "counts": dumped["counts"],
+    }
+
+
+def _paths(result: RepairResult) -> dict[str, str | None]:
+    """Where the report is, if it is on this machine; where another one keeps it would lead nobody there."""
+    here = result.paths if kept_here(result) else None
+    return {
+        "json_path": here.json_path if here else None,
+        "markdown_path": here.markdown_path if here else None,
     }
 
 

@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from daper.adapters.reports.files import kept_here
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import RepairView
@@ -48,7 +49,7 @@ async def follow_on_screen(
                     motion.tell([f"… {look.message}"])
                     continue
                 if isinstance(look, RepairResult):
-                    motion.tell(story.end(look))
+                    motion.tell(story.end(look, kept=await asyncio.to_thread(kept_here, look)))
                     return look
                 motion.show(look)
                 motion.tell(story.go_on(look))

@@ -1,8 +1,7 @@
-"""`daper repair list`, `show` and `report`."""
+"""`daper repair list` and `show`."""
 
-from daper.adapters.reports.render import markdown_report
+from daper.adapters.reports.files import kept_here
 from daper.bootstrap import open_service
-from daper.core.errors import UserError
 from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
@@ -10,7 +9,7 @@ from daper.entrypoints.cli.answers import who_asks
 from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.following import Following, exit_code, how_to_decide
-from daper.entrypoints.cli.output import console, print_json, print_text, say, table
+from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.running import run_to_end
 from daper.entrypoints.cli.story import decided, plan_lines, result_lines, whole_plans
@@ -83,7 +82,12 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
 def _look_lines(look: RepairView | RepairResult) -> list[str]:
     if isinstance(look, RepairResult):
         told = [line for plan in whole_plans(look) for line in plan_lines(plan, domain=look.domain)]
-        return [f"{look.repair_id}: {look.phase}", *told, *map(decided, look.decisions), *result_lines(look)]
+        return [
+            f"{look.repair_id}: {look.phase}",
+            *told,
+            *map(decided, look.decisions),
+            *result_lines(look, kept=kept_here(look)),
+        ]
     lines = [f"{look.repair_id}: {look.phase} since {look.phase_since:%Y-%m-%d %H:%M:%S} UTC"]
     if look.message:
         lines.append(look.message)
@@ -94,29 +98,3 @@ def _look_lines(look: RepairView | RepairResult) -> list[str]:
     if look.decide_by is not None:
         lines += how_to_decide(look)
     return lines
-
-
-def report(repair_id: str, *, as_json: Json = False) -> int:
-    """The report of an ended repair, as Markdown.
-
-    Parameters
-    ----------
-    repair_id
-        The id that `repair start` printed.
-    as_json
-        Print the whole result as one JSON document.
-    """
-    settings = load_settings()
-
-    async def run() -> int:
-        service = await open_service(settings)
-        result = await service.ended(repair_id)
-        if result is None:
-            raise UserError(f"repair {repair_id!r} has not ended; see: daper repair show {repair_id}")
-        if as_json:
-            print_json(repair_document(result))
-        else:
-            print_text(markdown_report(result))
-        return exit_code(result)
-
-    return run_to_end(run())

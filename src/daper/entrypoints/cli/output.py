@@ -52,8 +52,22 @@ def table(screen: Console, headings: tuple[str, ...], rows: list[tuple[str, ...]
 
 def print_json(document: BaseModel | dict[str, object]) -> None:
     """Print exactly one JSON document on stdout. Escapes keep control characters harmless."""
+    print_text(json_text(document))
+
+
+def json_text(document: BaseModel | dict[str, object]) -> str:
+    """The document as it is printed."""
     value = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
-    print_text(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
+    return json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n"
+
+
+def print_bytes(data: bytes) -> None:
+    """Send data as it is to whoever reads stdout, which is no terminal."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _nobody_reads()
 
 
 def print_text(text: str) -> None:

@@ -1,20 +1,18 @@
 """The story of a repair in lines, made from what one look after another shows. Pure; each thing is told once."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pydantic import JsonValue
 
+from daper.adapters.reports.words import FALLBACKS
 from daper.core.decisions import who
-from daper.core.models import MOST_PROBLEMS, Fallback, RecordedDecision, Verdict
+from daper.core.models import MOST_PROBLEMS, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView, view_plan
 
 _LONGEST_PLAN = 10 * MOST_PROBLEMS  # a finding may need several actions
-_FALLBACK = {
-    Fallback.UNDO: "it is undone",
-    Fallback.HAND_OVER: "it is handed to a person (it cannot be undone)",
-}
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
 
@@ -35,13 +33,13 @@ class Story:
             self._message = look.message
             yield look.message
 
-    def end(self, result: RepairResult) -> Iterator[str]:
-        """The lines with which the story ends."""
+    def end(self, result: RepairResult, *, kept: Path | None = None) -> Iterator[str]:
+        """The lines with which the story ends; `kept` is where this machine has the report, if it has it."""
         plan = next(reversed(whole_plans(result)), None)
         decision = result.decisions[-1] if result.decisions else None
         missed = [phase for phase in map(Phase, result.durations) if phase not in self._told]
         yield from self._go_through(missed, plan, decision, result.domain)
-        yield from result_lines(result)
+        yield from result_lines(result, kept=kept)
 
     def _go_through(
         self, phases: Sequence[Phase], plan: PlanView | None, decision: RecordedDecision | None, domain: str
@@ -72,7 +70,8 @@ class Story:
 def whole_plans(result: RepairResult) -> list[PlanView]:
     """Every plan of an ended repair, each on one page."""
     heads = {head.record_id: head for head in result.heads}
-    return [view_plan(plan, size=_LONGEST_PLAN, heads=heads) for plan in result.plans]
+    findings = {finding.fingerprint: finding for finding in result.findings}
+    return [view_plan(plan, size=_LONGEST_PLAN, heads=heads, findings=findings) for plan in result.plans]
 
 
 def plan_lines(plan: PlanView, *, domain: str) -> Iterator[str]:
@@ -83,7 +82,8 @@ def plan_lines(plan: PlanView, *, domain: str) -> Iterator[str]:
     for action in plan.actions:
         if action.record_id != told:
             told = action.record_id
-            yield f"  - {action.record_id}{f' ({action.title})' if action.title else ''}:"
+            about = f" ({_quoted(action.title, '(', ')', ':')})" if action.title else ""
+            yield f"  - {action.record_id}{about}:"
         yield from _action_lines(action)
     if plan.pages > 1:
         yield f"  page {plan.page} of {plan.pages}; {plan.total_actions} actions in all"
@@ -100,10 +100,11 @@ def _action_lines(action: ActionView) -> Iterator[str]:
     yield f"    - {action.id} {action.tool}: {sure}"
     for name, value in action.arguments.items():
         limits = f" (may be {action.editable[name]})" if name in action.editable else ""
-        yield f"      - {name}: {_shown(value)}{limits}"
+        yield f"      - {name}: {_quoted(value, '(may be')}{limits}"
     for change in action.preview:
-        yield f"      - {change.record} {change.field}: {change.before} → {change.after}"
-    yield f"      - if it does not help: {_FALLBACK[action.if_it_does_not_help]}"
+        before, after = (_quoted(value, "→") for value in (change.before, change.after))
+        yield f"      - {change.record} {change.field}: {before} → {after}"
+    yield f"      - if it does not help: {FALLBACKS[action.if_it_does_not_help]}"
 
 
 def decided(recorded: RecordedDecision) -> str:
@@ -121,8 +122,8 @@ def decided(recorded: RecordedDecision) -> str:
     return "; ".join(parts)
 
 
-def result_lines(result: RepairResult) -> Iterator[str]:
-    """What became of each action, what was verified, and what is left."""
+def result_lines(result: RepairResult, *, kept: Path | None = None) -> Iterator[str]:
+    """What became of each action, what was verified, and what is left; `kept` as in the story's end."""
     yield from _outcome_lines(result)
     yield f"Workflow completed with result: {result.phase}"
     if result.report:
@@ -132,8 +133,11 @@ def result_lines(result: RepairResult) -> Iterator[str]:
             yield from (f"  - {line}" for line in result.report.left_for_person)
     if result.reason:
         yield f"Reason: {result.reason}"
-    if result.paths:
-        yield f"Report: {result.paths.markdown_path}"
+    if kept:
+        yield f"Report: {kept}"
+    elif result.paths:
+        fetch = f"daper repair report {result.repair_id} --output report.md"
+        yield f"Report: on the machine of the worker that wrote it; to have it here: {fetch}"
 
 
 def _outcome_lines(result: RepairResult) -> Iterator[str]:
@@ -156,8 +160,18 @@ def _simulated(outcome: ActionOutcome) -> str:
 def _changes(outcome: ActionOutcome) -> str:
     if not outcome.status.took_effect:
         return ""
-    changed = (f"{name} {_shown(outcome.before.get(name))} → {_shown(value)}" for name, value in outcome.after.items())
-    return ": " + ", ".join(changed)
+    changed = {name: value for name, value in outcome.after.items() if value != outcome.before.get(name)}
+    told = (
+        f"{name} {_quoted(outcome.before.get(name), '→', ', ')} → {_quoted(value, '→', ', ')}"
+        for name, value in (changed or outcome.after).items()
+    )
+    return ": " + ", ".join(told)
+
+
+def _quoted(value: JsonValue, *marks: str) -> str:
+    """Record text beside words of ours; in quotes where it could pass for them."""
+    text = _shown(value)
+    return repr(text) if any(mark in text for mark in marks) else text
 
 
 def _shown(value: JsonValue) -> str:

@@ -1,0 +1,219 @@
+"""The plan report: what a repair proposes, for the person who decides; afterwards, how it was decided. Pure."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from daper.adapters.reports.actions import blocked_table, planned, table
+from daper.adapters.reports.blocks import (
+    LONGEST_PROSE,
+    Cell,
+    Column,
+    Commands,
+    Document,
+    Facts,
+    Line,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+)
+from daper.adapters.reports.decided import decision_log, for_person_table, suppressed_table
+from daper.adapters.reports.ended import state
+from daper.adapters.reports.wording import cell, code, facts, listed, moment, prose, score, section, text, value, whole
+from daper.adapters.reports.words import FALLBACKS
+from daper.core.decisions import who
+from daper.core.models import Detection, RecordedDecision
+from daper.core.outcomes import RepairResult
+from daper.core.phases import Phase
+from daper.core.views import ActionView, PlanView, RepairView
+
+_PARTS = (Part("action", 26), Part("what is wrong, and what would be done", 48), Part("how sure, and what then", 26))
+_COLUMNS = (
+    Column("action", 0),
+    Column("record", 0),
+    Column("about", 0),
+    Column("problem", 1),
+    Column("tool", 1, "tool"),
+    Column("arguments", 1),
+    Column("before → after", 1, "before → after"),
+    Column("reason", 1, "reason"),
+    Column("confidence", 2, "confidence"),
+    Column("risk", 2, "risk"),
+    Column("spends", 2, "spends"),
+    Column("if it does not help", 2, "if it does not help"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What a plan report tells, whether the repair is open or over."""
+
+    repair_id: str
+    phase: Phase
+    reason: str
+    user: str
+    domain: str
+    started_at: datetime
+    made_at: datetime
+    detection: Detection | None
+    problems: int
+    decisions: tuple[RecordedDecision, ...]
+    decide_by: datetime | None = None
+
+
+def plan_report(look: RepairView | RepairResult, plans: Sequence[PlanView]) -> Document:
+    """The plan report of a repair with at least one plan, each of its plans whole; the last one is the current one."""
+    asked, current = _asked(look), plans[-1]
+    waits = asked.phase is Phase.PENDING_APPROVAL and not asked.decisions
+    return Document(
+        title="Repair plan",
+        repair_id=asked.repair_id,
+        made_at=asked.made_at,
+        summary=_summary(current, asked.problems, waits=waits),
+        state=state(asked.phase, asked.reason),
+        about=_about(asked, current),
+        sections=(
+            *section("What was found", _found(asked)),
+            *(part for plan in plans for part in _proposed(plan, several=len(plans) > 1)),
+            *section("How it was decided", *decision_log(asked.decisions, _ids(plans))),
+            *(_how_to_decide(asked, current) if waits else ()),
+        ),
+    )
+
+
+def _asked(look: RepairView | RepairResult) -> _Asked:
+    if isinstance(look, RepairResult):
+        return _Asked(
+            repair_id=look.repair_id,
+            phase=look.phase,
+            reason=look.reason,
+            user=look.user,
+            domain=look.domain,
+            started_at=look.started_at,
+            made_at=look.ended_at,
+            detection=look.detection,
+            problems=len(look.findings),
+            decisions=look.decisions,
+        )
+    return _Asked(
+        repair_id=look.repair_id,
+        phase=look.phase,
+        reason=look.message,
+        user=who(look.requested_by),
+        domain=look.domain,
+        started_at=look.started_at,
+        made_at=look.phase_since,
+        detection=look.detection,
+        problems=look.problems,
+        decisions=(look.decision,) if look.decision else (),
+        decide_by=look.decide_by,
+    )
+
+
+def _summary(plan: PlanView, problems: int, *, waits: bool) -> Line:
+    left = len(plan.for_person) + len(plan.blocked)
+    said = [f"{problems} problems found, {plan.total_actions} actions proposed"]
+    said += [f"{left} left for a person"] if left else []
+    said += [f"{len(plan.suppressed)} left alone"] if plan.suppressed else []
+    said += [f"{plan.left_out} over the cap of one repair"] if plan.left_out else []
+    tail = " Nothing is done before somebody decides." if waits else ""
+    return text("; ".join(said) + "." + tail)
+
+
+def _about(asked: _Asked, plan: PlanView) -> Facts:
+    return facts(
+        [
+            ("requested by", cell(text(asked.user))),
+            ("domain", cell(code(asked.domain))),
+            ("started", cell(text(moment(asked.started_at)))),
+            ("decide until", cell(text(moment(asked.decide_by) if asked.decide_by else ""))),
+            ("plan", cell(code(plan.digest))),
+            ("confidence", cell(text(score(plan.overall_confidence_score)))),
+            ("notes", cell(prose(plan.additional_notes))),
+        ]
+    )
+
+
+def _found(asked: _Asked) -> Facts:
+    found = asked.detection
+    return facts(
+        [
+            ("records looked through", cell(text(found.scanned if found else ""))),
+            ("suspect", cell(text(f"{found.suspects} ({score(found.confidence_score)} sure)" if found else ""))),
+            ("notes", cell(prose(found.notes if found else ""))),
+            ("problems", cell(text(asked.problems))),
+        ]
+    )
+
+
+def _proposed(plan: PlanView, *, several: bool) -> tuple[Section, ...]:
+    round_ = f", round {plan.round}" if several else ""
+    more = f"{plan.left_out} more problems are over the cap of one repair; another one takes them on."
+    return (
+        *section(f"What is proposed{round_}", _actions(plan), otherwise="Nothing is proposed."),
+        *section(f"Left for a person{round_}", for_person_table(plan.for_person)),
+        *section(f"Blocked proposals{round_}", blocked_table(plan.blocked)),
+        *section(f"Suppressed problems{round_}", suppressed_table(plan.suppressed)),
+        *section(f"Left for another repair{round_}", otherwise=more if plan.left_out else ""),
+    )
+
+
+def _actions(plan: PlanView) -> Table | None:
+    return table(_COLUMNS, _PARTS, map(_action, plan.actions))
+
+
+def _action(action: ActionView) -> tuple[Cell, ...]:
+    return (
+        cell(code(action.id)),
+        cell(code(action.record_id)),
+        cell(text(action.title)),
+        listed(map(text, action.problems)),
+        cell(code(action.tool)),
+        whole(_argument(action, name) for name in action.arguments),
+        planned(action.preview),
+        cell(prose(action.rationale)),
+        cell(text(score(action.confidence_score))),
+        cell(text(action.risk)),
+        cell(text(action.spends)),
+        cell(text(FALLBACKS[action.if_it_does_not_help])),
+    )
+
+
+def _argument(action: ActionView, name: str) -> Line:
+    # Uncut, as the line above it: this is what a person approves.
+    limits = action.editable.get(name, "")
+    may_be = (*text(" (may be "), *text(limits), *text(")")) if limits else ()
+    return (*text(name), *text(" = "), *value(action.arguments[name], longest=LONGEST_PROSE), *may_be)
+
+
+def _ids(plans: Sequence[PlanView]) -> dict[str, list[str]]:
+    return {plan.digest: [action.id for action in plan.actions] for plan in plans}
+
+
+def _how_to_decide(asked: _Asked, plan: PlanView) -> tuple[Section, ...]:
+    return section(
+        "How to decide",
+        Paragraph(
+            text("Tell whoever runs daper which actions you approve, by their ids; what is not named is not done.")
+        ),
+        Paragraph(
+            text("One of these commands records it: all, none, some, or with a value changed within its limits.")
+        ),
+        Commands(tuple(_commands(asked.repair_id, plan))),
+    )
+
+
+def _commands(repair_id: str, plan: PlanView) -> Iterator[tuple[str, ...]]:
+    """Each would run as it stands, whatever the names in it look like."""
+    named = shlex.quote(repair_id)
+    approve, quoted = f"daper repair approve {named}", f"--plan {plan.digest}"
+    yield approve, quoted
+    yield f"daper repair reject {named}", quoted
+    if len(plan.actions) > 1:
+        yield approve, quoted, " ".join(f"--action {shlex.quote(action.id)}" for action in plan.actions[:2])
+    for action in plan.actions:
+        for name in action.editable:
+            yield approve, quoted, f"--edit {shlex.quote(f'{action.id}.{name}=VALUE')}"
+            return
