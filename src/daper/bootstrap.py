@@ -1,6 +1,7 @@
 """The composition root: the one place that knows which implementation stands behind which port."""
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -84,18 +85,23 @@ async def working(
         publish.write_report,
     ]
     queues = [activity_queue(settings.task_queue, (await domain.store()).store_id) for domain in domains.values()]
+    workers = [
+        Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=[RepairAgentWorkflow],
+            graceful_shutdown_timeout=DRAIN,
+            sticky_queue_schedule_to_start_timeout=STICKY,
+        ),
+        *(Worker(client, task_queue=queue, activities=activities, graceful_shutdown_timeout=DRAIN) for queue in queues),
+    ]
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(
-            Worker(
-                client,
-                task_queue=settings.task_queue,
-                workflows=[RepairAgentWorkflow],
-                graceful_shutdown_timeout=DRAIN,
-                sticky_queue_schedule_to_start_timeout=STICKY,
-            )
-        )
-        for queue in queues:
-            await stack.enter_async_context(
-                Worker(client, task_queue=queue, activities=activities, graceful_shutdown_timeout=DRAIN)
-            )
+        for worker in workers:
+            await stack.enter_async_context(worker)
+        # All at once: one after another, each would take its whole time, and the last go on beginning effects.
+        stack.push_async_callback(_shut_down, workers)
         yield (settings.task_queue, *queues)
+
+
+async def _shut_down(workers: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in workers))

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
@@ -21,8 +21,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_ANSWER = 4096
 
 
-def run_to_end(main: Coroutine[object, object, T]) -> T:
-    """The result of `main`. Raises Interrupted when a signal came first, after `main` has closed what it opened."""
+def run_to_end(main: Coroutine[object, object, T], *, cancels: Callable[[int], bool] = lambda _: True) -> T:
+    """The result of `main`. Raises Interrupted when a signal came first, after `main` has closed what it opened.
+
+    `cancels` is told of each signal, and says whether it cancels `main`.
+    """
     _core_logs_as_python_does()
     received: list[int] = []
 
@@ -30,8 +33,9 @@ def run_to_end(main: Coroutine[object, object, T]) -> T:
         loop, task = asyncio.get_running_loop(), asyncio.create_task(main)
 
         def cancel(number: int) -> None:
-            received.append(number)
-            task.cancel()
+            if cancels(number):
+                received.append(number)
+                task.cancel()
 
         for number in _SIGNALS:
             loop.add_signal_handler(number, cancel, number)

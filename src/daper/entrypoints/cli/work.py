@@ -1,44 +1,42 @@
 """`daper worker`."""
 
-import logging
+import asyncio
 import sys
 
 from daper.adapters.temporal.connect import connect
-from daper.core.text import visible
+from daper.bootstrap import DRAIN
 from daper.entrypoints.cli.exits import Exit, Interrupted
+from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.running import run_to_end
+from daper.entrypoints.cli.stopping import Stopping
 from daper.entrypoints.worker import work_until_cancelled
 from daper.settings import Settings, load_settings
 
 
-class _Plain(logging.Formatter):
-    """Log lines in which nothing is hidden: they may quote a record, or a stranger's exception."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as it would be, each of its lines made visible."""
-        lines = super().format(record).splitlines()
-        return "\n".join(visible(line, longest=2000) for line in lines)
-
-
 def work() -> int:
-    """Run a worker against the configured Temporal until Ctrl-C or SIGTERM; effects in flight finish first.
+    """Run a worker against the configured Temporal until Ctrl-C or SIGTERM.
 
-    It works on the task queue and on the queue of each store under DAPER_HOME.
+    It works on the task queue and on the queue of each store under DAPER_HOME. Told to stop, it lets effects in flight
+    finish, for up to 20 seconds; told again, it ends at once, and another worker goes on with them.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_to_stderr()
+    stopping = Stopping(drain=DRAIN)
     try:
-        run_to_end(_work(load_settings()))
+        run_to_end(_work(load_settings(), stopping), cancels=stopping.signalled)
     except Interrupted:
-        sys.stderr.write("worker stopped\n")
+        stopping.drained()
     return Exit.OK
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, stopping: Stopping) -> None:
     def ready(queues: tuple[str, ...]) -> None:
         where = f"[{settings.address}], Namespace: [{settings.namespace}] ({settings.address_source})"
         sys.stderr.write(f"Client connection: {where}\nWorker ready on: {', '.join(queues)}\n")
         sys.stderr.flush()
 
-    await work_until_cancelled(await connect(settings), settings, ready=ready)
+    client = await connect(settings)
+    try:
+        await work_until_cancelled(client, settings, ready=ready)
+    except asyncio.CancelledError:
+        # Here, and not after the event loop: that would wait for every thread in which a tool still works.
+        stopping.drained()
