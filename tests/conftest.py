@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connect import SEARCH_ATTRIBUTES
-from daper.adapters.temporal.embedded import find_temporal
+from daper.adapters.temporal.program import find_temporal
+
+# The same examples on every machine, however slow: a test that fails for one fails for all.
+settings.register_profile("daper", deadline=None, derandomize=True)
+settings.load_profile("daper")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from temporalio.worker import Worker
 
 from daper.adapters.temporal import embedded
 from daper.adapters.temporal.connect import connect, search_attributes_registered
-from daper.adapters.temporal.embedded import EmbeddedServer, embedded_server, find_temporal
+from daper.adapters.temporal.embedded import embedded_server
+from daper.adapters.temporal.program import Ports, find_temporal, free_ports
+from daper.adapters.temporal.server_file import EmbeddedServer
 from daper.core.errors import SettingError, Unreachable
 
 DEADLINE_S = 20.0
@@ -181,7 +183,7 @@ async def test_nothing_is_left_when_the_start_is_cancelled(tmp_path: Path, monke
         started.set()
         return await asyncio.Event().wait()
 
-    monkeypatch.setattr(embedded, "_until_it_answers_or_ends", never_answers)
+    monkeypatch.setattr(embedded, "until_it_answers_or_ends", never_answers)
 
     async def run() -> None:
         async with embedded_server(log_file=tmp_path / "temporal.log"):
@@ -229,14 +231,13 @@ def test_nothing_is_left_after_kill_9_of_its_owner(child: subprocess.Popen[str])
 async def test_a_port_that_was_taken_meanwhile_is_replaced(
     tmp_path: Path, closed_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = embedded._free_ports  # pyright: ignore[reportPrivateUsage] - the race cannot be staged from outside
     taken = int(closed_address.rpartition(":")[2])
-    answers = [[*honest(1), taken, *honest(2)], honest(4)]
+    answers = [replace(free_ports(), http=taken), free_ports()]
 
-    def ports(_: int) -> list[int]:
+    def ports() -> Ports:
         return answers.pop(0)
 
-    monkeypatch.setattr(embedded, "_free_ports", ports)
+    monkeypatch.setattr(embedded, "free_ports", ports)
     async with embedded_server(log_file=tmp_path / "temporal.log") as running:
         await connect(At(running.address))
 
@@ -310,7 +311,7 @@ async def test_a_refused_connection_says_what_to_start(closed_address: str) -> N
     assert isinstance(error, Unreachable)
     assert str(error) == (
         f"Temporal at {closed_address!r} (configured), namespace 'default' cannot be reached: nothing listens there; "
-        "run `daper demo`, or `temporal server start-dev`, or set TEMPORAL_ADDRESS"
+        "start one: daper up; or name one: TEMPORAL_ADDRESS"
     )
 
 
@@ -388,7 +389,7 @@ async def test_a_certificate_file_that_is_not_there_is_named_with_its_variable(c
         ({"TEMPORAL_TLS_CLIENT_CERT_DATA": "planted-secret"}, "go together"),
         (
             {"TEMPORAL_TLS_CLIENT_CERT_DATA": "planted-secret", "TEMPORAL_TLS_CLIENT_KEY_DATA": "planted-secret"},
-            "TEMPORAL_TLS_CLIENT_KEY_*",
+            "TEMPORAL_TLS_CLIENT_CERT_DATA holds no certificate",
         ),
     ],
 )
@@ -414,9 +415,9 @@ async def test_an_address_that_is_no_host_and_port_is_a_setting_to_mend(address:
 @pytest.mark.parametrize(
     ("status", "expected", "said"),
     [
-        (RPCStatusCode.UNAUTHENTICATED, SettingError, "it refused the credentials; look at TEMPORAL_API_KEY"),
-        (RPCStatusCode.PERMISSION_DENIED, SettingError, "it refused the credentials; look at TEMPORAL_API_KEY"),
-        (RPCStatusCode.UNAVAILABLE, Unreachable, r"does not answer \(UNAVAILABLE\); run `daper demo`"),
+        (RPCStatusCode.UNAUTHENTICATED, SettingError, "it wants credentials; set TEMPORAL_API_KEY"),
+        (RPCStatusCode.PERMISSION_DENIED, SettingError, "it wants credentials; set TEMPORAL_API_KEY"),
+        (RPCStatusCode.UNAVAILABLE, Unreachable, r"does not answer \(UNAVAILABLE\); start one: daper up"),
     ],
 )
 async def test_a_server_that_refuses_or_is_not_ready_says_so(

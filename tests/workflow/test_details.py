@@ -2,19 +2,64 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 import simplejson
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.testing import WorkflowEnvironment
 
+from daper.core.guard import seal
+from daper.core.models import BoundAction, Fallback, Plan, ProposedAction, Risk
 from daper.core.phases import Phase
+from daper.workflows.details import MOST_BYTES, details
 from tests.workflow.shop import Shop, open_shop
+from tests.workflow.wide_shop import install
+
+UNCOMPRESSED = 16 * 1024
 
 
 async def current_details(shop: Shop, repair_id: str) -> str:
     handle = shop.client.get_workflow_handle(repair_id)
     metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     return metadata.current_details
+
+
+# Any: whatever JSON is shown.
+def pasted_from(shown: str) -> Any:
+    """What a person copies from there, with a name filled in."""
+    found = re.search(r"```json\n(.*)\n```", shown, re.DOTALL)
+    assert found is not None
+    return simplejson.loads(found.group(1).replace("YOUR NAME", "Minerva McGonagall"))
+
+
+@pytest.mark.parametrize("sign", ["a", "&", "\u202e", "\U000e0041", "🦉"])
+def test_no_message_makes_it_longer_than_the_ui_can_read(sign: str) -> None:
+    """A refusal or a tool's words may be of characters that are written out."""
+    names = [f"a{number}" for number in range(1, 60)]
+    plan = seal(Plan(actions=tuple(proposed(name, note="x" * 300) for name in names)), cycle_id="c")
+
+    shown = details(Phase.PENDING_APPROVAL, plan, sign * 600)
+
+    assert len(shown.encode()) <= MOST_BYTES
+    assert pasted_from(shown)["verdicts"]
+
+
+def proposed(action_id: str, *, note: str) -> ProposedAction:
+    text = BoundAction(
+        cycle_id="c",
+        round=1,
+        domain="orders",
+        store_id="s",
+        tool="order_inventory",
+        record_id=f"ORD-{action_id}",
+        arguments={"note": note},
+        reads={},
+        editable={},
+        risk=Risk.LOW,
+        if_it_does_not_help=Fallback.UNDO,
+    ).to_text()
+    return ProposedAction(id=action_id, text=text, digest=f"digest-{action_id}", preview=(), rationale="", answers=())
 
 
 async def test_the_json_shown_there_is_a_decision_that_is_accepted(
@@ -26,9 +71,7 @@ async def test_the_json_shown_there_is_a_decision_that_is_accepted(
         shown = await current_details(shop, repair_id)
         assert "**PENDING-APPROVAL**" in shown
         assert all(action.record_id in shown for action in plan.actions)
-        found = re.search(r"```json\n(.*)\n```", shown)
-        assert found is not None
-        pasted = simplejson.loads(found.group(1).replace("YOUR NAME", "Minerva McGonagall"))
+        pasted = pasted_from(shown)
         await shop.client.get_workflow_handle(repair_id).execute_update("decide", pasted)
         result = await shop.end(repair_id)
         assert result.phase is Phase.REPORT_COMPLETED
@@ -53,8 +96,31 @@ async def test_record_text_there_is_neither_markup_nor_a_way_out_of_its_cell(
         assert "[click](" not in table
         assert "<b>" not in table
         assert "```" not in table
-        rows = [line for line in table.splitlines() if line.startswith("| `a")]
-        assert len(rows) == 1
-        assert len(re.findall(r"(?<!\\)\|", rows[0])) == 8
+        named = [line for line in table.splitlines() if "click" in line]
+        assert len(named) == 1
+        assert named[0].startswith(r"- customer\_name: Tom ")
+        await shop.service.stop(repair_id, by="Harry")
+        await shop.end(repair_id)
+
+
+async def test_a_wide_plan_is_shown_in_part_small_enough_for_the_ui_to_read_it(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """The UI cannot read what the codec compresses; what is pasted from there decides on what was shown, no more."""
+    install(tmp_path / "data" / "orders", orders=48)
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start()
+        plan = await shop.plan(repair_id)
+
+        metadata = await shop.client.get_workflow_handle(repair_id).query(
+            "__temporal_workflow_metadata", result_type=WorkflowMetadata
+        )
+
+        shown = metadata.current_details
+        listed = [action.id for action in plan.actions if f"`{action.id}` " in shown]
+        assert 1 < len(listed) < len(plan.actions) == 48
+        assert f"… and {48 - len(listed)} more: `daper repair show`" in shown
+        assert list(pasted_from(shown)["verdicts"]) == listed
+        assert len(metadata.SerializeToString()) < UNCOMPRESSED
         await shop.service.stop(repair_id, by="Harry")
         await shop.end(repair_id)

@@ -63,7 +63,7 @@ async def test_an_id_that_was_never_given_out_is_named(temporal_env: WorkflowEnv
 async def test_without_a_worker_a_look_says_which_to_start(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
     repair_id = await shop.start()
-    with pytest.raises(Unreachable, match="start one: daper worker"):
+    with pytest.raises(Unreachable, match="start one: daper up, or daper worker"):
         await shop.service.look(repair_id)
     await shop.client.get_workflow_handle(repair_id).terminate()
 

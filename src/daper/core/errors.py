@@ -4,6 +4,7 @@ DaperError
 ├── UserError                 the caller can mend it: wrong id, wrong value, wrong moment
 │   ├── NotFound              no repair, record, tool or domain by that name
 │   ├── DecisionRefused       a decision that is early, late, repeated, stale or outside its limits
+│   ├── Occupied              a file or port is held by another process
 │   └── SettingError          a variable that is wrong
 ├── Unreachable               Temporal, or a worker, did not answer in time
 ├── StoreError                the records cannot be read or changed
@@ -34,6 +35,10 @@ class NotFound(UserError):
 
 class DecisionRefused(UserError):
     """The decision does not answer the plan that is waiting; the message says why."""
+
+
+class Occupied(UserError):
+    """A file or port is held by another process; the message names it and how to go on."""
 
 
 class SettingError(UserError):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateStage
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateStage
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 
 from daper.clock import new_id
@@ -18,20 +18,19 @@ from daper.core.ids import repair_id as make_repair_id
 from daper.core.messages import Nudge, PageArgs, RepairRequest
 from daper.core.models import Decision, RecordedDecision
 from daper.core.outcomes import RepairResult
-from daper.core.phases import Phase
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
+from daper.service.listing import newest_repairs
 from daper.service.records import find_domain
 from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
 from daper.service.translate import RepairOver, no_worker, temporal_errors
 from daper.service.watching import Watches
-from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, USER_ATTRIBUTE, USER_MEMO, WORKFLOW_NAME
+from daper.workflows.names import USER_ATTRIBUTE, USER_MEMO, WORKFLOW_NAME
 from daper.workflows.queues import activity_queue
 from daper.workflows.repair import RepairAgentWorkflow
 
 ANSWER_WITHIN = timedelta(seconds=3)
 _ONE_QUESTION = timedelta(seconds=1.2)
-_ENDED_PHASES = frozenset(str(phase) for phase in Phase if phase.ended)
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
 
@@ -176,15 +175,11 @@ class RepairService:
             ) from error
 
     async def list(self, *, limit: int = 20) -> tuple[RepairLine, ...]:
-        """The newest repairs first. Temporal's list lags behind by up to a second."""
-        lines: list[RepairLine] = []
-        with temporal_errors("", queue=self._queue):
-            found = self._client.list_workflows(
-                f"WorkflowType = '{WORKFLOW_NAME}'", limit=limit, rpc_timeout=ANSWER_WITHIN
-            )
-            async for execution in found:
-                lines.append(await self._line(execution))
-        return tuple(lines)
+        """The newest repairs first, also those of which only a report on this machine is left.
+
+        Temporal's list lags behind by up to a second.
+        """
+        return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
 
     async def stuck(self, *, limit: int = 20) -> tuple[str, ...]:
         """Open repairs that a worker tries to go on with, and cannot; each with the reason."""
@@ -213,19 +208,6 @@ class RepairService:
                 )
                 seen |= dict.fromkeys(poller.identity for poller in described.pollers)
         return tuple(seen)
-
-    async def _line(self, execution: WorkflowExecution) -> RepairLine:
-        memo = await execution.memo()
-        phase = execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO)
-        if execution.status is not WorkflowExecutionStatus.RUNNING and phase not in _ENDED_PHASES:
-            phase = execution.status.name if execution.status else "gone"
-        return RepairLine(
-            repair_id=execution.id,
-            phase=str(phase or "not begun"),
-            user=str(memo.get(USER_MEMO, "")),
-            started_at=execution.start_time,
-            ended_at=execution.close_time,
-        )
 
     async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
         try:

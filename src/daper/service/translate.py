@@ -22,7 +22,7 @@ class RepairOver(DaperError):
 
 def no_worker(queue: str) -> Unreachable:
     """What to say when nobody works on a queue."""
-    return Unreachable(f"no worker answered on queue {queue!r}; start one: daper worker")
+    return Unreachable(f"no worker answered on queue {queue!r}; start one: daper up, or daper worker")
 
 
 @contextmanager

@@ -2,5 +2,6 @@
 
 from daper.settings.loading import Settings, Shown, load_settings, shown
 from daper.settings.table import DEFAULT, SETTINGS, Setting
+from daper.settings.temporal import CONFIGURED
 
-__all__ = ("DEFAULT", "SETTINGS", "Setting", "Settings", "Shown", "load_settings", "shown")
+__all__ = ("CONFIGURED", "DEFAULT", "SETTINGS", "Setting", "Settings", "Shown", "load_settings", "shown")

@@ -9,9 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from daper.adapters.temporal.server_file import living_server
 from daper.core.errors import SettingError
 from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, Setting
-from daper.settings.temporal import EMBEDDED, find_address, is_credential, profile_of, temporal_variables
+from daper.settings.temporal import EMBEDDED, find_address, holds_pem, is_credential, profile_of, temporal_variables
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
 _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")
@@ -21,7 +22,10 @@ _LONGEST: Final = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Settings:
-    """What is configured, checked. `temporal` may hold secrets and is never shown."""
+    """What is configured, checked. `temporal` may hold secrets and is never shown.
+
+    `ui_url`: where the UI of `daper up` is, for the repairs of its server.
+    """
 
     home: Path
     user: str
@@ -32,6 +36,7 @@ class Settings:
     decision_valid_for: timedelta
     address: str
     address_source: str
+    ui_url: str | None
     namespace: str
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
@@ -91,6 +96,7 @@ def load_settings(*, environ: Mapping[str, str] | None = None, folder: Path | No
         decision_valid_for=_span(values, "DAPER_DECISION_VALID_FOR"),
         address=address,
         address_source=source,
+        ui_url=server.ui_url if source == EMBEDDED and (server := living_server(home)) else None,
         namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
         temporal=temporal,
         options={name: value for name, value in values.items() if name.startswith("DAPER_")},
@@ -112,7 +118,7 @@ def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[S
         names = sorted(name for name in values if name.startswith(setting.name[:-1])) or names
     for name in names:
         value, source = values.get(name, (setting.default, DEFAULT))
-        value = "(set)" if setting.secret and value else value
+        value = "(set)" if value and (setting.secret or holds_pem(value)) else value
         yield Shown(name=name, value=value, source=source, help=setting.help)
 
 

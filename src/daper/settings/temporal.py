@@ -1,19 +1,18 @@
 """What is configured of Temporal, and where the one to use is: configured, an embedded one, or the default."""
 
-import json
-import os
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
+from daper.adapters.temporal.server_file import living_server
 from daper.core.errors import SettingError
 from daper.settings.table import BY_NAME, DEFAULT
 
+CONFIGURED: Final = "configured"
 EMBEDDED: Final = "embedded server of daper up"
 
-_CONFIGURED: Final = "configured"
 _OTHER_NAMES: Final = {
     "TEMPORAL_TLS_CERT": "TEMPORAL_TLS_CLIENT_CERT_PATH",
     "TEMPORAL_TLS_KEY": "TEMPORAL_TLS_CLIENT_KEY_PATH",
@@ -27,6 +26,7 @@ def temporal_variables(values: Mapping[str, str]) -> dict[str, str]:
     """
     found = {name: value for name, value in values.items() if name.startswith("TEMPORAL_")}
     found.pop("TEMPORAL_TASK_QUEUE", None)
+    _refuse_data_as_path(found)
     for other, official in _OTHER_NAMES.items():
         value = found.pop(other, None)
         if value is not None and found.setdefault(official, value) != value:
@@ -43,6 +43,20 @@ def temporal_variables(values: Mapping[str, str]) -> dict[str, str]:
     if named is None and official_file is not None:
         found["TEMPORAL_CONFIG_FILE"] = str(official_file)
     return found
+
+
+def holds_pem(value: str) -> bool:
+    """Whether a text is a certificate or a private key; the latter must not be shown, wherever it stands."""
+    return "-----BEGIN" in value
+
+
+def _refuse_data_as_path(found: Mapping[str, str]) -> None:
+    for name, value in found.items():
+        if holds_pem(value) and not name.endswith("_DATA") and name in BY_NAME:
+            raise SettingError(
+                f"{name} holds a certificate or a key itself (not shown); "
+                "that belongs into a file, or into TEMPORAL_TLS_CLIENT_CERT_DATA and the other ..._DATA"
+            )
 
 
 def is_credential(name: str) -> bool:
@@ -73,9 +87,10 @@ def find_address(temporal: Mapping[str, str], profile: Mapping[str, str], home: 
     if address is not None and not _is_address(address):
         raise SettingError(f"TEMPORAL_ADDRESS is {address!r}; it must be host:port, for example localhost:7233")
     if address := address or profile.get("address"):
-        return address, _CONFIGURED
-    if address := _embedded_address(home / "server.json"):
-        return address, EMBEDDED
+        return address, CONFIGURED
+    server = living_server(home)
+    if server is not None and _is_address(server.address):
+        return server.address, EMBEDDED
     return BY_NAME["TEMPORAL_ADDRESS"].default, DEFAULT
 
 
@@ -93,30 +108,6 @@ def _is_address(text: str) -> bool:
     """Whether a text is host:port."""
     found = re.fullmatch(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", text)
     return found is not None and 0 < int(found[1]) < 65536
-
-
-def _embedded_address(path: Path) -> str | None:
-    """The address in `server.json`, if the process that it names still lives."""
-    try:
-        said: object = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    address, pid = _get(said, "address"), _get(said, "pid")
-    if not isinstance(address, str) or not _is_address(address) or type(pid) is not int or not _lives(pid):
-        return None
-    return address
-
-
-def _lives(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except PermissionError:  # somebody else's, but there
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
 
 
 def _get(table: object, key: str) -> object:

@@ -1,52 +1,74 @@
 """The current details of a repair: what the Temporal UI shows, with the JSON to paste for a decision."""
 
+from collections.abc import Sequence
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.digests import canonical
-    from daper.core.models import Plan
+    from daper.core.models import Plan, ProposedAction
     from daper.core.phases import Phase
     from daper.core.text import markdown, markdown_code
 
 SHOWN_ACTIONS = 50
-_HEADINGS = "| action | record | tool | arguments | confidence | risk | if it does not help |"
+# The UI cannot read what our codec compresses, which is what is longer than 16 KiB.
+MOST_BYTES = 12_000
+_LONGEST_VALUE = 600
+_ALL_ELSE = 800  # bytes at most for what is neither phase, nor message, nor action
 
 
 def details(phase: Phase, plan: Plan | None, message: str) -> str:
-    """Phase, plan and how to decide, as Markdown in which record text is text."""
+    """Phase, plan and how to decide, as Markdown in which record text is text; narrow, and never over 12,000 bytes.
+
+    A plan that does not fit is shown in part, and what is to be pasted then decides on that part alone.
+    """
     lines = [f"**{phase}**"]
     if message:
         lines += ["", markdown(message, longest=500)]
-    if plan and plan.actions:
-        lines += ["", _HEADINGS, "|---" * _HEADINGS.count(" | ") + "|---|"]
-        lines += [_row(plan, place) for place in range(min(len(plan.actions), SHOWN_ACTIONS))]
-        if len(plan.actions) > SHOWN_ACTIONS:
-            lines.append(f"\n… and {len(plan.actions) - SHOWN_ACTIONS} more: `daper repair show`")
-    if phase is Phase.PENDING_APPROVAL and plan:
-        answer = canonical(
-            {
-                "plan_digest": plan.digest,
-                "verdicts": {action.id: "approve" for action in plan.actions[:SHOWN_ACTIONS]},
-                "by": {"kind": "person", "name": "YOUR NAME"},
-                "door": "temporal-ui",
-            }
-        )
+    actions = plan.actions if plan else ()
+    shown = _fitting(actions, left=MOST_BYTES - _ALL_ELSE - len("\n".join(lines).encode()))
+    for action in shown:
+        lines += ["", *_action(action)]
+    if len(shown) < len(actions):
+        lines += ["", f"… and {len(actions) - len(shown)} more: `daper repair show`"]
+    if phase is Phase.PENDING_APPROVAL and plan and shown:
         lines += ["", "To decide here, send the update `decide` with this input (`approve` or `reject`, for each):"]
-        lines += ["", "```json", answer, "```"]
+        lines += ["", "```json", _answer(plan, shown), "```"]
     return "\n".join(lines)
 
 
-def _row(plan: Plan, place: int) -> str:
-    action = plan.actions[place]
+def _fitting(actions: Sequence[ProposedAction], *, left: int) -> Sequence[ProposedAction]:
+    for count, action in enumerate(actions[:SHOWN_ACTIONS]):
+        left -= len("\n".join(_action(action)).encode()) + len(f'    "{action.id}": "approve",\n') + 1
+        if left < 0:
+            return actions[:count]
+    return actions[:SHOWN_ACTIONS]
+
+
+def _action(action: ProposedAction) -> list[str]:
     bound = action.bound
-    arguments = ", ".join(f"{name}={value}" for name, value in bound.arguments.items())
-    cells = (
-        markdown_code(action.id),
-        markdown_code(bound.record_id),
-        markdown_code(bound.tool),
-        markdown(arguments, longest=1500),
-        str(action.confidence_score),
-        str(bound.risk),
-        str(bound.if_it_does_not_help),
-    )
-    return f"| {' | '.join(cells)} |"
+    sure = f"confidence {action.confidence_score}, risk {bound.risk}, if it does not help: {bound.if_it_does_not_help}"
+    heading = f"{markdown_code(action.id)} {markdown_code(bound.tool)} for {markdown_code(bound.record_id)}: {sure}"
+    arguments = [f"- {markdown(name)}: {_value(value)}" for name, value in bound.arguments.items()]
+    changes = [
+        f"- {markdown(change.record)} {markdown(change.field)}: {_value(change.before)} → {_value(change.after)}"
+        for change in action.preview
+    ]
+    return [heading, "", *arguments, *changes]
+
+
+def _value(value: object) -> str:
+    return markdown(value, longest=_LONGEST_VALUE)
+
+
+def _answer(plan: Plan, shown: Sequence[ProposedAction]) -> str:
+    """The decision to paste: JSON of ids and digests alone, one entry a line, for the page is narrow."""
+    lines = [
+        f'  "plan_digest": {canonical(plan.digest)},',
+        '  "by": {"kind": "person", "name": "YOUR NAME"},',
+        '  "door": "temporal-ui",',
+        '  "verdicts": {',
+        ",\n".join(f'    {canonical(action.id)}: "approve"' for action in shown),
+        "  }",
+    ]
+    return "\n".join(["{", *lines, "}"])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daper.adapters.temporal.connect import connect, search_attributes_registered
-from daper.adapters.temporal.embedded import find_temporal
+from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_domains, open_service
 from daper.clock import utc_now
 from daper.core.errors import DaperError, SettingError
@@ -78,7 +78,7 @@ async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Chec
 
 
 def _embedded() -> Check:
-    name = "embedded Temporal, for the demo"
+    name = "embedded Temporal, for daper up and the demo"
     try:
         return Check(name, True, str(find_temporal()), needed=False)
     except SettingError as error:
@@ -96,7 +96,7 @@ async def _check_temporal(settings: Settings, stores: list[str]) -> list[Check]:
         checks.append(Check("search attributes", True, f"DaperPhase and DaperUser are {listed}"))
         for queue in (settings.task_queue, *(activity_queue(settings.task_queue, store) for store in stores)):
             polled = await service.workers(queue)
-            who = ", ".join(polled) or "none; start one: daper worker"
+            who = ", ".join(polled) or "none; start one: daper up, or daper worker"
             checks.append(Check(f"worker on {queue}", bool(polled), who))
         for line in await service.stuck():
             checks.append(Check("repair", False, line))

@@ -1,6 +1,7 @@
 """Follows one repair for `repair start`, `repair show --follow` and `demo`: shows it, asks, and says how it ended."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from daper.entrypoints.cli.live import follow_on_screen
 from daper.entrypoints.cli.output import print_json, say
 from daper.entrypoints.cli.running import on_terminal
 from daper.service.repairs import RepairService
+from daper.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,3 +67,10 @@ def how_to_decide(look: RepairView) -> tuple[str, ...]:
         f"  daper repair reject {look.repair_id} --plan {digest}",
         "  (--action a1 --action a2 for some of it, --edit a1.quantity=250 within the limits shown)",
     )
+
+
+def run_link(settings: Settings, repair_id: str) -> str | None:
+    """Where the Temporal UI shows a repair, or None where we know of no UI."""
+    if settings.ui_url is None:
+        return None
+    return f"{settings.ui_url}/namespaces/{quote(settings.namespace, safe='')}/workflows/{quote(repair_id, safe='')}"

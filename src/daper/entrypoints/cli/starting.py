@@ -7,7 +7,7 @@ from daper.core.errors import Unreachable
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.entrypoints.cli.answers import who_asks
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
-from daper.entrypoints.cli.following import Following
+from daper.entrypoints.cli.following import Following, run_link
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
 from daper.entrypoints.cli.running import run_to_end
@@ -111,8 +111,10 @@ async def _follow(following: Following, repair_id: str) -> int:
 
 def _opening(settings: Settings, begun: Started, *, by: str) -> tuple[str, ...]:
     where = f"[{settings.address}], Namespace: [{settings.namespace}], Task Queue: [{settings.task_queue}]"
+    link = run_link(settings, begun.repair_id)
     return (
         f"Client connection: {where} ({settings.address_source})",
         f"Records: {begun.place} (store {begun.store_id})",
         f"{by}'s Repair Workflow started with ID: {begun.repair_id}",
+        *((f"Temporal UI: {link}",) if link else ()),
     )
