@@ -337,3 +337,33 @@ def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path: Path) -> None:
     assert lock.text() == "somebody"
     os.close(descriptor)
     assert not lock.is_held()
+
+
+async def test_a_server_without_the_namespace_is_started_anew_with_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, before):
+        second = KeptServer(tmp_path, namespace="wizards")
+        try:
+            after, found = await second.open()
+            await connect(At(after.address, namespace="wizards"))
+        finally:
+            await second.stop()
+
+    assert not found
+    assert after.pid != before.pid
+
+
+async def test_an_announcement_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (server, running):
+        keeping = asyncio.create_task(server.keep())
+        (tmp_path / "server.json").unlink()
+
+        async with asyncio.timeout(10):
+            while living_server(tmp_path) != running:  # noqa: ASYNC110 - nobody tells of a file
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+
+
+def test_a_server_file_that_names_another_machine_is_as_none(tmp_path: Path) -> None:
+    announce(tmp_path, EmbeddedServer(address="evil.example:7233", pid=os.getpid()))
+
+    assert living_server(tmp_path) is None

@@ -1,6 +1,7 @@
 """What the service says when something is wrong: nobody there, gone, stuck, or lost."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,25 @@ async def test_the_list_shows_phase_and_user(temporal_env: WorkflowEnvironment, 
         assert found[0].user == "Harry"
         await shop.service.decide(repair_id, answer(plan))
         await shop.end(repair_id)
+
+
+async def test_the_newest_repair_is_listed_first_also_before_older_ones_that_are_open(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Temporal lists the open ones first, whatever their age."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        waiting = await shop.start()
+        await shop.plan(waiting)
+        ended = await shop.start(dry_run=True)
+        await shop.end(ended)
+        shutil.rmtree(tmp_path / "reports")
+
+        async with asyncio.timeout(30):
+            while (line := (await shop.service.list(limit=1))[0]).repair_id != ended:
+                assert line.repair_id == waiting, "this test's two repairs are the newest"
+                await asyncio.sleep(0.05)
+        await shop.service.stop(waiting, by="Harry")
+        await shop.end(waiting)
 
 
 async def test_a_decision_that_nobody_answered_is_not_said_to_be_lost(

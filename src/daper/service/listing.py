@@ -12,6 +12,7 @@ from daper.service.requests import RepairLine
 from daper.service.translate import temporal_errors
 from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, USER_MEMO, WORKFLOW_NAME
 
+_LOOKED_THROUGH: Final = 1000
 _ENDED_PHASES: Final = frozenset(str(phase) for phase in Phase if phase.ended)
 
 
@@ -20,8 +21,10 @@ async def newest_repairs(
 ) -> tuple[RepairLine, ...]:
     """The newest repairs first, each once. Raises Unreachable, StoreError."""
     kept: dict[str, RepairLine] = {}
+    # Temporal gives the open ones first, whatever their age.
+    most = max(limit, _LOOKED_THROUGH)
     with temporal_errors("", queue=queue):
-        found = client.list_workflows(f"WorkflowType = '{WORKFLOW_NAME}'", limit=limit, rpc_timeout=within)
+        found = client.list_workflows(f"WorkflowType = '{WORKFLOW_NAME}'", limit=most, rpc_timeout=within)
         async for execution in found:
             kept[execution.id] = await _line(execution)
     # Temporal forgets what ended long ago, and lists what has just begun up to a second late.

@@ -25,6 +25,7 @@ from daper.adapters.temporal.program import (
     answers,
     find_temporal,
     free_ports,
+    has_namespace,
     is_free,
     last_lines,
     log_size,
@@ -90,6 +91,10 @@ class KeptServer:
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         try:
             server = await self._living()
+            if server is not None and not await has_namespace(server.address, self._namespace):
+                log.info("its server does not have this namespace, starting it anew", extra={"namespace": self._namespace})
+                await self._end(server.pid)
+                server = None
             found = server is not None
             if server is None:
                 await self._look_for_one_without_lock()
@@ -110,7 +115,9 @@ class KeptServer:
         clock, deaths = asyncio.get_running_loop(), 0
         while True:
             began = clock.time()
-            while self._lock.is_held():  # noqa: ASYNC110 - a lock of another process wakes nobody
+            while self._lock.is_held():
+                if self._server is not None and living_server(self._home) != self._server:
+                    announce(self._home, self._server)  # somebody removed or changed it
                 await asyncio.sleep(_LOOK_S)
             deaths = deaths + 1 if clock.time() - began < _SOON_S else 1
             if deaths > _TRIES:
@@ -118,7 +125,7 @@ class KeptServer:
                     f"the embedded Temporal died {deaths} times within seconds; {last_lines(self._log_file)}"
                 )
             log.warning("Temporal is gone, starting it again")
-            server = await self._start(find_temporal(), again=True)
+            self._server = server = await self._start(find_temporal(), again=True)
             announce(self._home, server)
             log.info("Temporal is back", extra={"address": server.address, "pid": server.pid})
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from daper.adapters.temporal.connect import SEARCH_ATTRIBUTES, search_attributes_registered
 from daper.core.errors import SettingError, Unreachable
@@ -96,6 +98,18 @@ async def answers(address: str) -> bool:
         return await search_attributes_registered(await Client.connect(address))
     except (RuntimeError, Unreachable):  # it listens, but is not ready
         return False
+
+
+async def has_namespace(address: str, namespace: str) -> bool:
+    """Whether the server there has that namespace. Raises Unreachable."""
+    client = await Client.connect(address, namespace=namespace)
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise Unreachable(f"Temporal at {address!r} does not answer: {error.status.name}") from error
+    return True
 
 
 def log_size(log_file: Path) -> int:

@@ -47,12 +47,13 @@ def from_json(text: str | bytes) -> EmbeddedServer | None:
 
 
 def living_server(home: Path) -> EmbeddedServer | None:
-    """The server in a home's `server.json`, if the process that it names still lives."""
+    """The server in a home's `server.json`, if it is on this machine and the process that it names still lives."""
     try:
         server = from_json((home / SERVER_FILE).read_bytes())
     except OSError:
         return None
-    return server if server is not None and _lives(server.pid) else None
+    here = server is not None and server.address.startswith("127.0.0.1:")
+    return server if server is not None and here and _lives(server.pid) else None
 
 
 def announce(home: Path, server: EmbeddedServer) -> None:

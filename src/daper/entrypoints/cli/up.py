@@ -97,6 +97,8 @@ async def _serve(kept: KeptServer) -> None:
     server, found = await kept.open()
     # Now the settings find it, as those of every other command do.
     settings = load_settings()
+    if settings.address != server.address:
+        raise Occupied(f"somebody changed server.json in {str(settings.home)!r} just now; start again: daper up")
     client = await connect(settings)
     await keep_ended_for(client)
     screen = console()
