@@ -181,5 +181,5 @@ def test_a_demo_of_records_that_are_not_shipped_is_one_line_and_leaves_nothing(s
     ran = shell.run("demo", "--data", "nope")
 
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "daper: there is no data set 'nope'; shipped are: hogwarts\n"
+    assert ran.err == "daper: there is no data set 'nope'; shipped are: hogwarts, trouble\n"
     assert home_of(shell) is None

@@ -63,11 +63,13 @@ def test_without_a_worker_start_says_so_and_the_id_under_which_it_goes_on(shop: 
     started, as_json, shown, approved = ended
     goes_on = "The repair is started, and goes on then: daper repair show repair-Minerva-"
     assert started.code == 1
-    assert re.fullmatch(r"daper: no worker answered on queue '\S+'; start one: daper worker\. .+\n", started.err)
+    assert re.fullmatch(
+        r"daper: no worker answered on queue '\S+'; start one: daper up, or daper worker\. .+\n", started.err
+    )
     assert f"daper repair show {started.value('Workflow started with ID:')} --follow" in started.err
     check_one_line(as_json, code=1, says=goes_on)
-    check_one_line(shown, code=1, says="; start one: daper worker")
-    check_one_line(approved, code=1, says="; start one: daper worker")
+    check_one_line(shown, code=1, says="; start one: daper up, or daper worker")
+    check_one_line(approved, code=1, says="; start one: daper up, or daper worker")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_doctor_finds_all_well_with_a_worker_and_names_what_is_missing_without(s
 
     assert (missing.code, well.code) == (1, 0)
     assert [check["ok"] for check in missing.document()["checks"]].count(False) == 2
-    assert "none; start one: daper worker" in missing.out
+    assert "none; start one: daper up, or daper worker" in missing.out
     assert all(check["ok"] for check in well.document()["checks"])
     assert well.document()["warnings"] == []
 

@@ -12,6 +12,7 @@ COMMANDS = """\
 demo
 doctor
 records adopt
+records import
 records list
 records recover
 records reset
@@ -23,6 +24,7 @@ repair report
 repair show
 repair start
 repair stop
+up
 worker
 """
 HELP = """\
@@ -35,9 +37,10 @@ report.
 │ demo         One repair, shown live, on a throw-away copy and its own        │
 │              Temporal.                                                       │
 │ doctor       What is configured, what answers, what is missing.              │
-│ records      See the records and what is wrong with them; restore the        │
-│              shipped ones.                                                   │
+│ records      See the records and what is wrong with them; import your own.   │
 │ repair       Start repairs, look at them, decide, stop.                      │
+│ up           A Temporal server of your own with its UI, and a worker, until  │
+│              Ctrl-C.                                                         │
 │ worker       Run a worker against the configured Temporal, until Ctrl-C.     │
 │ --help (-h)  Display this message and exit.                                  │
 │ --version    Display application version.                                    │
@@ -102,6 +105,8 @@ def test_help_and_version_import_neither_temporal_nor_pydantic() -> None:
         ("repair approve x --plan y --as " + "M" * 201, "name is 'MMM"),
         ("repair approve x", "--plan DIGEST is needed"),
         ("records list --first -1", "--first -1"),
+        ("records list --search x --status " + "s" * 201, "status is 'sss"),
+        ("records import", "needs 2 files: the orders, then the inventory; got 0"),
         ("records recover", "--keep-edited or --finish"),
     ],
 )

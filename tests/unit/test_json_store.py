@@ -168,7 +168,9 @@ def test_a_reset_brings_the_records_back_and_keeps_id_ledger_and_outbox(store: J
     with pytest.raises(StoreDamaged, match="line 1, column 13"):
         store.read()
     store_id = store.about().store_id
-    store.reset(TEXTS, about=ABOUT)
+    done = store.replace({name: text.encode() for name, text in TEXTS.items()}, about=ABOUT)
+    assert done.backup is not None
+    assert (done.backup / "orders.json").read_text() == '{"orders": ['
     assert (store.about().store_id, stock(store)) == (store_id, 0)
     assert store.ledger_row("k1") is not None
     assert len(store.outbox()) == 1

@@ -111,3 +111,15 @@ def test_what_json_cannot_say_is_not_written(value: object) -> None:
 
 def test_the_word_nan_in_a_text_is_only_a_text() -> None:
     assert parse(dump({"a": "NaN and Infinity"}), path=FILE) == {"a": "NaN and Infinity"}
+
+
+def test_what_an_editor_or_a_terminal_would_not_show_is_written_as_an_escape() -> None:
+    """D13."""
+    hidden = r"\u009b31m\u200b\u2066\ufeff\udb40\udc41 ad\u200cmin\u200d"
+    text = f'{{\n  "n\\u202e": "{hidden} é ❤\ufe0f 👩\u200d🚀"\n}}\n'.encode()
+    assert dump(parse(text, path=FILE)) == text
+
+
+def test_a_text_that_looks_like_an_escape_stays_one() -> None:
+    document = {"a": "\\u202e", "b": "\\\u202e"}
+    assert parse(dump(document), path=FILE) == document

@@ -249,7 +249,7 @@ async def test_reset_restores_the_shipped_data_and_keeps_the_store_id(tmp_path: 
     before = await domain.store()
     (tmp_path / "data" / "orders.json").write_text('{"orders": []}', encoding="utf-8")
     assert await domain.count_open(Scope()) == 0
-    assert await domain.reset() == before
+    assert (await domain.reset()).store == before
     assert await domain.count_open(Scope()) == 5
 
 

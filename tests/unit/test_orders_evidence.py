@@ -69,7 +69,7 @@ async def test_a_payment_is_there_only_when_the_status_says_so(shop: Shop, statu
     [
         ({"approval": {"approver": DEFAULT_APPROVER}}, Holding.YES),
         ({"approval": {"approver": "mallory@example.org"}}, Holding.UNKNOWN),
-        ({"approval": dict[str, str]()}, Holding.UNKNOWN),
+        ({"approval": dict[str, str]()}, Holding.WAITING),
         ({"status": "approved-preparing-shipment"}, Holding.UNKNOWN),
         ({}, Holding.WAITING),
         ({"status": "approval-denied"}, Holding.NO),

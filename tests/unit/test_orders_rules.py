@@ -133,6 +133,12 @@ async def test_the_shipped_six_have_exactly_four_problems(tmp_path: Path) -> Non
         (order(status="approval-requested"), stock(special_requirements={"ministry_approval": True}), []),
         (order(status="approved-preparing-shipment"), stock(special_requirements={"ministry_approval": True}), []),
         (order(approval={"approver": "m"}), stock(special_requirements={"ministry_approval": True}), []),
+        (order(approval={}), stock(special_requirements={"ministry_approval": True}), ["restricted-without-approval"]),
+        (
+            order(approval={"approver": " "}),
+            stock(special_requirements={"ministry_approval": True}),
+            ["restricted-without-approval"],
+        ),
         (
             order(status="pending-approval", approval_request={"approver": "m"}),
             stock(special_requirements={"ministry_approval": True}),

@@ -41,7 +41,10 @@ def test_without_any_configuration_everything_has_its_default(tmp_path: Path) ->
     assert (settings.address, settings.address_source) == ("localhost:7233", "default")
     assert settings.namespace == "default"
     assert settings.temporal == {}
-    assert settings.domain_options("orders") == {"approvers": "approve-orders@diagonalley.co.uk"}
+    assert settings.domain_options("orders") == {
+        "approvers": "approve-orders@diagonalley.co.uk",
+        "dataset": "hogwarts",
+    }
     assert settings.warnings() == ()
 
 
@@ -63,7 +66,10 @@ def test_an_empty_value_counts_as_not_set_and_still_wins_over_dotenv(load: Load,
 
     assert settings.temporal == {}
     assert settings.approval_timeout == timedelta(hours=12)
-    assert settings.domain_options("orders") == {"approvers": "approve-orders@diagonalley.co.uk"}
+    assert settings.domain_options("orders") == {
+        "approvers": "approve-orders@diagonalley.co.uk",
+        "dataset": "hogwarts",
+    }
 
 
 def test_the_process_environment_and_the_current_folder_are_what_counts_by_default(
@@ -270,7 +276,11 @@ def test_options_of_a_domain_are_its_own(load: Load) -> None:
         DAPER_APPROVAL_TIMEOUT="1h",
     )
 
-    assert settings.domain_options("orders") == {"approvers": "ministry@magic.uk", "max_stock": "9"}
+    assert settings.domain_options("orders") == {
+        "approvers": "ministry@magic.uk",
+        "dataset": "hogwarts",
+        "max_stock": "9",
+    }
     assert settings.domain_options("my-alerts") == {"delay": "3"}
     assert settings.domain_options("approval") == {}
 

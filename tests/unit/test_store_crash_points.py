@@ -16,11 +16,12 @@ from daper.core.errors import StoreDamaged
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.disk import FileStat
 from daper.domains.orders.ledger import LedgerRow, Message, to_bytes
-from daper.domains.orders.store import JsonStore, StoreAbout
+from daper.domains.orders.store import JsonStore, StoreAbout, StoreReplaced
 
 NOW = datetime(2025, 6, 28, tzinfo=UTC)
 KEY = "c0ffee" * 8
 TEXTS = {"orders": '{"orders": [{"order_id": "O-1", "status": "new"}]}', "inventory": '{"inventory": [{"stock": 0}]}'}
+OWN = {"orders": b'{"orders":   []}', "inventory": b'{"inventory": []}'}
 BY_HAND = b'{"inventory": [{"stock": 70}]}'
 
 
@@ -292,22 +293,85 @@ def test_a_crash_while_a_store_is_installed_leaves_a_store_or_none(tmp_path: Pat
             break
 
 
-@pytest.mark.parametrize("loss", [killed, power_cut])
-def test_a_crash_while_a_store_is_reset_keeps_its_id_and_ledger(tmp_path: Path, loss: Pick) -> None:
-    clean = installed(tmp_path)
-    apply(open_store(tmp_path, clean))
-    store_id = open_store(tmp_path, clean).about().store_id
+def replaced(root: Path) -> tuple[CrashingDisk, dict[str, bytes]]:
+    """A store with an effect in it, and what its files hold."""
+    disk = installed(root)
+    apply(open_store(root, disk))
+    return disk, {name: disk.contents()[root / name] for name in ("orders.json", "inventory.json", "store.json")}
+
+
+def replace_by_own(root: Path, disk: CrashingDisk) -> StoreReplaced:
+    return open_store(root, disk).replace(OWN, about=StoreAbout(dataset="own"), only=["test"])
+
+
+def backups(root: Path, disk: CrashingDisk) -> dict[Path, dict[str, bytes]]:
+    """The files of each backup there is."""
+    found: dict[Path, dict[str, bytes]] = {}
+    for path, data in disk.contents().items():
+        if path.is_relative_to(root / "backups"):
+            found.setdefault(path.parent, {})[path.name] = data
+    return found
+
+
+def check_old_or_new(root: Path, disk: CrashingDisk, before: Mapping[str, bytes]) -> bool:
+    """Whether the new records are there, after all that must be true of either; the old ones are in one backup then."""
+    store = open_store(root, disk)
+    documents, about = store.read(), store.about()
+    own = about.dataset == "own"
+    now = {name: disk.contents()[root / name] for name in before}
+    if own:
+        assert {name: now[f"{name}.json"] for name in OWN} == OWN
+        assert list(backups(root, disk).values()) == [before]
+    else:
+        assert now == before
+        assert not backups(root, disk)
+    assert documents["orders"]["orders"] == ([] if own else [{"order_id": "O-1", "status": "done"}])
+    assert about.store_id in before["store.json"].decode()
+    assert store.ledger_row(KEY) is not None
+    assert len(store.outbox()) == 2
+    assert root / "journal.json" not in disk.contents()
+    return own
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_crash_while_all_records_are_replaced_leaves_the_old_or_the_new_and_a_backup(
+    tmp_path: Path, loss: Pick
+) -> None:
+    clean, before = replaced(tmp_path)
+    seen: set[bool] = set()
     for at in itertools.count():
         disk = copy.deepcopy(clean)
-        store = open_store(tmp_path, disk)
-        died = crash(disk, at, lambda store=store: store.reset(TEXTS, about=StoreAbout(dataset="fresh")))
-        again = open_store(tmp_path, disk.after_crash(tmp_path, loss))
-        fresh = again.about().dataset == "fresh"
-        assert state(again) == ((False, False, True, 2) if fresh else AFTER)
-        assert again.about().store_id == store_id
+        died = crash(disk, at, lambda disk=disk: replace_by_own(tmp_path, disk))
+        found = disk.after_crash(tmp_path, loss)
+        own = check_old_or_new(tmp_path, found, before)
+        seen.add(own)
+        assert own or died, "what returned must be there"
+        if not own:
+            replace_by_own(tmp_path, found)
+            assert check_old_or_new(tmp_path, found, before)
+            assert not leftovers(tmp_path, found)
         if not died:
-            assert fresh
             break
+    assert seen == {False, True}
+
+
+@given(first=st.integers(0, 90), second=st.integers(0, 60), seed=st.integers(0, 2**32))
+@settings(deadline=None, derandomize=True, max_examples=150)
+def test_a_crash_in_the_recovery_from_a_crash_of_replacing_leaves_the_old_or_the_new(
+    tmp_path_factory: pytest.TempPathFactory, first: int, second: int, seed: int
+) -> None:
+    root = tmp_path_factory.getbasetemp()
+    chance = random.Random(seed)
+
+    def pick(question: str, answers: int) -> int:
+        return chance.randrange(answers)
+
+    disk, before = replaced(root)
+    crash(disk, first, lambda: replace_by_own(root, disk))
+    found = disk.after_crash(root, pick)
+    decided = check_old_or_new(root, copy.deepcopy(found), before)
+    crash(found, second, lambda: open_store(root, found).read())
+    assert check_old_or_new(root, found.after_crash(root, pick), before) is decided
 
 
 def copied(root: Path) -> tuple[CrashingDisk, str]:

@@ -1,27 +1,31 @@
-"""RecordsService: see the records of a domain, with their problems, and restore the shipped ones."""
+"""RecordsService: see the records of a domain with their problems, import a person's own, restore the shipped ones."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field
 
 from daper.core.base import Wire
 from daper.core.errors import NotFound, UserError
-from daper.core.models import Finding, RecordHead, Scope, StoreInfo
-from daper.ports import Adoptable, Domain, Recoverable, Resettable
+from daper.core.models import Scope, StoreInfo
+from daper.ports import Adoptable, Domain, Importable, ImportDraft, Recoverable, Replaced, Resettable
+from daper.service.picking import Picker, RecordFilter, RecordLine, near
 
-
-class RecordLine(Wire):
-    """One record in a list, with what the rules find wrong with it."""
-
-    head: RecordHead
-    problems: tuple[Finding, ...] = ()
+ALL = RecordFilter()
 
 
 class RecordList(Wire):
-    """Records, and the store that answered."""
+    """Records, and the store that answered. `total` counts all that were wanted.
+
+    `kinds`: how many records have which problem, whatever was wanted of problems; empty where they were not looked at.
+    """
 
     store: StoreInfo
     records: tuple[RecordLine, ...]
     total: int
+    kinds: dict[str, int] = Field(default_factory=dict)
 
 
 def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
@@ -38,23 +42,31 @@ class RecordsService:
     def __init__(self, *, domains: Mapping[str, Domain]) -> None:
         self._domains = domains
 
-    async def list(self, name: str, scope: Scope, *, now: datetime, first: int = 0, most: int = 50) -> RecordList:
-        """Records in scope with their problems, `most` of them from number `first` on; `total` counts all."""
+    async def list(
+        self,
+        name: str,
+        scope: Scope,
+        *,
+        now: datetime,
+        first: int = 0,
+        most: int = 50,
+        wanted: RecordFilter = ALL,
+    ) -> RecordList:
+        """Wanted records in scope with their problems, in the order of the store: `most` from number `first` on."""
         domain = find_domain(self._domains, name)
         store = await domain.store()
-        lines: list[RecordLine] = []
-        total, page = 0, None
-        while True:
+        picker = Picker(domain, wanted, today=store.as_of or now, first=first, most=most)
+        total, page = None, None
+        while total is None:
             found = await domain.scan(scope, page)
-            problems = domain.detect(found.records, store.as_of or now)
-            for head in filter(None, (domain.head(record) for record in found.records)):
-                if first <= total < first + most:
-                    mine = tuple(problem for problem in problems if problem.record_id == head.record_id)
-                    lines.append(RecordLine(head=head, problems=mine))
-                total += 1
+            await asyncio.to_thread(picker.take, found.records)
             page = found.next_page
             if page is None:
-                return RecordList(store=store, records=tuple(lines), total=total)
+                total = picker.count
+            elif wanted.shows_all and picker.done:
+                total = found.total
+        kinds = dict(picker.kinds) if wanted.looks_at_problems else {}
+        return RecordList(store=store, records=tuple(picker.lines), total=total, kinds=kinds)
 
     async def show(self, name: str, record_id: str, *, now: datetime) -> tuple[RecordLine, dict[str, object]]:
         """One record in full, with its problems. Raises NotFound."""
@@ -66,14 +78,42 @@ class RecordsService:
             if head is not None and head.record_id == record_id:
                 problems = domain.detect(records, store.as_of or now)
                 return RecordLine(head=head, problems=problems), dict(record.data)
-        raise NotFound(f"there is no record {record_id!r} in {store.place}; see: daper records list")
+        meant = near(record_id, await _ids(domain))
+        told = f"did you mean {' or '.join(repr(each) for each in meant)}?" if meant else "see: daper records list"
+        raise NotFound(f"there is no record {record_id!r} in {store.place}; {told}")
 
-    async def reset(self, name: str) -> StoreInfo:
-        """Restore the shipped data; the ledger of effects is kept. Raises UserError where the domain has none."""
+    async def reset(self, name: str, *, replace_own: bool) -> Replaced:
+        """Restore the shipped data; the ledger of effects is kept, and a backup.
+
+        Raises UserError where the domain has none, and for a person's own records unless `replace_own`.
+        """
         domain = find_domain(self._domains, name)
         if not isinstance(domain, Resettable):
             raise UserError(f"domain {name!r} ships no data to restore")
-        return await domain.reset()
+        return await domain.reset(replace_own=replace_own)
+
+    async def holds_own(self, name: str) -> bool:
+        """Whether the records that are there are a person's own."""
+        domain = find_domain(self._domains, name)
+        return isinstance(domain, Importable) and await domain.holds_own()
+
+    def import_files(self, name: str) -> tuple[str, ...]:
+        """What the files of an import have to hold, in their order. Raises UserError where nothing can be imported."""
+        return self._importable(name).import_files
+
+    async def read_import(self, name: str, files: Sequence[Path], *, now: datetime) -> ImportDraft:
+        """Look files over, and change nothing; what is wrong with them is in the draft.
+
+        Raises UserError for another number of files than `import_files` says.
+        """
+        return await self._importable(name).read_import(files, now=now)
+
+    async def import_records(self, name: str, draft: ImportDraft, *, replace_own: bool) -> Replaced:
+        """Replace all records by those of a draft; the ledger of effects is kept, and a backup.
+
+        Raises UserError for a draft with faults, and for a person's own records unless `replace_own`.
+        """
+        return await self._importable(name).import_records(draft, replace_own=replace_own)
 
     async def recover(self, name: str, *, keep_edited: bool) -> str:
         """One of the two ways out of a refused change; says what was done. Raises UserError where there is none."""
@@ -88,3 +128,20 @@ class RecordsService:
         if not isinstance(domain, Adoptable):
             raise UserError(f"domain {name!r} has no stores that can be copied")
         return await domain.adopt()
+
+    def _importable(self, name: str) -> Importable:
+        domain = find_domain(self._domains, name)
+        if not isinstance(domain, Importable):
+            raise UserError(f"domain {name!r} imports no records")
+        return domain
+
+
+async def _ids(domain: Domain) -> list[str]:
+    ids: list[str] = []
+    page = None
+    while True:
+        found = await domain.scan(Scope(), page)
+        ids += [head.record_id for record in found.records if (head := domain.head(record))]
+        page = found.next_page
+        if page is None:
+            return ids

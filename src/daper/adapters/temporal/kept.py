@@ -92,7 +92,7 @@ class KeptServer:
         try:
             server = await self._living()
             if server is not None and not await has_namespace(server.address, self._namespace):
-                log.info("its server does not have this namespace, starting it anew", extra={"namespace": self._namespace})
+                log.info("its server lacks the namespace, starting it anew", extra={"namespace": self._namespace})
                 await self._end(server.pid)
                 server = None
             found = server is not None

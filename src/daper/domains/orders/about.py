@@ -11,6 +11,7 @@ from daper.domains.orders.documents import absent
 from daper.domains.orders.fields import Moment
 
 ABOUT_FILE = "store.json"
+OWN = "own"  # the data set of records that a person brought
 
 
 class StoreAbout(Wire):

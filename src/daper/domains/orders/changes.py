@@ -1,7 +1,7 @@
 """What our tools write into the raw rows, and how it is taken back exactly; all other fields stay as they are."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import cast
@@ -62,23 +62,30 @@ def move_stock(raw: Raw, *, current: int) -> None:
 
 
 def summarize(documents: Mapping[str, Raw]) -> None:
-    """Recompute the figures that the order summary has; its other fields stay, and a file without one gets none."""
+    """Recompute the figures that the order summary has; its other fields stay, and a file without one gets none.
+
+    Amounts in several currencies have no sum: then the summary's amounts stay as they are.
+    """
     found = documents[ORDERS_FILE].get("order_summary")
     if not isinstance(found, dict):
         return
     # A JSON object: only the fields named here are touched.
     summary = cast("Raw", found)
     orders = raw_orders(documents)
-    revenue = sum((_total(raw) for raw in orders), Decimal(0))
-    by_status = Counter(str(raw.get("status", "")) for raw in orders)
-    average = cents(revenue / len(orders)) if orders else Decimal(0)
     figures: Raw = {
         "total_orders": len(orders),
-        "total_revenue": revenue,
-        "average_order_value": average,
-        "orders_by_status": dict(by_status),
+        "orders_by_status": dict(Counter(str(raw.get("status") or "") for raw in orders)),
     }
+    if len(currencies(orders)) <= 1:
+        revenue = sum((_total(raw) for raw in orders), Decimal(0))
+        figures["total_revenue"] = revenue
+        figures["average_order_value"] = cents(revenue / len(orders)) if orders else Decimal(0)
     summary.update({name: figure for name, figure in figures.items() if name in summary})
+
+
+def currencies(orders: Iterable[Mapping[str, object]]) -> set[str]:
+    """The currencies that these orders are in; "" stands for the shop's own, which an order need not name."""
+    return {str(raw.get("currency") or "").strip().upper() for raw in orders}
 
 
 def _total(raw: Raw) -> Decimal:

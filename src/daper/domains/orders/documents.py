@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from daper.core.digests import digest
+from daper.core.digests import canonical, digest
 from daper.core.errors import StoreDamaged
 from daper.domains.orders import jsontext
 from daper.domains.orders.disk import Disk, FileStat
@@ -56,6 +56,18 @@ class DocumentFiles:
     def parse(self, name: str, text: bytes) -> dict[str, object]:
         """One document, fresh. Raises StoreDamaged."""
         return jsontext.parse(text, path=self._folder / self.files[name])
+
+    def holds(self, name: str, text: bytes) -> bool:
+        """Whether a file has this content, in whatever layout."""
+        data = self._disk.read_bytes(self._folder / self.files[name])
+        if data is None or data == text:
+            return data is not None
+        try:
+            now, then = self.parse(name, data), self.parse(name, text)
+        except StoreDamaged:
+            return False
+        # The first knows a number from a text with its digits, the second knows 1 from true and 1.50 from 1.5.
+        return now == then and canonical(now) == canonical(then)
 
     def changes(self, documents: Documents, texts: Mapping[str, bytes]) -> list[Replacement]:
         """The files whose content is another than in `texts`. A layout that a person gave a file is no change."""

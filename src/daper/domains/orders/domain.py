@@ -3,22 +3,24 @@
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
-from daper.domains.orders import proposals, rules, shipped, terms
+from daper.domains.orders import importing, proposals, rules, shipped, terms
+from daper.domains.orders.about import StoreAbout
 from daper.domains.orders.documents import Documents
 from daper.domains.orders.ledger import Message
-from daper.domains.orders.models import Order
+from daper.domains.orders.models import OrderLabel
 from daper.domains.orders.restocking import OrderInventory
 from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.store import JsonStore
 from daper.domains.orders.tools import HoldOrder, RequestApproval, RequestPaymentUpdate
 from daper.domains.orders.wording import shown
 from daper.domains.orders.world import Raw, Worlds, check, is_order, parse, raw_orders, records_for
-from daper.ports import ProposalSet, Record, RecordPage, RepairTool, Terms
+from daper.ports import ImportDraft, ProposalSet, Record, RecordPage, RepairTool, Replaced, Terms
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
 PAGE = 500
@@ -86,8 +88,8 @@ class OrdersDomain:
         """An order in one line; None for an inventory row."""
         if not is_order(record):
             return None
-        order = parse(Order, record.data, place=f"record {record.ref!r}, ")
-        return RecordHead(record_id=record.record_id, title=shown(order.customer_name), status=shown(order.status))
+        label = parse(OrderLabel, record.data, place=f"record {record.ref!r}, ")
+        return RecordHead(record_id=record.record_id, title=shown(label.customer_name), status=shown(label.status))
 
     def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
         """What the rules find wrong with these orders."""
@@ -101,9 +103,29 @@ class OrdersDomain:
         """On what terms a proposal could run; no limits at all where its tool does not fit its order."""
         return terms.terms_of(proposal, self._worlds.of(records), approvers=self._approvers)
 
-    async def reset(self) -> StoreInfo:
-        """Restore the shipped data; the store keeps its id, its ledger and its outbox."""
-        return await asyncio.to_thread(self._reset)
+    async def reset(self, *, replace_own: bool = False) -> Replaced:
+        """Restore the shipped data; the store keeps its id, its ledger and its outbox, and a backup."""
+        texts = {name: text.encode() for name, text in shipped.texts(self._dataset).items()}
+        return await asyncio.to_thread(self._replace, texts, shipped.about(self._dataset), replace_own)
+
+    @property
+    def import_files(self) -> tuple[str, ...]:
+        """The orders first, then the inventory."""
+        return importing.FILES
+
+    async def holds_own(self) -> bool:
+        """Whether the records that are there are not shipped ones, as they were or as repairs and people left them."""
+        return await asyncio.to_thread(self._holds_own)
+
+    async def read_import(self, files: Sequence[Path], *, now: datetime) -> ImportDraft:
+        """Look two files over. Raises UserError for another number of files, StoreDamaged for a broken store."""
+        return await asyncio.to_thread(self._read_import, files, now)
+
+    async def import_records(self, draft: ImportDraft, *, replace_own: bool = False) -> Replaced:
+        """Replace the records; the store keeps its id, its ledger and its outbox, and a backup."""
+        if draft.faults or not draft.contents:
+            raise UserError("what is to be imported has faults; nothing was changed")
+        return await asyncio.to_thread(self._replace, draft.contents, importing.ABOUT, replace_own)
 
     async def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""
@@ -155,7 +177,8 @@ class OrdersDomain:
         orders = _in_scope(documents, scope)
         part = orders[start : start + PAGE]
         after = start + PAGE
-        return RecordPage(records=records_for(documents, part), next_page=str(after) if after < len(orders) else None)
+        next_page = str(after) if after < len(orders) else None
+        return RecordPage(records=records_for(documents, part), next_page=next_page, total=len(orders))
 
     def _context(self, record_ids: frozenset[str]) -> tuple[Record, ...]:
         documents = self._read()
@@ -164,9 +187,20 @@ class OrdersDomain:
     def _count_open(self, scope: Scope) -> int:
         return sum(normal(str(raw.get("status") or "")) not in CLOSED for raw in _in_scope(self._read(), scope))
 
-    def _reset(self) -> StoreInfo:
-        self._store.reset(shipped.texts(self._dataset), about=shipped.about(self._dataset))
-        return self._info()
+    def _holds_own(self) -> bool:
+        return self._store.dataset() not in (None, *shipped.names())
+
+    def _read_import(self, files: Sequence[Path], now: datetime) -> ImportDraft:
+        draft = importing.draft_of(files, now=now)
+        if draft.faults:
+            return draft
+        same = self._store.holds(draft.contents, about=importing.ABOUT)
+        return replace(draft, same=same, replaces_own=self._holds_own())
+
+    def _replace(self, contents: Mapping[str, bytes], about: StoreAbout, replace_own: bool) -> Replaced:
+        done = self._store.replace(contents, about=about, only=None if replace_own else shipped.names())
+        backup = None if done.backup is None else str(done.backup)
+        return Replaced(store=self._info(), changed=done.changed, backup=backup)
 
 
 def _in_scope(documents: Documents, scope: Scope) -> list[Raw]:

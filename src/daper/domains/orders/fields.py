@@ -1,14 +1,18 @@
 """The kinds of value that a row holds: amounts, whole numbers, texts and moments, each strict where it matters."""
 
+import re
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from daper.core.text import visible
+
 LONGEST_ID = 200  # ids and statuses are quoted in plans, evidence and reports
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CENT = Decimal("0.01")
-_TOO_MUCH = Decimal(10) ** 12  # sums and products of what is below it stay exact to the cent
+_TOO_MUCH = 10**12  # sums and products of what is below it stay exact to the cent
 
 
 def cents(amount: Decimal) -> Decimal:
@@ -19,24 +23,49 @@ def cents(amount: Decimal) -> Decimal:
 def _amount(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic turns only ValueError into a finding with a place
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation as error:
-        raise ValueError("must be a number") from error
+    # A float as it is written, and not the binary fraction next to it.
+    amount = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     if not amount.is_finite() or abs(amount) >= _TOO_MUCH:
         raise ValueError("must be a number below 10^12")
     return amount
 
 
 def _whole(value: object) -> int:
+    if type(value) is int and abs(value) < _TOO_MUCH:  # nearly all of them; a bool is another type
+        return value
     amount = _amount(value)
     if amount != amount.to_integral_value():
         raise ValueError("must be a whole number")
     return int(amount)
 
 
+def _or_nothing(value: object) -> object:
+    return 0 if value is None else value
+
+
+def _at_least_nothing(value: int) -> int:
+    if value < 0:
+        raise ValueError("must be at least 0")
+    return value
+
+
+def _plain(value: str) -> str:
+    if value != value.strip():
+        raise ValueError("must not begin or end with a blank")
+    if visible(value, longest=len(value)) != value:
+        raise ValueError("must have no characters that cannot be seen; they stand here as <U+...>")
+    return value
+
+
 def _text(value: object) -> object:
     return "" if value is None else value
+
+
+def _date(value: object) -> object:
+    # A number, also one in quotes, would count as seconds: 20250627 as a day in 1970.
+    if isinstance(value, datetime) or (isinstance(value, str) and _DAY.match(value)):
+        return value
+    raise ValueError("must be a date such as 2025-06-27 or 2025-06-27T16:20:00Z")
 
 
 def _aware(value: datetime) -> datetime:
@@ -45,7 +74,11 @@ def _aware(value: datetime) -> datetime:
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Whole = Annotated[int, BeforeValidator(_whole)]
+WholeOrNone = Annotated[Whole, BeforeValidator(_or_nothing)]
+Count = Annotated[Whole, AfterValidator(_at_least_nothing)]
+CountOrNone = Annotated[WholeOrNone, AfterValidator(_at_least_nothing)]
 Text = Annotated[str, BeforeValidator(_text)]
 ShortText = Annotated[str, Field(max_length=LONGEST_ID), BeforeValidator(_text)]
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
-Moment = Annotated[datetime, AfterValidator(_aware)]
+PlainId = Annotated[Id, AfterValidator(_plain)]
+Moment = Annotated[datetime, BeforeValidator(_date), AfterValidator(_aware)]

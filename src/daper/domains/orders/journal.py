@@ -21,11 +21,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Replacement:
-    """One file to replace: its path within the store, the digest it must still have (None: absent), its new content."""
+    """One file to replace: its path within the store, the digest it must still have (None: absent), its new content.
+
+    `mode` is for a file that is not there yet; one that is keeps its own.
+    """
 
     path: str
     before: str | None
     after: bytes
+    mode: int | None = None
 
 
 class Entry(Wire):
@@ -36,6 +40,7 @@ class Entry(Wire):
     after: str | None
     content: str = ""
     undo: str = ""
+    mode: int | None = None
 
     def turned(self) -> "Entry":
         """The way back."""
@@ -143,7 +148,9 @@ class Journal:
                 self._disk.link(self._folder / one.path, self._txn / undo)
             except OSError:  # a file system without links, or a file that went away: the digests are checked next
                 self._put(self._txn / undo, self._disk.read_bytes(self._folder / one.path) or b"")
-        return Entry(path=one.path, before=one.before, after=digest(one.after), content=content, undo=undo)
+        return Entry(
+            path=one.path, before=one.before, after=digest(one.after), content=content, undo=undo, mode=one.mode
+        )
 
     def _roll(self, pending: Pending) -> None:
         now = {entry.path: self._digest(entry.path) for entry in pending.entries}
@@ -151,22 +158,32 @@ class Journal:
             raise self._refused(edited)
         # Everything that is needed is looked at before anything is touched.
         todo = [(entry, self._content(entry)) for entry in pending.entries if now[entry.path] != entry.after]
+        folders = sorted({folder for entry in pending.entries for folder in self._folders(entry)})
+        for folder in folders:
+            if self._disk.stat(folder) is None:
+                self._disk.make_folder(folder)
         for entry, data in todo:
-            self._replace(self._folder / entry.path, data)
+            self._replace(self._folder / entry.path, data, mode=entry.mode)
         # Also of files that were in place already: who put them there may have died before this.
-        for folder in sorted({(self._folder / entry.path).parent for entry in pending.entries}):
+        for folder in folders:
             self._disk.fsync_dir(folder)
         self._disk.remove(self._path)
         self._disk.fsync_dir(self._folder)
         self.clean()
 
-    def _replace(self, target: Path, data: bytes | None) -> None:
+    def _folders(self, entry: Entry) -> tuple[Path, ...]:
+        """The folder of a file, and where that may be new, all above it."""
+        path = Path(entry.path)
+        above = path.parents if len(path.parts) > 2 else path.parents[:1]
+        return tuple(self._folder / folder for folder in above)
+
+    def _replace(self, target: Path, data: bytes | None, *, mode: int | None = None) -> None:
         if data is None:
             self._disk.remove(target)
             return
         known = self._disk.stat(target)
         fresh = self._txn / "next"
-        self._put(fresh, data, mode=known.mode if known else None)
+        self._put(fresh, data, mode=known.mode if known else mode)
         self._disk.rename(fresh, target)
 
     def _content(self, entry: Entry) -> bytes | None:

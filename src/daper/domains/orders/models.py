@@ -2,18 +2,18 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from daper.domains.orders.fields import Amount, Id, Moment, ShortText, Text, Whole
+from daper.domains.orders.fields import Amount, Id, Moment, ShortText, Text, Whole, WholeOrNone
 from daper.domains.orders.restrictions import asks_ministry, prohibits
 from daper.domains.orders.statuses import CLOSED, PAYMENT_ASKED, UNPAID, WITHOUT_APPROVAL, OrderStatus, normal
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Row(BaseModel, frozen=True, extra="ignore"):
+    pass
 
 
-class Line(_Row):
+class Line(_Row, frozen=True):
     """One line of an order."""
 
     item_id: Id
@@ -23,14 +23,14 @@ class Line(_Row):
     total_price: Amount | None = None
 
 
-class StatusChange(_Row):
+class StatusChange(_Row, frozen=True):
     """One change of status, as our tools note it."""
 
     status: Text = ""
     at: Moment | None = None
 
 
-class Restock(_Row):
+class Restock(_Row, frozen=True):
     """What was ordered from a supplier for one order.
 
     `taken` is what the order took out of the stock on delivery, `key` that of the effect which ordered it.
@@ -53,14 +53,21 @@ class Restock(_Row):
         return normal(self.state) == "delivered"
 
 
-class Approval(_Row):
+class Approval(_Row, frozen=True):
     """An approval that was asked for, or given."""
 
     approver: Text = ""
     at: Moment | None = None
 
 
-class Order(_Row):
+class OrderLabel(_Row, frozen=True):
+    """What of an order is shown in a list of thousands."""
+
+    customer_name: Text = ""
+    status: ShortText = ""
+
+
+class Order(_Row, frozen=True):
     """One order."""
 
     order_id: Id
@@ -106,8 +113,9 @@ class Order(_Row):
 
     @property
     def approved(self) -> bool:
-        """Whether an approval is recorded, or the status says so."""
-        return self.approval is not None or self.state == normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)
+        """Whether an approval by somebody who is named is recorded, or the status says so."""
+        given = self.approval is not None and bool(self.approval.approver.strip())
+        return given or self.state == normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)
 
     @property
     def approval_asked(self) -> bool:
@@ -145,18 +153,19 @@ class Order(_Row):
         return any(restock.on_order and restock.item_id == item_id for restock in self.restocks)
 
 
-class StockRow(_Row):
+class StockRow(_Row, frozen=True):
     """One row of the inventory."""
 
     item_id: Id
     item_name: Text = ""
     category: Text = ""
     current_stock: Whole
-    reserved_stock: Whole = 0
+    reserved_stock: WholeOrNone = 0
     available_stock: Whole | None = None
-    reorder_quantity: Whole = 0
+    reorder_quantity: WholeOrNone = 0
     max_stock_level: Whole | None = None
     unit_cost: Amount | None = None
+    currency: object = None
     supplier: Text = ""
     supplier_contact: Text = ""
     status: ShortText = ""
@@ -167,6 +176,11 @@ class StockRow(_Row):
     def available(self) -> int:
         """What can be sold: as the row says, or current less reserved."""
         return self.current_stock - self.reserved_stock if self.available_stock is None else self.available_stock
+
+    @property
+    def in_other_money(self) -> bool:
+        """Whether its price is in a currency of its own, which nobody here can compare with the shop's."""
+        return self.currency not in (None, "")
 
     @property
     def needs_approval(self) -> bool:

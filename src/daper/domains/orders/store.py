@@ -1,16 +1,18 @@
 """The JSON store: the records in a few files that a person can read, changed together with their ledger and outbox."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from daper.clock import new_id
+from daper.clock import new_id, utc_now
 from daper.core.digests import canonical, digest
-from daper.core.errors import StoreChanged, StoreDamaged, StoreError
+from daper.core.errors import StoreChanged, StoreDamaged, StoreError, UserError
 from daper.domains.orders import ledger
 from daper.domains.orders.about import (
     ABOUT_FILE,
+    OWN,
     StoreAbout,
     Whereabouts,
     read_about,
@@ -18,6 +20,7 @@ from daper.domains.orders.about import (
     whereabouts,
     written,
 )
+from daper.domains.orders.backups import BACKUPS, backup
 from daper.domains.orders.disk import Disk, PosixDisk
 from daper.domains.orders.documents import DocumentFiles, Documents, absent
 from daper.domains.orders.drafts import StoreChange
@@ -31,6 +34,13 @@ _READ_TRIES = 5
 def version_of(record: Mapping[str, object]) -> str:
     """The version of a record: a digest of its content, because people edit these files by hand."""
     return digest(canonical(record))[:32]
+
+
+class StoreReplaced(NamedTuple):
+    """Whether anything was replaced, and the folder with what was there before, if anything was."""
+
+    changed: bool
+    backup: Path | None
 
 
 class JsonStore:
@@ -77,23 +87,44 @@ class JsonStore:
                     "what is missing, or have all replaced by the shipped records with `daper records reset`"
                 )
             if not missing:
-                self._replace_all({}, StoreAbout(store_id=new_id(), dataset="own"))
+                self._replace_all({}, StoreAbout(store_id=new_id(), dataset=OWN))
             else:
-                self._replace_all(texts, about.model_copy(update={"store_id": new_id()}))
+                contents = {name: text.encode("utf-8") for name, text in texts.items()}
+                self._replace_all(contents, about.model_copy(update={"store_id": new_id()}))
             return True
 
-    def reset(self, texts: Mapping[str, str], *, about: StoreAbout) -> None:
-        """Replace all records, whatever is in their files; the store's id, ledger and outbox stay.
+    def replace(
+        self, contents: Mapping[str, bytes], *, about: StoreAbout, only: Collection[str] | None = None
+    ) -> StoreReplaced:
+        """Replace all records, whatever is in their files; the store's id, ledger and outbox stay, and a backup.
 
-        Raises StoreDamaged for a copy that has not been adopted.
+        `only`: the data sets that may be replaced. A file that has the same content already keeps its layout. Raises
+        UserError for records of another data set, StoreDamaged for a copy that has not been adopted.
         """
         with self._holding(new=True), self._disk_errors():
-            store_id = new_id()
-            if self._disk.stat(self._folder / ABOUT_FILE) is not None:
-                known = read_about(self._folder, self._disk)
-                refuse_copy(known, self._folder, self._disk)
-                store_id = known.store_id
-            self._replace_all(texts, about.model_copy(update={"store_id": store_id}))
+            known = self._known()
+            dataset = self._dataset(known)
+            if only is not None and dataset is not None and dataset not in only:
+                raise UserError(
+                    f"the records in {str(self._folder)!r} are your own. Say --yes to have them replaced; a backup of "
+                    f"them is kept in {BACKUPS!r} there"
+                )
+            about = about.model_copy(update={"store_id": known.store_id if known else new_id()})
+            return self._replace_all(contents, about, known=known, keep=dataset is not None)
+
+    def holds(self, contents: Mapping[str, bytes], *, about: StoreAbout) -> bool:
+        """Whether these very records are in the store, and it says the same of them; layout does not count."""
+        self._settle()
+        with self._disk_errors():
+            known = self._known()
+            if known is None or known.model_copy(update={"store_id": "", "folder": ""}) != about:
+                return False
+            return all(self._documents.holds(name, text) for name, text in contents.items())
+
+    def dataset(self) -> str | None:
+        """Which data set the records are of; None where there are none."""
+        with self._disk_errors():
+            return self._dataset(self._known())
 
     def about(self) -> StoreAbout:
         """What the store says of itself. A store that was moved remembers its new folder.
@@ -236,18 +267,42 @@ class JsonStore:
         self._replace_all({}, about.model_copy(update={"store_id": store_id}))
         return read_about(self._folder, self._disk)
 
-    def _replace_all(self, texts: Mapping[str, str], about: StoreAbout) -> None:
-        contents = {self._documents.files[name]: text.encode("utf-8") for name, text in texts.items()}
-        contents[ABOUT_FILE] = ledger.to_bytes(about.model_copy(update={"folder": written(self._folder)}))
-        known = {path: self._disk.read_bytes(self._folder / path) for path in contents}
-        self._journal.commit(
-            [
-                Replacement(path=path, before=None if (old := known[path]) is None else digest(old), after=data)
-                for path, data in contents.items()
-                if data != known[path]
-            ],
-            unchanged={},
-        )
+    def _known(self) -> StoreAbout | None:
+        """What the store says of itself; None if there is none. Raises StoreDamaged for a copy."""
+        if self._disk.stat(self._folder / ABOUT_FILE) is None:
+            return None
+        known = read_about(self._folder, self._disk)
+        refuse_copy(known, self._folder, self._disk)
+        return known
+
+    def _dataset(self, known: StoreAbout | None) -> str | None:
+        if known is not None:
+            return known.dataset
+        # Records without a store file are somebody's own.
+        files = self._documents.files.values()
+        return OWN if any(self._disk.stat(self._folder / file) for file in files) else None
+
+    def _replace_all(
+        self, contents: Mapping[str, bytes], about: StoreAbout, *, known: StoreAbout | None = None, keep: bool = False
+    ) -> StoreReplaced:
+        files = self._documents.files
+        same = [files[name] for name, text in contents.items() if self._documents.holds(name, text)]
+        fresh = {files[name]: text for name, text in contents.items() if files[name] not in same}
+        about = about.model_copy(update={"folder": written(self._folder)})
+        if about != known:
+            fresh[ABOUT_FILE] = ledger.to_bytes(about)
+        if not fresh:
+            return StoreReplaced(changed=False, backup=None)
+        changed = [Replacement(path=path, before=self._digest(path), after=text) for path, text in fresh.items()]
+        where, copies = None, list[Replacement]()
+        if keep:
+            where, copies = backup(self._folder, (*files.values(), ABOUT_FILE), disk=self._disk, at=utc_now())
+        self._journal.commit([*copies, *changed], unchanged={path: self._digest(path) for path in same})
+        return StoreReplaced(changed=True, backup=where)
+
+    def _digest(self, path: str) -> str | None:
+        data = self._disk.read_bytes(self._folder / path)
+        return None if data is None else digest(data)
 
     def _commit(self, change: StoreChange, texts: Mapping[str, bytes]) -> None:
         changed = self._documents.changes(change.documents, texts)

@@ -20,8 +20,9 @@ from daper.domains.orders.fields import LONGEST_ID
 from daper.domains.orders.job import Job, originals_text, outdated
 from daper.domains.orders.ledger import LedgerRow
 from daper.domains.orders.models import Order
+from daper.domains.orders.obstacles import obstacle
 from daper.domains.orders.store import JsonStore
-from daper.domains.orders.terms import limits, obstacle
+from daper.domains.orders.terms import limits
 from daper.domains.orders.wording import said, shown
 from daper.domains.orders.world import World, current_version, find_order, records_for, world_of
 from daper.ports import ToolCall

@@ -100,6 +100,15 @@ def check(documents: Documents) -> None:
     _check(raw_stock(documents), StockRow, file=STOCK_FILE, name=_STOCK, key="item_id")
 
 
+def raw_lines(data: Mapping[str, object]) -> list[Raw]:
+    """The lines of an order row as they are; what is no object is left out, and refused by `check` and `world_of`."""
+    lines = data.get("items")
+    if not isinstance(lines, list):
+        return []
+    # JSON values of unknown shape.
+    return [cast("Raw", line) for line in cast("list[object]", lines) if isinstance(line, dict)]
+
+
 def find_order(documents: Documents, order_id: str) -> Raw | None:
     """The row of an order itself, to be changed in place, or None. Raises StoreDamaged like `raw_orders`."""
     return next((row for row in raw_orders(documents) if row.get("order_id") == order_id), None)
@@ -124,7 +133,7 @@ def current_version(documents: Documents, ref: str) -> str | None:
 def records_for(documents: Documents, orders: Iterable[Raw]) -> tuple[Record, ...]:
     """These order rows as records, with the inventory rows of their items."""
     found = [_record(order_ref(str(row["order_id"])), str(row["order_id"]), row) for row in orders]
-    wanted = {str(line.get("item_id")) for record in found for line in _lines(record.data)}
+    wanted = {str(line.get("item_id")) for record in found for line in raw_lines(record.data)}
     stock = [row for row in raw_stock(documents) if row.get("item_id") in wanted]
     return (*found, *(_record(stock_ref(str(row["item_id"])), str(row["item_id"]), row) for row in stock))
 
@@ -146,14 +155,6 @@ def parse(model: type[RowT], data: Mapping[str, object], *, place: str) -> RowT:
 
 def _record(ref: str, record_id: str, row: Raw) -> Record:
     return Record(ref=ref, record_id=record_id, version=version_of(row), data=row)
-
-
-def _lines(data: Mapping[str, object]) -> list[Raw]:
-    lines = data.get("items")
-    if not isinstance(lines, list):
-        return []
-    # JSON values of unknown shape: what is no object is refused by `check` and `world_of`.
-    return [cast("Raw", line) for line in cast("list[object]", lines) if isinstance(line, dict)]
 
 
 def _rows(documents: Documents, file: str, name: str) -> list[Raw]:

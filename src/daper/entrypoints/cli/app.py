@@ -27,11 +27,12 @@ app = App(
     ),
 )
 repair = App(name="repair", help="Start repairs, look at them, decide, stop.")
-records = App(name="records", help="See the records and what is wrong with them; restore the shipped ones.")
+records = App(name="records", help="See the records and what is wrong with them; import your own.")
 app.command(repair)
 app.command(records)
 
 app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a throw-away copy and its own Temporal.")
+app.command(f"{CLI}.up:up", name="up", help="A Temporal server of your own with its UI, and a worker, until Ctrl-C.")
 app.command(f"{CLI}.work:work", name="worker", help="Run a worker against the configured Temporal, until Ctrl-C.")
 app.command(f"{CLI}.doctor:doctor", name="doctor", help="What is configured, what answers, what is missing.")
 _REPAIR = {
@@ -41,12 +42,13 @@ _REPAIR = {
     "approve": ("deciding:approve", "Approve the waiting plan, or some of its actions."),
     "reject": ("deciding:reject", "Reject the waiting plan, or some of its actions."),
     "stop": ("deciding:stop", "End a repair; effects in flight are settled first."),
-    "report": ("looking:report", "The report of an ended repair."),
+    "report": ("reporting:report", "The report of a repair, or its plan, as Markdown, HTML, PDF or JSON."),
 }
 _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
-    "reset": ("records:reset", "Restore the shipped records; the ledger of effects is kept."),
+    "import": ("replacing:import_records", "Replace the records by your own, from files."),
+    "reset": ("replacing:reset", "Restore the shipped records; the ledger of effects is kept."),
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }

@@ -6,24 +6,43 @@ from daper.bootstrap import open_domains
 from daper.clock import utc_now
 from daper.core.models import Scope, StoreInfo
 from daper.entrypoints.cli.exits import Exit, UsageError
-from daper.entrypoints.cli.output import console, print_json, say, table
-from daper.entrypoints.cli.parameters import Flag, Json
-from daper.entrypoints.cli.running import ask_line, on_terminal, run_to_end
-from daper.service.records import RecordLine, RecordsService
+from daper.entrypoints.cli.output import console, print_json, say
+from daper.entrypoints.cli.parameters import Flag, Json, said_right
+from daper.entrypoints.cli.record_lists import counted, draw_records
+from daper.entrypoints.cli.running import run_to_end
+from daper.service.picking import RecordFilter, RecordLine
+from daper.service.records import RecordList, RecordsService
 from daper.settings import load_settings
 
 
 def list_records(
-    *, status: str | None = None, first: int = 0, most: int = 50, domain: str | None = None, as_json: Json = False
+    *,
+    status: str | None = None,
+    problem: str | None = None,
+    with_problems: Flag = False,
+    search: str | None = None,
+    first: int = 0,
+    most: int = 50,
+    domain: str | None = None,
+    as_json: Json = False,
 ) -> int:
-    """Records with what the rules find wrong with them, and which store answered.
+    """Records with what the rules find wrong with them, and which store answered. Filters may be combined.
+
+    On a terminal each problem is a sentence. In a pipe each record is one line with the kinds of its problems; --json
+    has it all.
 
     Parameters
     ----------
     status
         Only records with this status.
+    problem
+        Only records with a problem of this kind, as payment-denied.
+    with_problems
+        Only records with problems.
+    search
+        Only records with this text in their id or in what they are about: the customer of an order.
     first
-        Begin with this one, counted from 0.
+        Begin with this one of those that are left, counted from 0.
     most
         How many to show.
     domain
@@ -33,25 +52,19 @@ def list_records(
     """
     if first < 0 or most < 1:
         raise UsageError(f"--first {first} must be at least 0, and --most {most} at least 1")
-    service, name = _open(domain)
-    found = run_to_end(service.list(name, Scope(status=status), now=utc_now(), first=first, most=most))
+    service, name = open_records(domain)
+    with said_right():
+        scope = Scope(status=status)
+        wanted = RecordFilter(problem=problem, with_problems=with_problems, search=search)
+    found = run_to_end(service.list(name, scope, now=utc_now(), first=first, most=most, wanted=wanted))
     if as_json:
         print_json(found)
         return Exit.OK
     screen = console()
-    say(screen, _store(found.store))
-    rows = [
-        (
-            line.head.record_id,
-            line.head.title,
-            line.head.status,
-            "; ".join(each.kind for each in line.problems) or "-",
-        )
-        for line in found.records
-    ]
-    table(screen, ("record", "about", "status", "problems"), rows)
-    if found.total > first + len(rows):
-        say(screen, f"{len(rows)} of {found.total}; go on with --first {first + len(rows)}")
+    say(screen, store_line(found.store))
+    draw_records(screen, found.records)
+    for line in _about_the_rest(found, wanted, first=first):
+        say(screen, line)
     return Exit.OK
 
 
@@ -67,7 +80,7 @@ def show(record_id: str, *, domain: str | None = None, as_json: Json = False) ->
     as_json
         Print one JSON document.
     """
-    service, name = _open(domain)
+    service, name = open_records(domain)
     line, data = run_to_end(service.show(name, record_id, now=utc_now()))
     if as_json:
         print_json({"record": data, "problems": [problem.model_dump(mode="json") for problem in line.problems]})
@@ -75,28 +88,6 @@ def show(record_id: str, *, domain: str | None = None, as_json: Json = False) ->
     screen = console()
     for text in (*_record_lines(data), *_problem_lines(line)):
         say(screen, text)
-    return Exit.OK
-
-
-def reset(*, domain: str | None = None, yes: Flag = False) -> int:
-    """Restore the shipped records. What was changed in them is lost; the ledger of effects and the outbox are kept.
-
-    Parameters
-    ----------
-    domain
-        Which records; see DAPER_DOMAIN.
-    yes
-        Do not ask.
-    """
-    service, name = _open(domain)
-    screen = console()
-    if not yes and on_terminal():
-        answer = run_to_end(ask_line(f"Replace the {name} in this store by the shipped ones? [y]es, empty for no: "))
-        if (answer or "").lower() not in {"y", "yes"}:
-            say(screen, "nothing was changed")
-            return Exit.OK
-    store = run_to_end(service.reset(name))
-    say(screen, f"restored the shipped {name}. {_store(store)}")
     return Exit.OK
 
 
@@ -108,8 +99,8 @@ def adopt(*, domain: str | None = None) -> int:
     domain
         Which records; see DAPER_DOMAIN.
     """
-    service, name = _open(domain)
-    say(console(), _store(run_to_end(service.adopt(name))))
+    service, name = open_records(domain)
+    say(console(), store_line(run_to_end(service.adopt(name))))
     return Exit.OK
 
 
@@ -127,24 +118,37 @@ def recover(*, keep_edited: Flag = False, finish: Flag = False, domain: str | No
     """
     if keep_edited == finish:
         raise UsageError("say which way out: --keep-edited or --finish")
-    service, name = _open(domain)
+    service, name = open_records(domain)
     say(console(), run_to_end(service.recover(name, keep_edited=keep_edited)))
     return Exit.OK
 
 
-def _open(domain: str | None) -> tuple[RecordsService, str]:
+def open_records(domain: str | None) -> tuple[RecordsService, str]:
+    """The service, and the name of the domain: the given one, or the configured one."""
     settings = load_settings()
     return RecordsService(domains=open_domains(settings)), domain or settings.domain
 
 
-def _store(store: StoreInfo) -> str:
+def store_line(store: StoreInfo) -> str:
+    """Which store answered, and what day it is there."""
     today = f", today is {store.as_of:%Y-%m-%d}" if store.as_of else ""
     return f"Store {store.store_id} at {store.place}{today}"
 
 
+def _about_the_rest(found: RecordList, wanted: RecordFilter, *, first: int) -> list[str]:
+    """What is not on the page, and how to get there."""
+    shown = len(found.records)
+    if found.total == 0:
+        kinds = f"; the problems here are: {counted(found.kinds)}" if wanted.problem is not None else ""
+        return [f"no record is like that{kinds}"]
+    if not shown:
+        return [f"there are {found.total}; --first {first} is behind the last"]
+    return [f"{shown} of {found.total}; go on with --first {first + shown}"] if found.total > first + shown else []
+
+
 def _record_lines(value: object, *, name: str = "", indent: str = "") -> list[str]:
     """A JSON value as indented lines: objects by key, lists by a dash for each entry."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         # A JSON object: its keys are texts.
         inner = cast("dict[str, object]", value)
         deeper = indent + "  " if name else indent
@@ -160,4 +164,7 @@ def _record_lines(value: object, *, name: str = "", indent: str = "") -> list[st
 def _problem_lines(line: RecordLine) -> list[str]:
     if not line.problems:
         return ["problems: none"]
-    return ["problems:", *(f"  - {problem.kind}: {problem.issue}" for problem in line.problems)]
+    lines = ["problems:"]
+    for problem in line.problems:
+        lines += [f"  - {problem.kind}: {problem.issue}", *(f"      {evidence}" for evidence in problem.evidence)]
+    return lines

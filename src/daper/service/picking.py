@@ -1,0 +1,127 @@
+"""Picks records for a list: which ones are wanted, which of them are on the page, and what is wrong with them."""
+
+import heapq
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from difflib import SequenceMatcher
+
+from daper.core.base import Wire
+from daper.core.models import Finding, RecordHead
+from daper.ports import Domain, Record
+
+_ALIKE = 0.5  # how alike two ids must be, so that one may be meant by the other
+_PART = 3
+_LOOKED_AT = 100
+_LONGEST = 200
+_MOST_NEAR = 3
+
+
+class RecordFilter(Wire):
+    """Which records a list shows: those with this problem, with any, or with this text in their id or title."""
+
+    problem: str | None = None
+    with_problems: bool = False
+    search: str | None = None
+
+    @property
+    def looks_at_problems(self) -> bool:
+        """Whether every record has to be judged."""
+        return self.with_problems or self.problem is not None
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.looks_at_problems and self.search is None
+
+    def finds(self, head: RecordHead) -> bool:
+        """Whether a record has the text that is searched for."""
+        return self.search is None or any(
+            _folded(self.search) in _folded(text) for text in (head.record_id, head.title)
+        )
+
+    def wants(self, problems: Sequence[Finding]) -> bool:
+        """Whether a record with these problems is shown."""
+        if self.problem is not None:
+            return any(_kind(problem.kind) == _kind(self.problem) for problem in problems)
+        return bool(problems) or not self.with_problems
+
+
+class RecordLine(Wire):
+    """One record in a list, with what the rules find wrong with it."""
+
+    head: RecordHead
+    problems: tuple[Finding, ...] = ()
+
+
+class Picker:
+    """Goes through the records of a domain, page by page, and keeps `most` of those wanted from number `first` on."""
+
+    def __init__(self, domain: Domain, wanted: RecordFilter, *, today: datetime, first: int, most: int) -> None:
+        self.lines: list[RecordLine] = []
+        self.count = 0
+        self.kinds: Counter[str] = Counter()
+        self._domain = domain
+        self._wanted = wanted
+        self._today = today
+        self._first = first
+        self._end = first + most
+
+    @property
+    def done(self) -> bool:
+        """Whether the page is full; more records only add to the count."""
+        return self.count >= self._end
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Look at some more records. Raises StoreDamaged for one that cannot be read."""
+        heads = [head for record in records if (head := self._domain.head(record)) and self._wanted.finds(head)]
+        problems = self._problems(records if self._must_judge(len(heads)) else ())
+        for head in heads:
+            mine = problems.get(head.record_id, ())
+            self.kinds.update({problem.kind for problem in mine})
+            if not self._wanted.wants(mine):
+                continue
+            if self._first <= self.count < self._end:
+                self.lines.append(RecordLine(head=head, problems=tuple(mine)))
+            self.count += 1
+
+    def _must_judge(self, more: int) -> bool:
+        on_page = self.count < self._end and self.count + more > self._first
+        return more > 0 and (on_page or self._wanted.looks_at_problems)
+
+    def _problems(self, records: Sequence[Record]) -> Mapping[str, list[Finding]]:
+        found: dict[str, list[Finding]] = {}
+        for problem in self._domain.detect(records, self._today):
+            found.setdefault(problem.record_id, []).append(problem)
+        return found
+
+
+def near(wanted: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """The ids that may have been meant, the likeliest first."""
+    folded = _folded(wanted)[:_LONGEST]
+    rated = [(_alike(folded, _folded(name)), name) for name in ids]
+    # A quick look at all of them, and a close one at the best.
+    best = heapq.nlargest(_LOOKED_AT, (each for each in rated if each[0] >= _ALIKE), key=lambda each: each[0])
+    close = sorted(best, key=lambda each: -SequenceMatcher(None, folded, _folded(each[1])).ratio())
+    return tuple(name for _, name in close[:_MOST_NEAR])
+
+
+def _alike(one: str, other: str) -> float:
+    """From 0 to 1, by the pairs of characters that both have; 1 for a part of the other."""
+    if len(one) >= _PART and one in other:
+        return 1.0
+    pairs, others = _pairs(one), _pairs(other)
+    return 2 * (pairs & others).total() / max(1, pairs.total() + others.total())
+
+
+def _pairs(text: str) -> Counter[str]:
+    return Counter(text[at : at + 2] for at in range(len(text) - 1))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def _kind(name: str) -> str:
+    return name.strip().lower().replace("_", "-")

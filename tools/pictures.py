@@ -1,0 +1,124 @@
+"""Makes the pictures in the docs, each of a real run: `make pictures`. Needs `pdftoppm` (Debian: poppler-utils).
+
+The demo runs on a terminal of its own, somebody types y, and what was shown becomes `demo.svg`; the report of that
+repair is printed as a PDF, whose first page becomes `report.png`.
+"""
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+from daper.adapters.reports.as_pdf import to_pdf
+from daper.adapters.reports.ended import repair_report
+from daper.adapters.reports.kept import FileReports
+
+PICTURES: Final = Path(__file__).parents[1] / "docs" / "pictures"
+_COLUMNS: Final = 112
+_ANSWER: Final = b"y\n"
+_MOVES: Final = re.compile(r"(\n|\r|\x1b\[\?25[lh]|\x1b\[1A|\x1b\[2K)")
+# The font of the picture is what the reader has: a page that shows it may load nothing from elsewhere.
+_FONT_FACES: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_FOLDER: Final = re.compile(r"stay in (\S+) until")
+
+
+def run_demo(folder: Path) -> str:
+    """What a terminal shows of `daper demo`, whose question is answered with y."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, _COLUMNS, 0, 0))
+    environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "USER_NAME": "Harry"}
+    environment |= {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    command = [sys.executable, "-c", "from daper.entrypoints.cli.app import main; main()", "demo"]
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=folder, start_new_session=True
+    )
+    os.close(slave)
+    shown = b""
+    answered = False
+    while data := _read(master):
+        shown += data
+        if not answered and b"leaves it open" in shown.rpartition(b"\n")[2]:
+            os.write(master, _ANSWER)
+            answered = True
+    if process.wait() != 0 or not answered:
+        raise SystemExit(f"the demo ended with {process.returncode}: {shown.decode('utf-8', 'replace')[-500:]}")
+    return shown.decode("utf-8", "replace")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so when the last one at the terminal is gone
+        return b""
+
+
+def lines_that_stay(shown: str) -> list[str]:
+    """What is on the screen in the end: the live line goes up and erases itself."""
+    lines, row = [""], 0
+    for piece in _MOVES.split(shown):
+        match piece:
+            case "\n":
+                row += 1
+                lines += [""] * (row == len(lines))
+            case "\x1b[1A":
+                row -= 1
+            case "\x1b[2K":
+                lines[row] = ""
+            case _ if not _MOVES.fullmatch(piece):
+                lines[row] += piece
+            case _:
+                pass
+    return lines
+
+
+def as_svg(shown: str, *, title: str) -> str:
+    """The lines that stay on a terminal, as a picture."""
+    lines = lines_that_stay(shown)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=_COLUMNS, file=nowhere, force_terminal=True)
+        console.print(Text.from_ansi("\n".join(lines).rstrip()))
+    return _FONT_FACES.sub("", console.export_svg(title=title, theme=MONOKAI))
+
+
+def print_report(home: Path, target: Path) -> None:
+    """The first page of the newest report as a picture."""
+    (result,) = asyncio.run(FileReports(home / "reports").newest(1))
+    pdf = target.with_suffix(".pdf")
+    pdf.write_bytes(to_pdf(repair_report(result)))
+    program = shutil.which("pdftoppm")
+    if program is None:
+        raise SystemExit("pdftoppm is not there; Debian: apt install poppler-utils")
+    command = [program, "-png", "-r", "80", "-f", "1", "-l", "1", "-singlefile", str(pdf), str(target.with_suffix(""))]
+    subprocess.run(command, check=True)  # noqa: S603 - found on the PATH on purpose
+    pdf.unlink()
+
+
+def main() -> None:
+    """Make them anew."""
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        shown = run_demo(Path(folder))
+        home = _FOLDER.search(shown)
+        if home is None:
+            raise SystemExit("the demo did not say where its records are")
+        print_report(Path(home.group(1)), PICTURES / "report.png")
+        # No path of the machine that made the picture.
+        story = shown.replace(folder, "/tmp")  # noqa: S108 - a name in a picture
+        (PICTURES / "demo.svg").write_text(as_svg(story, title="daper demo"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
