@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from daper import bootstrap
-from daper.domains.orders import store
-from daper.domains.orders.disk import PosixDisk
+from daper.domains.orders.jsonstore import store
+from daper.domains.orders.jsonstore.disk import PosixDisk
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import leave
 

@@ -11,8 +11,8 @@ from daper.core.models import Verdict
 from daper.core.outcomes import ActionOutcome, Effect, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.domains.orders.arguments import ToolName
-from daper.domains.orders.ledger import LedgerRow
-from daper.domains.orders.store import Documents, JsonStore
+from daper.domains.orders.jsonstore.ledger import LedgerRow
+from daper.domains.orders.jsonstore.store import Documents, JsonStore
 from tests.faults.generated_shop import HELD_ITEM, HELD_ORDER, GeneratedShop, Task, orders_in, stock_in
 
 NEVER_RAN = {OutcomeStatus.FAILED, OutcomeStatus.LAPSED, OutcomeStatus.STALE, OutcomeStatus.BLOCKED}

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import cast
 
 from daper.core.outcomes import Effect, OutcomeStatus
-from daper.domains.orders import jsontext, shipped
+from daper.domains.orders import shipped
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.ledger import LedgerRow, Message
+from daper.domains.orders.jsonstore import jsontext
+from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
+from daper.domains.orders.jsonstore.store import Documents, JsonStore, StoreAbout, StoreChange
 from daper.domains.orders.models import Order, StockRow
-from daper.domains.orders.store import Documents, JsonStore, StoreAbout, StoreChange
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, parse, raw_orders, raw_stock
 
 AS_OF = datetime(2025, 6, 28, tzinfo=UTC)

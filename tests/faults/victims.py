@@ -13,9 +13,10 @@ from pathlib import Path
 
 from daper.core.base import Wire
 from daper.core.errors import DaperError
-from daper.domains.orders import shipped, store
+from daper.domains.orders import shipped
 from daper.domains.orders.domain import open_domain
-from daper.domains.orders.store import JsonStore
+from daper.domains.orders.jsonstore import store
+from daper.domains.orders.jsonstore.store import JsonStore
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import leave
 from daper.ports import ToolCall

@@ -13,9 +13,9 @@ import pytest
 
 from daper.core.errors import ActionFailed, StoreBusy, StoreChanged, StoreDamaged, StoreError
 from daper.core.outcomes import Effect, OutcomeStatus
-from daper.domains.orders.disk import PosixDisk
-from daper.domains.orders.ledger import LedgerRow, Message
-from daper.domains.orders.store import JsonStore, StoreAbout, StoreChange, version_of
+from daper.domains.orders.jsonstore.disk import PosixDisk
+from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
+from daper.domains.orders.jsonstore.store import JsonStore, StoreAbout, StoreChange, version_of
 
 NOW = datetime(2025, 6, 28, tzinfo=UTC)
 ORDERS = '{"orders": [{"order_id": "O-1", "total": 37.90, "gift": null}], "order_summary": {"total_orders": 1}}'

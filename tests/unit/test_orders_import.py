@@ -10,10 +10,11 @@ import pytest
 
 from daper.core.errors import UserError
 from daper.core.models import Scope
-from daper.domains.orders import incoming, jsonreading
 from daper.domains.orders.domain import OrdersDomain, open_domain
+from daper.domains.orders.importing import incoming
+from daper.domains.orders.importing.remarks import MOST_REMARKS
+from daper.domains.orders.jsonstore import jsonreading
 from daper.domains.orders.models import Order, StockRow
-from daper.domains.orders.remarks import MOST_REMARKS
 from daper.ports import ImportDraft, ImportNote
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from daper.domains.orders import doubts, importing, incoming, inspecting, remarks
+from daper.domains.orders.importing import doubts, incoming, inspecting, remarks
+from daper.domains.orders.importing import draft as importing
 from daper.domains.orders.models import Approval, Line, Order, Restock, StatusChange, StockRow
 from daper.domains.orders.statuses import OrderStatus, normal
 

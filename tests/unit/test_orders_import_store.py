@@ -14,10 +14,11 @@ from orders_shop import BADGES, EGG, Shop, own_shop
 from daper.core.errors import StoreDamaged, StoreError, UserError
 from daper.core.models import Proposal, Scope
 from daper.core.outcomes import OutcomeStatus
-from daper.domains.orders import importing, shipped
-from daper.domains.orders.disk import PosixDisk
+from daper.domains.orders import shipped
 from daper.domains.orders.domain import open_domain
-from daper.domains.orders.store import JsonStore
+from daper.domains.orders.importing import draft as importing
+from daper.domains.orders.jsonstore.disk import PosixDisk
+from daper.domains.orders.jsonstore.store import JsonStore
 from daper.ports import ImportDraft, Replaced
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 from orders_shop import BADGES, EGG, TODAY, Shop
 
 from daper.core.outcomes import Effect, OutcomeStatus
-from daper.domains.orders.ledger import LedgerRow
+from daper.domains.orders.jsonstore.ledger import LedgerRow
+from daper.domains.orders.jsonstore.store import JsonStore
 from daper.domains.orders.restocking import OrderInventory
-from daper.domains.orders.store import JsonStore
 from daper.ports import RepairTool, Settleable, ToolCall
 
 NOON = datetime(2025, 6, 28, 12, tzinfo=UTC)

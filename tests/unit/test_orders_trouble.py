@@ -14,9 +14,10 @@ from daper.core.guard import refuse_arguments
 from daper.core.limits import OneOf
 from daper.core.models import Finding, Proposal, Scope
 from daper.core.outcomes import Effect
-from daper.domains.orders import jsontext, shipped
+from daper.domains.orders import shipped
 from daper.domains.orders.amounts import gaps
 from daper.domains.orders.domain import open_domain
+from daper.domains.orders.jsonstore import jsontext
 from daper.domains.orders.models import Order
 from daper.entrypoints.cli.demo import demo
 from daper.ports import Record, Terms, ToolCall

@@ -12,9 +12,10 @@ from temporalio.client import Client
 from daper.adapters.temporal.codec import ZlibCodec
 from daper.core.messages import PageArgs
 from daper.core.views import RepairView
-from daper.domains.orders import jsontext, shipped
+from daper.domains.orders import shipped
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.store import JsonStore, StoreAbout
+from daper.domains.orders.jsonstore import jsontext
+from daper.domains.orders.jsonstore.store import JsonStore, StoreAbout
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
 from daper.workflows.repair import RepairAgentWorkflow
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
-from daper.domains.orders import importing, proposals, rules, shipped, terms
-from daper.domains.orders.about import StoreAbout
-from daper.domains.orders.documents import Documents
-from daper.domains.orders.ledger import Message
+from daper.domains.orders import proposals, rules, shipped, terms
+from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
+from daper.domains.orders.jsonstore.about import StoreAbout
+from daper.domains.orders.jsonstore.documents import Documents
+from daper.domains.orders.jsonstore.ledger import Message
+from daper.domains.orders.jsonstore.store import JsonStore
 from daper.domains.orders.models import OrderLabel
 from daper.domains.orders.restocking import OrderInventory
 from daper.domains.orders.statuses import CLOSED, normal
-from daper.domains.orders.store import JsonStore
 from daper.domains.orders.tools import HoldOrder, RequestApproval, RequestPaymentUpdate
 from daper.domains.orders.wording import shown
 from daper.domains.orders.world import Raw, Worlds, check, is_order, parse, raw_orders, records_for
@@ -111,7 +112,7 @@ class OrdersDomain:
     @property
     def import_files(self) -> tuple[str, ...]:
         """The orders first, then the inventory."""
-        return importing.FILES
+        return FILES
 
     async def holds_own(self) -> bool:
         """Whether the records that are there are not shipped ones, as they were or as repairs and people left them."""
@@ -125,7 +126,7 @@ class OrdersDomain:
         """Replace the records; the store keeps its id, its ledger and its outbox, and a backup."""
         if draft.faults or not draft.contents:
             raise UserError("what is to be imported has faults; nothing was changed")
-        return await asyncio.to_thread(self._replace, draft.contents, importing.ABOUT, replace_own)
+        return await asyncio.to_thread(self._replace, draft.contents, ABOUT, replace_own)
 
     async def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""
@@ -191,10 +192,10 @@ class OrdersDomain:
         return self._store.dataset() not in (None, *shipped.names())
 
     def _read_import(self, files: Sequence[Path], now: datetime) -> ImportDraft:
-        draft = importing.draft_of(files, now=now)
+        draft = draft_of(files, now=now)
         if draft.faults:
             return draft
-        same = self._store.holds(draft.contents, about=importing.ABOUT)
+        same = self._store.holds(draft.contents, about=ABOUT)
         return replace(draft, same=same, replaces_own=self._holds_own())
 
     def _replace(self, contents: Mapping[str, bytes], about: StoreAbout, replace_own: bool) -> Replaced:

@@ -7,9 +7,9 @@ from pathlib import Path
 from daper.core.errors import NotFound
 from daper.core.outcomes import Effect
 from daper.core.text import visible
-from daper.domains.orders import jsontext
-from daper.domains.orders.documents import Documents
-from daper.domains.orders.ledger import LedgerRow, Message
+from daper.domains.orders.jsonstore import jsontext
+from daper.domains.orders.jsonstore.documents import Documents
+from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
 from daper.domains.orders.models import Order
 from daper.domains.orders.wording import shown
 from daper.domains.orders.world import Raw, World, current_version, find_stock, records_for, world_of

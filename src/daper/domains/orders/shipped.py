@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 from daper.core.errors import SettingError
-from daper.domains.orders.about import StoreAbout
 from daper.domains.orders.counterparty import SIMULATED
+from daper.domains.orders.jsonstore.about import StoreAbout
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
 
 DOCUMENTS = (ORDERS_FILE, STOCK_FILE)

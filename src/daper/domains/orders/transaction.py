@@ -15,13 +15,13 @@ from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.changes import summarize
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.drafts import StoreChange
 from daper.domains.orders.fields import LONGEST_ID
 from daper.domains.orders.job import Job, originals_text, outdated
-from daper.domains.orders.ledger import LedgerRow
+from daper.domains.orders.jsonstore.drafts import StoreChange
+from daper.domains.orders.jsonstore.ledger import LedgerRow
+from daper.domains.orders.jsonstore.store import JsonStore
 from daper.domains.orders.models import Order
 from daper.domains.orders.obstacles import obstacle
-from daper.domains.orders.store import JsonStore
 from daper.domains.orders.terms import limits
 from daper.domains.orders.wording import said, shown
 from daper.domains.orders.world import World, current_version, find_order, records_for, world_of

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
-from daper.domains.orders.documents import Documents
+from daper.domains.orders.jsonstore.documents import Documents
+from daper.domains.orders.jsonstore.store import version_of
 from daper.domains.orders.models import Order, StockRow
-from daper.domains.orders.store import version_of
 from daper.ports import Record
 
 ORDERS_FILE = "orders.json"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from daper.core.base import Wire
 from daper.core.errors import StoreDamaged
-from daper.domains.orders import ledger
-from daper.domains.orders.disk import Disk, FileStat
-from daper.domains.orders.documents import absent
 from daper.domains.orders.fields import Moment
+from daper.domains.orders.jsonstore import ledger
+from daper.domains.orders.jsonstore.disk import Disk, FileStat
+from daper.domains.orders.jsonstore.documents import absent
 
 ABOUT_FILE = "store.json"
 OWN = "own"  # the data set of records that a person brought

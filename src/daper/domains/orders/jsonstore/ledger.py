@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from daper.core.base import Wire
 from daper.core.errors import ActionFailed, StoreDamaged
 from daper.core.outcomes import Effect
-from daper.domains.orders import jsontext
+from daper.domains.orders.jsonstore import jsontext
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from daper.domains.orders.changes import currencies
+from daper.domains.orders.importing.remarks import holds
 from daper.domains.orders.models import Order, StockRow
-from daper.domains.orders.remarks import holds
 from daper.domains.orders.statuses import (
     CLOSED,
     LEFT_ALONE,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from daper.core.digests import digest
 from daper.core.errors import ActionFailed
-from daper.domains.orders import ledger
-from daper.domains.orders.disk import Disk
-from daper.domains.orders.journal import Replacement
-from daper.domains.orders.ledger import LedgerRow, Message
+from daper.domains.orders.jsonstore import ledger
+from daper.domains.orders.jsonstore.disk import Disk
+from daper.domains.orders.jsonstore.journal import Replacement
+from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
 
 _OUTBOX = "outbox"
 _COUNTER = f"{_OUTBOX}/sequence"  # the number of the last message sent; no message, so no .json

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from daper.clock import new_id, utc_now
 from daper.core.digests import canonical, digest
 from daper.core.errors import StoreChanged, StoreDamaged, StoreError, UserError
-from daper.domains.orders import ledger
-from daper.domains.orders.about import (
+from daper.domains.orders.jsonstore import ledger
+from daper.domains.orders.jsonstore.about import (
     ABOUT_FILE,
     OWN,
     StoreAbout,
@@ -20,13 +20,13 @@ from daper.domains.orders.about import (
     whereabouts,
     written,
 )
-from daper.domains.orders.backups import BACKUPS, backup
-from daper.domains.orders.disk import Disk, PosixDisk
-from daper.domains.orders.documents import DocumentFiles, Documents, absent
-from daper.domains.orders.drafts import StoreChange
-from daper.domains.orders.journal import Journal, Replacement
-from daper.domains.orders.ledger import LedgerRow, Message
-from daper.domains.orders.lock import FolderLock
+from daper.domains.orders.jsonstore.backups import BACKUPS, backup
+from daper.domains.orders.jsonstore.disk import Disk, PosixDisk
+from daper.domains.orders.jsonstore.documents import DocumentFiles, Documents, absent
+from daper.domains.orders.jsonstore.drafts import StoreChange
+from daper.domains.orders.jsonstore.journal import Journal, Replacement
+from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
+from daper.domains.orders.jsonstore.lock import FolderLock
 
 _READ_TRIES = 5
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import cast
 
 from daper.core.text import visible
-from daper.domains.orders.incoming import NotReadable, read_whole
-from daper.domains.orders.inspecting import Rows
-from daper.domains.orders.jsonreading import examine
-from daper.domains.orders.remarks import Remarks, holds
+from daper.domains.orders.importing.incoming import NotReadable, read_whole
+from daper.domains.orders.importing.inspecting import Rows
+from daper.domains.orders.importing.remarks import Remarks, holds
+from daper.domains.orders.jsonstore.jsonreading import examine
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
 
 _BOM = b"\xef\xbb\xbf"

@@ -8,8 +8,8 @@ from typing import TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from daper.domains.orders.fields import Count, CountOrNone, PlainId
+from daper.domains.orders.importing.remarks import Remarks, holds
 from daper.domains.orders.models import Line, Order, Restock, StockRow
-from daper.domains.orders.remarks import Remarks, holds
 from daper.domains.orders.world import Raw
 
 MOST_RECORDS = 100_000  # in one file

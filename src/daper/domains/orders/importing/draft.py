@@ -5,10 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 from daper.core.errors import UserError
-from daper.domains.orders import doubts, rules
-from daper.domains.orders.about import OWN, StoreAbout
-from daper.domains.orders.inspecting import NewOrder, NewStockRow
-from daper.domains.orders.sources import Kind, Source, open_source
+from daper.domains.orders import rules
+from daper.domains.orders.importing import doubts
+from daper.domains.orders.importing.inspecting import NewOrder, NewStockRow
+from daper.domains.orders.importing.sources import Kind, Source, open_source
+from daper.domains.orders.jsonstore.about import OWN, StoreAbout
 from daper.domains.orders.world import World
 from daper.ports import ImportDraft
 
