@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from daper.core.digests import canonical, digest
-from daper.core.guard import Bindable, bind, refuse_arguments, refuse_proposal
+from daper.core.guard import LONGEST_ARGUMENT, Bindable, bind, refuse_arguments, refuse_proposal
 from daper.core.limits import Between, Exactly, Limit, OneOf, Sentence, describe, is_editable
 from daper.core.models import Fallback, Finding, Proposal, ProposedAction, Risk
 
@@ -72,6 +72,17 @@ def test_s2_d14_a_tool_that_does_not_exist_is_refused_and_the_tools_are_named() 
 
 def test_d14_a_proposal_that_answers_no_finding_is_refused() -> None:
     assert refused(changed(answers=())) == "it answers no finding: nothing is done to a healthy record"
+
+
+@pytest.mark.parametrize(("length", "let_through"), [(LONGEST_ARGUMENT, True), (LONGEST_ARGUMENT + 1, False)])
+def test_d4_an_argument_that_no_screen_shows_whole_is_refused(length: int, let_through: bool) -> None:
+    limits: dict[str, Limit] = LIMITS | {"note": Sentence(max_length=10_000)}
+
+    reason = refused(with_arguments(note="x" * length), BINDABLE.model_copy(update={"limits": limits}))
+
+    assert reason == (
+        None if let_through else "argument 'note' has 1501 characters; a person is shown at most 1500 of one"
+    )
 
 
 @pytest.mark.parametrize("answers", [("f2",), ("f9",), ("f1", "f2"), ("f1", "f9")])

@@ -234,8 +234,12 @@ async def test_a_message_hides_nothing_even_where_an_id_does(tmp_path: Path) -> 
         assert path.read_text(encoding="utf-8").replace("\n", "").isprintable()
 
 
-async def test_the_approval_of_an_unpaid_order_shows_in_the_plan_and_in_the_outcome(shop: Shop) -> None:
-    shop.edit("orders.json", "order_id", "ORD-004-RHG", status="payment-denied")
+@pytest.mark.parametrize("recorded", [{}, {"approval": dict[str, str]()}])
+async def test_the_approval_of_an_unpaid_order_shows_in_the_plan_and_in_the_outcome(
+    shop: Shop, recorded: dict[str, object]
+) -> None:
+    """An approval that names nobody is none, there as in the rules."""
+    shop.edit("orders.json", "order_id", "ORD-004-RHG", status="payment-denied", **recorded)
     records = await shop.domain.context(["ORD-004-RHG"])
     ask = shop.domain.propose(shop.domain.detect(records, TODAY), records).proposals[0]
     [change] = shop.domain.terms(ask, records).preview

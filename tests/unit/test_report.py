@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from daper.adapters.reports.as_markdown import to_markdown
+from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.files import read_report, write_report
-from daper.adapters.reports.render import markdown_report
 from daper.core.decisions import record
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.guard import seal
@@ -189,6 +190,10 @@ def whole_result(text: str = "") -> RepairResult:
             problems=5, suppressed=1, proposed=4, applied=2, repaired=1, for_person=2, by_status={"applied" + text: 2}
         ),
     )
+
+
+def markdown_report(result: RepairResult) -> str:
+    return to_markdown(repair_report(result))
 
 
 def bare_result(phase: Phase, reason: str = "") -> RepairResult:

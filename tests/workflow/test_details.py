@@ -1,6 +1,7 @@
 """What the Temporal UI shows: enough to decide there, with record text as text."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import simplejson
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.testing import WorkflowEnvironment
 
+from daper.core.digests import digest
 from daper.core.guard import seal
 from daper.core.models import BoundAction, Fallback, Plan, ProposedAction, Risk
 from daper.core.phases import Phase
@@ -124,3 +126,33 @@ async def test_a_wide_plan_is_shown_in_part_small_enough_for_the_ui_to_read_it(
         assert len(metadata.SerializeToString()) < UNCOMPRESSED
         await shop.service.stop(repair_id, by="Harry")
         await shop.end(repair_id)
+
+
+def test_d4_an_action_is_offered_for_pasting_only_with_every_argument_whole() -> None:
+    """What was cut was not shown, and so must not be approved from there."""
+    said = "every word of this has to be read " * 60
+    bound = BoundAction(
+        cycle_id="c1",
+        round=1,
+        domain="alerts",
+        store_id="s1",
+        tool="tell",
+        record_id="A-1",
+        arguments={"message": said},
+        reads={},
+        editable={},
+        risk=Risk.LOW,
+        spends=Decimal(0),
+        if_it_does_not_help=Fallback.HAND_OVER,
+    )
+    longer = bound.model_copy(update={"arguments": {"message": said * 20}})
+    actions = tuple(
+        ProposedAction(id=f"a{number}", text=text, digest=digest(text))
+        for number, text in enumerate((bound.to_text(), longer.to_text()), start=1)
+    )
+
+    shown = details(Phase.PENDING_APPROVAL, Plan(actions=actions, digest="d"), "")
+
+    assert said.strip() in shown
+    assert list(pasted_from(shown)["verdicts"]) == ["a1"]
+    assert "… and 1 more: `daper repair show`" in shown

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from daper.core.digests import canonical, digest
 from daper.core.limits import Limit, is_editable
 from daper.core.models import BoundAction, Change, Fallback, Finding, Plan, Proposal, ProposedAction, Risk
+
+# Every screen and page shows this much of one argument; what was cut was not shown, and so not approved.
+LONGEST_ARGUMENT: Final = 1500
 
 
 class Bindable(BaseModel):
@@ -32,7 +35,7 @@ def refuse_proposal(
     """Why a proposal may not become an action, or None.
 
     It must answer a finding on its own record with a known tool, and every argument must be within the limits that the
-    record, the settings and the tool give. An argument without a limit is refused.
+    record, the settings and the tool give. An argument without a limit is refused, and one too long to be shown whole.
     """
     if bindable is None:
         return f"there is no tool {proposal.tool!r}; the tools are: {', '.join(sorted(tools))}"
@@ -44,7 +47,17 @@ def refuse_proposal(
             return f"it answers a finding that record {proposal.record_id!r} does not have"
         if finding.kind not in bindable.kinds:
             return f"{proposal.tool} does not repair {finding.kind}"
-    return refuse_arguments(proposal.arguments, bindable.args, bindable.limits)
+    return _refuse_unreadable(proposal.arguments) or refuse_arguments(
+        proposal.arguments, bindable.args, bindable.limits
+    )
+
+
+def _refuse_unreadable(arguments: Mapping[str, JsonValue]) -> str | None:
+    for name, value in arguments.items():
+        length = len(value if isinstance(value, str) else canonical(value))
+        if length > LONGEST_ARGUMENT:
+            return f"argument {name!r} has {length} characters; a person is shown at most {LONGEST_ARGUMENT} of one"
+    return None
 
 
 def refuse_arguments(

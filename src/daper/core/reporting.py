@@ -14,6 +14,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.phases import Phase
+from daper.core.text import counted
 
 _CALLS_A_PERSON = {
     OutcomeStatus.STALE: "changed since the plan was made, so nothing was done",
@@ -147,11 +148,6 @@ def _did(result: RepairResult, counts: Counts) -> str:
     if counts.undone:
         parts.append(f"{counts.undone} undone, because they did not help")
     return "; ".join(parts) + "." + _for_person(counts)
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things: `1 action`, `2 actions`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _found(counts: Counts) -> str:

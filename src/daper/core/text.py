@@ -50,3 +50,8 @@ def markdown_code(text: object, *, longest: int = 120) -> str:
     """A Markdown code span for ids, statuses and amounts; safe inside a table."""
     shown = visible(text, longest=longest).replace("`", "'").replace("|", "\\|")
     return f"`{shown or ' '}`"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 action`, `2 actions`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -9,10 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from daper.adapters.temporal.server_file import living_server
 from daper.core.errors import SettingError
 from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, Setting
-from daper.settings.temporal import EMBEDDED, find_address, holds_pem, is_credential, profile_of, temporal_variables
+from daper.settings.temporal import (
+    EMBEDDED,
+    find_temporal_server,
+    holds_pem,
+    is_credential,
+    profile_of,
+    temporal_variables,
+)
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
 _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")
@@ -83,8 +89,8 @@ def load_settings(*, environ: Mapping[str, str] | None = None, folder: Path | No
     home = _home(values, folder)
     temporal = temporal_variables(values)
     profile = profile_of(temporal)
-    address, source = find_address(temporal, profile, home)
-    if source == EMBEDDED:  # it speaks neither TLS nor keys, and must not be sent any
+    server = find_temporal_server(temporal, profile, home)
+    if server.source == EMBEDDED:  # it speaks neither TLS nor keys, and must not be sent any
         temporal = {name: value for name, value in temporal.items() if not is_credential(name)}
     return Settings(
         home=home,
@@ -94,9 +100,9 @@ def load_settings(*, environ: Mapping[str, str] | None = None, folder: Path | No
         domain=_domain(values),
         approval_timeout=_span(values, "DAPER_APPROVAL_TIMEOUT"),
         decision_valid_for=_span(values, "DAPER_DECISION_VALID_FOR"),
-        address=address,
-        address_source=source,
-        ui_url=server.ui_url if source == EMBEDDED and (server := living_server(home)) else None,
+        address=server.address,
+        address_source=server.source,
+        ui_url=server.ui_url,
         namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
         temporal=temporal,
         options={name: value for name, value in values.items() if name.startswith("DAPER_")},

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
@@ -81,17 +82,26 @@ def profile_of(temporal: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key in ("address", "namespace") if isinstance(value := _get(profile, key), str)}
 
 
-def find_address(temporal: Mapping[str, str], profile: Mapping[str, str], home: Path) -> tuple[str, str]:
-    """The address, and where it comes from. Raises SettingError for one that is none."""
+@dataclass(frozen=True)
+class Whereabouts:
+    """Temporal's address, where that comes from, and where its UI is, if we know."""
+
+    address: str
+    source: str
+    ui_url: str | None = None
+
+
+def find_temporal_server(temporal: Mapping[str, str], profile: Mapping[str, str], home: Path) -> Whereabouts:
+    """Which Temporal to use. Raises SettingError for an address that is none."""
     address = temporal.get("TEMPORAL_ADDRESS")
     if address is not None and not _is_address(address):
         raise SettingError(f"TEMPORAL_ADDRESS is {address!r}; it must be host:port, for example localhost:7233")
     if address := address or profile.get("address"):
-        return address, CONFIGURED
+        return Whereabouts(address, CONFIGURED)
     server = living_server(home)
     if server is not None and _is_address(server.address):
-        return server.address, EMBEDDED
-    return BY_NAME["TEMPORAL_ADDRESS"].default, DEFAULT
+        return Whereabouts(server.address, EMBEDDED, server.ui_url)
+    return Whereabouts(BY_NAME["TEMPORAL_ADDRESS"].default, DEFAULT)
 
 
 def _official_config_file(values: Mapping[str, str]) -> Path | None:

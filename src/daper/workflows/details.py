@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
 SHOWN_ACTIONS = 50
 # The UI cannot read what our codec compresses, which is what is longer than 16 KiB.
 MOST_BYTES = 12_000
-_LONGEST_VALUE = 600
 _ALL_ELSE = 800  # bytes at most for what is neither phase, nor message, nor action
 
 
@@ -58,7 +57,7 @@ def _action(action: ProposedAction) -> list[str]:
 
 
 def _value(value: object) -> str:
-    return markdown(value, longest=_LONGEST_VALUE)
+    return markdown(value, longest=MOST_BYTES)  # never cut: what does not fit is not shown, nor offered
 
 
 def _answer(plan: Plan, shown: Sequence[ProposedAction]) -> str:

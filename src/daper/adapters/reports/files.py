@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from daper.adapters.reports.render import markdown_report
+from daper.adapters.reports.as_markdown import to_markdown
+from daper.adapters.reports.ended import repair_report
 from daper.clock import new_id
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.ids import file_stem
@@ -32,7 +33,7 @@ def write_report(result: RepairResult, folder: Path) -> ReportPaths:
     named = result.model_copy(update={"paths": paths})
     try:
         home.mkdir(parents=True, exist_ok=True)
-        replace_file(home / _MARKDOWN, markdown_report(named).encode())
+        replace_file(home / _MARKDOWN, to_markdown(repair_report(named)).encode())
         replace_file(home / _JSON, (named.model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
         raise StoreError(f"the report cannot be written to {str(home)!r}: {error}; check rights and space") from error

@@ -30,8 +30,9 @@ class RequestApproval(OrderTool):
         status = super().figures(job)
         if not job.order.unpaid:
             return status
-        given, asked = (job.raw.get(name) is not None for name in ("approval", "approval_request"))
-        return status | {"approval": "given" if given else "asked" if asked else "none"}
+        now = job.world().orders[job.order.order_id]
+        asked = "asked" if now.approval_request is not None else "none"
+        return status | {"approval": "given" if now.approved else asked}
 
     def carry_out(self, job: Job) -> None:
         """Send the request and note it; the simulated Ministry approves at once."""

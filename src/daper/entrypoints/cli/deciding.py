@@ -9,16 +9,16 @@ from pydantic import JsonValue
 
 from daper.bootstrap import open_service
 from daper.core.errors import DecisionRefused
-from daper.core.messages import MOST_PER_PAGE, PageArgs
 from daper.core.models import Decision, Person, Verdict
 from daper.core.outcomes import RepairResult
-from daper.core.views import PlanView, view_plan
+from daper.core.views import PlanView
 from daper.entrypoints.cli.answers import DOOR, ask_verdict, parse_edits, who_asks, whole_plan
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
 from daper.entrypoints.cli.running import on_terminal, run_to_end
-from daper.entrypoints.cli.story import decided, plan_lines
+from daper.entrypoints.cli.story import decided, plan_lines, whole_plans
+from daper.service.planned import look_at_whole_plan
 from daper.service.repairs import RepairService
 from daper.settings import load_settings
 
@@ -198,17 +198,11 @@ def _question(words: _Words) -> str:
 
 async def _waiting_plan(service: RepairService, repair_id: str) -> PlanView:
     """The whole plan of the current round, every page of it. Raises DecisionRefused if there is none."""
-    look = await service.look(repair_id, PageArgs(size=MOST_PER_PAGE))
+    look = await look_at_whole_plan(service, repair_id)
     if isinstance(look, RepairResult):
         if not look.plans:
             raise DecisionRefused(f"repair {repair_id!r} ended as {look.phase}; there was no plan to decide on")
-        return view_plan(look.plans[-1], size=max(1, len(look.plans[-1].actions)))
+        return whole_plans(look)[-1]
     if look.plan is None:
         raise DecisionRefused(f"no plan is waiting for a decision yet (phase {look.phase})")
-    actions = list(look.plan.actions)
-    for page in range(2, look.plan.pages + 1):
-        further = await service.look(repair_id, PageArgs(page=page, size=MOST_PER_PAGE))
-        if isinstance(further, RepairResult) or further.plan is None or further.plan.digest != look.plan.digest:
-            raise DecisionRefused(f"the plan of repair {repair_id!r} changed while it was read; look at it again")
-        actions += further.plan.actions
-    return look.plan.model_copy(update={"actions": tuple(actions)})
+    return look.plan

@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 from rich.console import Console
 
+from daper.core.text import counted
 from daper.entrypoints.cli.output import say
-from daper.entrypoints.cli.record_lists import counted
+from daper.entrypoints.cli.record_lists import by_kind
 from daper.entrypoints.cli.records import store_line
 from daper.ports import ImportDraft, ImportNote, Replaced
 
@@ -24,7 +25,7 @@ def say_draft(screen: Console, draft: ImportDraft) -> None:
         counts = ", ".join(f"{what.replace('_', ' ')} {count:,}" for what, count in draft.counts.items())
         say(screen, f"in these files: {counts}")
         kinds = Counter(finding.kind for finding in draft.findings)
-        say(screen, f"problems that the rules find: {counted(kinds)} ({plural(_suspects(draft), 'record')})")
+        say(screen, f"problems that the rules find: {by_kind(kinds)} ({counted(_suspects(draft), 'record')})")
 
 
 def say_outcome(screen: Console, draft: ImportDraft, done: Replaced | None) -> None:
@@ -56,11 +57,6 @@ def document(draft: ImportDraft, done: Replaced | None = None) -> dict[str, obje
         "faults": [asdict(note) for note in draft.faults],
         "warnings": [asdict(note) for note in draft.warnings],
     }
-
-
-def plural(count: int, what: str) -> str:
-    """`1 fault`, `2 faults`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _outcome(draft: ImportDraft, done: Replaced | None) -> str:

@@ -34,7 +34,7 @@ def kinds_of(problems: Sequence[Finding]) -> str:
     return "; ".join(problem.kind for problem in problems) or "-"
 
 
-def counted(kinds: Mapping[str, int]) -> str:
+def by_kind(kinds: Mapping[str, int]) -> str:
     """How often there is which kind, the most frequent first."""
     often = sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{kind} {count:,}" for kind, count in often) or "none"

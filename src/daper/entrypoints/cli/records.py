@@ -8,7 +8,7 @@ from daper.core.models import Scope, StoreInfo
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
-from daper.entrypoints.cli.record_lists import counted, draw_records
+from daper.entrypoints.cli.record_lists import by_kind, draw_records
 from daper.entrypoints.cli.running import run_to_end
 from daper.service.picking import RecordFilter, RecordLine
 from daper.service.records import RecordList, RecordsService
@@ -139,7 +139,7 @@ def _about_the_rest(found: RecordList, wanted: RecordFilter, *, first: int) -> l
     """What is not on the page, and how to get there."""
     shown = len(found.records)
     if found.total == 0:
-        kinds = f"; the problems here are: {counted(found.kinds)}" if wanted.problem is not None else ""
+        kinds = f"; the problems here are: {by_kind(found.kinds)}" if wanted.problem is not None else ""
         return [f"no record is like that{kinds}"]
     if not shown:
         return [f"there are {found.total}; --first {first} is behind the last"]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from daper.clock import utc_now
 from daper.core.errors import UserError
+from daper.core.text import counted
 from daper.entrypoints.cli.exits import Exit, UsageError
-from daper.entrypoints.cli.import_report import document, plural, say_backup, say_draft, say_outcome
+from daper.entrypoints.cli.import_report import document, say_backup, say_draft, say_outcome
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.records import open_records, store_line
@@ -55,7 +56,7 @@ def import_records(
     if draft.faults:
         if as_json:
             print_json(document(draft))
-        raise UserError(f"{plural(len(draft.faults), 'fault')}; nothing was imported. Mend the files and try again")
+        raise UserError(f"{counted(len(draft.faults), 'fault')}; nothing was imported. Mend the files and try again")
     done = None
     if not (check or draft.same) and _may_replace(draft, yes=yes, asks=not as_json):
         done = run_to_end(service.import_records(name, draft, replace_own=draft.replaces_own))

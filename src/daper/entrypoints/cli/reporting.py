@@ -22,10 +22,10 @@ from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.following import exit_code
 from daper.entrypoints.cli.output import console, json_text, print_bytes, print_text, say
 from daper.entrypoints.cli.parameters import Flag, Json
-from daper.entrypoints.cli.planned import look_at_whole_plan
 from daper.entrypoints.cli.running import run_to_end
 from daper.entrypoints.cli.saving import save
 from daper.entrypoints.cli.story import whole_plans
+from daper.service.planned import look_at_whole_plan
 from daper.service.repairs import RepairService
 from daper.settings import load_settings
 
