@@ -43,7 +43,7 @@ install: .python-checked
 	@$(UV) $(SYNC) --no-dev --inexact
 
 install-dev: .python-checked
-	@$(UV) $(SYNC)
+	@$(UV) $(SYNC) --extra llm
 
 # uv if it is there; else pip puts it into a folder of its own.
 .python-checked:

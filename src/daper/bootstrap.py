@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -14,15 +15,22 @@ from daper.activities.publish import PublishActivities
 from daper.activities.repair import RepairActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.reports.kept import FileReports
+from daper.adapters.spending.sqlite import SqliteSpending
 from daper.adapters.temporal.connect import connect, search_attributes_registered
+from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents
+from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import utc_now
+from daper.core.errors import ModelError
 from daper.domains.registry import load_domains
 from daper.ports import Agents, Domain
 from daper.service.repairs import RepairService
 from daper.settings import Settings
-from daper.workflows.queues import activity_queue
+from daper.workflows.queues import activity_queue, models_queue
 from daper.workflows.repair import RepairAgentWorkflow
+
+if TYPE_CHECKING:
+    from daper.agents.llm.agents import ModelAgents
 
 DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
@@ -38,6 +46,35 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
 def reports_in(home: Path) -> FileReports:
     """The reports kept under a home."""
     return FileReports(home / "reports")
+
+
+async def open_models(settings: Settings) -> "ModelAgents | None":
+    """The agents with language models, or None where rules play every role. Loads the library only if it is needed.
+
+    Raises ModelError, one line, for a model that cannot be had as it is configured.
+    """
+    if not settings.thinking.choices:
+        return None
+    return await asyncio.to_thread(_load_models, settings)
+
+
+def _load_models(settings: Settings) -> "ModelAgents":
+    try:
+        from daper.agents.llm.agents import ModelAgents  # two seconds that a worker by rules need not pay
+    except ImportError as error:
+        raise ModelError(f"{MODELS_MISSING} ({error})") from error
+    models = ModelAgents(
+        settings.thinking,
+        spending=spending_of(settings.home),
+        transcripts=FileTranscripts(settings.home / "transcripts", secrets=settings.thinking.secrets),
+    )
+    models.open()
+    return models
+
+
+def spending_of(home: Path) -> SqliteSpending:
+    """What cycles spent on models, as it is kept under a home."""
+    return SqliteSpending(home / "spending.db")
 
 
 async def open_service(settings: Settings, *, client: Client | None = None) -> RepairService:
@@ -65,11 +102,15 @@ async def working(
     Leaving drains: effects in flight finish, or are taken up by another worker.
     """
     domains = open_domains(settings) if domains is None else domains
-    agents = agents or RulesAgents()
-    diagnose = DiagnoseActivities(domains=domains, agents=agents)
+    agents, models = agents or RulesAgents(), await open_models(settings)
+    diagnose = DiagnoseActivities(domains=domains, agents=agents, models=models, on_outage=settings.thinking.on_outage)
     repair = RepairActivities(domains=domains, now=utc_now)
     publish = PublishActivities(
-        memory=SqliteMemory(settings.home / "memory.db"), reports=reports_in(settings.home), agents=agents
+        memory=SqliteMemory(settings.home / "memory.db"),
+        reports=reports_in(settings.home),
+        spending=spending_of(settings.home),
+        agents=agents,
+        models=models,
     )
     activities = [
         diagnose.open_cycle,
@@ -82,7 +123,16 @@ async def working(
         repair.verify_repair,
         publish.claim_findings,
         publish.conclude_findings,
+        publish.read_spending,
         publish.write_report,
+    ]
+    # Polled also by a worker without models: what waits for one is told so, and does not wait for ever.
+    thinking = [
+        diagnose.divide_work,
+        diagnose.detect_problems,
+        diagnose.analyze_problems,
+        diagnose.propose_actions,
+        publish.narrate_report,
     ]
     queues = [activity_queue(settings.task_queue, (await domain.store()).store_id) for domain in domains.values()]
     workers = [
@@ -94,8 +144,14 @@ async def working(
             sticky_queue_schedule_to_start_timeout=STICKY,
         ),
         *(Worker(client, task_queue=queue, activities=activities, graceful_shutdown_timeout=DRAIN) for queue in queues),
+        *(
+            Worker(client, task_queue=models_queue(queue), activities=thinking, graceful_shutdown_timeout=DRAIN)
+            for queue in queues
+        ),
     ]
     async with AsyncExitStack() as stack:
+        if models is not None:
+            await stack.enter_async_context(models)
         for worker in workers:
             await stack.enter_async_context(worker)
         # All at once: one after another, each would take its whole time, and the last go on beginning effects.

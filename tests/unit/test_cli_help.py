@@ -11,6 +11,7 @@ from daper.entrypoints.cli.app import run
 COMMANDS = """\
 demo
 doctor
+eval
 records adopt
 records import
 records list
@@ -37,6 +38,7 @@ report.
 │ demo         One repair, shown live, on a throw-away copy and its own        │
 │              Temporal.                                                       │
 │ doctor       What is configured, what answers, what is missing.              │
+│ eval         How good the agents are, over generated cases.                  │
 │ records      See the records and what is wrong with them; import your own.   │
 │ repair       Start repairs, look at them, decide, stop.                      │
 │ up           A Temporal server of your own with its UI, and a worker, until  │

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from daper.core.digests import canonical, digest
-from daper.core.guard import LONGEST_ARGUMENT, Bindable, bind, refuse_arguments, refuse_proposal
+from daper.core.guard import LONGEST_ARGUMENT, Bindable, Case, bind, refuse_arguments, refuse_proposal
 from daper.core.limits import Between, Exactly, Limit, OneOf, Sentence, describe, is_editable
 from daper.core.models import Fallback, Finding, Proposal, ProposedAction, Risk
 
@@ -48,8 +48,17 @@ GOOD = Proposal(
 )
 
 
+def case(**fields: object) -> Case:
+    whole: dict[str, object] = {
+        "record_ids": {"ORD-2", "ORD-3"},
+        "findings": FINDINGS,
+        "tools": ["order_inventory", "hold_order"],
+    }
+    return Case(**(whole | fields))  # pyright: ignore[reportArgumentType] - a test names the fields it means
+
+
 def refused(proposal: Proposal, bindable: Bindable | None = BINDABLE) -> str | None:
-    return refuse_proposal(proposal, FINDINGS, bindable, ["order_inventory", "hold_order"])
+    return refuse_proposal(proposal, bindable, case())
 
 
 def changed(**fields: object) -> Proposal:
@@ -272,5 +281,5 @@ def test_d13_whatever_passes_the_guard_is_within_every_limit_and_answers_its_own
 def test_a_tool_answers_only_the_kinds_of_problem_that_it_repairs() -> None:
     """Rules 5 and 7: a planner that claims more for a tool than it can is refused, or problems would vanish."""
     findings = {"f1": FINDINGS["f1"].model_copy(update={"kind": "totals-mismatch"})}
-    why = refuse_proposal(GOOD, findings, BINDABLE, {"order_inventory"})
+    why = refuse_proposal(GOOD, BINDABLE, case(findings=findings))
     assert why == "order_inventory does not repair totals-mismatch"

@@ -11,7 +11,7 @@ from daper.agents.deterministic import RulesAgents
 from daper.core.models import Finding, Proposal, Risk, Scope
 from daper.core.outcomes import Effect, Postcondition
 from daper.domains.orders.domain import OrdersDomain
-from daper.ports import Domain, ProposalSet, Record, RecordPage, RepairTool, Settleable, ToolCall, Undoable
+from daper.ports import ProposalSet, Record, RecordPage, RepairTool, Review, Settleable, ToolCall, Undoable, Work
 
 Hook = Callable[[ToolCall], Awaitable[None]]
 
@@ -109,7 +109,7 @@ class ScriptedAgents(RulesAgents):
     def __init__(self, plan: Callable[[Sequence[Finding]], ProposalSet]) -> None:
         self._plan = plan
 
-    async def plan(self, domain: Domain, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
+    async def plan(self, work: Work, findings: Sequence[Finding], review: Review) -> ProposalSet:
         return self._plan(findings)
 
 

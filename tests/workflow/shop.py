@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -33,7 +33,13 @@ class Shop:
     """One home with its records, its worker and its service."""
 
     def __init__(
-        self, env: WorkflowEnvironment, home: Path, *, domains: Mapping[str, Domain] | None, indexed: bool
+        self,
+        env: WorkflowEnvironment,
+        home: Path,
+        *,
+        domains: Mapping[str, Domain] | None,
+        indexed: bool,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.env = env
         self.home = home
@@ -43,6 +49,7 @@ class Shop:
                 "USER_NAME": "Harry",
                 "TEMPORAL_TASK_QUEUE": f"shop-{new_id()}",
                 "TEMPORAL_ADDRESS": "127.0.0.1:1",
+                **(environ or {}),
             },
             folder=home,
         )
@@ -76,10 +83,10 @@ class Shop:
         ):
             yield
 
-    async def start(self, **order: object) -> str:
-        """Start a repair as Harry; time stands still unless a test moves it."""
+    async def start(self, *, skipping: bool = False, **order: object) -> str:
+        """Start a repair as Harry; time stands still unless a test moves it, or lets every wait be skipped."""
         given = StartRepair.model_validate({"requested_by": HARRY, "domain": "orders", **order})
-        with self.env.with_time_skipping_disabled():
+        with nullcontext() if skipping else self.env.with_time_skipping_disabled():
             return (await self.service.start(given)).repair_id
 
     async def until(self, repair_id: str, reached: Callable[[RepairView], bool]) -> RepairView:
@@ -180,9 +187,10 @@ async def open_shop(
     domains: Mapping[str, Domain] | None = None,
     agents: Agents | None = None,
     indexed: bool = True,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Shop]:
-    """A shop with its worker running."""
-    shop = Shop(env, home, domains=domains, indexed=indexed)
+    """A shop with its worker running; `environ` configures it further."""
+    shop = Shop(env, home, domains=domains, indexed=indexed, environ=environ)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(shop.worker(agents=agents))
         yield shop

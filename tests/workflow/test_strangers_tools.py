@@ -139,7 +139,10 @@ async def test_a_planner_that_proposes_one_thing_twice_gets_it_once(
     async with open_shop(temporal_env, tmp_path, agents=agents) as shop:
         repair_id = await shop.start(scope={"record_ids": [BADGES]})
         plan = await shop.plan(repair_id)
-        assert [item.reason for item in plan.blocked] == ["it is the same as a1", "a1 answers the same problem"]
+        assert [item.reason for item in plan.blocked] == [
+            "order_inventory with the same arguments is proposed already",
+            "order_inventory is proposed already, and answers the same problem",
+        ]
         await shop.decide(repair_id, plan, a1=Verdict.APPROVE)
         result = await shop.end(repair_id)
         assert (result.counts.applied, result.counts.repaired) == (1, 1)

@@ -2,43 +2,50 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from pydantic import ValidationError
 from temporalio import activity
 
 from daper.activities.edge import at_edge, domain_of, find_domain
-from daper.core.errors import NotFound, WrongStore
-from daper.core.guard import Bindable, bind, refuse_proposal, seal
+from daper.activities.guarding import Guarding
+from daper.core.errors import ModelError, NotFound, WrongStore
+from daper.core.guard import seal
 from daper.core.messages import (
+    Advice,
     AnalyzeInput,
     AnalyzeResult,
+    CycleRef,
     DetectInput,
     DetectResult,
+    DivideInput,
+    DivideResult,
+    OnOutage,
     OpenCycleInput,
     OpenCycleResult,
     PlanInput,
+    ProposeInput,
 )
-from daper.core.models import (
-    MOST_PROBLEMS,
-    BlockedProposal,
-    Detection,
-    Finding,
-    ForPerson,
-    Plan,
-    Proposal,
-    ProposedAction,
-    Scope,
-)
-from daper.ports import Agents, Domain, ProposalSet, Record, RepairTool, Terms, Undoable
+from daper.core.models import MOST_PROBLEMS, RULES, Detection, Finding, ForPerson, Plan, ProposedAction, Scope
+from daper.core.usage import CallSpent, Role, Spent
+from daper.ports import Agents, Domain, ProposalSet, Record, Work
+
+_LONGEST_NOTES = 2000
 
 
 class DiagnoseActivities:
-    """Detection, analysis and planning on a domain's records, by whichever agents are configured."""
+    """Detection, analysis and planning on a domain's records: by rules, and by language models if there are any."""
 
-    def __init__(self, *, domains: Mapping[str, Domain], agents: Agents) -> None:
+    def __init__(
+        self,
+        *,
+        domains: Mapping[str, Domain],
+        agents: Agents,
+        models: Agents | None = None,
+        on_outage: OnOutage = OnOutage.FAIL,
+    ) -> None:
         self._domains = domains
         self._agents = agents
+        self._models = models
+        self._on_outage = on_outage
 
     @activity.defn(name="open_cycle")
     @at_edge
@@ -53,33 +60,54 @@ class DiagnoseActivities:
             known = {record.record_id for record in await domain.context(input.record_ids)}
             if missing := [record_id for record_id in input.record_ids if record_id not in known]:
                 raise NotFound(f"there is no record {missing[0]!r} in {domain.name}; see: daper records list")
-        return OpenCycleResult(store=store, today=store.as_of or input.now, open_records=await domain.count_open(scope))
+        who = self._models or self._agents
+        return OpenCycleResult(
+            store=store,
+            today=store.as_of or input.now,
+            open_records=await domain.count_open(scope),
+            thinkers={role: who.name(role) for role in Role},
+            on_outage=self._on_outage,
+        )
+
+    @activity.defn(name="divide_work")
+    @at_edge
+    async def divide_work(self, input: DivideInput) -> DivideResult:
+        """Divide named records, or a page of a scope, into batches of which each fits one call of a model."""
+        domain = await domain_of(self._domains, input.cycle)
+        next_page = None
+        if input.scope is None:
+            records = await domain.context(input.record_ids)
+        else:
+            found = await domain.scan(input.scope, input.page)
+            records, next_page = found.records, found.next_page
+        work = _work(domain, records, input.cycle)
+        agents = self._thinking(input.role, by_model=True)
+        return DivideResult(batches=await asyncio.to_thread(agents.divide, input.role, work), next_page=next_page)
 
     @activity.defn(name="detect_problems")
     @at_edge
     async def detect_problems(self, input: DetectInput) -> DetectResult:
-        """Whether there are problems in the scope at all, and which records are suspect."""
+        """Whether there are problems at all, and which records are suspect: in the scope, or in a model's batch."""
         domain = await domain_of(self._domains, input.cycle)
+        if input.by_model:
+            work = _work(domain, await domain.context(input.record_ids), input.cycle)
+            suspicion = await self._thinking(Role.DETECT, by_model=True).detect(work)
+            detected = _detected(dict(suspicion.suspects), len(work.record_ids))
+            spent = _call(Role.DETECT, work, suspicion.spent)
+            return detected.model_copy(
+                update={"scores": dict(suspicion.suspects), "why": dict(suspicion.why), "spent": spent}
+            )
         suspects: dict[str, float] = {}
         scanned, page = 0, None
         while True:
             found = await domain.scan(input.scope, page)
-            scanned += sum(domain.head(record) is not None for record in found.records)
-            suspects |= await self._agents.detect(domain, found.records, input.cycle.today)
+            work = _work(domain, found.records, input.cycle)
+            scanned += len(work.record_ids)
+            suspects |= (await self._agents.detect(work)).suspects
             page = found.next_page
             if page is None:
                 break
-        kept = tuple(suspects)[:MOST_PROBLEMS]
-        left = len(suspects) - len(kept)
-        return DetectResult(
-            detection=Detection(
-                confidence_score=max(suspects.values(), default=0.0),
-                suspects=len(suspects),
-                scanned=scanned,
-                notes=f"{left} more suspects are left for a later cycle" if left else "",
-            ),
-            suspects=kept,
-        )
+        return _detected(suspects, scanned)
 
     @activity.defn(name="analyze_problems")
     @at_edge
@@ -87,16 +115,39 @@ class DiagnoseActivities:
         """What exactly is wrong with the suspects."""
         domain = await domain_of(self._domains, input.cycle)
         records = await domain.context(input.record_ids)
+        work = _work(domain, records, input.cycle)
+        analysis = await self._thinking(Role.ANALYZE, by_model=input.by_model).analyze(work, input.known)
         wanted, only = set(input.record_ids), set(input.only)
-        found = await self._agents.analyze(domain, records, input.cycle.today)
         findings = tuple(
-            finding for finding in found if finding.record_id in wanted and (not only or finding.fingerprint in only)
+            finding
+            for finding in analysis.findings
+            if finding.record_id in wanted and (not only or finding.fingerprint in only)
         )
         kept = findings[:MOST_PROBLEMS]
         concerned = {finding.record_id for finding in kept}
         heads = (domain.head(record) for record in records if record.record_id in concerned)
         return AnalyzeResult(
-            findings=kept, heads=tuple(head for head in heads if head), left_out=len(findings) - len(kept)
+            findings=kept,
+            heads=tuple(head for head in heads if head),
+            left_out=len(findings) - len(kept),
+            doubts=analysis.doubts,
+            spent=_call(Role.ANALYZE, work, analysis.spent) if input.by_model else None,
+        )
+
+    @activity.defn(name="propose_actions")
+    @at_edge
+    async def propose_actions(self, input: ProposeInput) -> Advice:
+        """What a model would do about some findings; the guard's refusals are told to it once."""
+        domain = await domain_of(self._domains, input.cycle)
+        records = await domain.context(_records_of(input.findings))
+        guarding = await asyncio.to_thread(_guarding, domain, records, input)
+        work = _work(domain, records, input.cycle)
+        proposed = await self._thinking(Role.PLAN, by_model=True).plan(work, input.findings, guarding.review)
+        return Advice(
+            proposals=proposed.proposals,
+            doubts=proposed.doubts,
+            notes=(proposed.notes,) if proposed.notes else (),
+            spent=_call(Role.PLAN, work, proposed.spent),
         )
 
     @activity.defn(name="plan_repair")
@@ -104,80 +155,70 @@ class DiagnoseActivities:
     async def plan_repair(self, input: PlanInput) -> Plan:
         """Propose actions, let the guard see each one, and seal what is left with a digest."""
         domain = await domain_of(self._domains, input.cycle)
-        record_ids = tuple(dict.fromkeys(finding.record_id for finding in input.findings))
-        records = await domain.context(record_ids)
-        proposed = await self._agents.plan(domain, input.findings, records)
-        within = replace(proposed, proposals=proposed.proposals[: input.limit])
+        records = await domain.context(_records_of(input.findings))
+        guarding = await asyncio.to_thread(_guarding, domain, records, input)
+        work = _work(domain, records, input.cycle)
+        proposed = await self._agents.plan(work, input.findings, guarding.review)
+        within = proposed.proposals[: input.limit]
         present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.
-        actions, blocked = await asyncio.to_thread(_through_guard, domain, input, within, records)
+        options, blocked = await asyncio.to_thread(guarding.sift, within, input.advice)
+        actions = await asyncio.to_thread(guarding.bind, options, input)
         for_person, left_out = _rest(input, proposed, actions)
         for_person += _since_analysis(input, present)
         plan = Plan(
             round=input.round,
             actions=actions,
             overall_confidence_score=min((action.confidence_score for action in actions), default=0.0),
-            additional_notes=proposed.notes,
+            additional_notes=" ".join((proposed.notes, *input.advice.notes)).strip()[:_LONGEST_NOTES],
             suppressed=input.suppressed,
-            blocked=blocked,
+            blocked=tuple(blocked),
             for_person=for_person,
             left_out=input.left_out + left_out,
             baseline=tuple(sorted({finding.fingerprint for finding in (*present, *input.findings)})),
         )
         return seal(plan, cycle_id=input.cycle.cycle_id)
 
-
-def _through_guard(
-    domain: Domain, input: PlanInput, proposed: ProposalSet, records: tuple[Record, ...]
-) -> tuple[tuple[ProposedAction, ...], tuple[BlockedProposal, ...]]:
-    findings = {finding.fingerprint: finding for finding in input.findings}
-    actions: list[ProposedAction] = []
-    blocked: list[BlockedProposal] = []
-    for proposal in proposed.proposals:
-        tool = domain.tools.get(proposal.tool)
-        bindable, why = None, None
-        try:
-            bindable = _bindable(tool, domain.terms(proposal, records)) if tool is not None else None
-        except ValidationError as error:  # one record with impossible terms must not stop the others
-            why = f"its terms make no sense: {error.errors()[0]['msg']}"
-        why = why or refuse_proposal(proposal, findings, bindable, domain.tools.keys())
-        why = why or _refuse_repeated(proposal, actions)
-        if why or bindable is None:
-            blocked.append(
-                BlockedProposal(
-                    record_id=proposal.record_id,
-                    tool=proposal.tool,
-                    arguments=proposal.arguments,
-                    reason=why or "",
-                    proposed_by=proposal.proposed_by,
-                )
+    def _thinking(self, role: Role, *, by_model: bool) -> Agents:
+        """Raises ModelError where a model is asked for, and this worker has none."""
+        if not by_model:
+            return self._agents
+        if self._models is None:
+            raise ModelError(
+                f"this worker has no language model for {role}; set LLM_MODEL, or DAPER_{role.upper()}_MODEL, for it"
             )
-            continue
-        actions.append(
-            bind(
-                proposal,
-                bindable,
-                action_id=f"a{input.first_action + len(actions)}",
-                cycle_id=input.cycle.cycle_id,
-                round_number=input.round,
-                domain=domain.name,
-                store_id=input.cycle.store_id,
-            )
-        )
-    return tuple(actions), tuple(blocked)
+        return self._models
 
 
-def _refuse_repeated(proposal: Proposal, actions: Sequence[ProposedAction]) -> str | None:
-    """Why a proposal is one too many, or None: the same thing is done once, and one problem is repaired in one way."""
-    for action in actions:
-        bound = action.bound
-        if bound.record_id != proposal.record_id:
-            continue
-        if bound.tool == proposal.tool and bound.arguments == proposal.arguments:
-            return f"it is the same as {action.id}"
-        if set(action.answers) & set(proposal.answers):
-            return f"{action.id} answers the same problem"
-    return None
+def _work(domain: Domain, records: Sequence[Record], cycle: CycleRef) -> Work:
+    ids = tuple(record.record_id for record in records if domain.head(record) is not None)
+    return Work(cycle=cycle, domain=domain, records=records, record_ids=ids)
+
+
+def _call(role: Role, work: Work, spent: Spent) -> CallSpent:
+    return CallSpent(role=role, record_ids=work.record_ids, spent=spent)
+
+
+def _records_of(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding.record_id for finding in findings))
+
+
+def _guarding(domain: Domain, records: Sequence[Record], input: ProposeInput | PlanInput) -> Guarding:
+    return Guarding(domain=domain, records=records, findings=input.findings, suppressed=input.suppressed)
+
+
+def _detected(suspects: Mapping[str, float], scanned: int) -> DetectResult:
+    kept = tuple(suspects)[:MOST_PROBLEMS]
+    left = len(suspects) - len(kept)
+    return DetectResult(
+        detection=Detection(
+            confidence_score=max(suspects.values(), default=0.0),
+            suspects=len(suspects),
+            scanned=scanned,
+            notes=f"{left} more suspects are left for a later cycle" if left else "",
+        ),
+        suspects=kept,
+    )
 
 
 def _since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPerson, ...]:
@@ -189,20 +230,6 @@ def _since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPe
     return tuple(
         ForPerson(record_id=each.record_id, kind=each.kind, fingerprint=each.fingerprint, reason=reason)
         for each in new[: input.limit]
-    )
-
-
-def _bindable(tool: RepairTool, terms: Terms) -> Bindable:
-    return Bindable(
-        args=tool.args,
-        risk=tool.risk,
-        limits=dict(terms.limits),
-        reads=dict(terms.reads),
-        preview=terms.preview,
-        spends=terms.spends,
-        settles_in=tool.settling,
-        can_undo=isinstance(tool, Undoable),
-        kinds=terms.answers,
     )
 
 
@@ -221,9 +248,16 @@ def _rest(
             record_id=finding.record_id,
             kind=finding.kind,
             fingerprint=finding.fingerprint,
-            reason=proposed.for_person.get(finding.fingerprint, "no tool repairs this"),
+            reason=_why_person(finding, proposed),
         )
         for finding in input.findings
         if finding.fingerprint not in silent
     )
     return for_person[: input.limit], len(over) + max(0, len(for_person) - input.limit)
+
+
+def _why_person(finding: Finding, proposed: ProposalSet) -> str:
+    if finding.found_by != RULES:
+        sure = f"only {finding.found_by} sees this ({finding.confidence_score:g} sure)"
+        return f"{sure}: “{finding.issue}”; look whether it is so"
+    return proposed.for_person.get(finding.fingerprint, "no tool repairs this")

@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -45,7 +46,7 @@ async def _heartbeats() -> AsyncGenerator[None]:
 def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Awaitable[R]]:
     """Heartbeat while it runs, and turn our errors into Temporal's.
 
-    The type is the class name, and `retryable` decides about another attempt.
+    The type is the class name; `retryable` decides about another attempt, and `retry_after` when it may come.
     """
 
     @functools.wraps(method)
@@ -54,7 +55,8 @@ def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Awaitabl
             try:
                 return await method(self, input)
             except DaperError as error:
-                raise _ours(error, str(error), tried_again=error.retryable) from error
+                more = error.most_attempts is None or activity.info().attempt < error.most_attempts
+                raise _ours(error, str(error), tried_again=error.retryable and more, after=error.retry_after) from error
             except ValidationError as error:  # the same input would fail again
                 raise _ours(error, f"a value does not fit: {error}", tried_again=False) from error
             except Exception as error:  # a bug, ours or of somebody's tool: told in words that a person can act on
@@ -63,9 +65,9 @@ def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Awaitabl
     return translated
 
 
-def _ours(error: Exception, text: str, *, tried_again: bool) -> ApplicationError:
+def _ours(error: Exception, text: str, *, tried_again: bool, after: timedelta | None = None) -> ApplicationError:
     told = visible(text, longest=1000)
-    return ApplicationError(told, type=type(error).__name__, non_retryable=not tried_again)
+    return ApplicationError(told, type=type(error).__name__, non_retryable=not tried_again, next_retry_delay=after)
 
 
 def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:

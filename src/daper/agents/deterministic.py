@@ -1,13 +1,13 @@
 """The agents without a language model: a domain's own rules, in every role."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
-from daper.core.models import Finding
+from daper.core.models import RULES, Finding
 from daper.core.outcomes import RepairResult, Report
 from daper.core.reporting import build_report
-from daper.ports import Domain, ProposalSet, Record
+from daper.core.usage import Role
+from daper.ports import Analysis, ProposalSet, Review, Suspicion, Work
 
 
 class RulesAgents:
@@ -16,20 +16,28 @@ class RulesAgents:
     Rules run in a thread: judging thousands of records must not keep the worker from its heartbeats.
     """
 
-    async def detect(self, domain: Domain, records: Sequence[Record], today: datetime) -> Mapping[str, float]:
+    def name(self, role: Role) -> str:
+        """In every role the rules."""
+        return RULES
+
+    def divide(self, role: Role, work: Work) -> tuple[tuple[str, ...], ...]:
+        """All of it at once: rules have no limit."""
+        return (work.record_ids,) if work.record_ids else ()
+
+    async def detect(self, work: Work) -> Suspicion:
         """The records on which a rule fires, with the surest rule's confidence."""
         suspects: dict[str, float] = {}
-        for finding in await asyncio.to_thread(domain.detect, records, today):
+        for finding in await asyncio.to_thread(work.domain.detect, work.records, work.cycle.today):
             suspects[finding.record_id] = max(suspects.get(finding.record_id, 0.0), finding.confidence_score)
-        return suspects
+        return Suspicion(suspects=suspects)
 
-    async def analyze(self, domain: Domain, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
+    async def analyze(self, work: Work, known: Sequence[Finding]) -> Analysis:
         """Every finding of every rule."""
-        return await asyncio.to_thread(domain.detect, records, today)
+        return Analysis(findings=await asyncio.to_thread(work.domain.detect, work.records, work.cycle.today))
 
-    async def plan(self, domain: Domain, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
+    async def plan(self, work: Work, findings: Sequence[Finding], review: Review) -> ProposalSet:
         """What the domain's rules propose."""
-        return await asyncio.to_thread(domain.propose, findings, records)
+        return await asyncio.to_thread(work.domain.propose, findings, work.records)
 
     async def report(self, result: RepairResult) -> Report:
         """The report that follows from the result, in plain sentences."""

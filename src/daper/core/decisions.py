@@ -60,6 +60,19 @@ def _refuse_content(plan: Plan, decision: Decision) -> str | None:
             return f"{action_id} is edited but not approved"
         if why := _refuse_edit(action, edits):
             return why
+    return _refuse_both(plan, decision)
+
+
+def _refuse_both(plan: Plan, decision: Decision) -> str | None:
+    """Two answers to one problem are alternatives: at most one of them is approved."""
+    taken: dict[str, str] = {}
+    for action in plan.actions:
+        if decision.verdicts.get(action.id) is not Verdict.APPROVE:
+            continue
+        for fingerprint in action.answers:
+            other = taken.setdefault(fingerprint, action.id)
+            if other != action.id:
+                return f"{other} and {action.id} answer the same problem; approve one of them"
     return None
 
 

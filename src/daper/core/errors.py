@@ -12,17 +12,28 @@ DaperError
 │   ├── StoreChanged          a file was edited under a running change; nothing was written (retryable)
 │   ├── StoreDamaged          a file is not what it must be; it is left untouched
 │   └── WrongStore            a plan for one store reached another
-├── ModelOutputError          an agent's answer does not fit, after it was told so
+├── ModelError                a language model cannot be used as configured: key, name, length of the context
+│   └── SpendingCapReached    what a cycle may spend on models does not cover the next call
+├── ModelUnavailable          a language model did not answer, or asked to wait (retryable)
+├── ModelOutputError          an agent's answer does not fit, after it was told so (retryable)
 ├── ActionFailed              a repair tool could not do what was approved; nothing was changed
 ├── ApprovalLapsed            the time in which an approved action may begin is over
 └── CannotSettle              nobody can tell whether an effect happened
 """
 
+from datetime import timedelta
+
 
 class DaperError(Exception):
-    """An expected failure. `retryable` says whether the same call may succeed later."""
+    """An expected failure. `retryable` says whether the same call may succeed later.
+
+    `retry_after`: not before that, says whoever refused; None where nobody said. `most_attempts`: how often it is worth
+    trying, where that is less than elsewhere.
+    """
 
     retryable = False
+    retry_after: timedelta | None = None
+    most_attempts: int | None = None
 
 
 class UserError(DaperError):
@@ -75,8 +86,29 @@ class WrongStore(StoreError):
     """A plan for one store reached another."""
 
 
+class ModelError(DaperError):
+    """A language model cannot be used as it is configured; the message names the model and the way out."""
+
+
+class SpendingCapReached(ModelError):
+    """The next call could take more than its cycle may still spend; it was not made."""
+
+
+class ModelUnavailable(DaperError):
+    """A language model did not answer, or asked to wait."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class ModelOutputError(DaperError):
-    """An agent's answer does not fit, also after it was told what is wrong with it."""
+    """An agent's answer does not fit, also after it was told what is wrong with it. Another try may fit, and costs."""
+
+    retryable = True
+    most_attempts = 3
 
 
 class ActionFailed(DaperError):

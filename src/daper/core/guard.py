@@ -1,6 +1,7 @@
 """The guard: the same for rules, language models and people. What it refuses can never run. Pure."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Final
@@ -8,8 +9,19 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from daper.core.digests import canonical, digest
-from daper.core.limits import Limit, is_editable
-from daper.core.models import BoundAction, Change, Fallback, Finding, Plan, Proposal, ProposedAction, Risk
+from daper.core.limits import Exactly, Limit, OneOf, Sentence, is_editable
+from daper.core.models import (
+    BoundAction,
+    Change,
+    Fallback,
+    Finding,
+    Plan,
+    Proposal,
+    ProposedAction,
+    Risk,
+    SuppressedFinding,
+)
+from daper.core.text import visible
 
 # Every screen and page shows this much of one argument; what was cut was not shown, and so not approved.
 LONGEST_ARGUMENT: Final = 1500
@@ -27,29 +39,80 @@ class Bindable(BaseModel):
     settles_in: timedelta = timedelta()
     can_undo: bool = False
     kinds: frozenset[str]
+    findings: frozenset[str] | None = None
+
+    def repairs(self, finding: Finding) -> bool:
+        """Whether the tool, with the arguments of this proposal, repairs that finding."""
+        return finding.kind in self.kinds and (self.findings is None or finding.fingerprint in self.findings)
 
 
-def refuse_proposal(
-    proposal: Proposal, findings: Mapping[str, Finding], bindable: Bindable | None, tools: Collection[str]
-) -> str | None:
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What a plan is about: its records, its findings by fingerprint, those kept back with the reason, its tools."""
+
+    record_ids: Collection[str]
+    findings: Mapping[str, Finding]
+    tools: Collection[str]
+    suppressed: tuple[SuppressedFinding, ...] = ()
+
+
+def complete(proposal: Proposal, bindable: Bindable, case: Case, *, words: Mapping[str, JsonValue]) -> Proposal:
+    """The proposal with what only code may say: arguments of which the record leaves no choice, findings it answers.
+
+    `words` are the sentences for arguments that are read by people, where the proposal has none of its own. Arguments
+    that were given stay as they were given, also wrong ones: `refuse_proposal` tells them.
+    """
+    known: dict[str, JsonValue] = {}
+    for name, limit in bindable.limits.items():
+        match limit:
+            case Exactly(value=value) | OneOf(values=(value,)):
+                known[name] = value
+            case Sentence() if name in words:
+                known[name] = words[name]
+            case _:
+                pass
+    answers = proposal.answers or tuple(
+        fingerprint
+        for fingerprint, finding in case.findings.items()
+        if finding.record_id == proposal.record_id and bindable.repairs(finding)
+    )
+    return proposal.model_copy(update={"arguments": known | proposal.arguments, "answers": answers})
+
+
+def refuse_proposal(proposal: Proposal, bindable: Bindable | None, case: Case) -> str | None:
     """Why a proposal may not become an action, or None.
 
     It must answer a finding on its own record with a known tool, and every argument must be within the limits that the
     record, the settings and the tool give. An argument without a limit is refused, and one too long to be shown whole.
+    What waits for somebody's decision, or was rejected, is not proposed again.
     """
     if bindable is None:
-        return f"there is no tool {proposal.tool!r}; the tools are: {', '.join(sorted(tools))}"
+        return f"there is no tool {_quoted(proposal.tool)}; the tools are: {', '.join(sorted(case.tools))}"
+    if proposal.record_id not in case.record_ids:
+        return f"record {_quoted(proposal.record_id)} is not among those that were asked about"
     if not proposal.answers:
-        return "it answers no finding: nothing is done to a healthy record"
+        return _kept_back(proposal, bindable, case) or "it answers no finding: nothing is done to a healthy record"
     for fingerprint in proposal.answers:
-        finding = findings.get(fingerprint)
+        finding = case.findings.get(fingerprint)
         if finding is None or finding.record_id != proposal.record_id:
             return f"it answers a finding that record {proposal.record_id!r} does not have"
-        if finding.kind not in bindable.kinds:
+        if not bindable.repairs(finding):
             return f"{proposal.tool} does not repair {finding.kind}"
     return _refuse_unreadable(proposal.arguments) or refuse_arguments(
         proposal.arguments, bindable.args, bindable.limits
     )
+
+
+def _kept_back(proposal: Proposal, bindable: Bindable, case: Case) -> str | None:
+    for item in case.suppressed:
+        if item.finding.record_id == proposal.record_id and bindable.repairs(item.finding):
+            return f"{item.finding.kind} is kept back: {item.reason}"
+    return None
+
+
+def _quoted(text: str) -> str:
+    """A name from outside, short enough for a message."""
+    return visible(repr(text), longest=80)
 
 
 def _refuse_unreadable(arguments: Mapping[str, JsonValue]) -> str | None:
@@ -87,6 +150,7 @@ def bind(
     round_number: int,
     domain: str,
     store_id: str,
+    instead_of: str = "",
 ) -> ProposedAction:
     """Turn a proposal that `refuse_proposal` let through into an action: its text is made here, once."""
     text = BoundAction(
@@ -112,6 +176,9 @@ def bind(
         confidence_score=proposal.confidence_score,
         rationale=proposal.rationale,
         proposed_by=proposal.proposed_by,
+        seconded_by=proposal.seconded_by,
+        doubts=proposal.doubts,
+        instead_of=instead_of,
         answers=proposal.answers,
     )
 

@@ -1,6 +1,7 @@
 """What goes into and out of the workflow and its activities: one model in, one model out."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -9,8 +10,10 @@ from daper.core.base import Wire
 from daper.core.models import (
     DEFAULT_PROBLEMS,
     Detection,
+    Doubt,
     Finding,
     Person,
+    Proposal,
     ProposedAction,
     RecordHead,
     Scope,
@@ -19,11 +22,19 @@ from daper.core.models import (
 )
 from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
 from daper.core.policy import ApprovalPolicy
+from daper.core.usage import CallSpent, Role
 
 MOST_PER_PAGE = 100
 MOST_ROUNDS = 3
 
 Span = Annotated[timedelta, Field(gt=timedelta())]
+
+
+class OnOutage(StrEnum):
+    """What a cycle does when a language model cannot be had, after all tries."""
+
+    FAIL = "fail"
+    RULES = "rules"
 
 
 class RepairRequest(Wire):
@@ -63,33 +74,65 @@ class OpenCycleInput(Wire):
 
 
 class OpenCycleResult(Wire):
-    """The store that answered, and today."""
+    """The store that answered, today, and who thinks in each role: `rules`, or the name of a model."""
 
     store: StoreInfo
     today: datetime
     open_records: int
+    thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
+    on_outage: OnOutage = OnOutage.FAIL
 
 
 class DetectInput(Wire):
-    """Look for suspects within a scope."""
+    """Look for suspects: by rules within the whole scope; by a model among the named records."""
 
     cycle: CycleRef
     scope: Scope
+    by_model: bool = False
+    record_ids: tuple[str, ...] = ()
 
 
 class DetectResult(Wire):
-    """How sure detection is, and which records are suspect (at most the scope's limit)."""
+    """How sure detection is, and which records are suspect (at most the cap of a cycle).
+
+    By a model: how sure of each suspect, why, and what the answer took.
+    """
 
     detection: Detection
     suspects: tuple[str, ...] = ()
+    scores: dict[str, float] = Field(default_factory=dict)
+    why: dict[str, str] = Field(default_factory=dict)
+    spent: CallSpent | None = None
+
+
+class DivideInput(Wire):
+    """Divide records into batches for one role of a model: named ones, or a page of a scope."""
+
+    cycle: CycleRef
+    role: Role
+    record_ids: tuple[str, ...] = ()
+    scope: Scope | None = None
+    page: str | None = None
+
+
+class DivideResult(Wire):
+    """The batches, and where the scope goes on (None: that was all)."""
+
+    batches: tuple[tuple[str, ...], ...] = ()
+    next_page: str | None = None
 
 
 class AnalyzeInput(Wire):
-    """Look closely at named records; in a later round only at the problems with these fingerprints."""
+    """Look closely at named records; in a later round only at the problems with these fingerprints.
+
+    A model is told what is `known`: what the rules found.
+    """
 
     cycle: CycleRef
     record_ids: tuple[str, ...]
     only: tuple[str, ...] = ()
+    by_model: bool = False
+    known: tuple[Finding, ...] = ()
 
 
 class AnalyzeResult(Wire):
@@ -98,6 +141,8 @@ class AnalyzeResult(Wire):
     findings: tuple[Finding, ...] = ()
     heads: tuple[RecordHead, ...] = ()
     left_out: int = 0
+    doubts: tuple[Doubt, ...] = ()
+    spent: CallSpent | None = None
 
 
 class ClaimInput(Wire):
@@ -121,8 +166,25 @@ class ClaimResult(Wire):
     suppressed: tuple[SuppressedFinding, ...] = ()
 
 
+class ProposeInput(Wire):
+    """Ask a model for actions on the records of these findings; `suppressed` ones are not to be acted on."""
+
+    cycle: CycleRef
+    findings: tuple[Finding, ...]
+    suppressed: tuple[SuppressedFinding, ...] = ()
+
+
+class Advice(Wire):
+    """What a model would do about some findings, and of which records it would leave everything as it is."""
+
+    proposals: tuple[Proposal, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    notes: tuple[str, ...] = ()
+    spent: CallSpent | None = None
+
+
 class PlanInput(Wire):
-    """Propose actions for findings.
+    """Propose actions for findings: what the rules propose, and what the advice of a model adds to that.
 
     `first_action` numbers them on from earlier rounds; `asked_before` has every fingerprint that the cycle knows.
     """
@@ -135,6 +197,7 @@ class PlanInput(Wire):
     limit: int = DEFAULT_PROBLEMS
     left_out: int = 0
     asked_before: tuple[str, ...] = ()
+    advice: Advice = Advice()
 
 
 class ActionRef(Wire):
@@ -196,9 +259,17 @@ class ConcludeInput(Wire):
 
 
 class ReportInput(Wire):
-    """Everything that ended, to be written down."""
+    """Everything that ended, to be written down; `told` are the words of a model for it, if one was asked."""
 
     result: RepairResult
+    told: "Narrated | None" = None
+
+
+class Narrated(Wire):
+    """A model's words for what happened, and whose they are."""
+
+    narrative: str
+    by: str
 
 
 class Published(Wire):

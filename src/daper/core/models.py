@@ -17,6 +17,7 @@ Line = Annotated[str, StringConstraints(max_length=200)]
 Digest = Annotated[str, StringConstraints(max_length=200)]  # a mistyped one must be refused in words
 ActionId = Annotated[str, StringConstraints(max_length=16)]
 
+RULES = "rules"  # who found or proposed something, if no model did
 DEFAULT_PROBLEMS = 50
 MOST_PROBLEMS = 500
 
@@ -69,20 +70,34 @@ class Detection(Wire):
 
 
 class Finding(Wire):
-    """One problem with one record. The fingerprint covers its material facts: the same problem is recognised again."""
+    """One problem with one record. The fingerprint covers its material facts: the same problem is recognised again.
+
+    `seconded_by`: who else found it. `doubts`: why somebody who looked does not see it; a doubt removes nothing.
+    """
 
     record_id: str
     kind: str
     issue: str
     evidence: tuple[str, ...] = ()
     confidence_score: Confidence = 1.0
-    found_by: str = "rules"
+    found_by: str = RULES
+    seconded_by: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     fingerprint: str
 
     @staticmethod
     def fingerprint_of(domain: str, record_id: str, kind: str, facts: dict[str, JsonValue]) -> str:
         """The fingerprint of a problem: material facts; never versions, dates, free text or what our tools write."""
         return digest(canonical({"domain": domain, "record": record_id, "kind": kind, "facts": facts}))[:32]
+
+
+class Doubt(Wire):
+    """Somebody who looked does not see what others found. `kind` "" means the record as a whole."""
+
+    record_id: str
+    kind: str = ""
+    why: str
+    by: str
 
 
 class Change(Wire):
@@ -102,7 +117,7 @@ class Fallback(StrEnum):
 
 
 class Proposal(Wire):
-    """What an agent proposes, before the guard has seen it."""
+    """What an agent proposes, before the guard has seen it. `seconded_by`: who else proposes the same."""
 
     record_id: str
     tool: str
@@ -110,7 +125,9 @@ class Proposal(Wire):
     answers: tuple[str, ...]
     confidence_score: Confidence = 1.0
     rationale: str = ""
-    proposed_by: str = "rules"
+    proposed_by: str = RULES
+    seconded_by: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class BoundAction(Wire):
@@ -136,7 +153,10 @@ class BoundAction(Wire):
 
 
 class ProposedAction(Wire):
-    """One action of a plan. `text` is what would run, `digest` is over that text; the rest explains it to a person."""
+    """One action of a plan. `text` is what would run, `digest` is over that text; the rest explains it to a person.
+
+    `instead_of` names an action of the same plan that answers the same problem: at most one of the two can be approved.
+    """
 
     id: str
     text: str
@@ -144,7 +164,10 @@ class ProposedAction(Wire):
     preview: tuple[Change, ...] = ()
     confidence_score: Confidence = 1.0
     rationale: str = ""
-    proposed_by: str = "rules"
+    proposed_by: str = RULES
+    seconded_by: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    instead_of: str = ""
     answers: tuple[str, ...] = ()
 
     @cached_property
@@ -160,7 +183,7 @@ class BlockedProposal(Wire):
     tool: str
     arguments: dict[str, JsonValue]
     reason: str
-    proposed_by: str = "rules"
+    proposed_by: str = RULES
 
 
 class SuppressedFinding(Wire):

@@ -17,6 +17,7 @@ from daper.core.models import (
     StoreInfo,
 )
 from daper.core.phases import Phase
+from daper.core.usage import Role, Usage
 
 
 class OutcomeStatus(StrEnum):
@@ -150,7 +151,10 @@ class Counts(Wire):
 
 
 class Report(Wire):
-    """The summary of an ended cycle and, per record, what was and what is left."""
+    """The summary of an ended cycle and, per record, what was and what is left.
+
+    `narrative`: the same in the words of a language model, if one was asked; `summary` and all numbers are by code.
+    """
 
     summary: str
     records: tuple[RecordReport, ...] = ()
@@ -158,10 +162,16 @@ class Report(Wire):
     repairs_sufficient_confidence_score: Confidence = 1.0
     tokens: int = 0
     cost: Decimal = Decimal(0)
+    narrative: str = ""
+    narrated_by: str = ""
 
 
 class RepairResult(Wire):
-    """The result of an ended cycle: everything that was found, planned, decided, done and verified."""
+    """The result of an ended cycle: everything that was found, planned, decided, done and verified.
+
+    `thinkers`: who played each role, `rules` or the name of a model; `usage`: what the models took. `troubles` leave
+    something to a person; `notices` tell what went otherwise than it was set up, and was coped with.
+    """
 
     repair_id: str
     cycle_id: str
@@ -185,6 +195,9 @@ class RepairResult(Wire):
     paths: ReportPaths | None = None
     counts: Counts = Counts()
     troubles: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    usage: Usage = Usage()
+    thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
 
     @property
     def needs_person(self) -> bool:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from daper.core.base import Wire
-from daper.core.models import Confidence, Decision, Person, Plan, PolicyGrant, ProposedAction, Risk, Verdict
+from daper.core.models import RULES, Confidence, Decision, Person, Plan, PolicyGrant, ProposedAction, Risk, Verdict
 
 LOW_CONFIDENCE = 0.5  # less sure actions are skipped unless a person approves them by name
 
@@ -24,7 +24,7 @@ class ApprovalPolicy(Wire):
             return f"{action.id}: risk {action.bound.risk} is above {self.auto_max_risk}"
         if action.bound.spends is None:
             return f"{action.id}: nobody can say what it costs"
-        if action.proposed_by != "rules":
+        if action.proposed_by != RULES:
             return f"{action.id}: proposed by {action.proposed_by}, not by the rules"
         return None
 
@@ -32,7 +32,7 @@ class ApprovalPolicy(Wire):
         """Why this plan may not be approved by a grant, or None. A grant covers a whole plan or nothing of it."""
         sure = self.sure_enough(plan)
         if not sure:
-            return f"no action is at least {self.auto_min_confidence} sure"
+            return f"no action is at least {self.auto_min_confidence} sure and doubted by nobody"
         if len(sure) > self.auto_max_actions:
             return (
                 f"{len(sure)} actions are more than the {self.auto_max_actions} that may be approved without a person"
@@ -43,8 +43,15 @@ class ApprovalPolicy(Wire):
         return next((why for action in sure if (why := self.uncovered(action))), None)
 
     def sure_enough(self, plan: Plan) -> tuple[ProposedAction, ...]:
-        """The actions whose confidence lets a grant approve them; the others are skipped."""
-        return tuple(action for action in plan.actions if action.confidence_score >= self.auto_min_confidence)
+        """The actions that a grant approves: sure enough, and doubted by nobody who looked; the others are skipped.
+
+        Of two answers to one problem it is the first.
+        """
+        return tuple(
+            action
+            for action in plan.actions
+            if action.confidence_score >= self.auto_min_confidence and not action.doubts and not action.instead_of
+        )
 
     def grant(self, plan: Plan, requested_by: Person) -> Decision:
         """The decision that a grant makes on a plan which `refuses_grant` does not refuse."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from daper.core.base import Wire
 from daper.core.limits import describe
 from daper.core.models import (
+    RULES,
     BlockedProposal,
     Change,
     Detection,
@@ -24,12 +25,13 @@ from daper.core.models import (
 )
 from daper.core.outcomes import Counts, ReportPaths
 from daper.core.phases import Phase
+from daper.core.usage import Role, Spent, Usage
 
 
 class ActionView(Wire):
     """One proposed action as a person reads it; everything that would run is taken from the action's text.
 
-    `problems` are the findings that it answers, each as a sentence.
+    `problems` are the findings that it answers, each as a sentence. `spent`: what models took for its record.
     """
 
     id: str
@@ -44,9 +46,22 @@ class ActionView(Wire):
     confidence_score: float
     rationale: str
     proposed_by: str
+    seconded_by: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    instead_of: str = ""
+    spent: Spent = Spent()
     if_it_does_not_help: Fallback
     digest: str
     problems: tuple[str, ...] = ()
+
+    @property
+    def opinions(self) -> tuple[str, ...]:
+        """What whoever looked says of this action, one sentence each; nothing where rules alone looked."""
+        told = [] if self.proposed_by == RULES else [f"proposed by {self.proposed_by}, not by the rules"]
+        if self.instead_of:
+            told.append(f"instead of {self.instead_of}: at most one of the two can be approved")
+        told += [f"{name} proposes the same" for name in self.seconded_by]
+        return (*told, *(f"doubted by {doubt}" for doubt in self.doubts))
 
 
 class PlanView(Wire):
@@ -67,7 +82,10 @@ class PlanView(Wire):
 
 
 class RepairView(Wire):
-    """Where a repair stands."""
+    """Where a repair stands.
+
+    `thinkers`: who plays each role; `usage`: what models took so far, in all and by role; `notices`: what changed.
+    """
 
     repair_id: str
     phase: Phase
@@ -87,12 +105,19 @@ class RepairView(Wire):
     phases_seen: tuple[Phase, ...] = ()
     counts: Counts = Counts()
     paths: ReportPaths | None = None
+    thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
+    usage: Usage = Usage()
+    notices: tuple[str, ...] = ()
 
 
 def view_action(
-    action: ProposedAction, *, title: str = "", findings: Mapping[str, Finding] | None = None
+    action: ProposedAction,
+    *,
+    title: str = "",
+    findings: Mapping[str, Finding] | None = None,
+    spent: Spent | None = None,
 ) -> ActionView:
-    """One action as a person reads it; `title` says whom or what its record is about."""
+    """One action as a person reads it; `title` says whom or what its record is about, `spent` what that one took."""
     bound, known = action.bound, findings or {}
     return ActionView(
         id=action.id,
@@ -107,6 +132,10 @@ def view_action(
         confidence_score=action.confidence_score,
         rationale=action.rationale,
         proposed_by=action.proposed_by,
+        seconded_by=action.seconded_by,
+        doubts=action.doubts,
+        instead_of=action.instead_of,
+        spent=spent or Spent(),
         if_it_does_not_help=bound.if_it_does_not_help,
         digest=action.digest,
         problems=tuple(known[fingerprint].issue for fingerprint in action.answers if fingerprint in known),
@@ -120,8 +149,12 @@ def view_plan(
     size: int = 50,
     heads: Mapping[str, RecordHead] | None = None,
     findings: Mapping[str, Finding] | None = None,
+    spent: Mapping[str, Spent] | None = None,
 ) -> PlanView:
-    """One page of a plan; a page past the end shows the last one. `heads` by record, `findings` by fingerprint."""
+    """One page of a plan; a page past the end shows the last one.
+
+    `heads` and `spent` by record, `findings` by fingerprint.
+    """
     known = heads or {}
     titles = {record_id: head.title for record_id, head in known.items()}
     longest = max(len(plan.actions), len(plan.suppressed), len(plan.blocked), len(plan.for_person))
@@ -135,7 +168,13 @@ def view_plan(
         overall_confidence_score=plan.overall_confidence_score,
         additional_notes=plan.additional_notes,
         actions=tuple(
-            view_action(action, title=titles.get(action.bound.record_id, ""), findings=findings) for action in shown
+            view_action(
+                action,
+                title=titles.get(action.bound.record_id, ""),
+                findings=findings,
+                spent=(spent or {}).get(action.bound.record_id),
+            )
+            for action in shown
         ),
         total_actions=len(plan.actions),
         page=page,

@@ -9,7 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
+from daper.core.usage import Role
 from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, Setting
 from daper.settings.temporal import (
     EMBEDDED,
@@ -19,11 +21,11 @@ from daper.settings.temporal import (
     profile_of,
     temporal_variables,
 )
+from daper.settings.thinking import thinking_of
+from daper.settings.values import span, text
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
 _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_LONGEST: Final = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Settings:
     address_source: str
     ui_url: str | None
     namespace: str
+    thinking: ThinkingSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
 
@@ -78,8 +81,15 @@ class Shown:
     help: str
 
 
-def load_settings(*, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+def load_settings(
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    thinkers: Mapping[Role, str] | None = None,
+) -> Settings:
     """Read the environment and `.env` in `folder` (the current one), and check every value.
+
+    `thinkers`: who plays a role in place of whom is configured, `rules` or the name of a model.
 
     The environment wins; an empty value counts as not set. Raises SettingError: one line that names the variable, what
     it holds (never a secret) and what would be right.
@@ -94,18 +104,19 @@ def load_settings(*, environ: Mapping[str, str] | None = None, folder: Path | No
         temporal = {name: value for name, value in temporal.items() if not is_credential(name)}
     return Settings(
         home=home,
-        user=_text(values, "USER_NAME") if values.get("USER_NAME") else _os_user(),
+        user=text(values, "USER_NAME") if values.get("USER_NAME") else _os_user(),
         user_is_login=not values.get("USER_NAME"),
-        task_queue=_text(values, "TEMPORAL_TASK_QUEUE"),
+        task_queue=text(values, "TEMPORAL_TASK_QUEUE"),
         domain=_domain(values),
-        approval_timeout=_span(values, "DAPER_APPROVAL_TIMEOUT"),
-        decision_valid_for=_span(values, "DAPER_DECISION_VALID_FOR"),
+        approval_timeout=span(values, "DAPER_APPROVAL_TIMEOUT"),
+        decision_valid_for=span(values, "DAPER_DECISION_VALID_FOR"),
         address=server.address,
         address_source=server.source,
         ui_url=server.ui_url,
         namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
+        thinking=thinking_of(values, thinkers or {}),
         temporal=temporal,
-        options={name: value for name, value in values.items() if name.startswith("DAPER_")},
+        options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
     )
 
 
@@ -159,27 +170,11 @@ def _home(values: Mapping[str, str], folder: Path) -> Path:
         raise SettingError(f"DAPER_HOME is {value!r}, which names no home folder; give a full path") from error
 
 
-def _text(values: Mapping[str, str], name: str) -> str:
-    value = values.get(name, BY_NAME[name].default)
-    if len(value) > 200 or not value.isprintable():
-        raise SettingError(f"{name} is {value[:60]!r}; it must be at most 200 printable characters")
-    return value
-
-
 def _domain(values: Mapping[str, str]) -> str:
     value = values.get("DAPER_DOMAIN", BY_NAME["DAPER_DOMAIN"].default)
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,49}", value):
         raise SettingError(f"DAPER_DOMAIN is {value!r}; it must be the name of a domain, for example orders")
     return value
-
-
-def _span(values: Mapping[str, str], name: str) -> timedelta:
-    value = values.get(name, BY_NAME[name].default)
-    found = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value)
-    span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
-    if not timedelta(0) < span <= _LONGEST:
-        raise SettingError(f"{name} is {value!r}; it must be a time like 30s, 15m, 12h or 2d, at most 365d")
-    return span
 
 
 def _os_user() -> str:

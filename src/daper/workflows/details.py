@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.models import Plan, ProposedAction
     from daper.core.phases import Phase
     from daper.core.text import markdown, markdown_code
+    from daper.core.views import view_action
 
 SHOWN_ACTIONS = 50
 # The UI cannot read what our codec compresses, which is what is longer than 16 KiB.
@@ -53,7 +54,8 @@ def _action(action: ProposedAction) -> list[str]:
         f"- {markdown(change.record)} {markdown(change.field)}: {_value(change.before)} → {_value(change.after)}"
         for change in action.preview
     ]
-    return [heading, "", *arguments, *changes]
+    opinions = [f"- {markdown(opinion)}" for opinion in view_action(action).opinions]
+    return [heading, "", *arguments, *changes, *opinions]
 
 
 def _value(value: object) -> str:
@@ -67,7 +69,7 @@ def _answer(plan: Plan, shown: Sequence[ProposedAction]) -> str:
         '  "by": {"kind": "person", "name": "YOUR NAME"},',
         '  "door": "temporal-ui",',
         '  "verdicts": {',
-        ",\n".join(f'    {canonical(action.id)}: "approve"' for action in shown),
+        ",\n".join(f'    {canonical(action.id)}: "approve"' for action in shown if not action.instead_of),
         "  }",
     ]
     return "\n".join(["{", *lines, "}"])

@@ -108,9 +108,9 @@ class Execution:
         if verdict is Verdict.REJECT:
             return _outcome(action, OutcomeStatus.REJECTED, "rejected")
         if verdict is None:
-            unsure = action.confidence_score < LOW_CONFIDENCE
-            if unsure and not isinstance(self._recorded.decision.by, Person):
-                return _outcome(action, OutcomeStatus.SKIPPED, f"confidence {action.confidence_score} is low")
+            why = None if isinstance(self._recorded.decision.by, Person) else _unsure(action)
+            if why:
+                return _outcome(action, OutcomeStatus.SKIPPED, why)
             return _outcome(action, OutcomeStatus.NOT_APPROVED, "not named in the decision")
         if stopped:
             return _outcome(action, OutcomeStatus.SKIPPED, stopped)
@@ -171,6 +171,13 @@ def why(error: ActivityError) -> str:
         kind = cause.type.name.lower().replace("_", "-") if cause.type is not None else "some"
         return f"no answer from a worker within the {kind} time"
     return str(getattr(cause, "message", None) or cause or error)
+
+
+def _unsure(action: ProposedAction) -> str | None:
+    """Why a grant by policy passes over an action, or None."""
+    if action.confidence_score < LOW_CONFIDENCE:
+        return f"confidence {action.confidence_score} is low"
+    return f"doubted by {action.doubts[0]}" if action.doubts else None
 
 
 def _never_started(error: ActivityError) -> bool:

@@ -10,6 +10,7 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityConfig
 
 PARALLEL_EFFECTS = 10
+PARALLEL_CALLS = 4  # of a model, in one cycle
 
 HEARTBEAT = timedelta(seconds=10)
 
@@ -30,6 +31,25 @@ def read(queue: str) -> ActivityConfig:
         start_to_close_timeout=timedelta(minutes=2),
         heartbeat_timeout=HEARTBEAT,
         retry_policy=_retries(20),
+    )
+
+
+def think(queue: str) -> ActivityConfig:
+    """Asks a language model; changes nothing, costs money. A slow answer is waited for, while heartbeats come.
+
+    Whoever is asked may say when to come again; otherwise the pauses grow. The client gives up on a silent model long
+    before the time here is over.
+    """
+    return ActivityConfig(
+        task_queue=queue,
+        start_to_close_timeout=timedelta(hours=1),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            backoff_coefficient=4.0,
+            maximum_interval=timedelta(minutes=1),
+            maximum_attempts=6,
+        ),
     )
 
 

@@ -12,11 +12,13 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.decisions import record, refuse_decision, refuse_identity
     from daper.core.errors import DaperError, DecisionRefused
     from daper.core.messages import (
+        Advice,
         AnalyzeInput,
         AnalyzeResult,
         Applied,
         ClaimInput,
         DetectInput,
+        Narrated,
         Nudge,
         OpenCycleInput,
         PageArgs,
@@ -28,12 +30,14 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.outcomes import RepairResult
     from daper.core.phases import Phase
     from daper.core.reporting import build_report
+    from daper.core.usage import Role
     from daper.core.views import RepairView
     from daper.workflows.details import details
     from daper.workflows.execution import Execution, why
     from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
+    from daper.workflows.thinking import Thinking
 
 VERIFIED_AT_ONCE = 50
 
@@ -61,6 +65,7 @@ class RepairAgentWorkflow:
             started_at=now,
             phase_since=now,
         )
+        self._thinking = Thinking(state=self._state, steps=self._steps)
 
     @workflow.run
     async def run(self, request: RepairRequest) -> RepairResult:
@@ -145,11 +150,14 @@ class RepairAgentWorkflow:
             )
         )
         self._state.store, self._state.today = opened.store, opened.today
+        self._state.thinkers, self._state.on_outage = opened.thinkers, opened.on_outage
 
     async def _detect(self) -> tuple[str, ...]:
         self._enter(Phase.DETECTING_PROBLEMS)
         given = DetectInput(cycle=self._state.cycle, scope=self._request.scope)
         found = await self._unless_stopped(self._steps.detect(given))
+        if self._thinking.by_model(Role.DETECT):
+            found = await self._unless_stopped(self._thinking.detect(self._request.scope, found))
         self._state.detection = found.detection
         return found.suspects
 
@@ -157,6 +165,9 @@ class RepairAgentWorkflow:
         self._enter(Phase.ANALYZING_PROBLEMS)
         given = AnalyzeInput(cycle=self._state.cycle, record_ids=suspects, only=tuple(sorted(only)))
         analyzed = await self._unless_stopped(self._steps.analyze(given))
+        # What lapsed was analyzed before; the model is asked again only for what to do about it now.
+        if self._thinking.by_model(Role.ANALYZE) and not only:
+            analyzed = await self._unless_stopped(self._thinking.analyze(suspects, analyzed))
         self._state.note_analysis(analyzed)
         return analyzed
 
@@ -173,6 +184,9 @@ class RepairAgentWorkflow:
         )
         # Not abandoned by a stop: a claim that landed after the conclusion would hold findings back from others.
         claimed = await self._steps.claim(claim)
+        advice = Advice()
+        if self._thinking.by_model(Role.PLAN) and claimed.fresh:
+            advice = await self._unless_stopped(self._thinking.advise(claimed.fresh, claimed.suppressed))
         given = PlanInput(
             cycle=state.cycle,
             round=len(state.plans) + 1,
@@ -182,6 +196,7 @@ class RepairAgentWorkflow:
             limit=request.scope.limit,
             left_out=analyzed.left_out,
             asked_before=tuple(state.findings),
+            advice=advice,
         )
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)
@@ -267,14 +282,26 @@ class RepairAgentWorkflow:
                 f"the memory could not be updated, so other repairs may leave these problems alone for a while; "
                 f"start them with --again: {why(error)}"
             )
+        told = await self._think_back(ending) if state.thinks else None
         ended = state.ended(ending, workflow.now())
         try:
-            published = await self._steps.report(ReportInput(result=ended))
+            published = await self._steps.report(ReportInput(result=ended, told=told))
             state.report, state.paths = published.report, published.paths
         except ActivityError as error:
             state.troubles.append(f"the report could not be written: {why(error)}")
             state.report = build_report(state.ended(ending, workflow.now()))
         self._enter(ending)
+
+    async def _think_back(self, ending: Phase) -> Narrated | None:
+        """A model's words for what happened, if it is to have any; and what all models took in the end."""
+        state, told = self._state, None
+        if self._thinking.by_model(Role.REPORT) and state.plans and not self._stop_reason:
+            told = await self._thinking.narrate(state.result(workflow.now()).model_copy(update={"phase": ending}))
+        try:
+            state.usage = await self._steps.spending(state.cycle)
+        except ActivityError as error:
+            state.troubles.append(f"what the models took in all could not be read: {why(error)}")
+        return told
 
     async def _unless_stopped(self, step: Coroutine[object, object, T]) -> T:
         """The step's result, or _Stopped as soon as somebody stops the repair. Only for steps that change nothing."""

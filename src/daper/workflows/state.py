@@ -1,6 +1,6 @@
 """What one cycle knows so far, and what is made of it: the view of an open repair, the result of an ended one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,10 +11,21 @@ from daper.core.messages import (
     Applied,
     ConcludeInput,
     CycleRef,
+    OnOutage,
     RepairRequest,
     VerifyInput,
 )
-from daper.core.models import Detection, Finding, Person, Plan, RecordedDecision, RecordHead, StoreInfo, Verdict
+from daper.core.models import (
+    RULES,
+    Detection,
+    Finding,
+    Person,
+    Plan,
+    RecordedDecision,
+    RecordHead,
+    StoreInfo,
+    Verdict,
+)
 from daper.core.outcomes import (
     ActionOutcome,
     OutcomeStatus,
@@ -27,6 +38,8 @@ from daper.core.outcomes import (
 )
 from daper.core.phases import Phase
 from daper.core.reporting import count
+from daper.core.text import counted
+from daper.core.usage import CallSpent, Role, Usage
 from daper.core.views import PlanView, RepairView, view_plan
 
 
@@ -56,6 +69,11 @@ class CycleState:
     verified: dict[str, VerifiedFinding] = field(default_factory=dict[str, VerifiedFinding])
     heads_after: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
     troubles: list[str] = field(default_factory=list[str])
+    thinkers: dict[Role, str] = field(default_factory=dict[Role, str])
+    on_outage: OnOutage = OnOutage.FAIL
+    outages: dict[tuple[Role, str], int] = field(default_factory=dict[tuple[Role, str], int])
+    calls: list[CallSpent] = field(default_factory=list[CallSpent])
+    usage: Usage | None = None
     ended_at: datetime | None = None
     report: Report | None = None
     paths: ReportPaths | None = None
@@ -85,6 +103,33 @@ class CycleState:
         """Keep what was found; how a record stood is what it was when it was first looked at."""
         self.findings |= {finding.fingerprint: finding for finding in analyzed.findings}
         self.heads = {head.record_id: head for head in analyzed.heads} | self.heads
+
+    def note_spent(self, calls: Iterable[CallSpent]) -> None:
+        """Keep what answers of models took."""
+        self.calls += calls
+
+    def note_outage(self, role: Role, reason: str, *, records: int = 0) -> None:
+        """Keep that a model did not answer, and that the rules alone count then."""
+        self.outages[role, reason] = self.outages.get((role, reason), 0) + records
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What went otherwise than it was set up, and was coped with."""
+        return tuple(
+            f"{role}: {self.thinkers.get(role, 'the model')} did not answer"
+            + (f" about {counted(records, 'record')}" if records else "")
+            + f", so the rules alone count: {reason}"
+            for (role, reason), records in self.outages.items()
+        )
+
+    @property
+    def thinks(self) -> bool:
+        """Whether a language model plays any role."""
+        return any(name != RULES for name in self.thinkers.values())
+
+    def spent(self) -> Usage:
+        """What models took: as the ledger has it, or so far, as their answers said."""
+        return self.usage or Usage.of(self.calls)
 
     def note_verification(self, verification: Verification) -> None:
         """Keep what was verified in this round beside what earlier rounds verified."""
@@ -204,12 +249,16 @@ class CycleState:
             phases_seen=tuple(phase for phase, _ in self.phases),
             counts=count(self.result(self.phase_since)),
             paths=self.paths,
+            thinkers=self.thinkers,
+            usage=self.spent().model_copy(update={"by_record": {}}),  # each action of the page tells its own
+            notices=self.notices,
         )
 
     def _plan_page(self, page: int, size: int) -> PlanView | None:
         if self.plan is None:
             return None
-        return view_plan(self.plan, page=page, size=size, heads=self.heads, findings=self.findings)
+        spent = self.spent().by_record
+        return view_plan(self.plan, page=page, size=size, heads=self.heads, findings=self.findings, spent=spent)
 
     def _done(self) -> int:
         if self.decision is None:
@@ -251,6 +300,9 @@ class CycleState:
             outcomes=self._in_plan_order(),
             verification=verification,
             troubles=tuple(self.troubles),
+            notices=self.notices,
+            usage=self.spent(),
+            thinkers=self.thinkers,
             report=self.report,
             paths=self.paths,
         )

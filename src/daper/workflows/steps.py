@@ -7,23 +7,31 @@ with workflow.unsafe.imports_passed_through():
     from daper.activities.publish import PublishActivities
     from daper.activities.repair import RepairActivities
     from daper.core.messages import (
+        Advice,
         AnalyzeInput,
         AnalyzeResult,
         ClaimInput,
         ClaimResult,
         ConcludeInput,
+        CycleRef,
         DetectInput,
         DetectResult,
+        DivideInput,
+        DivideResult,
+        Narrated,
         OpenCycleInput,
         OpenCycleResult,
         PlanInput,
+        ProposeInput,
         Published,
         ReportInput,
         VerifyInput,
     )
     from daper.core.models import Plan
     from daper.core.outcomes import Verification
+    from daper.core.usage import Usage
     from daper.workflows import options
+    from daper.workflows.queues import models_queue
 
 
 class Steps:
@@ -31,21 +39,44 @@ class Steps:
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
+        self._models = models_queue(queue)
 
     async def open(self, given: OpenCycleInput) -> OpenCycleResult:
         """Ask the store who it is, and what day."""
         return await workflow.execute_activity_method(DiagnoseActivities.open_cycle, given, **options.read(self._queue))
 
+    async def divide(self, given: DivideInput) -> DivideResult:
+        """Divide records into batches for a model."""
+        return await workflow.execute_activity_method(
+            DiagnoseActivities.divide_work, given, **options.think(self._models)
+        )
+
     async def detect(self, given: DetectInput) -> DetectResult:
         """Find suspects."""
-        return await workflow.execute_activity_method(
-            DiagnoseActivities.detect_problems, given, **options.read(self._queue)
-        )
+        how = options.think(self._models) if given.by_model else options.read(self._queue)
+        return await workflow.execute_activity_method(DiagnoseActivities.detect_problems, given, **how)
 
     async def analyze(self, given: AnalyzeInput) -> AnalyzeResult:
         """Find what is wrong with them."""
+        how = options.think(self._models) if given.by_model else options.read(self._queue)
+        return await workflow.execute_activity_method(DiagnoseActivities.analyze_problems, given, **how)
+
+    async def propose(self, given: ProposeInput) -> Advice:
+        """Ask a model what it would do."""
         return await workflow.execute_activity_method(
-            DiagnoseActivities.analyze_problems, given, **options.read(self._queue)
+            DiagnoseActivities.propose_actions, given, **options.think(self._models)
+        )
+
+    async def narrate(self, given: ReportInput) -> Narrated:
+        """Ask a model for its words."""
+        return await workflow.execute_activity_method(
+            PublishActivities.narrate_report, given, **options.think(self._models)
+        )
+
+    async def spending(self, given: CycleRef) -> Usage:
+        """Ask what the models took."""
+        return await workflow.execute_activity_method(
+            PublishActivities.read_spending, given, **options.publish(self._queue)
         )
 
     async def claim(self, given: ClaimInput) -> ClaimResult:

@@ -1,16 +1,15 @@
 """The memory of all agents in one SQLite file, shared by every process that opens it."""
 
 import asyncio
-import fcntl
 import logging
 import sqlite3
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from daper.adapters.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 from daper.clock import utc_now
-from daper.core.errors import StoreBusy, StoreDamaged, StoreError
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef
 from daper.core.models import Finding, SuppressedFinding
 
@@ -19,7 +18,6 @@ log = logging.getLogger(__name__)
 TRIES = 3
 WINDOW = timedelta(days=30)
 KEPT = timedelta(days=90)
-BUSY_SECONDS = 10.0
 
 _SCHEMA_VERSION = 1
 _KEY = ", ".join(f"{column} TEXT NOT NULL" for column in ("store_id", "domain", "record_id", "kind", "fingerprint"))
@@ -33,7 +31,6 @@ _SCHEMA = (
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, cycle_id)) WITHOUT ROWID",
     f"CREATE TABLE unsettled ({_KEY}, repair_id TEXT NOT NULL, at TEXT NOT NULL,"
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID",
-    f"PRAGMA user_version = {_SCHEMA_VERSION}",
 )
 _SAME = "store_id = ? AND domain = ? AND record_id = ? AND kind = ? AND fingerprint = ?"
 
@@ -45,7 +42,7 @@ class SqliteMemory:
     """
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
-        self._path = path
+        self._file = SqliteFile(path=path, what="memory", version=_SCHEMA_VERSION, schema=_SCHEMA)
         self._now = now
 
     async def claim(self, request: ClaimInput) -> ClaimResult:
@@ -80,7 +77,7 @@ class SqliteMemory:
         return ClaimResult(fresh=tuple(fresh), suppressed=tuple(suppressed))
 
     def _conclude(self, request: ConcludeInput) -> None:
-        cycle, at = request.cycle, _text(request.at)
+        cycle, at = request.cycle, time_text(request.at)
         rejected = [(*_key(cycle, finding), cycle.repair_id, request.by, at) for finding in request.rejected]
         tried = [(*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, at) for finding in request.ineffective]
         unsettled = [(*_key(cycle, finding), cycle.repair_id, at) for finding in request.unsettled]
@@ -97,35 +94,8 @@ class SqliteMemory:
             db.execute("DELETE FROM claims WHERE store_id = ? AND repair_id = ?", (cycle.store_id, cycle.repair_id))
             _forget_old(db, self._now())
 
-    @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
-                self._make_ready(db)
-                db.execute("PRAGMA synchronous = FULL")
-                db.execute("BEGIN IMMEDIATE")
-                with db:
-                    yield db
-        except (sqlite3.Error, OSError) as error:
-            raise _ours(self._path, error) from error
-
-    def _make_ready(self, db: sqlite3.Connection) -> None:
-        if _version(db) == _SCHEMA_VERSION:
-            return
-        # Two processes that switch one file to WAL at once get "locked" without any waiting, so they queue here.
-        with open(f"{self._path}.lock", "a", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if (version := _version(db)) > _SCHEMA_VERSION:
-                raise StoreError(
-                    f"memory {str(self._path)!r} has version {version}: a newer daper wrote it; use that one"
-                )
-            if version == 0:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("BEGIN IMMEDIATE")
-                with db:
-                    for statement in _SCHEMA:
-                        db.execute(statement)
+    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._file.transaction(busy_seconds=BUSY_SECONDS)
 
 
 def _answer(db: sqlite3.Connection, cycle: CycleRef, finding: Finding, now: datetime) -> str | None:
@@ -146,7 +116,7 @@ def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: da
     row = db.execute(
         f"SELECT repair_id, until FROM claims WHERE {_SAME} AND repair_id <> ? AND reason IS NULL AND until > ?"  # noqa: S608 - constants
         " ORDER BY until DESC LIMIT 1",
-        (*key, repair_id, _text(now)),
+        (*key, repair_id, time_text(now)),
     ).fetchone()
     return f"repair {row[0]} has a plan for it that waits for a decision until {_minute(row[1])}" if row else None
 
@@ -154,7 +124,7 @@ def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: da
 def _unsettled(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
     row = db.execute(
         f"SELECT repair_id, at FROM unsettled WHERE {_SAME} AND at > ? ORDER BY at DESC LIMIT 1",  # noqa: S608 - constants
-        (*key, _text(now - WINDOW)),
+        (*key, time_text(now - WINDOW)),
     ).fetchone()
     return f"it may have been repaired on {row[1][:10]} by {row[0]}, nobody can tell: look first" if row else None
 
@@ -162,7 +132,7 @@ def _unsettled(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> s
 def _rejected(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
     row = db.execute(
         f"SELECT decided_by, repair_id, at FROM rejections WHERE {_SAME} AND at > ?",  # noqa: S608 - constants
-        (*key, _text(now - WINDOW)),
+        (*key, time_text(now - WINDOW)),
     ).fetchone()
     return f"{row[0] or 'a person'} rejected its repair on {row[2][:10]} (repair {row[1]})" if row else None
 
@@ -170,7 +140,7 @@ def _rejected(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> st
 def _tried(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
     rows: list[tuple[str, str]] = db.execute(
         f"SELECT repair_id, at FROM tries WHERE {_SAME} AND at > ? ORDER BY at DESC",  # noqa: S608 - constants
-        (*key, _text(now - WINDOW)),
+        (*key, time_text(now - WINDOW)),
     ).fetchall()
     if len(rows) < TRIES:
         return None
@@ -183,12 +153,12 @@ def _remember_answer(db: sqlite3.Connection, request: ClaimInput, finding: Findi
     db.execute(
         "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
         " cycle_id = excluded.cycle_id, until = excluded.until, reason = excluded.reason",
-        (*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, _text(request.until), reason),
+        (*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, time_text(request.until), reason),
     )
 
 
 def _forget_old(db: sqlite3.Connection, now: datetime) -> None:
-    oldest = (_text(now - KEPT),)
+    oldest = (time_text(now - KEPT),)
     db.execute("DELETE FROM claims WHERE until < ?", oldest)
     db.execute("DELETE FROM rejections WHERE at < ?", oldest)
     db.execute("DELETE FROM tries WHERE at < ?", oldest)
@@ -199,26 +169,5 @@ def _key(cycle: CycleRef, finding: Finding) -> tuple[str, ...]:
     return cycle.store_id, cycle.domain, finding.record_id, finding.kind, finding.fingerprint
 
 
-def _text(at: datetime) -> str:
-    """UTC, always of one length, so that texts compare as times do; a time without a zone counts as UTC."""
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="microseconds")
-
-
 def _minute(text: str) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _ours(path: Path, error: Exception) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return StoreBusy(f"memory {str(path)!r} has been busy for {BUSY_SECONDS:.0f} s; try again")
-    if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return StoreDamaged(f"memory {str(path)!r} is no database ({error}); move it away, and a new one is made")
-    return StoreError(
-        f"memory {str(path)!r} cannot be used: {error}; check the folder, its rights and the disk's space"
-    )

@@ -11,12 +11,14 @@ from daper.adapters.reports.blocks import (
     Facts,
     Line,
     Numbers,
+    Paragraph,
     Part,
     Table,
 )
 from daper.adapters.reports.decided import decision_log, suppressed_table
 from daper.adapters.reports.fates import chart, fates
 from daper.adapters.reports.glossary import glossary
+from daper.adapters.reports.spent import by_record, by_role
 from daper.adapters.reports.wording import (
     cell,
     code,
@@ -31,6 +33,7 @@ from daper.adapters.reports.wording import (
     took,
 )
 from daper.adapters.reports.words import PHASES
+from daper.core.models import Finding
 from daper.core.outcomes import Counts, RecordReport, RepairResult, Report
 from daper.core.phases import Phase
 
@@ -72,6 +75,8 @@ def repair_report(result: RepairResult) -> Document:
         about=_about(result),
         sections=(
             *section("Left for a person", _left(result), otherwise=_nothing_left(result)),
+            *section(f"In the words of {_narrator(result)}", _narrative(result)),
+            *section("What went otherwise than it was set up", _notices(result)),
             *section("In numbers", _numbers(result.counts), chart(result)),
             *section("Records", _records(result), otherwise="No record was looked at closely."),
             *section("What happened to each problem", _findings(result), otherwise="No problem was found."),
@@ -83,6 +88,7 @@ def repair_report(result: RepairResult) -> Document:
             ),
             *section("Blocked proposals", blocked_table(item for plan in result.plans for item in plan.blocked)),
             *section("Plans", plans_table(result)),
+            *section("What language models took", by_role(result), by_record(result)),
             *section("Facts", _facts(result)),
             *section("What the words mean", glossary(result)),
         ),
@@ -100,6 +106,18 @@ def _summary(result: RepairResult) -> Line:
         return prose(result.report.summary)
     counts = result.counts
     return text(f"{counts.problems} problems found, {counts.proposed} actions proposed, {counts.applied} applied.")
+
+
+def _narrator(result: RepairResult) -> str:
+    return result.report.narrated_by if result.report else ""
+
+
+def _narrative(result: RepairResult) -> Paragraph | None:
+    return Paragraph(prose(result.report.narrative)) if result.report and result.report.narrative else None
+
+
+def _notices(result: RepairResult) -> CheckList | None:
+    return CheckList(tuple(map(prose, result.notices))) if result.notices else None
 
 
 def _about(result: RepairResult) -> Facts:
@@ -179,12 +197,19 @@ def _findings(result: RepairResult) -> Table | None:
                 cell(code(finding.record_id)),
                 cell(code(finding.kind)),
                 cell(text(finding.issue)),
-                cell((*text(finding.found_by), *text(f" ({score(finding.confidence_score)})"))),
+                _finders(finding),
                 fate,
             )
             for finding, fate in fates(result)
         ),
     )
+
+
+def _finders(finding: Finding) -> Cell:
+    """Who found it and how sure, who else did, and who looked and does not see it."""
+    also = (f"also {name}" for name in finding.seconded_by)
+    doubts = (f"doubted by {doubt}" for doubt in finding.doubts)
+    return listed(map(text, (f"{finding.found_by} ({score(finding.confidence_score)})", *also, *doubts)))
 
 
 def _verification(result: RepairResult) -> Table | None:

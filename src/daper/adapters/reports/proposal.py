@@ -173,7 +173,7 @@ def _action(action: ActionView) -> tuple[Cell, ...]:
         cell(code(action.tool)),
         whole(_argument(action, name) for name in action.arguments),
         planned(action.preview),
-        cell(prose(action.rationale)),
+        whole([prose(action.rationale), *map(prose, action.opinions)]),
         cell(text(score(action.confidence_score))),
         cell(text(action.risk)),
         cell(text(action.spends)),

@@ -2,14 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
-from daper.domains.orders import proposals, rules, shipped, terms
+from daper.domains.orders import briefing, proposals, rules, shipped, terms
 from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
 from daper.domains.orders.jsonstore.about import StoreAbout
 from daper.domains.orders.jsonstore.documents import Documents
@@ -21,7 +22,7 @@ from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.tools import HoldOrder, RequestApproval, RequestPaymentUpdate
 from daper.domains.orders.wording import shown
 from daper.domains.orders.world import Raw, Worlds, check, is_order, parse, raw_orders, records_for
-from daper.ports import ImportDraft, ProposalSet, Record, RecordPage, RepairTool, Replaced, Terms
+from daper.ports import Guide, ImportDraft, ProposalSet, Record, RecordPage, RepairTool, Replaced, Terms
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
 PAGE = 500
@@ -100,6 +101,14 @@ class OrdersDomain:
         """What the rules propose, in the order in which actions on one order must run."""
         return proposals.propose(findings, self._worlds.of(records), approvers=self._approvers)
 
+    def guide(self) -> Guide:
+        """What a language model has to know of orders."""
+        return briefing.guide()
+
+    def brief(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, object]]:
+        """Each order with its own stock rows; addresses are left out."""
+        return briefing.brief(records, self._worlds.of(records))
+
     def terms(self, proposal: Proposal, records: Sequence[Record]) -> Terms:
         """On what terms a proposal could run; no limits at all where its tool does not fit its order."""
         return terms.terms_of(proposal, self._worlds.of(records), approvers=self._approvers)
@@ -127,6 +136,16 @@ class OrdersDomain:
         if draft.faults or not draft.contents:
             raise UserError("what is to be imported has faults; nothing was changed")
         return await asyncio.to_thread(self._replace, draft.contents, ABOUT, replace_own)
+
+    async def install_cases(self, *, seed: int, per_kind: int = 1, kinds: Collection[str] = ()) -> CaseSet:
+        """Begin a new store with generated orders, and say what is right for each."""
+        from daper.domains.orders.cases import shop  # 10 ms that other starts need not pay
+
+        made = shop.case_shop(seed=seed, per_kind=per_kind, kinds=kinds)
+        if self._store.dataset() is not None:
+            raise UserError(f"there are records in {str(self._folder)!r}; cases need a new store, and nothing was done")
+        await asyncio.to_thread(self._store.install, made.texts, about=shop.ABOUT)
+        return made.cases
 
     async def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""

@@ -11,6 +11,7 @@ from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, hold_reasons, unapproved_items
 from daper.domains.orders.obstacles import obstacle, quantity_bounds
+from daper.domains.orders.rules import restock_fingerprint
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.wording import field, shown
 from daper.domains.orders.world import World, order_ref, stock_ref
@@ -76,6 +77,7 @@ def terms_of(proposal: Proposal, world: World, *, approvers: Sequence[str]) -> T
         return Terms(answers=answers, limits={})
     return Terms(
         answers=answers,
+        findings=frozenset({restock_fingerprint(order, str(item))}) if tool is ToolName.ORDER_INVENTORY else None,
         limits=limits(tool, order, world, approvers=approvers, item=item),
         reads=reads(tool, order, world),
         preview=_preview(tool, order, world, proposal.arguments),

@@ -41,13 +41,16 @@ async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None
 
 
 def whole_plan(plan: PlanView, verdict: Verdict, *, by: Person, comment: str = "") -> Decision:
-    """One verdict on every action of a plan. Raises DecisionRefused where not all of it was shown."""
+    """One verdict on every action of a plan; of two answers to one problem, the first is what is approved.
+
+    Raises DecisionRefused where not all of it was shown.
+    """
     if plan.total_actions > len(plan.actions):
         raise DecisionRefused(
             f"the plan has {plan.total_actions} actions, and only {len(plan.actions)} were shown; "
             "name the ones you mean with --action"
         )
-    verdicts = {action.id: verdict for action in plan.actions}
+    verdicts = {action.id: verdict for action in plan.actions if verdict is Verdict.REJECT or not action.instead_of}
     return Decision(plan_digest=plan.digest, verdicts=verdicts, by=by, door=DOOR, comment=comment)
 
 

@@ -8,8 +8,10 @@ from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_domains, open_service
 from daper.clock import utc_now
 from daper.core.errors import DaperError, SettingError
+from daper.core.messages import OnOutage
 from daper.core.models import Scope
 from daper.entrypoints.cli.exits import Exit
+from daper.entrypoints.cli.model_checks import check_models
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
 from daper.entrypoints.cli.running import run_to_end
@@ -31,6 +33,8 @@ class Check:
 
 def doctor(*, as_json: Json = False) -> int:
     """What is configured, what answers, what is missing and how to mend it. Exit 0 if a repair could run now.
+
+    Of each language model that is configured it makes one cheap call.
 
     Parameters
     ----------
@@ -74,6 +78,9 @@ async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Chec
             checks.append(Check(f"records of {name}", True, f"{found.total} in {found.store.place}"))
         except DaperError as error:
             checks.append(Check(f"records of {name}", False, str(error)))
+    # Not needed where the rules are to go on without them.
+    needed = settings.thinking.on_outage is OnOutage.FAIL
+    checks += [Check(name, ok, what, needed=needed) for name, ok, what in await check_models(settings)]
     return [*checks, *await _check_temporal(settings, stores)]
 
 

@@ -37,6 +37,9 @@ def _ended(result: RepairResult) -> dict[str, object]:
         "verification": dumped["verification"],
         "report": {**dumped["report"], **_paths(result)} if result.report else None,
         "counts": dumped["counts"],
+        "thinkers": dumped["thinkers"],
+        "usage": dumped["usage"],
+        "notices": dumped["notices"],
     }
 
 
@@ -72,4 +75,7 @@ def _open(view: RepairView) -> dict[str, object]:
         "verification": None,
         "report": None,
         "counts": dumped["counts"],
+        "thinkers": dumped["thinkers"],
+        "usage": dumped["usage"],
+        "notices": dumped["notices"],
     }

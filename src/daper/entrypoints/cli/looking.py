@@ -12,7 +12,7 @@ from daper.entrypoints.cli.following import Following, exit_code, how_to_decide
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.running import run_to_end
-from daper.entrypoints.cli.story import decided, plan_lines, result_lines, whole_plans
+from daper.entrypoints.cli.story import decided, plan_lines, result_lines, usage_lines, whole_plans
 from daper.settings import load_settings
 
 
@@ -93,6 +93,7 @@ def _look_lines(look: RepairView | RepairResult) -> list[str]:
         lines.append(look.message)
     if look.plan is not None:
         lines += plan_lines(look.plan, domain=look.domain)
+    lines += [*(f"Note: {notice}" for notice in look.notices), *usage_lines(look.usage)]
     if look.decision is not None:
         lines.append(decided(look.decision))
     if look.decide_by is not None:

@@ -7,9 +7,10 @@ from pydantic import JsonValue
 
 from daper.adapters.reports.words import FALLBACKS
 from daper.core.decisions import who
-from daper.core.models import MOST_PROBLEMS, RecordedDecision, Verdict
+from daper.core.models import MOST_PROBLEMS, RULES, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
+from daper.core.usage import Usage
 from daper.core.views import ActionView, PlanView, RepairView, view_plan
 
 _LONGEST_PLAN = 10 * MOST_PROBLEMS  # a finding may need several actions
@@ -71,12 +72,15 @@ def whole_plans(result: RepairResult) -> list[PlanView]:
     """Every plan of an ended repair, each on one page."""
     heads = {head.record_id: head for head in result.heads}
     findings = {finding.fingerprint: finding for finding in result.findings}
-    return [view_plan(plan, size=_LONGEST_PLAN, heads=heads, findings=findings) for plan in result.plans]
+    spent = result.usage.by_record
+    return [view_plan(plan, size=_LONGEST_PLAN, heads=heads, findings=findings, spent=spent) for plan in result.plans]
 
 
 def plan_lines(plan: PlanView, *, domain: str) -> Iterator[str]:
     """The plan as a person reads it: per record, each action with everything that would run."""
     yield f"Repair planning is complete. Plan {plan.digest}"
+    if plan.additional_notes:
+        yield f"Notes: {plan.additional_notes}"
     yield f"Proposed {domain.title()} to repair:" if plan.actions else "Nothing is proposed."
     told = ""
     for action in plan.actions:
@@ -90,7 +94,8 @@ def plan_lines(plan: PlanView, *, domain: str) -> Iterator[str]:
     for item in plan.for_person:
         yield f"  - {item.record_id}: {item.kind}: for a person: {item.reason}"
     for blocked in plan.blocked:
-        yield f"  - {blocked.record_id}: {blocked.tool}: blocked: {blocked.reason}"
+        by = "" if blocked.proposed_by == RULES else f" (proposed by {blocked.proposed_by})"
+        yield f"  - {blocked.record_id}: {blocked.tool}: blocked: {blocked.reason}{by}"
     for suppressed in plan.suppressed:
         yield f"  - {suppressed.finding.record_id}: {suppressed.finding.kind}: left alone: {suppressed.reason}"
 
@@ -104,6 +109,7 @@ def _action_lines(action: ActionView) -> Iterator[str]:
     for change in action.preview:
         before, after = (_quoted(value, "→") for value in (change.before, change.after))
         yield f"      - {change.record} {change.field}: {before} → {after}"
+    yield from (f"      - {opinion}" for opinion in action.opinions)
     yield f"      - if it does not help: {FALLBACKS[action.if_it_does_not_help]}"
 
 
@@ -128,16 +134,27 @@ def result_lines(result: RepairResult, *, kept: Path | None = None) -> Iterator[
     yield f"Workflow completed with result: {result.phase}"
     if result.report:
         yield f"Report Summary: {result.report.summary}"
+        if result.report.narrative:
+            yield f"In the words of {result.report.narrated_by}: {result.report.narrative}"
         if result.report.left_for_person:
             yield "Left for a person:"
             yield from (f"  - {line}" for line in result.report.left_for_person)
     if result.reason:
         yield f"Reason: {result.reason}"
+    yield from (f"Note: {notice}" for notice in result.notices)
+    yield from usage_lines(result.usage)
     if kept:
         yield f"Report: {kept}"
     elif result.paths:
         fetch = f"daper repair report {result.repair_id} --output report.md"
         yield f"Report: on the machine of the worker that wrote it; to have it here: {fetch}"
+
+
+def usage_lines(usage: Usage) -> Iterator[str]:
+    """What language models took, in all and by role; nothing if none was asked."""
+    if usage.total.calls:
+        roles = ", ".join(f"{role} {spent.tokens:,}" for role, spent in usage.by_role.items())
+        yield f"Language models took {usage.total} ({roles})"
 
 
 def _outcome_lines(result: RepairResult) -> Iterator[str]:

@@ -1,18 +1,17 @@
-"""The Protocols that the cycle is built on: a domain of records and its tools, the agents, the memory."""
+"""A domain: its records, what can be wrong with them, and the tools that repair it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, JsonValue
 
 from daper.core.limits import Limit
-from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput
-from daper.core.models import Change, Finding, Proposal, RecordHead, Risk, Scope, StoreInfo
-from daper.core.outcomes import Effect, Postcondition, RepairResult, Report, ReportPaths
+from daper.core.models import Change, Doubt, Finding, Proposal, RecordHead, Risk, Scope, StoreInfo
+from daper.core.outcomes import Effect, Postcondition
+from daper.core.usage import Spent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,24 +41,40 @@ class RecordPage:
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalSet:
-    """What an agent proposes, and the findings that no tool fits: fingerprint → why a person has to."""
+    """What an agent proposes, and the findings that no tool fits: fingerprint → why a person has to.
+
+    `doubts`: records of which it holds that nothing should be done. `spent`: what it took of a language model.
+    """
 
     proposals: tuple[Proposal, ...] = ()
     for_person: Mapping[str, str] = field(default_factory=dict[str, str])
+    doubts: tuple[Doubt, ...] = ()
     notes: str = ""
+    spent: Spent = field(default_factory=Spent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guide:
+    """What a language model is told of a domain: what it is about, the kinds of problem, what each tool does."""
+
+    about: str
+    kinds: Mapping[str, str]
+    tools: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """On what terms a proposal may run, from one snapshot of the records.
 
-    `answers`: the kinds of finding that this tool repairs, whatever a proposal claims. `limits`: what each argument may
+    `answers`: the kinds of finding that this tool repairs, whatever a proposal claims; `findings`: exactly which ones,
+    by fingerprint, where a call with these arguments repairs only some of that kind. `limits`: what each argument may
     be, from record fields, settings and allow-lists; an argument without a limit is refused. `reads`: the version of
     every record the action depends on. `preview`: what would change. `spends`: money; None where nobody can say, which
     no grant by policy covers.
     """
 
     answers: frozenset[str]
+    findings: frozenset[str] | None = None
     limits: Mapping[str, Limit]
     reads: Mapping[str, str] = field(default_factory=dict[str, str])
     preview: tuple[Change, ...] = ()
@@ -186,141 +201,14 @@ class Domain(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Replaced:
-    """What became of replacing all records: whether anything changed, and where a backup of what was there is."""
-
-    store: StoreInfo
-    changed: bool
-    backup: str | None = None
-
-
 @runtime_checkable
-class Resettable(Protocol):
-    """A domain whose shipped data can be restored."""
+class Briefing(Protocol):
+    """A domain that tells a language model more than its bare records; without it, those and the tools' words do."""
 
-    async def reset(self, *, replace_own: bool = False) -> Replaced:
-        """Restore the shipped data; the effect ledger is kept, and a backup.
-
-        Raises UserError, and does nothing, when the records are a person's own and may not be replaced.
-        """
+    def guide(self) -> Guide:
+        """What a language model has to know of this domain, whatever the records."""
         ...
 
-
-@dataclass(frozen=True, kw_only=True)
-class ImportNote:
-    """What is said of one place in a file that is to be imported; `record` is the id of the record, if it has one."""
-
-    file: str
-    place: str
-    message: str
-    record: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportDraft:
-    """What an import would bring. With faults nothing can be imported.
-
-    `counts`: how many of what. `findings`: what the rules find wrong with the records. `same`: the store has these very
-    records already. `replaces_own`: those that are there are a person's own. `contents` is for the domain alone.
-    """
-
-    faults: tuple[ImportNote, ...] = ()
-    warnings: tuple[ImportNote, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict[str, int])
-    findings: tuple[Finding, ...] = ()
-    same: bool = False
-    replaces_own: bool = False
-    contents: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
-
-
-@runtime_checkable
-class Importable(Protocol):
-    """A domain whose records can be replaced by those in a person's files."""
-
-    @property
-    def import_files(self) -> tuple[str, ...]:
-        """What each file has to hold, in the order in which they are given."""
-        ...
-
-    async def holds_own(self) -> bool:
-        """Whether the records that are there are a person's own."""
-        ...
-
-    async def read_import(self, files: Sequence[Path], *, now: datetime) -> ImportDraft:
-        """Look the files over, and change nothing. What is wrong with them is told in the draft, and raises nothing."""
-        ...
-
-    async def import_records(self, draft: ImportDraft, *, replace_own: bool = False) -> Replaced:
-        """Replace all records by those of a draft without faults; the effect ledger is kept, and a backup.
-
-        Raises UserError, and does nothing, for a draft with faults, and when the records that are there are a person's
-        own and may not be replaced.
-        """
-        ...
-
-
-@runtime_checkable
-class Recoverable(Protocol):
-    """A domain whose store can refuse an interrupted change because a file was edited since."""
-
-    async def recover(self, *, keep_edited: bool) -> str:
-        """Drop the change and keep the edited file, or save the edited file beside and finish the change."""
-        ...
-
-
-@runtime_checkable
-class Adoptable(Protocol):
-    """A domain whose store can be a copy of another one, and then needs an id of its own."""
-
-    async def adopt(self) -> StoreInfo:
-        """Give a copied store an id of its own; one that is no copy keeps its id."""
-        ...
-
-
-class Agents(Protocol):
-    """The thinking of one cycle. Rules and language models are two implementations."""
-
-    async def detect(self, domain: Domain, records: Sequence[Record], today: datetime) -> Mapping[str, float]:
-        """The suspects among these records: record id → how sure that something is wrong, 0..1."""
-        ...
-
-    async def analyze(self, domain: Domain, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
-        """What is wrong with these records."""
-        ...
-
-    async def plan(self, domain: Domain, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
-        """What to do about the findings."""
-        ...
-
-    async def report(self, result: RepairResult) -> Report:
-        """The report of an ended cycle: sentences may be the agent's, numbers are the result's."""
-        ...
-
-
-class Reports(Protocol):
-    """Where reports are kept."""
-
-    async def write(self, result: RepairResult) -> ReportPaths:
-        """Write the report of an ended cycle. Writing it twice leaves one."""
-        ...
-
-    async def read(self, repair_id: str) -> RepairResult | None:
-        """The result as it was written, or None."""
-        ...
-
-    async def newest(self, limit: int) -> Sequence[RepairResult]:
-        """The results that were written last, the newest first; what cannot be read is left out."""
-        ...
-
-
-class Memory(Protocol):
-    """What all agents remember of a problem, by domain, record and kind, and the fingerprint of its facts."""
-
-    async def claim(self, request: ClaimInput) -> ClaimResult:
-        """Which findings may be planned for now; they are marked as waiting for this repair's decision. Idempotent."""
-        ...
-
-    async def conclude(self, request: ConcludeInput) -> None:
-        """What became of them. Idempotent by cycle."""
+    def brief(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, object]]:
+        """Each record with what belongs to it, and nothing else, by its id, as short as judging it allows. Pure."""
         ...

@@ -1,0 +1,77 @@
+"""One SQLite file that many threads and processes open: made ready once, changed in whole transactions."""
+
+import fcntl
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from daper.core.errors import StoreBusy, StoreDamaged, StoreError
+
+BUSY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqliteFile:
+    """A file at `path` with the tables of `schema`; `what` is what messages call it. The first transaction makes it."""
+
+    path: Path
+    what: str
+    version: int
+    schema: Sequence[str]
+
+    @contextmanager
+    def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[sqlite3.Connection]:
+        """A connection that alone may write until the block ends; an error in the block leaves nothing of it.
+
+        Raises StoreBusy (retryable) when others hold the file for `busy_seconds`, StoreDamaged or StoreError.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=busy_seconds, isolation_level=None)) as db:
+                self._make_ready(db)
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute("BEGIN IMMEDIATE")
+                with db:
+                    yield db
+        except (sqlite3.Error, OSError) as error:
+            raise self._ours(error, busy_seconds) from error
+
+    def _make_ready(self, db: sqlite3.Connection) -> None:
+        if _version(db) == self.version:
+            return
+        # Two processes that switch one file to WAL at once get "locked" without any waiting, so they queue here.
+        with open(f"{self.path}.lock", "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if (version := _version(db)) > self.version:
+                raise StoreError(
+                    f"{self.what} {str(self.path)!r} has version {version}: a newer daper wrote it; use that one"
+                )
+            if version == 0:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("BEGIN IMMEDIATE")
+                with db:
+                    for statement in self.schema:
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {self.version}")
+
+    def _ours(self, error: Exception, busy_seconds: float) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", None)
+        primary = code & 0xFF if isinstance(code, int) else None
+        named = f"{self.what} {str(self.path)!r}"
+        if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            return StoreBusy(f"{named} has been busy for {busy_seconds:.0f} s; try again")
+        if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+            return StoreDamaged(f"{named} is no database ({error}); move it away, and a new one is made")
+        return StoreError(f"{named} cannot be used: {error}; check the folder, its rights and the disk's space")
+
+
+def time_text(at: datetime) -> str:
+    """UTC, always of one length, so that texts compare as times do; a time without a zone counts as UTC."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

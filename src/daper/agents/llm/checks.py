@@ -1,0 +1,149 @@
+"""What an answer has to mean, role by role: ids that exist, kinds that there are, numbers that are true. Pure."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from pydantic import JsonValue
+
+from daper.agents.llm.briefs import line
+from daper.agents.llm.replies import OTHER, AnalyzeReply, DetectReply, PlanReply, ReportReply
+from daper.core.models import Finding, Proposal
+from daper.core.outcomes import RepairResult
+from daper.core.reporting import left_for_person
+from daper.core.text import visible
+from daper.ports import Review
+
+LONGEST_ISSUE = 200
+_MOST_FACTS = 40  # records, outcomes and so on that a narrative is told of; a report has them all
+_LINK = re.compile(r"://|www\.|\]\(|<[a-z/!]|mailto:|javascript:", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
+
+
+def check_suspects(reply: DetectReply, record_ids: Collection[str]) -> str | None:
+    """Suspects are records that were shown."""
+    return _unknown((each.record_id for each in reply.suspects), record_ids)
+
+
+def check_analysis(
+    reply: AnalyzeReply, record_ids: Collection[str], kinds: Collection[str], known: Sequence[Finding]
+) -> str | None:
+    """Problems are on records that were shown, of kinds that there are; doubts are about what was found."""
+    if why := _unknown((each.record_id for each in (*reply.problems, *reply.doubts)), record_ids):
+        return why
+    for problem in reply.problems:
+        if problem.kind not in kinds and problem.kind != OTHER:
+            return f"there is no kind {problem.kind!r}; the kinds are: {', '.join(kinds)}, and {OTHER} for any else"
+    found = {(finding.record_id, finding.kind) for finding in known}
+    seen = {(problem.record_id, problem.kind) for problem in reply.problems}
+    for doubt in reply.doubts:
+        about = (doubt.record_id, doubt.kind)
+        if about not in found:
+            return f"{doubt.kind!r} of record {doubt.record_id!r} is not among the findings, so it cannot be doubted"
+        if about in seen:
+            return f"{doubt.kind!r} of record {doubt.record_id!r} is both a problem and doubted; say one of the two"
+    return None
+
+
+def findings_of(reply: AnalyzeReply, *, domain: str, by: str) -> tuple[Finding, ...]:
+    """The problems as findings: one for each record and kind, with what was said of it, and the surest score."""
+    merged: dict[tuple[str, str], Finding] = {}
+    for problem in reply.problems:
+        before = merged.get((problem.record_id, problem.kind))
+        issue = " ".join(problem.issue.split())
+        merged[problem.record_id, problem.kind] = Finding(
+            record_id=problem.record_id,
+            kind=problem.kind,
+            issue=visible(f"{before.issue} {issue}" if before else issue, longest=LONGEST_ISSUE),
+            confidence_score=max(problem.confidence_score, before.confidence_score if before else 0.0),
+            found_by=by,
+            # A model's words differ each time; that it is a model's word on this kind does not.
+            fingerprint=Finding.fingerprint_of(domain, problem.record_id, problem.kind, {"found_by": "model"}),
+        )
+    return tuple(merged.values())
+
+
+class ProposalCheck:
+    """Tells a planner once what the guard refuses. What it insists on goes on, and is shown as blocked."""
+
+    def __init__(self, review: Review, *, by: str) -> None:
+        self._review = review
+        self._by = by
+        self._told = False
+
+    def __call__(self, reply: PlanReply) -> str | None:
+        """Why some actions are refused, the first time; then None."""
+        if self._told:
+            return None
+        reviewed = self._review(self.proposals(reply))
+        refused = [f"- {proposal.tool} on {proposal.record_id}: {why}" for proposal, why in reviewed if why]
+        self._told = bool(refused)
+        if not refused:
+            return None
+        told = "\n".join(visible(each, longest=400) for each in refused[:20])
+        return f"These actions would be refused; correct or leave them out, and keep the others:\n{told}"
+
+    def proposals(self, reply: PlanReply) -> tuple[Proposal, ...]:
+        """The actions as proposals; which findings they answer is found out from what their tools repair."""
+        return tuple(
+            Proposal(
+                record_id=each.record_id,
+                tool=each.tool,
+                arguments=each.arguments,
+                answers=(),
+                confidence_score=each.confidence_score,
+                rationale=visible(" ".join(each.why.split()), longest=300),
+                proposed_by=self._by,
+            )
+            for each in reply.actions
+        )
+
+
+def facts_of(result: RepairResult) -> dict[str, JsonValue]:
+    """What a narrative may be about; every number in it was counted by code."""
+    after = {head.record_id: head.status for head in result.verification.heads} if result.verification else {}
+    verified = result.verification.findings if result.verification else ()
+    facts: dict[str, JsonValue] = {
+        "phase": str(result.phase),
+        "reason": result.reason,
+        "counts": {
+            "problems": result.counts.problems,
+            "proposed": result.counts.proposed,
+            "applied": result.counts.applied,
+            "repaired": result.counts.repaired,
+            "waiting for somebody else": result.counts.requested,
+            "undone": result.counts.undone,
+            "left for a person": result.counts.for_person,
+        },
+        "records": [
+            {"record": head.record_id, "about": head.title, "before": head.status, "after": after.get(head.record_id)}
+            for head in result.heads[:_MOST_FACTS]
+        ],
+        "actions": [
+            {"record": each.record_id, "tool": each.tool, "outcome": str(each.status)}
+            for each in result.outcomes[:_MOST_FACTS]
+        ],
+        "verified": [
+            {"record": each.record_id, "problem": each.kind, "status": str(each.status)}
+            for each in verified[:_MOST_FACTS]
+        ],
+        "left": list(left_for_person(result)[:_MOST_FACTS]),
+    }
+    return {key: value for key, value in facts.items() if value not in ("", [], None)}
+
+
+def check_narrative(reply: ReportReply, facts: Mapping[str, JsonValue]) -> str | None:
+    """No link, no markup, and no number that is not among the facts."""
+    if found := _LINK.search(reply.narrative):
+        return f"no links and no markup, and there is {found.group()!r} in it"
+    known = set(_NUMBER.findall(line(facts)))
+    strange = [number for number in _NUMBER.findall(reply.narrative) if number not in known]
+    if strange:
+        return f"the number {strange[0]} is not among the facts; use only numbers that are"
+    return None
+
+
+def _unknown(named: Iterable[str], record_ids: Collection[str]) -> str | None:
+    for record_id in named:
+        if record_id not in record_ids:
+            return f"there is no record {visible(repr(record_id), longest=80)} among those that were shown"
+    return None

@@ -1,0 +1,82 @@
+"""What went wrong with a model, in our words: one line that names the model, and whether another try makes sense."""
+
+from datetime import timedelta
+from typing import Final
+
+from pydantic_ai import exceptions as theirs
+
+from daper.core.errors import DaperError, ModelError, ModelOutputError, ModelUnavailable
+from daper.core.text import visible
+
+# A longer wait than this is no wait but an outage.
+LONGEST_WAIT = timedelta(hours=1)
+_SHORT = 300
+
+_MEANINGS: Final[tuple[tuple[type[Exception], str, type[DaperError]], ...]] = (
+    (theirs.ModelAuthenticationError, "{name} refused the key ({told}); set LLM_KEY, then: daper doctor", ModelError),
+    (
+        theirs.ModelNotFoundError,
+        "{name}: there is no such model there ({told}); check LLM_MODEL and LLM_BASE_URL",
+        ModelError,
+    ),
+    (
+        theirs.ModelContextWindowExceededError,
+        "{name}: {about} is too long for its context ({told}); lower DAPER_LLM_BATCH_TOKENS, or take a model with a "
+        "longer context",
+        ModelError,
+    ),
+    (theirs.ModelQuotaExceededError, "{name}: the account's quota or money is used up ({told})", ModelError),
+    (
+        theirs.ModelTimeoutError,
+        "{name} did not answer in time ({told}); DAPER_LLM_TIMEOUT says how long it may take",
+        ModelUnavailable,
+    ),
+    (theirs.ModelConnectionError, "{name} cannot be reached ({told})", ModelUnavailable),
+    (theirs.ModelServerError, "{name} is broken ({told})", ModelUnavailable),
+    (
+        theirs.ContentFilterError,
+        "{name} refused to answer about {about}: its content filter said no ({told})",
+        ModelOutputError,
+    ),
+)
+
+
+def translate(error: Exception, *, name: str, key: str, about: str) -> DaperError:
+    """Our error for one of the library's; `about` says what the call was about. The key is kept out of it."""
+    words = _words(error)
+    told = visible(words.replace(key, "(key)") if key else words, longest=_SHORT)
+    for theirs_, what, ours in _MEANINGS:
+        if isinstance(error, theirs_):
+            return ours(what.format(name=name, told=told, about=about))
+    if isinstance(error, theirs.ModelRateLimitError | theirs.ModelUnavailableError):
+        return _busy(error, name, told)
+    if isinstance(error, theirs.ModelHTTPError) and error.status_code >= 500:
+        return ModelUnavailable(f"{name} is broken ({told})")
+    if isinstance(error, theirs.ModelAPIError):
+        return ModelError(f"{name} refused the request ({told})")
+    return ModelOutputError(f"{name} gave no answer that fits, about {about}: {told}")
+
+
+def _busy(error: theirs.ModelAPIError, name: str, told: str) -> DaperError:
+    wait = None if error.retry_after is None else timedelta(seconds=min(error.retry_after, 10**7))
+    if wait is not None and wait > LONGEST_WAIT:
+        return ModelError(f"{name} asks to wait {wait}, longer than a repair does ({told})")
+    return ModelUnavailable(f"{name} asks to wait ({told})", retry_after=wait)
+
+
+def _words(error: Exception) -> str:
+    """The error's own words, in one line; of an answer that did not fit, what did not fit about it."""
+    if isinstance(error, theirs.ModelHTTPError):
+        return f"HTTP {error.status_code}: {_message_of(error.body) or error.message}"
+    cause = error.__cause__
+    detail = f": {cause}" if cause is not None and str(cause) and str(cause) not in str(error) else ""
+    return " ".join(f"{getattr(error, 'message', None) or error}{detail}".split())
+
+
+def _message_of(body: object) -> str:
+    """The message of an error body, if it has one where servers put it."""
+    for key in ("error", "message"):
+        if isinstance(body, dict):
+            # A JSON object of unknown shape.
+            body = body.get(key, body)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return body if isinstance(body, str) else ""

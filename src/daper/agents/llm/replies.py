@@ -1,0 +1,129 @@
+"""What a model has to answer, role by role: strict, and read once, here."""
+
+import copy
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, JsonValue, StringConstraints, WithJsonSchema, create_model
+
+from daper.core.base import Reply
+
+Sentence = Annotated[str, StringConstraints(max_length=600)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Score = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
+MOST = 200  # entries in one list: far more than a batch has records
+
+OTHER = "other"
+
+
+class Suspect(Reply):
+    """A record with which something seems to be wrong."""
+
+    record_id: Name
+    confidence_score: Score
+    why: Sentence
+
+
+class DetectReply(Reply):
+    """The suspects, and nothing of the others."""
+
+    suspects: list[Suspect] = Field(max_length=MOST)
+
+
+class Problem(Reply):
+    """One problem with one record."""
+
+    record_id: Name
+    kind: Name
+    issue: Sentence
+    confidence_score: Score
+
+
+class DoubtReply(Reply):
+    """A finding that is not so, or a record with which nothing should be done."""
+
+    record_id: Name
+    kind: Name
+    why: Sentence
+
+
+class AnalyzeReply(Reply):
+    """The problems, and the findings that are doubted."""
+
+    problems: list[Problem] = Field(max_length=MOST)
+    doubts: list[DoubtReply] = Field(max_length=MOST)
+
+
+class ActionReply(Reply):
+    """One call of one tool. Whether the tool exists and the arguments fit is for the guard to say."""
+
+    record_id: Name
+    tool: Name
+    arguments: dict[str, JsonValue] = Field(max_length=50)
+    confidence_score: Score
+    why: Sentence
+
+
+class LeaveAlone(Reply):
+    """A record with which nothing should be done."""
+
+    record_id: Name
+    why: Sentence
+
+
+class PlanReply(Reply):
+    """The actions, the records to be left alone, and what else a person should know."""
+
+    actions: list[ActionReply] = Field(max_length=MOST)
+    doubts: list[LeaveAlone] = Field(max_length=MOST)
+    notes: Sentence
+
+
+class ReportReply(Reply):
+    """What happened, in a few sentences."""
+
+    narrative: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+class PingReply(Reply):
+    """The cheapest answer that shows that a model answers in the form that is asked for."""
+
+    ok: Literal[True]
+
+
+def analyze_reply(kinds: Mapping[str, str]) -> type[AnalyzeReply]:
+    """The reply to analysis whose schema names the kinds of problem there are; what is read is as strict as before."""
+    # Annotations made at run time: pydantic reads them, the type checker cannot.
+    named: Any = Annotated[Name, WithJsonSchema({"type": "string", "enum": [*kinds, OTHER]})]
+    kind: dict[str, Any] = {"kind": (named, ...)}
+    problem: Any = create_model("Problem", __base__=Problem, **kind)
+    problems: dict[str, Any] = {"problems": (Annotated[list[problem], Field(max_length=MOST)], ...)}
+    return create_model("AnalyzeReply", __base__=AnalyzeReply, **problems)
+
+
+def plan_reply(tools: Mapping[str, type[BaseModel]]) -> type[PlanReply]:
+    """The reply to planning whose schema has one form for each tool; what does not fit it is for the guard.
+
+    In the schema no argument is required: what the record alone determines, code fills in.
+    """
+    forms = {"anyOf": [_form(name, args) for name, args in tools.items()]} if tools else {"type": "object"}
+    action: Any = Annotated[ActionReply, WithJsonSchema(forms)]
+    actions: dict[str, Any] = {"actions": (Annotated[list[action], Field(max_length=MOST)], ...)}
+    return create_model("PlanReply", __base__=PlanReply, **actions)
+
+
+def _form(name: str, args: type[BaseModel]) -> dict[str, Any]:
+    arguments = copy.deepcopy(args.model_json_schema())
+    for key in ("required", "title", "description"):
+        arguments.pop(key, None)
+    for field in arguments.get("properties", {}).values():
+        field.pop("title", None)
+    arguments["additionalProperties"] = False
+    properties: dict[str, Any] = {
+        "record_id": {"type": "string"},
+        "tool": {"type": "string", "const": name},
+        "arguments": arguments,
+        "confidence_score": {"type": "number", "minimum": 0, "maximum": 1},
+        "why": {"type": "string"},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

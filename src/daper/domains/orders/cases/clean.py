@@ -1,0 +1,119 @@
+"""Orders that have to be left alone, some of which only look as if something were wrong."""
+
+from datetime import timedelta
+
+from daper.domains.orders.cases.desk import AS_OF, PROHIBITED, RESTRICTED, Desk, Item, Writer, Written
+from daper.domains.orders.changes import stamp
+
+_MINISTRY = "approve-orders@diagonalley.co.uk"
+
+
+def in_progress(desk: Desk) -> Written:
+    """Nothing at all."""
+    return _fine(desk, desk.one_of("processing", "preparing-shipment"), desk.item(), "Paid, in stock, a few days old.")
+
+
+def exactly_enough(desk: Desk) -> Written:
+    """The last ones on the shelf."""
+    count = desk.few(3, 12)
+    return _fine(desk, "processing", desk.item(current=count), "It takes the last ones, and there are enough.", count)
+
+
+def closed_with_an_empty_shelf(desk: Desk) -> Written:
+    """Over and done with."""
+    status = desk.one_of("completed", "delivered", "shipped")
+    return _fine(desk, status, desk.item(current=0), "It is over: that the shelf is empty now is nobody's problem.")
+
+
+def cancelled_and_prohibited(desk: Desk) -> Written:
+    """Nothing is sent, so nothing has to be stopped."""
+    status = desk.one_of("cancelled", "refunded")
+    return _fine(desk, status, desk.item(row=PROHIBITED), "It is cancelled: there is nothing to stop any more.")
+
+
+def under_way_with_an_empty_shelf(desk: Desk) -> Written:
+    """The goods have left the shop."""
+    status = desk.one_of("in-transit", "out-for-delivery")
+    return _fine(desk, status, desk.item(current=0), "It is under way: what is on the shelf now is for others.")
+
+
+def refund_just_requested(desk: Desk) -> Written:
+    """Who gives it back needs no restock."""
+    status = desk.one_of("refund-requested", "return_requested")
+    return _fine(desk, status, desk.item(current=0), "The customer gives it back: nothing is bought for it.")
+
+
+def on_hold(desk: Desk) -> Written:
+    """A person has stopped it."""
+    return _fine(desk, "on-hold", desk.item(row=PROHIBITED), "A person has put it on hold, and decides about it.")
+
+
+def restricted_and_approved(desk: Desk) -> Written:
+    """The approval is there."""
+    order = desk.order(
+        "approved-preparing-shipment",
+        [(desk.item(row=RESTRICTED), 1)],
+        approval={"approver": _MINISTRY, "at": stamp(AS_OF - timedelta(days=1))},
+    )
+    return desk.case(order, "It is restricted, and the approval is recorded.")
+
+
+def restricted_and_asked(desk: Desk) -> Written:
+    """It is the Ministry's turn."""
+    order = desk.order(
+        "approval-requested",
+        [(desk.item(row=RESTRICTED), 1)],
+        days=3,
+        approval_request={"approver": _MINISTRY, "at": stamp(AS_OF - timedelta(days=2))},
+    )
+    return desk.case(order, "The Ministry was asked two days ago: nobody is asked twice.")
+
+
+def restriction_that_says_no(desk: Desk) -> Written:
+    """The word is there, the restriction is not."""
+    said: object = desk.rng.choice(
+        ({"ministry_approval": False}, {"ministry_approval": "not required"}, {"banned": "no"})
+    )
+    return _fine(desk, "processing", desk.item(row={"restrictions": said}), "The row says that no approval is needed.")
+
+
+def restock_on_its_way(desk: Desk) -> Written:
+    """It is the supplier's turn."""
+    item = desk.item(current=1)
+    restock = {"item_id": item.item_id, "quantity": 40, "state": "ordered"}
+    order = desk.order("restock-ordered", [(item, desk.few(4, 9))], restocks=[restock])
+    return desk.case(order, "The restock was ordered a few days ago: nothing is ordered twice.")
+
+
+def customer_just_asked(desk: Desk) -> Written:
+    """It is the customer's turn."""
+    return _fine(
+        desk, "payment_update_requested", desk.item(), "The customer has been asked, and has some days to answer."
+    )
+
+
+def nearly_two_weeks_old(desk: Desk) -> Written:
+    """Slow is not stuck."""
+    order = desk.order("processing", [(desk.item(), desk.few())], days=13)
+    return desk.case(order, "It is slow, but has not stood still for two weeks.")
+
+
+def _fine(desk: Desk, status: str, item: Item, why: str, count: int = 0) -> Written:
+    return desk.case(desk.order(status, [(item, count or desk.few(1, 4))]), why)
+
+
+KINDS: tuple[Writer, ...] = (
+    in_progress,
+    exactly_enough,
+    closed_with_an_empty_shelf,
+    cancelled_and_prohibited,
+    under_way_with_an_empty_shelf,
+    refund_just_requested,
+    on_hold,
+    restricted_and_approved,
+    restricted_and_asked,
+    restriction_that_says_no,
+    restock_on_its_way,
+    customer_just_asked,
+    nearly_two_weeks_old,
+)

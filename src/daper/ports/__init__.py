@@ -1,0 +1,53 @@
+"""The Protocols that the cycle is built on: a domain of records and its tools, the agents, what is kept."""
+
+from daper.ports.administration import Adoptable, Importable, ImportDraft, ImportNote, Recoverable, Replaced, Resettable
+from daper.ports.agents import Agents, Analysis, Review, Suspicion, Work
+from daper.ports.domain import (
+    Briefing,
+    Domain,
+    Guide,
+    ProposalSet,
+    Record,
+    RecordPage,
+    RepairTool,
+    Settleable,
+    Terms,
+    ToolCall,
+    Undoable,
+)
+from daper.ports.evaluating import Evaluable
+from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+
+__all__ = (
+    "Adoptable",
+    "Agents",
+    "Analysis",
+    "Briefing",
+    "Caps",
+    "Domain",
+    "Evaluable",
+    "Guide",
+    "ImportDraft",
+    "ImportNote",
+    "Importable",
+    "Memory",
+    "ProposalSet",
+    "Record",
+    "RecordPage",
+    "Recoverable",
+    "RepairTool",
+    "Replaced",
+    "Reports",
+    "Reservation",
+    "Resettable",
+    "Review",
+    "Settleable",
+    "Spending",
+    "Suspicion",
+    "Terms",
+    "ToolCall",
+    "Transcript",
+    "Transcripts",
+    "Undoable",
+    "Work",
+)

@@ -1,0 +1,101 @@
+"""What a domain may offer besides: replacing its records, and getting out of trouble."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from daper.core.models import Finding, StoreInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replaced:
+    """What became of replacing all records: whether anything changed, and where a backup of what was there is."""
+
+    store: StoreInfo
+    changed: bool
+    backup: str | None = None
+
+
+@runtime_checkable
+class Resettable(Protocol):
+    """A domain whose shipped data can be restored."""
+
+    async def reset(self, *, replace_own: bool = False) -> Replaced:
+        """Restore the shipped data; the effect ledger is kept, and a backup.
+
+        Raises UserError, and does nothing, when the records are a person's own and may not be replaced.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportNote:
+    """What is said of one place in a file that is to be imported; `record` is the id of the record, if it has one."""
+
+    file: str
+    place: str
+    message: str
+    record: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportDraft:
+    """What an import would bring. With faults nothing can be imported.
+
+    `counts`: how many of what. `findings`: what the rules find wrong with the records. `same`: the store has these very
+    records already. `replaces_own`: those that are there are a person's own. `contents` is for the domain alone.
+    """
+
+    faults: tuple[ImportNote, ...] = ()
+    warnings: tuple[ImportNote, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    findings: tuple[Finding, ...] = ()
+    same: bool = False
+    replaces_own: bool = False
+    contents: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+
+
+@runtime_checkable
+class Importable(Protocol):
+    """A domain whose records can be replaced by those in a person's files."""
+
+    @property
+    def import_files(self) -> tuple[str, ...]:
+        """What each file has to hold, in the order in which they are given."""
+        ...
+
+    async def holds_own(self) -> bool:
+        """Whether the records that are there are a person's own."""
+        ...
+
+    async def read_import(self, files: Sequence[Path], *, now: datetime) -> ImportDraft:
+        """Look the files over, and change nothing. What is wrong with them is told in the draft, and raises nothing."""
+        ...
+
+    async def import_records(self, draft: ImportDraft, *, replace_own: bool = False) -> Replaced:
+        """Replace all records by those of a draft without faults; the effect ledger is kept, and a backup.
+
+        Raises UserError, and does nothing, for a draft with faults, and when the records that are there are a person's
+        own and may not be replaced.
+        """
+        ...
+
+
+@runtime_checkable
+class Recoverable(Protocol):
+    """A domain whose store can refuse an interrupted change because a file was edited since."""
+
+    async def recover(self, *, keep_edited: bool) -> str:
+        """Drop the change and keep the edited file, or save the edited file beside and finish the change."""
+        ...
+
+
+@runtime_checkable
+class Adoptable(Protocol):
+    """A domain whose store can be a copy of another one, and then needs an id of its own."""
+
+    async def adopt(self) -> StoreInfo:
+        """Give a copied store an id of its own; one that is no copy keeps its id."""
+        ...

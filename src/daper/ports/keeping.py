@@ -1,0 +1,110 @@
+"""What is kept beside Temporal: reports, the memory, what models took, and what was said to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput
+from daper.core.outcomes import RepairResult, ReportPaths
+from daper.core.usage import CallSpent, Role, Spent, Usage
+
+
+class Reports(Protocol):
+    """Where reports are kept."""
+
+    async def write(self, result: RepairResult) -> ReportPaths:
+        """Write the report of an ended cycle. Writing it twice leaves one."""
+        ...
+
+    async def read(self, repair_id: str) -> RepairResult | None:
+        """The result as it was written, or None."""
+        ...
+
+    async def newest(self, limit: int) -> Sequence[RepairResult]:
+        """The results that were written last, the newest first; what cannot be read is left out."""
+        ...
+
+
+class Memory(Protocol):
+    """What all agents remember of a problem, by domain, record and kind, and the fingerprint of its facts."""
+
+    async def claim(self, request: ClaimInput) -> ClaimResult:
+        """Which findings may be planned for now; they are marked as waiting for this repair's decision. Idempotent."""
+        ...
+
+    async def conclude(self, request: ConcludeInput) -> None:
+        """What became of them. Idempotent by cycle."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """What one cycle may spend on language models; `cost` in US dollars. None: no cap."""
+
+    tokens: int | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """The most that one call can take, set aside before it is made. `cost` None: nobody knows its price."""
+
+    call_id: str
+    cycle_id: str
+    call: CallSpent
+    model: str
+    cost: Decimal | None
+
+
+class Spending(Protocol):
+    """What cycles spend on language models: kept across retries, restarts and processes."""
+
+    async def reserve(self, reservation: Reservation, caps: Caps) -> None:
+        """Set aside the most that a call can take. Raises SpendingCapReached, and sets nothing aside, past a cap.
+
+        What was set aside and neither settled nor released counts in full, for ever: nobody knows what it took.
+        """
+        ...
+
+    async def settle(self, call_id: str, spent: Spent) -> None:
+        """What the call took, in place of what was set aside. Idempotent."""
+        ...
+
+    async def release(self, call_id: str) -> None:
+        """The call took nothing: whoever was asked refused it. Idempotent."""
+        ...
+
+    async def of_cycle(self, cycle_id: str) -> Usage:
+        """What a cycle has spent so far; nothing for an unknown one."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transcript:
+    """One call of a language model: what was sent, and what came back. `answer` "" and `error` if nothing did."""
+
+    call_id: str
+    repair_id: str
+    cycle_id: str
+    role: Role
+    model: str
+    record_ids: tuple[str, ...]
+    began: datetime
+    took: timedelta
+    prompt_digest: str
+    sent: JsonValue
+    answer: JsonValue
+    error: str
+    spent: Spent
+
+
+class Transcripts(Protocol):
+    """Where each call of a language model is written down, for whoever wants to check it."""
+
+    async def write(self, entry: "Transcript") -> None:
+        """Keep one call. Never raises for a full disk or a broken folder: an audit trail must not stop a repair."""
+        ...

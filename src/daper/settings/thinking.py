@@ -1,0 +1,71 @@
+"""What is configured of language models: who plays which role, with which key, within what bounds."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from daper.agents.llm.config import ModelChoice, OutputMode, ThinkingSettings
+from daper.agents.llm.names import parse_name
+from daper.core.errors import ModelError, SettingError
+from daper.core.messages import OnOutage
+from daper.core.models import RULES
+from daper.core.usage import Role
+from daper.ports import Caps
+from daper.settings.values import amount, one_of, span, text, whole
+
+_VARIABLE: Final = {role: f"DAPER_{role.upper()}_MODEL" for role in Role}
+# Rules detect, unless a model is asked for: they look at every record, and cost nothing.
+_BY_RULES: Final = frozenset({Role.DETECT})
+
+
+def thinking_of(values: Mapping[str, str], instead: Mapping[Role, str]) -> ThinkingSettings:
+    """The choice for each role and the bounds of all; `instead`: who plays a role in place of whom is configured.
+
+    A key goes to the provider of LLM_MODEL alone. Raises SettingError, which never shows a key.
+    """
+    general = text(values, "LLM_MODEL") if "LLM_MODEL" in values else RULES
+    base_url = _base_url(values)
+    choices: dict[Role, ModelChoice] = {}
+    for role, variable in _VARIABLE.items():
+        default = RULES if role in _BY_RULES else general
+        name = instead.get(role) or (text(values, variable) if variable in values else default)
+        if name.lower() == RULES:
+            continue
+        here = general == RULES or _provider(name) == _provider(general)
+        where = base_url if here else ""
+        _check(name, variable if variable in values else "LLM_MODEL", elsewhere=bool(where))
+        choices[role] = ModelChoice(name=name, key=values.get("LLM_KEY", "") if here else "", base_url=where)
+    return ThinkingSettings(
+        choices=choices,
+        output=one_of(values, "DAPER_LLM_OUTPUT", OutputMode),
+        timeout=span(values, "DAPER_LLM_TIMEOUT"),
+        most_output=whole(values, "DAPER_LLM_MAX_OUTPUT", least=100, most=1_000_000),
+        batch_tokens=whole(values, "DAPER_LLM_BATCH_TOKENS", least=100, most=1_000_000),
+        caps=Caps(
+            tokens=whole(values, "DAPER_MAX_TOKENS_PER_CYCLE", least=0, most=10**12),
+            cost=amount(values, "DAPER_MAX_COST_PER_CYCLE"),
+        ),
+        on_outage=one_of(values, "DAPER_ON_OUTAGE", OnOutage),
+    )
+
+
+def _provider(name: str) -> str:
+    """What stands before the name of a model, however it is written; nothing for a bare name."""
+    found = re.match(r"([^/:]+)[/:]", name)
+    return found[1].lower() if found else ""
+
+
+def _base_url(values: Mapping[str, str]) -> str:
+    value = values.get("LLM_BASE_URL", "")
+    if value and not re.fullmatch(r"https?://[^\s@]+", value):
+        raise SettingError(
+            "LLM_BASE_URL must be the address of a server, like http://localhost:8080/v1, without a name or password"
+        )
+    return value.rstrip("/")
+
+
+def _check(name: str, variable: str, *, elsewhere: bool) -> None:
+    try:
+        parse_name(name, elsewhere=elsewhere)
+    except ModelError as error:
+        raise SettingError(f"{variable}: {error}") from error

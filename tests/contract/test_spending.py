@@ -1,0 +1,433 @@
+"""No cycle spends more on models than it may, whoever asks, at once and after a crash."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from daper.adapters.spending.sqlite import SqliteSpending
+from daper.core.errors import SpendingCapReached, StoreBusy, StoreDamaged, StoreError
+from daper.core.usage import CallSpent, Role, Spent, Usage
+from daper.ports import Caps, Reservation, Spending
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NO_CAPS = Caps()
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "spending.db"
+
+
+@pytest.fixture
+def spending(path: Path, clock: Clock) -> Spending:
+    return SqliteSpending(path, now=clock)
+
+
+def call_of(
+    call_id: str,
+    *,
+    cycle: str = "cycle-1",
+    role: Role = Role.PLAN,
+    records: tuple[str, ...] = (),
+    most: tuple[int, int] = (600, 400),
+    cost: str | None = "0.10",
+) -> Reservation:
+    spent = Spent(input_tokens=most[0], output_tokens=most[1])
+    return Reservation(
+        call_id=call_id,
+        cycle_id=cycle,
+        call=CallSpent(role=role, record_ids=records, spent=spent),
+        model="gpt-9",
+        cost=None if cost is None else Decimal(cost),
+    )
+
+
+def took(tokens: tuple[int, int] = (100, 50), cost: str = "0.01") -> Spent:
+    return Spent(calls=1, input_tokens=tokens[0], output_tokens=tokens[1], cost=Decimal(cost))
+
+
+async def total(spending: Spending, cycle: str = "cycle-1") -> Spent:
+    return (await spending.of_cycle(cycle)).total
+
+
+async def test_an_unknown_cycle_has_spent_nothing(spending: Spending) -> None:
+    assert await spending.of_cycle("nobody") == Usage()
+
+
+async def test_a_settled_call_counts_what_it_took(spending: Spending) -> None:
+    await spending.reserve(call_of("a", role=Role.DETECT, records=("ORD-1", "ORD-2")), NO_CAPS)
+    await spending.reserve(call_of("b", role=Role.REPORT), NO_CAPS)
+
+    await spending.settle("a", took((101, 50), "0.03"))
+    await spending.settle("b", took((10, 5), "0.01"))
+
+    usage = await spending.of_cycle("cycle-1")
+    assert usage == Usage.of(
+        (
+            CallSpent(role=Role.DETECT, record_ids=("ORD-1", "ORD-2"), spent=took((101, 50), "0.03")),
+            CallSpent(role=Role.REPORT, spent=took((10, 5), "0.01")),
+        )
+    )
+    assert usage.total == Spent(calls=2, input_tokens=111, output_tokens=55, cost=Decimal("0.04"))
+
+
+async def test_a_call_that_was_never_settled_counts_in_full_and_as_uncertain(spending: Spending) -> None:
+    await spending.reserve(call_of("a"), NO_CAPS)
+    await spending.reserve(call_of("b", cost=None), NO_CAPS)
+
+    assert await total(spending) == Spent(
+        calls=2, input_tokens=1200, output_tokens=800, cost=Decimal("0.10"), unpriced=1, uncertain=2
+    )
+
+
+async def test_a_released_call_counts_as_nothing_not_even_as_a_call(spending: Spending) -> None:
+    await spending.reserve(call_of("a"), Caps(tokens=1000, cost=Decimal("0.10")))
+
+    await spending.release("a")
+    await spending.release("a")
+
+    assert await spending.of_cycle("cycle-1") == Usage()
+    await spending.reserve(call_of("b"), Caps(tokens=1000, cost=Decimal("0.10")))
+
+
+async def test_what_one_cycle_spends_is_nothing_to_another(spending: Spending) -> None:
+    await spending.reserve(call_of("a"), Caps(tokens=1000))
+
+    await spending.reserve(call_of("b", cycle="cycle-2"), Caps(tokens=1000))
+
+    assert (await total(spending)).calls == (await total(spending, "cycle-2")).calls == 1
+
+
+async def test_reserving_the_same_call_again_is_one_call_also_at_the_cap(spending: Spending) -> None:
+    for _ in range(3):
+        await spending.reserve(call_of("a"), Caps(tokens=1000, cost=Decimal("0.10")))
+    await spending.settle("a", took())
+    await spending.reserve(call_of("a"), Caps(tokens=1))
+
+    assert await total(spending) == took()
+
+
+async def test_only_the_first_settling_counts(spending: Spending) -> None:
+    await spending.reserve(call_of("a"), NO_CAPS)
+    await spending.settle("a", took())
+
+    await spending.settle("a", took((9, 9), "9"))
+    await spending.release("a")
+
+    assert await total(spending) == took()
+
+
+async def test_what_took_more_than_was_set_aside_is_kept_as_it_is(spending: Spending) -> None:
+    await spending.reserve(call_of("a"), Caps(tokens=1000))
+
+    await spending.settle("a", took((5000, 1000), "7.50"))
+
+    assert await total(spending) == took((5000, 1000), "7.50")
+    with pytest.raises(SpendingCapReached, match="has spent 6,000 tokens;"):
+        await spending.reserve(call_of("b"), Caps(tokens=6999))
+
+
+async def test_a_released_call_that_is_made_after_all_is_set_aside_anew(spending: Spending) -> None:
+    await spending.reserve(call_of("a"), Caps(tokens=1000))
+    await spending.release("a")
+    await spending.reserve(call_of("b"), Caps(tokens=1000))
+
+    with pytest.raises(SpendingCapReached):
+        await spending.reserve(call_of("a"), Caps(tokens=1999))
+    await spending.reserve(call_of("a"), Caps(tokens=2000))
+
+    assert (await total(spending)).uncertain == 2
+
+
+async def test_an_answer_without_numbers_stays_uncertain_and_unpriced(spending: Spending) -> None:
+    spent = Spent(calls=2, input_tokens=600, output_tokens=400, unpriced=1, uncertain=1)
+    await spending.reserve(call_of("a", cost=None), NO_CAPS)
+
+    await spending.settle("a", spent)
+
+    assert await total(spending) == spent
+
+
+async def test_a_call_nobody_reserved_cannot_be_settled_or_released(
+    spending: Spending, caplog: pytest.LogCaptureFixture
+) -> None:
+    await spending.settle("ghost", took())
+    await spending.release("ghost")
+
+    assert await spending.of_cycle("cycle-1") == Usage()
+    assert "a call is settled that was never reserved" in caplog.text
+
+
+async def test_the_cap_may_be_reached_and_not_passed(spending: Spending) -> None:
+    caps = Caps(tokens=2000, cost=Decimal("0.20"))
+    await spending.reserve(call_of("a"), caps)
+    await spending.reserve(call_of("b"), caps)
+
+    with pytest.raises(SpendingCapReached):
+        await spending.reserve(call_of("c", most=(1, 0), cost="0"), caps)
+    with pytest.raises(SpendingCapReached):
+        await spending.reserve(call_of("c", most=(0, 0), cost="0.0001"), caps)
+
+    assert (await total(spending)).calls == 2
+
+
+async def test_money_is_counted_exactly(spending: Spending) -> None:
+    caps = Caps(cost=Decimal("0.30"))
+    for call_id in "abc":
+        await spending.reserve(call_of(call_id, cost="0.1"), caps)  # as floats they are more than 0.3
+    for call_id in "abc":
+        await spending.settle(call_id, took(cost="0.1000000000000000000000001"))
+
+    assert (await total(spending)).cost == Decimal("0.3000000000000000000000003")
+
+
+async def test_a_call_of_unknown_price_counts_for_the_cap_of_tokens_alone(spending: Spending) -> None:
+    caps = Caps(tokens=3000, cost=Decimal("0.10"))
+    await spending.reserve(call_of("a", cost="0.10"), caps)
+    await spending.reserve(call_of("b", cost=None), caps)
+
+    with pytest.raises(SpendingCapReached, match=r"\$0\.1000"):
+        await spending.reserve(call_of("c", cost="0.01"), caps)
+    await spending.reserve(call_of("c", cost=None), caps)
+    with pytest.raises(SpendingCapReached, match="tokens"):
+        await spending.reserve(call_of("d", cost=None), caps)
+
+
+async def test_a_refusal_for_tokens_says_what_was_spent_what_comes_and_what_to_set(spending: Spending) -> None:
+    caps = Caps(tokens=50_000)
+    await spending.reserve(call_of("a"), caps)
+    await spending.settle("a", took((30_000, 2_000)))
+    await spending.reserve(call_of("b", most=(8_000, 1_000)), caps)
+
+    with pytest.raises(SpendingCapReached) as caught:
+        await spending.reserve(call_of("c", most=(10_000, 2_000)), caps)
+
+    assert str(caught.value) == (
+        "the cycle has spent 41,000 tokens, 9,000 of them only set aside for calls without an answer;"
+        " its next call (plan, gpt-9) could take 12,000 more, and its cap is 50,000;"
+        " raise DAPER_MAX_TOKENS_PER_CYCLE to go on"
+    )
+    assert not caught.value.retryable
+
+
+async def test_a_refusal_for_money_says_what_was_spent_what_comes_and_what_to_set(spending: Spending) -> None:
+    caps = Caps(tokens=50_000, cost=Decimal("1.5"))
+    await spending.reserve(call_of("a"), caps)
+    await spending.settle("a", took(cost="1.49991"))
+
+    with pytest.raises(SpendingCapReached) as caught:
+        await spending.reserve(call_of("c", cost="0.00014"), caps)
+
+    assert str(caught.value) == (
+        "the cycle has spent $1.5000; its next call (plan, gpt-9) could take $0.0002 more, and its cap is $1.5;"
+        " raise DAPER_MAX_COST_PER_CYCLE to go on"
+    )
+
+
+async def test_calls_older_than_90_days_are_forgotten_when_one_is_reserved(
+    spending: Spending, clock: Clock, path: Path
+) -> None:
+    await spending.reserve(call_of("old"), NO_CAPS)
+    clock.now = START + timedelta(days=90)
+    await spending.reserve(call_of("a"), NO_CAPS)
+    assert rows(path) == 2
+
+    clock.now = START + timedelta(days=91)
+    await spending.reserve(call_of("b"), NO_CAPS)
+
+    assert rows(path) == 2
+    assert (await total(spending)).calls == 2
+
+
+async def test_a_refused_reservation_sets_nothing_aside(spending: Spending, path: Path) -> None:
+    with pytest.raises(SpendingCapReached):
+        await spending.reserve(call_of("a"), Caps(tokens=999))
+
+    assert rows(path) == 0
+
+
+async def test_what_was_spent_survives_a_restart(spending: Spending, path: Path, clock: Clock) -> None:
+    await spending.reserve(call_of("a"), NO_CAPS)
+    await spending.settle("a", took())
+    await spending.reserve(call_of("b"), NO_CAPS)
+    before = await spending.of_cycle("cycle-1")
+
+    assert await SqliteSpending(path, now=clock).of_cycle("cycle-1") == before
+
+
+async def test_of_50_threads_that_reserve_at_once_none_passes_the_cap(path: Path, spending: Spending) -> None:
+    caps = Caps(tokens=17_999, cost=Decimal("10"))
+
+    def reserve_alone(number: int) -> bool:
+        try:
+            asyncio.run(SqliteSpending(path).reserve(call_of(f"call-{number}"), caps))
+        except SpendingCapReached:
+            return False
+        return True
+
+    with ThreadPoolExecutor(max_workers=50) as pool:
+        answers = list(pool.map(reserve_alone, range(50)))
+
+    assert sum(answers) == 17
+    assert (await total(spending)).tokens == 17_000
+
+
+SPENDER = """
+import asyncio, sys
+from decimal import Decimal
+from pathlib import Path
+from daper.adapters.spending.sqlite import SqliteSpending
+from daper.core.errors import SpendingCapReached
+from daper.core.usage import CallSpent, Role, Spent
+from daper.ports import Caps, Reservation
+spending, name, caps = SqliteSpending(Path(sys.argv[1])), sys.argv[2], Caps(cost=Decimal(sys.argv[3]))
+call = CallSpent(role=Role.PLAN, spent=Spent(input_tokens=600, output_tokens=400))
+async def main():
+    print("ready", flush=True); sys.stdin.readline()
+    for number in range(20):
+        reservation = Reservation(
+            call_id=f"{name}-{number}", cycle_id="cycle-1", call=call, model="gpt-9", cost=Decimal("0.10"))
+        try:
+            await spending.reserve(reservation, caps)
+        except SpendingCapReached:
+            print("refused", flush=True)
+        else:
+            print("reserved", flush=True)
+    sys.stdin.readline()
+asyncio.run(main())
+"""
+
+
+def spender(path: Path, name: str, cap: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SPENDER, str(path), name, cap], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def start(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+async def test_of_several_processes_that_reserve_at_once_none_passes_the_cap(path: Path, spending: Spending) -> None:
+    processes = [spender(path, f"p{number}", "2.35") for number in range(4)]
+    assert [line_of(process) for process in processes] == ["ready"] * 4
+
+    for process in processes:
+        start(process)
+    answers = [answer for process in processes for answer in process.communicate(timeout=60)[0].split()]
+
+    assert (answers.count("reserved"), answers.count("refused")) == (23, 57)
+    assert (await total(spending)).cost == Decimal("2.30")
+
+
+async def test_what_was_set_aside_counts_when_its_process_was_killed_before_the_answer(
+    path: Path, spending: Spending
+) -> None:
+    process = spender(path, "killed", "0.25")
+    start(process)
+    told = [line_of(process) for _ in range(3)]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+
+    assert told == ["ready", "reserved", "reserved"]
+    assert await total(spending) == Spent(
+        calls=2, input_tokens=1200, output_tokens=800, cost=Decimal("0.20"), uncertain=2
+    )
+    with pytest.raises(SpendingCapReached, match=r"\$0\.2000 of it only set aside"):
+        await spending.reserve(call_of("later"), Caps(cost=Decimal("0.25")))
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(spending: Spending, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("my notes\n" * 200)
+
+    with pytest.raises(StoreDamaged, match=r"spending ledger '.*spending\.db' is no database .* move it away"):
+        await spending.reserve(call_of("a"), NO_CAPS)
+
+    assert path.read_text() == "my notes\n" * 200
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["reserved_cost = 'much'", "record_ids = '['", "record_ids = '7'", "role = 'cook'", "reserved_input = 'x'"],
+)
+async def test_a_call_that_cannot_be_read_is_damage_and_no_guess(spending: Spending, path: Path, damage: str) -> None:
+    await spending.reserve(call_of("a"), NO_CAPS)
+    change(path, f"UPDATE calls SET {damage}")  # noqa: S608 - constants
+
+    with pytest.raises(StoreDamaged, match="has a call of cycle 'cycle-1' that cannot be read"):
+        await spending.reserve(call_of("b"), NO_CAPS)
+
+
+async def test_a_ledger_of_a_newer_release_is_refused(spending: Spending, path: Path) -> None:
+    await spending.reserve(call_of("a"), NO_CAPS)
+    change(path, "PRAGMA user_version = 7")
+
+    with pytest.raises(StoreError, match=r"spending ledger .* has version 7: a newer daper wrote it"):
+        await spending.of_cycle("cycle-1")
+
+
+async def test_a_ledger_that_somebody_holds_too_long_is_busy_which_is_worth_a_retry(
+    spending: Spending, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daper.adapters.spending.sqlite.BUSY_SECONDS", 0.05)
+    await spending.reserve(call_of("a"), NO_CAPS)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreBusy, match="busy") as caught:
+        await spending.reserve(call_of("b"), NO_CAPS)
+    holder.close()
+
+    assert caught.value.retryable
+
+
+def test_building_a_ledger_touches_no_file(tmp_path: Path) -> None:
+    SqliteSpending(tmp_path / "spending.db")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def rows(path: Path) -> int:
+    db = sqlite3.connect(path)
+    try:
+        return int(db.execute("SELECT count(*) FROM calls").fetchone()[0])
+    finally:
+        db.close()
+
+
+def change(path: Path, statement: str) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute(statement)
+    db.close()
