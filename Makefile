@@ -5,7 +5,7 @@ ARGS ?=
 SYNC = sync --frozen --quiet --extra embedded --extra pdf --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 
-.PHONY: help demo test check lint histories install install-dev faults bench pictures clean
+.PHONY: help demo test test-llm check lint histories install install-dev faults bench pictures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,6 +25,9 @@ lint: install-dev ## format check, ruff, pyright, import-linter, temporalint
 	.venv/bin/lint-imports
 	.venv/bin/temporalint src
 
+test-llm: install-dev ## one cycle with a real language model: LLM_MODEL, LLM_BASE_URL, LLM_KEY; else one at 127.0.0.1:7700
+	.venv/bin/pytest -n 0 -q -s --timeout 3600 $(ARGS) tests/real_model/check_real_model.py
+
 faults: install-dev ## the long fault runs: 20 kills of workers while 10 repairs run, 10 kills of `daper up`
 	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 $(ARGS)
 	.venv/bin/python -m tests.faults.up_harness --kills 10 --repairs 4 $(ARGS)
@@ -35,6 +38,7 @@ histories: install-dev ## record the replay histories anew (only before the firs
 bench: install-dev ## the figures of the README, as ratios in one run
 	.venv/bin/python -m bench.start_up
 	.venv/bin/python -m bench.one_repair
+	.venv/bin/python -m bench.tokens --most-orders 600
 
 pictures: install-dev ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures

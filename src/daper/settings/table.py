@@ -53,7 +53,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "fail",
         "What a repair does when a model cannot be had, after all tries: fail, or go on by rules alone.",
     ),
-    Setting("DAPER_MAX_TOKENS_PER_CYCLE", "500000", "Tokens that models may take for one repair."),
+    Setting("DAPER_MAX_TOKENS_PER_CYCLE", "1000000", "Tokens that models may take for one repair."),
     Setting("DAPER_MAX_COST_PER_CYCLE", "5", "US dollars that models may cost for one repair, where prices are known."),
     Setting("DAPER_LLM_OUTPUT", "auto", "How models are made to answer in form: auto, native, tool or prompted."),
     Setting("DAPER_LLM_TIMEOUT", "5m", "How long one answer of a model may take."),
