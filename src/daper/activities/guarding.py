@@ -1,6 +1,7 @@
 """Every proposal, whoever made it, goes through the guard here; what it lets through becomes an action of the plan."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from pydantic import JsonValue, ValidationError
 
@@ -8,7 +9,7 @@ from daper.core.guard import Bindable, Case, bind, complete, refuse_proposal
 from daper.core.merging import Option, add_advice, doubt
 from daper.core.messages import Advice, PlanInput
 from daper.core.models import BlockedProposal, Finding, Proposal, ProposedAction, SuppressedFinding
-from daper.ports import Domain, Record, RepairTool, Terms, Undoable
+from daper.ports import Domain, ProposalSet, Record, RepairTool, Terms, Undoable
 
 
 class Guarding:
@@ -24,7 +25,6 @@ class Guarding:
     ) -> None:
         self._domain = domain
         self._records = records
-        self._by_rules = domain.propose(findings, records)
         self._case = Case(
             record_ids=frozenset(record.record_id for record in records if domain.head(record) is not None),
             findings={finding.fingerprint: finding for finding in findings},
@@ -95,15 +95,21 @@ class Guarding:
             return proposal, None, refuse_proposal(proposal, None, self._case)
         try:
             bindable = _bindable(tool, self._domain.terms(proposal, self._records))
-            whole = complete(proposal, bindable, self._case, words=self._words(proposal))
-            # Once more, with what was filled in: a preview is of what would run.
-            bindable = _bindable(tool, self._domain.terms(whole, self._records))
+            whole = complete(proposal, bindable, self._case, words=self._words(proposal, tool))
+            if whole.arguments != proposal.arguments:  # a preview is of what would run
+                bindable = _bindable(tool, self._domain.terms(whole, self._records))
         except ValidationError as error:  # one record with impossible terms must not stop the others
             return proposal, None, f"its terms make no sense: {error.errors()[0]['msg']}"
         return whole, bindable, refuse_proposal(whole, bindable, self._case)
 
-    def _words(self, proposal: Proposal) -> Mapping[str, JsonValue]:
+    @cached_property
+    def _by_rules(self) -> ProposalSet:
+        return self._domain.propose(tuple(self._case.findings.values()), self._records)
+
+    def _words(self, proposal: Proposal, tool: RepairTool) -> Mapping[str, JsonValue]:
         """The arguments of what the rules propose with the same tool: their sentences can be lent to another."""
+        if tool.args.model_fields.keys() <= proposal.arguments.keys():
+            return {}
         for each in self._by_rules.proposals:
             if (each.record_id, each.tool) == (proposal.record_id, proposal.tool):
                 return each.arguments

@@ -5,10 +5,10 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
 with workflow.unsafe.imports_passed_through():
-    from daper.core.errors import SpendingCapReached
+    from daper.core.errors import ModelError, ModelOutputError, ModelUnavailable
     from daper.core.merging import merge_findings, suspects_of
     from daper.core.messages import (
         Advice,
@@ -31,6 +31,9 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.steps import Steps
 
 T = TypeVar("T")
+
+# A cap on spending is no outage, and neither is a bug of ours.
+_OUTAGES = frozenset({ModelError.__name__, ModelOutputError.__name__, ModelUnavailable.__name__})
 
 Batch = tuple[str, ...]
 
@@ -137,18 +140,20 @@ class Thinking:
         return [answer for answer in answers if answer is not None]
 
     async def _or_rules(self, role: Role, step: Coroutine[object, object, T], *, about: int = 0) -> T | None:
-        """The answer; None where it never came, and the rules alone are to count then.
-
-        A cap on spending is no outage: it ends the cycle, whatever is to be done on an outage.
-        """
+        """The answer; None where it never came, and the rules alone are to count. What else fails ends the cycle."""
         try:
             return await step
         except ActivityError as error:
-            capped = isinstance(error.cause, ApplicationError) and error.cause.type == SpendingCapReached.__name__
-            if capped or self._state.on_outage is not OnOutage.RULES or is_cancelled_exception(error):
+            if self._state.on_outage is not OnOutage.RULES or not _is_outage(error):
                 raise
             self._state.note_outage(role, why(error), records=about)
             return None
 
     def _note_spent(self, calls: Iterable[CallSpent | None]) -> None:
         self._state.note_spent(call for call in calls if call is not None)
+
+
+def _is_outage(error: ActivityError) -> bool:
+    """Whether a model could not be had: it refused, was silent, or answered what does not fit."""
+    cause = error.cause
+    return isinstance(cause, TimeoutError) or (isinstance(cause, ApplicationError) and cause.type in _OUTAGES)

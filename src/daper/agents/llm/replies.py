@@ -11,7 +11,7 @@ from daper.core.base import Reply
 Sentence = Annotated[str, StringConstraints(max_length=600)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Score = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
-MOST = 200  # entries in one list: far more than a batch has records
+MOST = 60  # entries in one list: more than twice what a batch has records
 
 OTHER = "other"
 
