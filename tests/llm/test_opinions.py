@@ -231,3 +231,27 @@ async def test_roles_can_be_played_by_different_models_and_by_rules(
         "plan": "large-1",
         "report": "rules",
     }
+
+
+async def test_a_rejected_repair_is_not_done_because_a_model_has_another_name_for_its_problem(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Rule 9: whoever proposes it, rules or model, and however sure."""
+    renamed = mutations.accusing("payment-denied", HARRY)  # the rules call it payment-pending
+    asking = mutations.in_role("plan", mutations.action_on(HARRY, tool="request_payment_update"))
+    async with model_shop(temporal_env, tmp_path, answers.thinking(mutated(good, renamed, asking))) as (shop, _):
+        first = await shop.start(scope={"record_ids": [HARRY]})
+        plan = await shop.plan(first)
+        await shop.decide(first, plan, a1=Verdict.REJECT)
+        assert (await shop.end(first)).phase is Phase.REJECTED
+
+        # Not --record, which asks anew; the status finds the same order.
+        result = await shop.end(await shop.start(auto_approve=True, scope={"status": "pending-payment"}))
+
+    assert result.outcomes == ()
+    [later] = result.plans
+    assert later.actions == ()
+    assert [item.finding.kind for item in later.suppressed if item.finding.found_by == "rules"] == ["payment-pending"]
+    assert any(
+        "payment-pending is kept back: Harry (os-user) rejected its repair on " in item.reason for item in later.blocked
+    )

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from daper.adapters.reports.as_markdown import to_markdown
+from daper.adapters.reports.ended import repair_report
 from daper.core.phases import Phase
+from daper.core.text import markdown
 from daper.core.usage import Role
 from tests.llm import answers, mutations
 from tests.llm.brains import good, mutated
@@ -259,8 +262,10 @@ async def test_d14_what_the_guard_refuses_is_told_once_and_then_shown_as_blocked
     assert {action.proposed_by for action in result.plans[0].actions} == {"rules"}
     assert result.counts.applied == 4
     assert {item.proposed_by for item in result.plans[0].blocked} == {"fake-1"}
-    assert result.report is not None
-    assert any("was not proposed" in line and why[:40] in line for line in result.report.left_for_person)
+    report = to_markdown(repair_report(result))
+    assert "Blocked proposals" in report
+    assert markdown(why) in report
+    assert result.needs_person == (what.split()[1] not in result.usage.by_record)  # else the rules' action is there
 
 
 async def test_d20_the_key_is_in_nothing_that_is_kept(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -87,3 +87,15 @@ def test_who_thinks_can_be_told_and_gets_the_key_of_its_own_provider_alone() -> 
 def test_no_key_shows_in_what_is_printed_of_settings() -> None:
     settings = load_settings(environ={"HOME": "/nowhere", "LLM_MODEL": "openai/gpt-4o", "LLM_KEY": "sk-secret"})
     assert "sk-secret" not in repr(settings)
+
+
+def test_without_a_general_model_the_key_goes_to_the_provider_of_the_first_role_alone() -> None:
+    found = chosen(LLM_KEY="k", DAPER_ANALYZE_MODEL="openai/gpt-4o", DAPER_PLAN_MODEL="anthropic/claude")
+    assert found == {"analyze": ("openai/gpt-4o", "k", ""), "plan": ("anthropic/claude", "", "")}
+
+
+def test_two_ways_to_write_one_provider_are_one_provider() -> None:
+    assert chosen(LLM_MODEL="gpt-4o", LLM_KEY="k", DAPER_PLAN_MODEL="openai:o9")["plan"] == ("openai:o9", "k", "")
+    url = "http://localhost:1/v1"
+    found = chosen(LLM_MODEL="llama3.2:3b", LLM_BASE_URL=url, LLM_KEY="k", DAPER_PLAN_MODEL="qwen2.5:7b")
+    assert found["plan"] == ("qwen2.5:7b", "k", url)

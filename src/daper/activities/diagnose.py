@@ -158,7 +158,9 @@ class DiagnoseActivities:
         records = await domain.context(_records_of(input.findings))
         guarding = await asyncio.to_thread(_guarding, domain, records, input)
         work = _work(domain, records, input.cycle)
-        proposed = await self._agents.plan(work, input.findings, guarding.review)
+        # The rules act on what the rules found: a model that names another kind must not get a kept-back repair done.
+        by_rules = [finding for finding in input.findings if finding.found_by == RULES]
+        proposed = await self._agents.plan(work, by_rules, guarding.review)
         within = proposed.proposals[: input.limit]
         present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.

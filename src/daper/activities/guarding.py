@@ -8,7 +8,7 @@ from pydantic import JsonValue, ValidationError
 from daper.core.guard import Bindable, Case, bind, complete, refuse_proposal
 from daper.core.merging import Option, add_advice, doubt
 from daper.core.messages import Advice, PlanInput
-from daper.core.models import BlockedProposal, Finding, Proposal, ProposedAction, SuppressedFinding
+from daper.core.models import RULES, BlockedProposal, Finding, Proposal, ProposedAction, SuppressedFinding
 from daper.ports import Domain, ProposalSet, Record, RepairTool, Terms, Undoable
 
 
@@ -104,7 +104,8 @@ class Guarding:
 
     @cached_property
     def _by_rules(self) -> ProposalSet:
-        return self._domain.propose(tuple(self._case.findings.values()), self._records)
+        found = tuple(finding for finding in self._case.findings.values() if finding.found_by == RULES)
+        return self._domain.propose(found, self._records)
 
     def _words(self, proposal: Proposal, tool: RepairTool) -> Mapping[str, JsonValue]:
         """The arguments of what the rules propose with the same tool: their sentences can be lent to another."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 from daper.core.digests import canonical, digest
 from daper.core.limits import Exactly, Limit, OneOf, Sentence, is_editable
 from daper.core.models import (
+    RULES,
     BoundAction,
     Change,
     Fallback,
@@ -90,8 +91,11 @@ def refuse_proposal(proposal: Proposal, bindable: Bindable | None, case: Case) -
         return f"there is no tool {_quoted(proposal.tool)}; the tools are: {', '.join(sorted(case.tools))}"
     if proposal.record_id not in case.record_ids:
         return f"record {_quoted(proposal.record_id)} is not among those that were asked about"
+    found = [case.findings[each] for each in proposal.answers if each in case.findings]
+    if not any(finding.found_by == RULES for finding in found) and (why := _kept_back(proposal, bindable, case)):
+        return why
     if not proposal.answers:
-        return _kept_back(proposal, bindable, case) or "it answers no finding: nothing is done to a healthy record"
+        return "it answers no finding: nothing is done to a healthy record"
     for fingerprint in proposal.answers:
         finding = case.findings.get(fingerprint)
         if finding is None or finding.record_id != proposal.record_id:
@@ -104,6 +108,7 @@ def refuse_proposal(proposal: Proposal, bindable: Bindable | None, case: Case) -
 
 
 def _kept_back(proposal: Proposal, bindable: Bindable, case: Case) -> str | None:
+    """Why the repair waits or was rejected, whatever other name a model has for its problem, or None."""
     for item in case.suppressed:
         if item.finding.record_id == proposal.record_id and bindable.repairs(item.finding):
             return f"{item.finding.kind} is kept back: {item.reason}"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from daper.core.models import RULES, Plan
 from daper.core.outcomes import (
     ActionOutcome,
     Counts,
@@ -33,7 +34,7 @@ def count(result: RepairResult) -> Counts:
     return Counts(
         problems=len(result.findings),
         suppressed=sum(len(plan.suppressed) for plan in result.plans),
-        proposed=sum(len(plan.actions) for plan in result.plans),
+        proposed=sum(not action.instead_of for plan in result.plans for action in plan.actions),
         applied=sum(outcome.status.took_effect for outcome in result.outcomes),
         repaired=_problems(verified, VerificationStatus.RESOLVED),
         requested=_problems(verified, VerificationStatus.WAITING_ON_OTHER),
@@ -71,7 +72,7 @@ def left_for_person(result: RepairResult) -> tuple[str, ...]:
         lines += [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person]
         if plan.left_out:
             lines.append(f"{plan.left_out} more problems are over the cap of one repair; start another one")
-        lines += [f"{item.record_id}: {item.tool} was not proposed: {item.reason}" for item in plan.blocked]
+        lines += _refused(plan)
     for outcome in result.outcomes:
         why = _CALLS_A_PERSON.get(outcome.status)
         if why and not _asked_again(result, outcome):
@@ -79,6 +80,20 @@ def left_for_person(result: RepairResult) -> tuple[str, ...]:
     lines += _unverified(result)
     lines += result.troubles
     return tuple(dict.fromkeys(lines))
+
+
+def _refused(plan: Plan) -> list[str]:
+    """What the guard refused and nothing else does: of a model's, only where no action is proposed for the record."""
+    acted = {action.bound.record_id for action in plan.actions}
+    lines: list[str] = []
+    for item in plan.blocked:
+        if item.proposed_by == RULES:
+            lines.append(f"{item.record_id}: {item.tool} was not proposed: {item.reason}")
+        elif item.record_id not in acted:
+            lines.append(
+                f"{item.record_id}: {item.tool}, as {item.proposed_by} would have it, was refused: {item.reason}"
+            )
+    return lines
 
 
 def _unverified(result: RepairResult) -> list[str]:

@@ -21,20 +21,26 @@ _BY_RULES: Final = frozenset({Role.DETECT})
 def thinking_of(values: Mapping[str, str], instead: Mapping[Role, str]) -> ThinkingSettings:
     """The choice for each role and the bounds of all; `instead`: who plays a role in place of whom is configured.
 
-    A key goes to the provider of LLM_MODEL alone. Raises SettingError, which never shows a key.
+    The key and the address go to one provider alone. Raises SettingError, which never shows a key.
     """
     general = text(values, "LLM_MODEL") if "LLM_MODEL" in values else RULES
+    general = RULES if general.lower() == RULES else general
     base_url = _base_url(values)
     choices: dict[Role, ModelChoice] = {}
+    # Whose key it is: the provider's of LLM_MODEL, or of the first role that has a model.
+    home = "" if general == RULES else _provider(general, "LLM_MODEL", elsewhere=bool(base_url))
     for role, variable in _VARIABLE.items():
         default = RULES if role in _BY_RULES else general
         name = instead.get(role) or (text(values, variable) if variable in values else default)
         if name.lower() == RULES:
             continue
-        here = general == RULES or _provider(name) == _provider(general)
-        where = base_url if here else ""
-        _check(name, variable if variable in values else "LLM_MODEL", elsewhere=bool(where))
-        choices[role] = ModelChoice(name=name, key=values.get("LLM_KEY", "") if here else "", base_url=where)
+        said = variable if variable in values and role not in instead else "LLM_MODEL"
+        provider = _provider(name, said, elsewhere=bool(base_url))
+        home = home or provider
+        here = provider == home
+        choices[role] = ModelChoice(
+            name=name, key=values.get("LLM_KEY", "") if here else "", base_url=base_url if here else ""
+        )
     return ThinkingSettings(
         choices=choices,
         output=one_of(values, "DAPER_LLM_OUTPUT", OutputMode),
@@ -49,10 +55,12 @@ def thinking_of(values: Mapping[str, str], instead: Mapping[Role, str]) -> Think
     )
 
 
-def _provider(name: str) -> str:
-    """What stands before the name of a model, however it is written; nothing for a bare name."""
-    found = re.match(r"([^/:]+)[/:]", name)
-    return found[1].lower() if found else ""
+def _provider(name: str, variable: str, *, elsewhere: bool) -> str:
+    """Whose model a name means. Raises SettingError."""
+    try:
+        return parse_name(name, elsewhere=elsewhere).provider
+    except ModelError as error:
+        raise SettingError(f"{variable}: {error}") from error
 
 
 def _base_url(values: Mapping[str, str]) -> str:
@@ -62,10 +70,3 @@ def _base_url(values: Mapping[str, str]) -> str:
             "LLM_BASE_URL must be the address of a server, like http://localhost:8080/v1, without a name or password"
         )
     return value.rstrip("/")
-
-
-def _check(name: str, variable: str, *, elsewhere: bool) -> None:
-    try:
-        parse_name(name, elsewhere=elsewhere)
-    except ModelError as error:
-        raise SettingError(f"{variable}: {error}") from error

@@ -33,6 +33,8 @@ from daper.ports import Analysis, Guide, ProposalSet, Review, Spending, Suspicio
 R = TypeVar("R", bound=Reply)
 
 LONGEST_SENTENCE = 300
+REPORT_TOKENS = 2000  # two to five sentences, and room for a model that thinks first
+PING_TOKENS = 1000
 
 
 class ModelAgents:
@@ -135,6 +137,7 @@ class ModelAgents:
             data=f'<facts trust="untrusted">\n{line(facts)}\n</facts>',
             form=ReportReply,
             check=lambda reply: check_narrative(reply, facts),
+            most_output=REPORT_TOKENS,
             about="the report",
         )
         cycle = CycleRef(
@@ -156,6 +159,7 @@ class ModelAgents:
             data="Is anybody there?",
             form=PingReply,
             check=lambda _: None,
+            most_output=PING_TOKENS,
             about="a question of doctor",
         )
         _, spent = await self._ask(role, question, cycle, ())
@@ -174,7 +178,7 @@ class ModelAgents:
             role=role,
             record_ids=record_ids,
             name=opened.name,
-            most_output=self._settings.most_output,
+            most_output=min(self._settings.most_output, question.most_output or self._settings.most_output),
             caps=self._settings.caps,
             spending=self._spending,
             transcripts=self._transcripts,

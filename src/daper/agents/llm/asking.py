@@ -41,7 +41,8 @@ _OTHER_REASONS = (
 class Question(Generic[R]):
     """What is asked: instructions, data, the form of the answer. `check` says what is wrong with an answer, or None.
 
-    `lenient`: what the check says against the last answer that may be given is let pass. `about` names it in messages.
+    `lenient`: what the check says against the last answer that may be given is let pass. `most_output`: tokens that an
+    answer to it needs at most, where that is less than is allowed. `about` names it in messages.
     """
 
     instructions: str
@@ -50,6 +51,7 @@ class Question(Generic[R]):
     check: Callable[[R], str | None]
     about: str
     lenient: bool = False
+    most_output: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ async def _run(question: Question[R], model: Model, mode: OutputMode, settings: 
         instructions=question.instructions,
         retries={"output": SENT_BACK},
         model_settings=ModelSettings(
-            max_tokens=settings.most_output,
+            max_tokens=min(settings.most_output, question.most_output or settings.most_output),
             temperature=0,
             timeout=settings.timeout.total_seconds(),
             max_retries=0,

@@ -15,8 +15,9 @@ from daper.ports import Review
 
 LONGEST_ISSUE = 200
 _MOST_FACTS = 40  # records, outcomes and so on that a narrative is told of; a report has them all
-_LINK = re.compile(r"://|www\.|\]\(|<[a-z/!]|mailto:|javascript:", re.IGNORECASE)
+_LINK = re.compile(r"://|www\.|\][(\[]|<[a-z/!]|mailto:|javascript:|[\w-]+\.[a-z]{2,}\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
+_LARGE = re.compile(r"\b(dozens?|hundreds?|thousands?|millions?|billions?)\b", re.IGNORECASE)
 
 
 def check_suspects(reply: DetectReply, record_ids: Collection[str]) -> str | None:
@@ -27,20 +28,19 @@ def check_suspects(reply: DetectReply, record_ids: Collection[str]) -> str | Non
 def check_analysis(
     reply: AnalyzeReply, record_ids: Collection[str], kinds: Collection[str], known: Sequence[Finding]
 ) -> str | None:
-    """Problems are on records that were shown, of kinds that there are; doubts are about what was found."""
+    """Problems are on records that were shown, of kinds that there are; doubts are about what was found.
+
+    To list a problem and doubt it too is to see it: the doubt then counts for nothing, and is not worth another call.
+    """
     if why := _unknown((each.record_id for each in (*reply.problems, *reply.doubts)), record_ids):
         return why
     for problem in reply.problems:
         if problem.kind not in kinds and problem.kind != OTHER:
             return f"there is no kind {problem.kind!r}; the kinds are: {', '.join(kinds)}, and {OTHER} for any else"
     found = {(finding.record_id, finding.kind) for finding in known}
-    seen = {(problem.record_id, problem.kind) for problem in reply.problems}
     for doubt in reply.doubts:
-        about = (doubt.record_id, doubt.kind)
-        if about not in found:
+        if (doubt.record_id, doubt.kind) not in found:
             return f"{doubt.kind!r} of record {doubt.record_id!r} is not among the findings, so it cannot be doubted"
-        if about in seen:
-            return f"{doubt.kind!r} of record {doubt.record_id!r} is both a problem and doubted; say one of the two"
     return None
 
 
@@ -137,6 +137,8 @@ def check_narrative(reply: ReportReply, facts: Mapping[str, JsonValue]) -> str |
         return f"no links and no markup, and there is {found.group()!r} in it"
     known = set(_NUMBER.findall(line(facts)))
     strange = [number for number in _NUMBER.findall(reply.narrative) if number not in known]
+    strange += [char for char in reply.narrative if char.isnumeric() and not char.isascii()]
+    strange += _LARGE.findall(reply.narrative)
     if strange:
         return f"the number {strange[0]} is not among the facts; use only numbers that are"
     return None

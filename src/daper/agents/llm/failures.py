@@ -1,5 +1,6 @@
 """What went wrong with a model, in our words: one line that names the model, and whether another try makes sense."""
 
+import re
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +12,8 @@ from daper.core.text import visible
 # A longer wait than this is no wait but an outage.
 LONGEST_WAIT = timedelta(hours=1)
 _SHORT = 300
+# Also of a key that the library took from the environment by itself, and that we do not know.
+_KEY = re.compile(r"\b(?:sk|pk|rk|AIza|gsk|ghp|xai)[-_][A-Za-z0-9_*-]{8,}|\bAIza[A-Za-z0-9_-]{20,}")
 
 _MEANINGS: Final[tuple[tuple[type[Exception], str, type[DaperError]], ...]] = (
     (theirs.ModelAuthenticationError, "{name} refused the key ({told}); set LLM_KEY, then: daper doctor", ModelError),
@@ -44,7 +47,8 @@ _MEANINGS: Final[tuple[tuple[type[Exception], str, type[DaperError]], ...]] = (
 def translate(error: Exception, *, name: str, key: str, about: str) -> DaperError:
     """Our error for one of the library's; `about` says what the call was about. The key is kept out of it."""
     words = _words(error)
-    told = visible(words.replace(key, "(key)") if key else words, longest=_SHORT)
+    words = _KEY.sub("(key)", words.replace(key, "(key)") if key else words)
+    told = visible(words, longest=_SHORT)
     for theirs_, what, ours in _MEANINGS:
         if isinstance(error, theirs_):
             return ours(what.format(name=name, told=told, about=about))

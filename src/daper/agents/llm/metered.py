@@ -25,6 +25,7 @@ from daper.ports import Caps, Reservation, Spending, Transcript, Transcripts
 
 # No tokenizer makes more than one token of a byte. This much more for what a provider puts around messages and schema.
 OVERHEAD_TOKENS = 1000
+_MAYBE_CHARGED = frozenset({502, 504})  # a gateway lost the answer; whether there was one, it does not know
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class MeteredModel(WrapperModel):
     """Asks the wrapped model only for what its cycle may still spend. `spent`: what its answers took so far.
 
     A call that is cut off, by a crash, a cancelled activity or silence, stays reserved: it may have been charged. One
-    that was refused with an error took nothing.
+    that was refused with an error took nothing; of one that a gateway lost, nobody knows.
     """
 
     def __init__(self, wrapped: Model, account: Account, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -72,7 +73,7 @@ class MeteredModel(WrapperModel):
         try:
             answer = await super().request(messages, model_settings, model_request_parameters)
         except BaseException as error:
-            if isinstance(error, ModelHTTPError):
+            if isinstance(error, ModelHTTPError) and error.status_code not in _MAYBE_CHARGED:
                 await self._account.spending.release(call_id)
             await self._write(call_id, began, sent, answer="", error=f"{type(error).__name__}: {error}", spent=Spent())
             raise
@@ -119,7 +120,8 @@ class MeteredModel(WrapperModel):
         """What an answer says it took; the most that it can have taken, if it does not say."""
         usage = answer.usage
         if not usage.input_tokens and not usage.output_tokens:
-            return most.model_copy(update={"uncertain": 1, "unpriced": 1})
+            cost = self._price(Usage(input_tokens=most.input_tokens, output_tokens=most.output_tokens))
+            return most.model_copy(update={"uncertain": 1, "cost": cost or Decimal(0), "unpriced": int(cost is None)})
         cost = self._price(usage)
         return Spent(
             calls=1,
