@@ -95,7 +95,7 @@ class ModelAgents:
             instructions=_instructions(Role.ANALYZE, guide),
             data=_blocks(work, known),
             form=analyze_reply(guide.kinds),
-            check=lambda reply: check_analysis(reply, work.record_ids, guide.kinds, known),
+            check=lambda reply: check_analysis(reply, work.record_ids, guide.kinds),
             about=counted(len(work.record_ids), "record"),
         )
         reply, spent = await self._ask(Role.ANALYZE, question, work.cycle, work.record_ids)

@@ -25,22 +25,17 @@ def check_suspects(reply: DetectReply, record_ids: Collection[str]) -> str | Non
     return _unknown((each.record_id for each in reply.suspects), record_ids)
 
 
-def check_analysis(
-    reply: AnalyzeReply, record_ids: Collection[str], kinds: Collection[str], known: Sequence[Finding]
-) -> str | None:
-    """Problems are on records that were shown, of kinds that there are; doubts are about what was found.
+def check_analysis(reply: AnalyzeReply, record_ids: Collection[str], kinds: Collection[str]) -> str | None:
+    """Problems and doubts are on records that were shown, problems of kinds that there are.
 
-    To list a problem and doubt it too is to see it: the doubt then counts for nothing, and is not worth another call.
+    A doubt of what nobody found, or of what the same answer lists as a problem, counts for nothing: it is not worth
+    another call.
     """
     if why := _unknown((each.record_id for each in (*reply.problems, *reply.doubts)), record_ids):
         return why
     for problem in reply.problems:
         if problem.kind not in kinds and problem.kind != OTHER:
             return f"there is no kind {problem.kind!r}; the kinds are: {', '.join(kinds)}, and {OTHER} for any else"
-    found = {(finding.record_id, finding.kind) for finding in known}
-    for doubt in reply.doubts:
-        if (doubt.record_id, doubt.kind) not in found:
-            return f"{doubt.kind!r} of record {doubt.record_id!r} is not among the findings, so it cannot be doubted"
     return None
 
 
