@@ -1,7 +1,7 @@
 """What an answer has to mean, role by role: ids that exist, kinds that there are, numbers that are true. Pure."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import JsonValue
 
