@@ -7,6 +7,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
+from daper.agents.llm.agents import REPORT_TOKENS
 from daper.core.phases import Phase
 from daper.core.text import markdown
 from daper.core.usage import Role
@@ -197,7 +198,7 @@ async def test_an_answer_that_does_not_tell_what_it_took_counts_as_the_most_it_c
     result, fake = await repaired(temporal_env, tmp_path, answers.without_usage(good))
 
     assert (result.phase, result.usage.total.uncertain) == (Phase.REPORT_COMPLETED, 3)
-    assert result.usage.total.output_tokens == 3 * 4096
+    assert result.usage.total.output_tokens == 2 * 4096 + REPORT_TOKENS
     assert result.usage.total.input_tokens > sum(asked.tokens for asked in fake.asked)
 
 
