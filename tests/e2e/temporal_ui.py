@@ -3,9 +3,12 @@
 import base64
 import json
 import re
+import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
 from typing import Any
+
+from tests.e2e.shell import until
 
 
 class TemporalUi:
@@ -18,6 +21,17 @@ class TemporalUi:
         self._run = f"{base}/api/v1/namespaces/{path}"
         self.page = self._opener.open(link, timeout=10).read().decode()
         self._opener.open(f"{base}/api/v1/settings", timeout=10).close()  # gives the cookie
+        # The UI dials its server once before that one listens, and again a second later; a page is then loaded anew.
+        until(lambda: self._answers(f"{base}/api/v1/cluster-info"), what="a UI that reaches its server")
+
+    def _answers(self, url: str) -> bool:
+        try:
+            self._opener.open(url, timeout=10).close()
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            return False
+        return True
 
     def current_details(self) -> str:
         """What the tab "User Metadata" shows."""
