@@ -294,7 +294,7 @@ async def test_what_a_behaviour_raises_is_told_at_the_end() -> None:
 
 def test_a_prompt_is_read_block_by_block() -> None:
     finding: Json = {"record_id": "ORD-001-HJP", "kind": "payment-denied", "issue": "Refused.", "evidence": []}
-    text = prompt_text() + f'<findings source="rules">\n{json.dumps(finding)}\n</findings>'
+    text = prompt_text() + f'<findings trust="untrusted">\n{json.dumps(finding)}\n</findings>'
     prompt = read_texts("Role: plan\nPropose.", text)
     assert prompt.role == "plan"
     assert prompt.today == "2025-06-28"

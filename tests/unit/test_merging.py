@@ -80,15 +80,16 @@ def option(by: str = "rules", *, quantity: int = 200, score: float = 0.9, words:
 
 
 def test_the_same_in_other_words_is_seconded_with_the_words_of_the_first_and_the_lower_confidence() -> None:
-    [merged] = add_advice([option()], [option("m", words="AT ONCE", score=0.4)])
+    [merged] = add_advice([option()], [option("m", words="AT ONCE", score=0.4)], room=0)
     assert merged.proposal.arguments["note"] == "please"
     assert merged.proposal.confidence_score == 0.4
     assert (merged.proposal.proposed_by, merged.proposal.seconded_by) == ("rules", ("m",))
-    assert add_advice([option()], [option("m", score=1.0)])[0].proposal.confidence_score == 0.9
+    assert add_advice([option()], [option("m", score=1.0)], room=0)[0].proposal.confidence_score == 0.9
 
 
 def test_two_models_that_answer_otherwise_are_alternatives_to_the_same_action() -> None:
-    merged = add_advice([option()], [option("m", quantity=300), option("n", quantity=400), option("o", quantity=300)])
+    others = [option("m", quantity=300), option("n", quantity=400), option("o", quantity=300)]
+    merged = add_advice([option()], others, room=0)
     assert [(each.proposal.proposed_by, each.instead_of) for each in merged] == [("rules", None), ("m", 0), ("n", 0)]
     assert merged[1].proposal.seconded_by == ("o",)
 
@@ -96,7 +97,7 @@ def test_two_models_that_answer_otherwise_are_alternatives_to_the_same_action() 
 def test_a_doubt_counts_unless_whoever_doubts_proposes_the_same() -> None:
     said = [Doubt(record_id="r1", why="no", by="m"), Doubt(record_id="r2", why="no", by="n")]
     assert doubt(option(), said, {}).proposal.doubts == ("m: no",)
-    [seconded] = add_advice([option()], [option("m")])
+    [seconded] = add_advice([option()], [option("m")], room=0)
     assert doubt(seconded, said, {}).proposal.doubts == ()
     known = {"f1": finding("r1", "short").model_copy(update={"doubts": ("n: not so",)})}
     assert doubt(option(), [], known).proposal.doubts == ("n: not so",)

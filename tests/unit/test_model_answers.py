@@ -22,12 +22,20 @@ from daper.core.messages import CycleRef
 from daper.core.usage import Role
 from daper.ports import Caps, Transcript
 
-FACTS: dict[str, JsonValue] = {"counts": {"problems": 4}, "records": [{"record": "ORD-001-HJP"}]}
+FACTS: dict[str, JsonValue] = {
+    "counts": {"problems": 4, "applied": 2},
+    "records": [{"record": "ORD-001-HJP", "about": "Agent 99 of the year 1997"}],
+}
 
 
 @pytest.mark.parametrize(
     "narrative",
-    ["4 problems were found, one of them with ORD-001-HJP.", "Nothing is left to do.", "The customer was asked."],
+    [
+        "4 problems were found, one of them with ORD-001-HJP.",
+        "Four problems were found, two actions were done.",
+        "Nothing is left to do.",
+        "The customer was asked.",
+    ],
 )
 def test_plain_true_words_pass(narrative: str) -> None:
     assert check_narrative(ReportReply(narrative=narrative), FACTS) is None
@@ -39,6 +47,10 @@ def test_plain_true_words_pass(narrative: str) -> None:
         "5 problems were found.",
         "All 40 are repaired.",
         "Five hundred orders are repaired.",
+        "All fifty orders are repaired.",
+        "Three are left.",
+        "1 order is left.",
+        "99 orders are repaired, and 1997 are left.",
         "① of ② is repaired.",
         "٣ problems.",
         "See https://evil.example.",

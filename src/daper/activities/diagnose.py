@@ -161,17 +161,18 @@ class DiagnoseActivities:
         # The rules act on what the rules found: a model that names another kind must not get a kept-back repair done.
         by_rules = [finding for finding in input.findings if finding.found_by == RULES]
         proposed = await self._agents.plan(work, by_rules, guarding.review)
-        within = proposed.proposals[: input.limit]
         present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.
-        options, blocked = await asyncio.to_thread(guarding.sift, within, input.advice)
+        options, blocked = await asyncio.to_thread(guarding.sift, proposed.proposals, input.advice, limit=input.limit)
         actions = await asyncio.to_thread(guarding.bind, options, input)
         for_person, left_out = _rest(input, proposed, actions)
         for_person += _since_analysis(input, present)
         plan = Plan(
             round=input.round,
             actions=actions,
-            overall_confidence_score=min((action.confidence_score for action in actions), default=0.0),
+            overall_confidence_score=min(
+                (action.confidence_score for action in actions if not action.instead_of), default=0.0
+            ),
             additional_notes=" ".join((proposed.notes, *input.advice.notes)).strip()[:_LONGEST_NOTES],
             suppressed=input.suppressed,
             blocked=tuple(blocked),

@@ -43,10 +43,18 @@ class Guarding:
             reviewed.append((proposal, why))
         return reviewed
 
-    def sift(self, proposals: Sequence[Proposal], advice: Advice) -> tuple[list[Option], list[BlockedProposal]]:
-        """What may become actions, with each alternative and each doubt; and what the guard refuses, with why."""
+    def sift(
+        self, proposals: Sequence[Proposal], advice: Advice, *, limit: int
+    ) -> tuple[list[Option], list[BlockedProposal]]:
+        """What may become actions, with each alternative and each doubt; and what the guard refuses, with why.
+
+        The first `limit` proposals count. What is advised on a problem that is left to another repair is left to it.
+        """
         blocked: list[BlockedProposal] = []
-        options = add_advice(self._fitting(proposals, blocked), self._fitting(advice.proposals, blocked))
+        over = {fingerprint for proposal in proposals[limit:] for fingerprint in proposal.answers}
+        first = self._fitting(proposals[:limit], blocked)
+        advised = [each for each in self._fitting(advice.proposals, blocked) if not over & set(each.proposal.answers)]
+        options = add_advice(first, advised, room=limit - len(first))
         return [doubt(option, advice.doubts, self._case.findings) for option in options], blocked
 
     def bind(self, options: Sequence[Option], input: PlanInput) -> tuple[ProposedAction, ...]:

@@ -24,6 +24,7 @@ def merge_findings(
     Whoever finds the same kind on the same record seconds what is known of it. A doubt stays with what it is about.
     """
     told_of = {(finding.record_id, finding.kind): finding for finding in found}
+    more = {finding.fingerprint: finding for finding in found}
     known_of = {(finding.record_id, finding.kind) for finding in known}
     result: list[Finding] = []
     for finding in known:
@@ -36,7 +37,7 @@ def merge_findings(
         )
         update = {"seconded_by": tuple(dict.fromkeys(seconded)), "doubts": (*finding.doubts, *told)}
         result.append(finding.model_copy(update=update))
-    result += (finding for about, finding in told_of.items() if about not in known_of)
+    result += (finding for finding in more.values() if (finding.record_id, finding.kind) not in known_of)
     return tuple(result[:MOST_PROBLEMS]), max(0, len(result) - MOST_PROBLEMS)
 
 
@@ -49,16 +50,19 @@ class Option:
     instead_of: int | None = None
 
 
-def add_advice(options: Sequence[Option], advised: Iterable[Option]) -> tuple[Option, ...]:
+def add_advice(options: Sequence[Option], advised: Iterable[Option], *, room: int) -> tuple[Option, ...]:
     """The options with a model's own beside them: seconded where it proposes the same, else an alternative, or more.
 
-    What both propose keeps the arguments of the first one, and the lower confidence of the two.
+    What both propose keeps the arguments of the first one, and the lower confidence of the two. `room`: how many more
+    problems the plan may take on; what is beyond is left out.
     """
     merged = list(options)
     for option in advised:
         place = next((at for at, each in enumerate(merged) if _overlap(each.proposal, option.proposal)), None)
         if place is None:
-            merged.append(option)
+            if room > 0:
+                merged.append(option)
+                room -= 1
             continue
         instead_of = merged[place].instead_of
         main = place if instead_of is None else instead_of

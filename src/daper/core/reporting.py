@@ -118,7 +118,8 @@ def _unverified(result: RepairResult) -> list[str]:
 def build_report(result: RepairResult) -> Report:
     """The report that follows from a result."""
     verified = result.verification.findings if result.verification else ()
-    scores = [action.confidence_score for plan in result.plans for action in plan.actions]
+    did = {outcome.action_id for outcome in result.outcomes if outcome.status.took_effect}
+    scores = [action.confidence_score for plan in result.plans for action in plan.actions if action.id in did]
     solved = {VerificationStatus.RESOLVED, VerificationStatus.WAITING_ON_OTHER}
     share = sum(finding.status in solved for finding in verified) / len(verified) if verified else 0.0
     left = left_for_person(result)

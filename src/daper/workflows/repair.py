@@ -186,7 +186,9 @@ class RepairAgentWorkflow:
         claimed = await self._steps.claim(claim)
         advice = Advice()
         if self._thinking.by_model(Role.PLAN) and claimed.fresh:
-            advice = await self._unless_stopped(self._thinking.advise(claimed.fresh, claimed.suppressed))
+            advice = await self._unless_stopped(
+                self._thinking.advise(claimed.fresh[: request.scope.limit], claimed.suppressed)
+            )
         given = PlanInput(
             cycle=state.cycle,
             round=len(state.plans) + 1,

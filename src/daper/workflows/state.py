@@ -204,6 +204,12 @@ class CycleState:
         }
         return tuple(finding for fingerprint, finding in self.findings.items() if fingerprint in answers)
 
+    def _only_rejected(self, action_ids: Collection[str]) -> tuple[Finding, ...]:
+        """The findings of rejected actions, without those that another action was approved for instead."""
+        approved = [action_id for recorded in self.decisions for action_id in recorded.will_run]
+        answered = {finding.fingerprint for finding in self._answered(approved)}
+        return tuple(finding for finding in self._answered(action_ids) if finding.fingerprint not in answered)
+
     def conclusion(self, now: datetime) -> ConcludeInput:
         """What the memory is told: what was rejected, what did not help, what nobody waits for any more."""
         rejected = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.REJECTED]
@@ -211,7 +217,7 @@ class CycleState:
         unsettled = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.UNKNOWN]
         return ConcludeInput(
             cycle=self.cycle,
-            rejected=self._answered(rejected),
+            rejected=self._only_rejected(rejected),
             ineffective=self._answered(useless),
             unsettled=self._answered(unsettled),
             by=", ".join(dict.fromkeys(who(recorded.decision.by) for recorded in self.decisions)),

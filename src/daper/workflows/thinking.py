@@ -144,7 +144,7 @@ class Thinking:
         try:
             return await step
         except ActivityError as error:
-            if self._state.on_outage is not OnOutage.RULES or not _is_outage(error):
+            if self._state.on_outage is not OnOutage.RULES or not _is_outage(error, asked=about > 0):
                 raise
             self._state.note_outage(role, why(error), records=about)
             return None
@@ -153,7 +153,8 @@ class Thinking:
         self._state.note_spent(call for call in calls if call is not None)
 
 
-def _is_outage(error: ActivityError) -> bool:
-    """Whether a model could not be had: it refused, was silent, or answered what does not fit."""
+def _is_outage(error: ActivityError, *, asked: bool) -> bool:
+    """Whether a model could not be had: it refused, answered what does not fit, or was `asked` and silent."""
     cause = error.cause
-    return isinstance(cause, TimeoutError) or (isinstance(cause, ApplicationError) and cause.type in _OUTAGES)
+    silent = asked and isinstance(cause, TimeoutError)
+    return silent or (isinstance(cause, ApplicationError) and cause.type in _OUTAGES)

@@ -211,8 +211,10 @@ def _commands(repair_id: str, plan: PlanView) -> Iterator[tuple[str, ...]]:
     approve, quoted = f"daper repair approve {named}", f"--plan {plan.digest}"
     yield approve, quoted
     yield f"daper repair reject {named}", quoted
-    if len(plan.actions) > 1:
-        yield approve, quoted, " ".join(f"--action {shlex.quote(action.id)}" for action in plan.actions[:2])
+    first = [action for action in plan.actions if not action.instead_of]
+    if len(first) > 1:
+        yield approve, quoted, " ".join(f"--action {shlex.quote(action.id)}" for action in first[:2])
+    yield from ((approve, quoted, f"--action {shlex.quote(each.id)}") for each in plan.actions if each.instead_of)
     for action in plan.actions:
         for name in action.editable:
             yield approve, quoted, f"--edit {shlex.quote(f'{action.id}.{name}=VALUE')}"

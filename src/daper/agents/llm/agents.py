@@ -228,5 +228,5 @@ def _blocks(work: Work, findings: Sequence[Finding] | None = None) -> str:
         f'<records trust="untrusted">\n{records}\n</records>',
     ]
     if findings is not None:
-        parts.append('<findings source="rules">\n' + "\n".join(finding_lines(findings)) + "\n</findings>")
+        parts.append('<findings trust="untrusted">\n' + "\n".join(finding_lines(findings)) + "\n</findings>")
     return "\n".join(parts)

@@ -72,6 +72,7 @@ def finding_lines(findings: Iterable[Finding]) -> list[str]:
             {
                 "record_id": finding.record_id,
                 "kind": finding.kind,
+                "found_by": visible(finding.found_by, longest=100),
                 "issue": visible(finding.issue, longest=LONGEST_TEXT),
                 "evidence": [visible(each, longest=LONGEST_TEXT) for each in finding.evidence[:3]],
             }

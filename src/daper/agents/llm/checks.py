@@ -14,10 +14,19 @@ from daper.core.text import visible
 from daper.ports import Review
 
 LONGEST_ISSUE = 200
+_OF_RECORDS = frozenset({"records", "actions", "verified"})
 _MOST_FACTS = 40  # records, outcomes and so on that a narrative is told of; a report has them all
 _LINK = re.compile(r"://|www\.|\][(\[]|<[a-z/!]|mailto:|javascript:|[\w-]+\.[a-z]{2,}\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
 _LARGE = re.compile(r"\b(dozens?|hundreds?|thousands?|millions?|billions?)\b", re.IGNORECASE)
+_IN_WORDS = {
+    word: str(value)
+    for words, step in (
+        ("two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen", 1),
+        ("twenty thirty forty fifty sixty seventy eighty ninety", 10),
+    )
+    for value, word in zip(range(2 * step, 100, step), words.split(), strict=False)
+}
 
 
 def check_suspects(reply: DetectReply, record_ids: Collection[str]) -> str | None:
@@ -40,19 +49,23 @@ def check_analysis(reply: AnalyzeReply, record_ids: Collection[str], kinds: Coll
 
 
 def findings_of(reply: AnalyzeReply, *, domain: str, by: str) -> tuple[Finding, ...]:
-    """The problems as findings: one for each record and kind, with what was said of it, and the surest score."""
-    merged: dict[tuple[str, str], Finding] = {}
+    """The problems as findings: one for each record and kind, or each sentence of the kind other; the surest score."""
+    merged: dict[str, Finding] = {}
     for problem in reply.problems:
-        before = merged.get((problem.record_id, problem.kind))
-        issue = " ".join(problem.issue.split())
-        merged[problem.record_id, problem.kind] = Finding(
+        issue = visible(" ".join(problem.issue.split()), longest=LONGEST_ISSUE)
+        facts: dict[str, JsonValue] = {"found_by": "model"}
+        if problem.kind == OTHER:
+            # Nothing else tells two of them apart; and what was said of one must hold no other one back.
+            facts["issue"] = issue
+        fingerprint = Finding.fingerprint_of(domain, problem.record_id, problem.kind, facts)
+        before = merged.get(fingerprint)
+        merged[fingerprint] = Finding(
             record_id=problem.record_id,
             kind=problem.kind,
-            issue=visible(f"{before.issue} {issue}" if before else issue, longest=LONGEST_ISSUE),
+            issue=before.issue if before else issue,
             confidence_score=max(problem.confidence_score, before.confidence_score if before else 0.0),
             found_by=by,
-            # A model's words differ each time; that it is a model's word on this kind does not.
-            fingerprint=Finding.fingerprint_of(domain, problem.record_id, problem.kind, {"found_by": "model"}),
+            fingerprint=fingerprint,
         )
     return tuple(merged.values())
 
@@ -130,13 +143,25 @@ def check_narrative(reply: ReportReply, facts: Mapping[str, JsonValue]) -> str |
     """No link, no markup, and no number that is not among the facts."""
     if found := _LINK.search(reply.narrative):
         return f"no links and no markup, and there is {found.group()!r} in it"
-    known = set(_NUMBER.findall(line(facts)))
-    strange = [number for number in _NUMBER.findall(reply.narrative) if number not in known]
-    strange += [char for char in reply.narrative if char.isnumeric() and not char.isascii()]
-    strange += _LARGE.findall(reply.narrative)
+    # What a record calls itself is no number of ours: it is taken out, there and here.
+    counted = {name: value for name, value in facts.items() if name not in _OF_RECORDS}
+    known = set(_NUMBER.findall(line(counted)))
+    told = reply.narrative
+    for record_id in sorted(_ids(facts), key=len, reverse=True):
+        told = told.replace(record_id, "")
+    strange = [number for number in _NUMBER.findall(told) if number not in known]
+    strange += [char for char in told if char.isnumeric() and not char.isascii()]
+    strange += _LARGE.findall(told)
+    strange += [word for word in re.findall(r"[a-z]+", told.lower()) if _IN_WORDS.get(word, "") not in {"", *known}]
     if strange:
         return f"the number {strange[0]} is not among the facts; use only numbers that are"
     return None
+
+
+def _ids(facts: Mapping[str, JsonValue]) -> set[str]:
+    """The ids of the records that the facts name."""
+    rows = facts.get("records")
+    return {str(row["record"]) for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
 
 
 def _unknown(named: Iterable[str], record_ids: Collection[str]) -> str | None:

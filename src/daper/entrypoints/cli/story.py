@@ -110,6 +110,8 @@ def _action_lines(action: ActionView) -> Iterator[str]:
         before, after = (_quoted(value, "→") for value in (change.before, change.after))
         yield f"      - {change.record} {change.field}: {before} → {after}"
     yield from (f"      - {opinion}" for opinion in action.opinions)
+    if action.opinions and action.rationale:
+        yield f"      - why: {action.rationale}"
     yield f"      - if it does not help: {FALLBACKS[action.if_it_does_not_help]}"
 
 
