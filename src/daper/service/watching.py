@@ -3,9 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
+
+# A server rewrites the last events of a history now and then (a worker's task that came to nothing), and then refuses
+# to go on from the place that it had given: "branch tokens don't match". Of an id that told events, it means nothing
+# else.
+_MOVED: Final = RPCStatusCode.INVALID_ARGUMENT
+_MOST_READINGS: Final = 20
 
 
 class Watch:
@@ -17,6 +24,7 @@ class Watch:
         self._version = 0
         self._error: RPCError | None = None
         self._closed = False
+        self._told = False
         self.users = 0
         self.task: asyncio.Task[None] | None = None
 
@@ -27,13 +35,24 @@ class Watch:
 
     async def run(self) -> None:
         """Follow the history to its end."""
+        error = await self._read()
+        readings = 1
+        while error is not None and self._told and error.status is _MOVED and readings < _MOST_READINGS:
+            error = await self._read()
+            readings += 1
+        self._error, self._closed = error, error is None
+        await self._announce()
+
+    async def _read(self) -> RPCError | None:
+        """Follow the history from its beginning; says what ended that before the history did."""
+        self._told = False
         try:
             async for _ in self._handle.fetch_history_events(wait_new_event=True):
+                self._told = True
                 await self._announce()
         except RPCError as error:
-            self._error = error
-        self._closed = self._error is None
-        await self._announce()
+            return error
+        return None
 
     async def _announce(self) -> None:
         async with self._changed:
