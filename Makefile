@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-SYNC = sync --frozen --quiet --extra embedded --extra pdf --python "$(PYTHON)"
+SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 
 .PHONY: help demo test test-llm check lint histories install install-dev faults bench pictures clean

@@ -54,11 +54,12 @@ class Shop:
             folder=home,
         )
         self.domains = dict(domains if domains is not None else open_domains(self.settings))
+        self.reports = reports_in(home)
         self.service = RepairService(
             client=env.client,
             queue=self.settings.task_queue,
             domains=self.domains,
-            reports=reports_in(home),
+            reports=self.reports,
             indexed=indexed,
         )
 

@@ -1,13 +1,31 @@
 """Whether a decision answers the plan that is waiting, and what will run because of it. Pure."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import JsonValue
 
 from daper.core.digests import canonical, digest
-from daper.core.models import By, Decision, Person, Plan, ProposedAction, RecordedDecision, Verdict
+from daper.core.errors import DecisionRefused
+from daper.core.models import (
+    By,
+    Confirmation,
+    Decision,
+    Person,
+    Plan,
+    ProposedAction,
+    RecordedDecision,
+    Verdict,
+)
 from daper.core.phases import Phase
 from daper.core.text import visible
+from daper.core.views import PlanView
+
+_CONFIRMED = {
+    Confirmation.DIRECT: "",
+    Confirmation.FORM: ", confirmed in a form",
+    Confirmation.UNCONFIRMED: ", told by a chat client without a confirmation",
+}
 
 
 def who(by: By) -> str:
@@ -15,6 +33,44 @@ def who(by: By) -> str:
     if isinstance(by, Person):
         return f"{by.name} ({by.how})"
     return f"policy {by.rule}, requested by {by.requested_by.name} ({by.requested_by.how})"
+
+
+def decided_by(decision: Decision) -> str:
+    """Who decided, in words, and how that came to us where it was not directly."""
+    return who(decision.by) + _CONFIRMED[decision.confirmed]
+
+
+def answer_plan(
+    plan: PlanView,
+    verdict: Verdict,
+    *,
+    by: Person,
+    door: str,
+    actions: Sequence[str] = (),
+    edits: Mapping[str, dict[str, JsonValue]] | None = None,
+    comment: str = "",
+    confirmed: Confirmation = Confirmation.DIRECT,
+) -> Decision:
+    """One verdict on named actions of a plan, or on every one; of two answers to one problem, the first is approved.
+
+    An action that is edited counts as named. Raises DecisionRefused for all of a plan of which a part was shown.
+    """
+    named: dict[str, Verdict] = dict.fromkeys((*actions, *(edits or {})), verdict)
+    shown = len(plan.actions)
+    if not named and plan.total_actions > shown:
+        raise DecisionRefused(
+            f"the plan has {plan.total_actions} actions, and only {shown} were shown; name the ones you mean"
+        )
+    whole = {action.id: verdict for action in plan.actions if verdict is Verdict.REJECT or not action.instead_of}
+    return Decision(
+        plan_digest=plan.digest,
+        verdicts=named or whole,
+        edits=dict(edits or {}),
+        by=by,
+        door=door,
+        confirmed=confirmed,
+        comment=comment,
+    )
 
 
 def decision_id(decision: Decision) -> str:
@@ -85,7 +141,7 @@ def refuse_decision(
     noticed), repeated, for another plan, or outside the limits is refused.
     """
     if recorded is not None:
-        return f"already decided by {who(recorded.decision.by)} at {recorded.decided_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"already decided by {decided_by(recorded.decision)} at {recorded.decided_at:%Y-%m-%d %H:%M:%S} UTC"
     if phase.ended or phase is Phase.PENDING_REPORT:
         return f"the repair is over ({phase}); nothing waits for a decision"
     if plan is None or phase is not Phase.PENDING_APPROVAL:

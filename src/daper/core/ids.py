@@ -2,7 +2,7 @@
 
 import re
 
-from daper.core.digests import digest
+from daper.core.digests import canonical, digest
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -16,6 +16,11 @@ def safe_name(text: str, *, longest: int = 60) -> str:
 def repair_id(user: str, unique: str) -> str:
     """The id of one repair: `repair-USER-UNIQUE`."""
     return f"repair-{safe_name(user, longest=40)}-{unique}"
+
+
+def keyed_repair_id(queue: str, user: str, key: str) -> str:
+    """The id of the one repair on a task queue that a user asks for under a key: the same for the same three."""
+    return repair_id(user, f"k{digest(canonical([queue, user, key]))[:24]}")
 
 
 def file_stem(identifier: str) -> str:

@@ -230,8 +230,15 @@ class IdentityProof(StrEnum):
 
     OS_USER = "os-user"
     TOKEN = "token"  # noqa: S105 - a way of knowing somebody, no secret
-    ELICITATION = "elicitation"
     CLAIMED = "claimed"
+
+
+class Confirmation(StrEnum):
+    """How a decision came from the person it names: nobody at a door can make it more than it is."""
+
+    DIRECT = "direct"  # at a door of our own
+    FORM = "form"  # by a form that a chat client showed, with what it is about
+    UNCONFIRMED = "unconfirmed"  # a chat client says so
 
 
 class Person(Wire):
@@ -268,6 +275,7 @@ class Decision(Wire):
     edits: dict[ActionId, dict[Line, JsonValue]] = Field(default_factory=dict, max_length=MOST_PROBLEMS)
     by: By
     door: Line = ""
+    confirmed: Confirmation = Confirmation.DIRECT
     comment: str = Field(default="", max_length=2000)
 
 

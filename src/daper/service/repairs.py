@@ -9,24 +9,20 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateStage
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 
-from daper.clock import new_id
-from daper.core.decisions import decision_id, refuse_identity, who
+from daper.core.decisions import decided_by, decision_id, refuse_identity
 from daper.core.errors import DecisionRefused, NotFound, Unreachable
-from daper.core.ids import repair_id as make_repair_id
-from daper.core.messages import Nudge, PageArgs, RepairRequest
+from daper.core.messages import Nudge, PageArgs
 from daper.core.models import Decision, RecordedDecision
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
 from daper.service.listing import newest_repairs
-from daper.service.records import find_domain
 from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
+from daper.service.starting import Starter
 from daper.service.translate import RepairOver, no_worker, temporal_errors
 from daper.service.watching import Watches
-from daper.workflows.names import USER_ATTRIBUTE, USER_MEMO, WORKFLOW_NAME
-from daper.workflows.queues import activity_queue
+from daper.workflows.names import WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
 
 ANSWER_WITHIN = timedelta(seconds=3)
@@ -43,35 +39,16 @@ class RepairService:
     ) -> None:
         self._client = client
         self._queue = queue
-        self._domains = domains
         self._reports = reports
-        self._indexed = indexed
+        self._starter = Starter(client=client, queue=queue, domains=domains, reports=reports, indexed=indexed)
         self._watches = Watches(client)
 
     async def start(self, order: StartRepair) -> Started:
-        """Start a repair on the local store of its domain. Raises NotFound for an unknown domain."""
-        store = await find_domain(self._domains, order.domain).store()
-        repair_id = make_repair_id(order.requested_by.name, new_id())
-        request = RepairRequest(
-            store_id=store.store_id,
-            activity_queue=activity_queue(self._queue, store.store_id),
-            indexed=self._indexed,
-            **dict(order),
-        )
-        user = order.requested_by.name
-        attributes = TypedSearchAttributes([SearchAttributePair(USER_ATTRIBUTE, user)]) if self._indexed else None
-        with temporal_errors(repair_id, queue=self._queue):
-            await self._client.start_workflow(
-                RepairAgentWorkflow.run,
-                request,
-                id=repair_id,
-                task_queue=self._queue,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                memo={USER_MEMO: user},
-                search_attributes=attributes,
-                static_summary=f"Repair {order.domain} for {user}"[:200],
-            )
-        return Started(repair_id=repair_id, queue=self._queue, store_id=store.store_id, place=store.place)
+        """Start a repair on the local store of its domain, or find the one that the order names or joins.
+
+        Raises NotFound for an unknown domain, UserError where the key belongs to another request, Unreachable.
+        """
+        return await self._starter.start(order)
 
     async def look(self, repair_id: str, page: PageArgs | None = None) -> RepairView | RepairResult:
         """An open repair as it stands, or the result of an ended one.
@@ -274,4 +251,4 @@ def _decided(decisions: tuple[RecordedDecision, ...]) -> str:
     if not decisions:
         return ""
     last = decisions[-1]
-    return f"decided by {who(last.decision.by)} at {last.decided_at:%H:%M:%S} UTC; "
+    return f"decided by {decided_by(last.decision)} at {last.decided_at:%H:%M:%S} UTC; "

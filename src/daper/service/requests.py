@@ -3,13 +3,18 @@
 from datetime import datetime, timedelta
 
 from daper.core.base import Wire
+from daper.core.digests import canonical, digest
 from daper.core.messages import Span
-from daper.core.models import Person, RecordedDecision, Scope
+from daper.core.models import Line, Person, RecordedDecision, Scope
 from daper.core.policy import ApprovalPolicy
 
 
 class StartRepair(Wire):
-    """A repair somebody asks for."""
+    """A repair somebody asks for.
+
+    `request_key`: the repair of this person that has this key, whenever it was started; a new one only if there is
+    none. `join_open`: an open repair in which the same person asks for the same; a new one only if there is none.
+    """
 
     requested_by: Person
     domain: str
@@ -20,15 +25,23 @@ class StartRepair(Wire):
     approval_timeout: Span = timedelta(hours=12)
     decision_valid_for: Span = timedelta(hours=1)
     policy: ApprovalPolicy = ApprovalPolicy()
+    request_key: Line = ""
+    join_open: bool = False
+
+    def same_as(self, store_id: str) -> str:
+        """What makes two requests the same, as a digest: who asks, for what, of which store."""
+        asked = self.model_dump(mode="json", include={"domain", "scope", "auto_approve", "dry_run", "again"})
+        return digest(canonical({**asked, "user": self.requested_by.name, "store_id": store_id}))
 
 
 class Started(Wire):
-    """A repair that was started: its id, and where."""
+    """A repair that was started: its id, and where. `created`: by this call, and not by an earlier one."""
 
     repair_id: str
     queue: str
     store_id: str
     place: str
+    created: bool = True
 
 
 class DecisionReceipt(Wire):

@@ -11,6 +11,7 @@ from typing import Final
 
 from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
+from daper.core.models import IdentityProof, Person
 from daper.core.usage import Role
 from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, Setting
 from daper.settings.temporal import (
@@ -49,6 +50,12 @@ class Settings:
     thinking: ThinkingSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
+
+    @property
+    def person(self) -> Person:
+        """Who works here: the login name, or a name that USER_NAME claims."""
+        how = IdentityProof.OS_USER if self.user_is_login else IdentityProof.CLAIMED
+        return Person(name=self.user, how=how)
 
     def domain_options(self, name: str) -> Mapping[str, str]:
         """What is set for one domain: DAPER_<DOMAIN>_<OPTION> as option → value, over the defaults of the table."""

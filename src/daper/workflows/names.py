@@ -8,3 +8,5 @@ USER_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperUser")
 # The same, for servers where nobody registered the attributes.
 PHASE_MEMO = "daper_phase"
 USER_MEMO = "daper_user"
+# What was asked for, as a digest: the same request is recognised again.
+REQUEST_MEMO = "daper_request"

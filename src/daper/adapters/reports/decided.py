@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from daper.adapters.reports.actions import table
 from daper.adapters.reports.blocks import Block, Column, Paragraph, Part, Table
 from daper.adapters.reports.wording import cell, code, moment, prose, settings, text
-from daper.core.decisions import who
+from daper.core.decisions import decided_by
 from daper.core.models import ForPerson, RecordedDecision, SuppressedFinding, Verdict
 
 _VERDICTS = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", None: "not approved (not named)"}
@@ -44,7 +44,7 @@ def _decision(recorded: RecordedDecision, planned: Sequence[str]) -> tuple[Block
     door = (*text(" through "), *code(decision.door)) if decision.door else ()
     said = (
         *text("Decided by "),
-        *text(who(decision.by)),
+        *text(decided_by(decision)),
         *text(" on "),
         *text(moment(recorded.decided_at)),
         *door,

@@ -49,7 +49,6 @@ VERIFIED = {
 PROOFS = {
     IdentityProof.OS_USER: "the login name on that person's machine",
     IdentityProof.TOKEN: "the name that belongs to an access token",
-    IdentityProof.ELICITATION: "the name of the person whom a program asked",
     IdentityProof.CLAIMED: "a name that was given and not checked",
 }
 

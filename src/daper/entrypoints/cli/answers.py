@@ -5,9 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from daper.core.errors import DecisionRefused
-from daper.core.models import Decision, IdentityProof, Person, Verdict
-from daper.core.views import PlanView
+from daper.core.models import IdentityProof, Person, Verdict
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.running import ask_line
 from daper.settings import Settings
@@ -16,11 +14,8 @@ DOOR = "cli"
 
 
 def who_asks(settings: Settings, *, claimed: str | None = None) -> Person:
-    """The person at this terminal; `--as` and USER_NAME are claims, the login name is not."""
-    if claimed:
-        return Person(name=claimed, how=IdentityProof.CLAIMED)
-    how = IdentityProof.OS_USER if settings.user_is_login else IdentityProof.CLAIMED
-    return Person(name=settings.user, how=how)
+    """The person at this terminal; a name given with `--as` is a claim."""
+    return Person(name=claimed, how=IdentityProof.CLAIMED) if claimed else settings.person
 
 
 async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None:
@@ -38,20 +33,6 @@ async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None
                 return None
             case _:
                 continue
-
-
-def whole_plan(plan: PlanView, verdict: Verdict, *, by: Person, comment: str = "") -> Decision:
-    """One verdict on every action of a plan; of two answers to one problem, the first is what is approved.
-
-    Raises DecisionRefused where not all of it was shown.
-    """
-    if plan.total_actions > len(plan.actions):
-        raise DecisionRefused(
-            f"the plan has {plan.total_actions} actions, and only {len(plan.actions)} were shown; "
-            "name the ones you mean with --action"
-        )
-    verdicts = {action.id: verdict for action in plan.actions if verdict is Verdict.REJECT or not action.instead_of}
-    return Decision(plan_digest=plan.digest, verdicts=verdicts, by=by, door=DOOR, comment=comment)
 
 
 def parse_edits(edits: Sequence[str]) -> dict[str, dict[str, JsonValue]]:

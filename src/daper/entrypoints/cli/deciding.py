@@ -8,11 +8,12 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from daper.bootstrap import open_service
+from daper.core.decisions import answer_plan
 from daper.core.errors import DecisionRefused
 from daper.core.models import Decision, Person, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.views import PlanView
-from daper.entrypoints.cli.answers import DOOR, ask_verdict, parse_edits, who_asks, whole_plan
+from daper.entrypoints.cli.answers import DOOR, ask_verdict, parse_edits, who_asks
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
@@ -36,11 +37,6 @@ class _Words:
     comment: str
     as_name: str | None
     as_json: bool
-
-    @property
-    def names_something(self) -> bool:
-        """Whether the decision is about some of the actions only."""
-        return bool(self.actions or self.edits)
 
 
 def approve(
@@ -181,13 +177,9 @@ def _decide(repair_id: str, words: _Words) -> int:
 
 
 def _decision(words: _Words, plan: PlanView, edits: dict[str, dict[str, JsonValue]], *, by: Person) -> Decision:
-    if words.names_something:
-        named = dict.fromkeys((*words.actions, *edits), words.verdict)
-        decision = Decision(
-            plan_digest=plan.digest, verdicts=named, edits=edits, by=by, door=DOOR, comment=words.comment
-        )
-    else:
-        decision = whole_plan(plan, words.verdict, by=by, comment=words.comment)
+    decision = answer_plan(
+        plan, words.verdict, by=by, door=DOOR, actions=words.actions, edits=edits, comment=words.comment
+    )
     return decision.model_copy(update={"plan_digest": words.plan or plan.digest})
 
 

@@ -5,10 +5,11 @@ from urllib.parse import quote
 
 from rich.console import Console
 
+from daper.core.decisions import answer_plan
 from daper.core.models import Person
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
-from daper.entrypoints.cli.answers import ask_verdict, whole_plan
+from daper.entrypoints.cli.answers import DOOR, ask_verdict
 from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.live import follow_on_screen
@@ -48,7 +49,7 @@ class Following:
         verdict = await ask_verdict()
         if verdict is None:
             return False
-        await self.service.decide(look.repair_id, whole_plan(look.plan, verdict, by=self.by))
+        await self.service.decide(look.repair_id, answer_plan(look.plan, verdict, by=self.by, door=DOOR))
         return True
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from daper.adapters.reports.words import FALLBACKS
-from daper.core.decisions import who
+from daper.core.decisions import decided_by
 from daper.core.models import MOST_PROBLEMS, RULES, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
@@ -120,7 +120,7 @@ def decided(recorded: RecordedDecision) -> str:
     decision = recorded.decision
     approved = ", ".join(recorded.will_run) or "nothing"
     rejected = ", ".join(name for name, verdict in decision.verdicts.items() if verdict is Verdict.REJECT)
-    parts = [f"Decided by {who(decision.by)} at {recorded.decided_at:%H:%M:%S} UTC: {approved} approved"]
+    parts = [f"Decided by {decided_by(decision)} at {recorded.decided_at:%H:%M:%S} UTC: {approved} approved"]
     if rejected:
         parts.append(f"{rejected} rejected")
     for action_id, edits in decision.edits.items():

@@ -1,0 +1,140 @@
+"""Starts a repair, or finds the one that was asked for before: by a key, or because the same request is still open."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from daper.clock import new_id
+from daper.core.errors import UserError
+from daper.core.ids import keyed_repair_id
+from daper.core.ids import repair_id as make_repair_id
+from daper.core.messages import RepairRequest
+from daper.core.models import StoreInfo
+from daper.ports import Domain, Reports
+from daper.service.records import find_domain
+from daper.service.requests import Started, StartRepair
+from daper.service.translate import temporal_errors
+from daper.workflows.names import REQUEST_MEMO, USER_ATTRIBUTE, USER_MEMO, WORKFLOW_NAME
+from daper.workflows.queues import activity_queue
+from daper.workflows.repair import RepairAgentWorkflow
+
+_LOOKED_THROUGH = 1000
+_REMEMBERED = 1000
+_WITHIN = timedelta(seconds=3)
+
+
+class Starter:
+    """Starts repairs on one Temporal namespace and task queue."""
+
+    def __init__(
+        self, *, client: Client, queue: str, domains: Mapping[str, Domain], reports: Reports, indexed: bool
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._domains = domains
+        self._reports = reports
+        self._indexed = indexed
+        self._joining = asyncio.Lock()
+        self._newest: dict[str, str] = {}  # of each request, for as long as Temporal may not list it yet
+
+    async def start(self, order: StartRepair) -> Started:
+        """Start a repair on the local store of its domain, or find it.
+
+        Raises NotFound for an unknown domain, UserError where the key belongs to another request, Unreachable.
+        """
+        store = await find_domain(self._domains, order.domain).store()
+        same = order.same_as(store.store_id)
+        if order.request_key:
+            return await self._keyed(order, store, same)
+        if not order.join_open:
+            return await self._new(order, store, same, _unkeyed(order))
+        async with self._joining:
+            if open_one := await self._open_one(same):
+                return self._told(open_one, store, created=False)
+            started = await self._new(order, store, same, _unkeyed(order))
+            self._newest[same] = started.repair_id
+            if len(self._newest) > _REMEMBERED:
+                del self._newest[next(iter(self._newest))]
+            return started
+
+    async def _keyed(self, order: StartRepair, store: StoreInfo, same: str) -> Started:
+        repair_id = keyed_repair_id(self._queue, order.requested_by.name, order.request_key)
+        try:
+            # Only where Temporal does not have it: a report that outlived it must not be written over.
+            if await self._reports.read(repair_id) is not None and await self._asked(repair_id) is None:
+                raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
+            return await self._new(order, store, same, repair_id)
+        except WorkflowAlreadyStartedError:
+            if await self._asked(repair_id) != same:
+                raise UserError(
+                    f"{_belongs(order, repair_id)}, which was asked for something else; take another key"
+                ) from None
+            return self._told(repair_id, store, created=False)
+
+    async def _new(self, order: StartRepair, store: StoreInfo, same: str, repair_id: str) -> Started:
+        user = order.requested_by.name
+        request = RepairRequest(
+            store_id=store.store_id,
+            activity_queue=activity_queue(self._queue, store.store_id),
+            indexed=self._indexed,
+            **{name: value for name, value in dict(order).items() if name in RepairRequest.model_fields},
+        )
+        attributes = TypedSearchAttributes([SearchAttributePair(USER_ATTRIBUTE, user)]) if self._indexed else None
+        with temporal_errors(repair_id, queue=self._queue):
+            await self._client.start_workflow(
+                RepairAgentWorkflow.run,
+                request,
+                id=repair_id,
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                memo={USER_MEMO: user, REQUEST_MEMO: same},
+                search_attributes=attributes,
+                static_summary=f"Repair {order.domain} for {user}"[:200],
+            )
+        return self._told(repair_id, store, created=True)
+
+    async def _open_one(self, same: str) -> str | None:
+        """An open repair with the same request. What this process started last is known before Temporal lists it."""
+        newest = self._newest.get(same)
+        if newest and await self._asked(newest, open_only=True) == same:
+            return newest
+        self._newest.pop(same, None)
+        query = f"WorkflowType = '{WORKFLOW_NAME}' AND ExecutionStatus = 'Running'"
+        with temporal_errors("", queue=self._queue):
+            async for execution in self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=_WITHIN):
+                if await _request_of(execution) == same:
+                    return execution.id
+        return None
+
+    async def _asked(self, repair_id: str, *, open_only: bool = False) -> str | None:
+        """What a repair was asked for, as a digest; None where Temporal does not have it (open)."""
+        handle = self._client.get_workflow_handle(repair_id)
+        try:
+            with temporal_errors(repair_id, queue=self._queue):
+                described = await handle.describe(rpc_timeout=_WITHIN)
+        except UserError:
+            return None
+        if open_only and described.status is not WorkflowExecutionStatus.RUNNING:
+            return None
+        return await _request_of(described) or "unknown"
+
+    def _told(self, repair_id: str, store: StoreInfo, *, created: bool) -> Started:
+        return Started(
+            repair_id=repair_id, queue=self._queue, store_id=store.store_id, place=store.place, created=created
+        )
+
+
+def _unkeyed(order: StartRepair) -> str:
+    return make_repair_id(order.requested_by.name, new_id())
+
+
+def _belongs(order: StartRepair, repair_id: str) -> str:
+    return f"the request key {order.request_key!r} of {order.requested_by.name} belongs to repair {repair_id!r}"
+
+
+async def _request_of(execution: WorkflowExecution) -> str | None:
+    return (await execution.memo()).get(REQUEST_MEMO)
