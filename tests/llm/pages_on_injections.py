@@ -18,7 +18,8 @@ from daper.core.models import Plan
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.text import visible
-from daper.entrypoints.cli.story import Story, whole_plans
+from daper.core.views import whole_plans
+from daper.entrypoints.cli.story import Story
 from daper.workflows.details import details
 
 _LONGEST_LINE: Final = 2000  # of the command line

@@ -18,7 +18,7 @@ from daper.adapters.reports.blocks import Document
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.proposal import plan_report
 from daper.core.outcomes import RepairResult
-from daper.entrypoints.cli.story import whole_plans
+from daper.core.views import whole_plans
 
 TYPST = '\n= big\n#panic("ran") #read("/etc/passwd") $x$ `raw` *bold* @ref <label> \\ // gone'
 # Short, so that no page cuts any of it away.

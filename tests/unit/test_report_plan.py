@@ -9,8 +9,7 @@ from daper.adapters.reports.fates import Fate, chart
 from daper.adapters.reports.proposal import plan_report
 from daper.core.outcomes import OutcomeStatus, RepairResult, VerificationStatus
 from daper.core.phases import Phase
-from daper.core.views import RepairView, view_plan
-from daper.entrypoints.cli.story import whole_plans
+from daper.core.views import RepairView, view_plan, whole_plans
 
 
 def waiting(view: RepairView) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 from daper.core.base import Wire
 from daper.core.limits import describe
 from daper.core.models import (
+    MOST_PROBLEMS,
     RULES,
     BlockedProposal,
     Change,
@@ -23,9 +24,11 @@ from daper.core.models import (
     Risk,
     SuppressedFinding,
 )
-from daper.core.outcomes import Counts, ReportPaths
+from daper.core.outcomes import Counts, RepairResult, ReportPaths
 from daper.core.phases import Phase
 from daper.core.usage import Role, Spent, Usage
+
+_LONGEST_PLAN = 10 * MOST_PROBLEMS  # a finding may need several actions
 
 
 class ActionView(Wire):
@@ -184,3 +187,20 @@ def view_plan(
         for_person=plan.for_person[part],
         left_out=plan.left_out,
     )
+
+
+def plan_of_result(result: RepairResult, number: int, *, page: int = 1, size: int = _LONGEST_PLAN) -> PlanView:
+    """One page of a plan of an ended repair; `number` counts as the indices of its plans do."""
+    return view_plan(
+        result.plans[number],
+        page=page,
+        size=size,
+        heads={head.record_id: head for head in result.heads},
+        findings={finding.fingerprint: finding for finding in result.findings},
+        spent=result.usage.by_record,
+    )
+
+
+def whole_plans(result: RepairResult) -> list[PlanView]:
+    """Every plan of an ended repair, each on one page."""
+    return [plan_of_result(result, number) for number in range(len(result.plans))]

@@ -12,13 +12,13 @@ from daper.core.decisions import answer_plan
 from daper.core.errors import DecisionRefused
 from daper.core.models import Decision, Person, Verdict
 from daper.core.outcomes import RepairResult
-from daper.core.views import PlanView
+from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.cli.answers import DOOR, ask_verdict, parse_edits, who_asks
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
 from daper.entrypoints.cli.running import on_terminal, run_to_end
-from daper.entrypoints.cli.story import decided, plan_lines, whole_plans
+from daper.entrypoints.cli.story import decided, plan_lines
 from daper.service.planned import look_at_whole_plan
 from daper.service.repairs import RepairService
 from daper.settings import load_settings

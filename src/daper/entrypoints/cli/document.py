@@ -2,8 +2,7 @@
 
 from daper.adapters.reports.files import kept_here
 from daper.core.outcomes import RepairResult
-from daper.core.views import RepairView
-from daper.entrypoints.cli.story import whole_plans
+from daper.core.views import RepairView, whole_plans
 
 
 def repair_document(look: RepairResult | RepairView) -> dict[str, object]:

@@ -4,7 +4,7 @@ from daper.adapters.reports.files import kept_here
 from daper.bootstrap import open_service
 from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
-from daper.core.views import RepairView
+from daper.core.views import RepairView, whole_plans
 from daper.entrypoints.cli.answers import who_asks
 from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import Exit, UsageError
@@ -12,7 +12,7 @@ from daper.entrypoints.cli.following import Following, exit_code, how_to_decide
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.running import run_to_end
-from daper.entrypoints.cli.story import decided, plan_lines, result_lines, usage_lines, whole_plans
+from daper.entrypoints.cli.story import decided, plan_lines, result_lines, usage_lines
 from daper.settings import load_settings
 
 

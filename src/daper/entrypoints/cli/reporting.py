@@ -16,7 +16,7 @@ from daper.adapters.reports.proposal import plan_report
 from daper.bootstrap import open_service
 from daper.core.errors import UserError
 from daper.core.outcomes import RepairResult
-from daper.core.views import RepairView
+from daper.core.views import RepairView, whole_plans
 from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.following import exit_code
@@ -24,7 +24,6 @@ from daper.entrypoints.cli.output import console, json_text, print_bytes, print_
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.running import run_to_end
 from daper.entrypoints.cli.saving import save
-from daper.entrypoints.cli.story import whole_plans
 from daper.service.planned import look_at_whole_plan
 from daper.service.repairs import RepairService
 from daper.settings import load_settings

@@ -7,13 +7,12 @@ from pydantic import JsonValue
 
 from daper.adapters.reports.words import FALLBACKS
 from daper.core.decisions import decided_by
-from daper.core.models import MOST_PROBLEMS, RULES, RecordedDecision, Verdict
+from daper.core.models import RULES, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
 from daper.core.usage import Usage
-from daper.core.views import ActionView, PlanView, RepairView, view_plan
+from daper.core.views import ActionView, PlanView, RepairView, whole_plans
 
-_LONGEST_PLAN = 10 * MOST_PROBLEMS  # a finding may need several actions
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
 
@@ -66,14 +65,6 @@ class Story:
         if decision is not None and decision != self._decision:
             self._decision = decision
             yield decided(decision)
-
-
-def whole_plans(result: RepairResult) -> list[PlanView]:
-    """Every plan of an ended repair, each on one page."""
-    heads = {head.record_id: head for head in result.heads}
-    findings = {finding.fingerprint: finding for finding in result.findings}
-    spent = result.usage.by_record
-    return [view_plan(plan, size=_LONGEST_PLAN, heads=heads, findings=findings, spent=spent) for plan in result.plans]
 
 
 def plan_lines(plan: PlanView, *, domain: str) -> Iterator[str]:
