@@ -12,10 +12,9 @@ def _commands(under: App, path: str = "") -> Iterator[tuple[str, App]]:
         if name.startswith("-"):
             continue
         command = under[name]
-        if command.default_command is None:
-            yield from _commands(command, f"{path}{name} ")
-        else:
+        if command.default_command is not None:
             yield f"{path}{name}", command
+        yield from _commands(command, f"{path}{name} ")
 
 
 ALL_COMMANDS = dict(sorted(_commands(app)))

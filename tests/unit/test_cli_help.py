@@ -12,6 +12,11 @@ COMMANDS = """\
 demo
 doctor
 eval
+mcp
+mcp config
+mcp token add
+mcp token list
+mcp token remove
 records adopt
 records import
 records list
@@ -39,6 +44,7 @@ report.
 │              Temporal.                                                       │
 │ doctor       What is configured, what answers, what is missing.              │
 │ eval         How good the agents are, over generated cases.                  │
+│ mcp          The agents as tools for chat clients, over stdio or HTTP.       │
 │ records      See the records and what is wrong with them; import your own.   │
 │ repair       Start repairs, look at them, decide, stop.                      │
 │ up           A Temporal server of your own with its UI, and a worker, until  │

@@ -13,7 +13,7 @@ from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
 from daper.core.models import IdentityProof, Person
 from daper.core.usage import Role
-from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, Setting
+from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, ChatApproval, Setting
 from daper.settings.temporal import (
     EMBEDDED,
     find_temporal_server,
@@ -23,7 +23,7 @@ from daper.settings.temporal import (
     temporal_variables,
 )
 from daper.settings.thinking import thinking_of
-from daper.settings.values import span, text
+from daper.settings.values import one_of, span, text
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
 _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")
@@ -47,6 +47,7 @@ class Settings:
     address_source: str
     ui_url: str | None
     namespace: str
+    chat_approval: ChatApproval
     thinking: ThinkingSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
@@ -121,6 +122,7 @@ def load_settings(
         address_source=server.source,
         ui_url=server.ui_url,
         namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
+        chat_approval=one_of(values, "DAPER_MCP_APPROVAL", ChatApproval),
         thinking=thinking_of(values, thinkers or {}),
         temporal=temporal,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},

@@ -1,9 +1,17 @@
 """The table of everything that may be configured; the docs and `daper doctor` are made from it."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 DEFAULT: Final = "default"
+
+
+class ChatApproval(StrEnum):
+    """How a decision in a chat is confirmed."""
+
+    ELICIT = "elicit"
+    CLIENT = "client"
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("DAPER_APPROVAL_TIMEOUT", "12h", "How long a plan waits for a decision: 30s, 15m, 12h or 2d."),
     Setting("DAPER_DECISION_VALID_FOR", "1h", "How long after its decision an action may still begin."),
+    Setting(
+        "DAPER_MCP_APPROVAL",
+        "elicit",
+        "How a decision in a chat is confirmed: elicit, in a form that the client shows; or client, where the client "
+        "is trusted to have asked, and the decision is recorded as unconfirmed.",
+    ),
     Setting(
         "LLM_MODEL",
         "rules",

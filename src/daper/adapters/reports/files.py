@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import stat
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 
 from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
-from daper.clock import new_id
+from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.ids import file_stem
 from daper.core.outcomes import RepairResult, ReportPaths
@@ -125,32 +124,3 @@ def kept_here(result: RepairResult) -> Path | None:
 
 def _home(repair_id: str, folder: Path) -> Path:
     return folder.absolute() / file_stem(repair_id)
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file as a whole: until then what was there before stays, also if this fails. Raises OSError.
-
-    A new file may be read by whom the system lets by default, a replaced one by whom it was before.
-    """
-    draft = path.with_name(f".{path.name}.{new_id()}")
-    try:
-        with open(draft, "xb") as file:
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -34,6 +34,7 @@ app.command(records)
 app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a throw-away copy and its own Temporal.")
 app.command(f"{CLI}.up:up", name="up", help="A Temporal server of your own with its UI, and a worker, until Ctrl-C.")
 app.command(f"{CLI}.work:work", name="worker", help="Run a worker against the configured Temporal, until Ctrl-C.")
+app.command(f"{CLI}.mcp:app", name="mcp", help="The agents as tools for chat clients, over stdio or HTTP.")
 app.command(f"{CLI}.evaluating:evaluate_agents", name="eval", help="How good the agents are, over generated cases.")
 app.command(f"{CLI}.doctor:doctor", name="doctor", help="What is configured, what answers, what is missing.")
 _REPAIR = {

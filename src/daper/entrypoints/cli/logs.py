@@ -15,8 +15,8 @@ class _Plain(logging.Formatter):
         return "\n".join(visible(line, longest=2000) for line in lines)
 
 
-def log_to_stderr() -> None:
-    """Log from now on."""
+def log_to_stderr(*, quiet: bool = False) -> None:
+    """Log from now on; `quiet`: only what somebody has to know."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, handlers=[handler])

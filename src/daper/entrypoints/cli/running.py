@@ -2,16 +2,12 @@
 
 import asyncio
 import contextlib
-import dataclasses
-import logging
 import os
 import signal
 import sys
 import termios
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
-
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 
 from daper.entrypoints.cli.exits import Interrupted
 
@@ -21,12 +17,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_ANSWER = 4096
 
 
-def run_to_end(main: Coroutine[object, object, T], *, cancels: Callable[[int], bool] = lambda _: True) -> T:
+def run_to_end(
+    main: Coroutine[object, object, T], *, cancels: Callable[[int], bool] = lambda _: True, temporal: bool = True
+) -> T:
     """The result of `main`. Raises Interrupted when a signal came first, after `main` has closed what it opened.
 
-    `cancels` is told of each signal, and says whether it cancels `main`.
+    `cancels` is told of each signal, and says whether it cancels `main`. `temporal`: whether `main` talks to Temporal
+    from its beginning; if not, it sets up the SDK's logs itself when it does.
     """
-    _core_logs_as_python_does()
+    if temporal:
+        from daper.adapters.temporal.logs import core_logs_as_python_does  # half a second, with the SDK that it sets up
+
+        core_logs_as_python_does()
     received: list[int] = []
 
     async def guarded() -> T:
@@ -47,13 +49,6 @@ def run_to_end(main: Coroutine[object, object, T], *, cancels: Callable[[int], b
         if not received:
             raise
         raise Interrupted(received[0]) from None
-
-
-def _core_logs_as_python_does() -> None:
-    """Send what the SDK's core has to say to Python's logging; by itself it writes to stdout, among our output."""
-    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
-    telemetry = TelemetryConfig(logging=dataclasses.replace(LoggingConfig.default, forwarding=forwarding))
-    Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
 
 
 async def ask_line(prompt: str, *, again: bool = False) -> str | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daper.adapters.reports.files import replace_file
+from daper.adapters.whole_file import replace_file
 from daper.core.errors import UserError
 
 

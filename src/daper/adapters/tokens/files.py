@@ -1,0 +1,100 @@
+"""Access tokens in one file under the home: whose each is and what it allows. Of a token itself only a hash is kept."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Collection, Generator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from daper.adapters.whole_file import replace_file
+from daper.core.access import Access, TokenGrant
+from daper.core.errors import NotFound, StoreDamaged, UserError
+
+_PREFIX: Final = "daper_"
+_BYTES: Final = 32
+_GRANTS: Final = TypeAdapter(tuple[TokenGrant, ...])
+
+
+class TokenFile:
+    """The tokens of one home. A change counts at once, also for a server that runs."""
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime]) -> None:
+        self._path = path
+        self._now = now
+        self._read_at: tuple[int, int, int] | None = None
+        self._grants: tuple[TokenGrant, ...] = ()
+
+    def grants(self) -> tuple[TokenGrant, ...]:
+        """All of them. Raises StoreDamaged for a file that is not what it must be."""
+        try:
+            about = self._path.stat()
+        except FileNotFoundError:
+            return ()
+        version = (about.st_mtime_ns, about.st_size, about.st_ino)
+        if version != self._read_at:
+            self._grants, self._read_at = self._load(), version
+        return self._grants
+
+    def find(self, token: str) -> TokenGrant | None:
+        """The grant of a token, or None. Raises StoreDamaged."""
+        hashed = _hash(token)
+        return next((grant for grant in self.grants() if secrets.compare_digest(grant.sha256, hashed)), None)
+
+    def add(self, name: str, scopes: Collection[Access]) -> str:
+        """Make a token for a person; it is told this once. Raises UserError where the name has one, StoreDamaged."""
+        token = _PREFIX + secrets.token_urlsafe(_BYTES)
+        grant = TokenGrant(name=name, scopes=frozenset(scopes), sha256=_hash(token), created_at=self._now())
+        with self._alone():
+            if any(other.name == name for other in self.grants()):
+                raise UserError(f"{name!r} has a token already; remove it first: daper mcp token remove {name!r}")
+            self._write((*self.grants(), grant))
+        return token
+
+    def remove(self, name: str) -> None:
+        """Take a person's token away. Raises NotFound, StoreDamaged."""
+        with self._alone():
+            kept = tuple(grant for grant in self.grants() if grant.name != name)
+            if len(kept) == len(self.grants()):
+                known = ", ".join(repr(grant.name) for grant in kept) or "nobody"
+                raise NotFound(f"{name!r} has no token; who has: {known}")
+            self._write(kept)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None]:
+        """Nobody else changes the file meanwhile."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._path.with_name(f"{self._path.name}.lock"), "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _load(self) -> tuple[TokenGrant, ...]:
+        try:
+            return _GRANTS.validate_json(self._path.read_bytes())
+        except ValidationError as error:
+            raise StoreDamaged(
+                f"{str(self._path)!r} does not hold tokens as daper writes them "
+                f"({error.error_count()} faults); mend it, or remove it and make the tokens anew"
+            ) from None
+
+    def _write(self, grants: tuple[TokenGrant, ...]) -> None:
+        kept = [
+            grant.model_dump(mode="json") | {"scopes": sorted(str(scope) for scope in grant.scopes)} for grant in grants
+        ]
+        # Nobody but the owner may even see who has one; made so before there is anything in it.
+        old = os.umask(0o077)
+        try:
+            replace_file(self._path, (json.dumps(kept, indent=2) + "\n").encode())
+        finally:
+            os.umask(old)
+        self._read_at = None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,37 @@
+"""Writes a file as a whole or not at all."""
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from daper.clock import new_id
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file as a whole: until then what was there before stays, also if this fails. Raises OSError.
+
+    A new file may be read by whom the system lets by default, a replaced one by whom it was before.
+    """
+    draft = path.with_name(f".{path.name}.{new_id()}")
+    try:
+        with open(draft, "xb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

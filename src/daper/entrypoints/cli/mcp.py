@@ -1,0 +1,160 @@
+"""`daper mcp`: the agents as tools for chat clients; how to configure a client; who may come over HTTP."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from daper.adapters.tokens.files import TokenFile
+from daper.clock import utc_now
+from daper.core.access import Access
+from daper.core.errors import UserError
+from daper.entrypoints.cli.exits import Exit, UsageError, leave
+from daper.entrypoints.cli.logs import log_to_stderr
+from daper.entrypoints.cli.output import console, print_json, print_text, say, table
+from daper.entrypoints.cli.parameters import Flag, Json
+from daper.entrypoints.cli.running import run_to_end
+from daper.settings import load_settings
+
+MISSING = "daper mcp needs the extra mcp: pip install 'daper[mcp]'"
+
+_HELP = "The agents as tools for chat clients like goose and Claude Desktop, over stdin and stdout or HTTP."
+
+app = App(name="mcp", help=_HELP)
+token = App(name="token", help="Who may come over HTTP: one access token for each person.")
+app.command(token)
+
+
+@app.default
+def serve(
+    *,
+    http: Flag = False,
+    host: str = "127.0.0.1",
+    port: int = 7337,
+    public_url: Annotated[str | None, Parameter(show_default=False)] = None,
+    read_only: Flag = False,
+) -> int:
+    """The agents as tools for chat clients, over stdin and stdout: the client starts this command itself.
+
+    What to tell your client: daper mcp config CLIENT. With --http it serves many clients until Ctrl-C, at /mcp; each is
+    the person whose token it brings (daper mcp token add). A decision is confirmed by the person in a form that the
+    client shows; see DAPER_MCP_APPROVAL.
+
+    Parameters
+    ----------
+    http
+        Serve over streamable HTTP.
+    host
+        Where to listen; another address than this machine's own needs tokens.
+    port
+        The port to listen on; 0 is a free one.
+    public_url
+        By which URL clients come, if a proxy is before this server: https://daper.example.org/mcp.
+    read_only
+        Leave out every tool that starts, decides or stops anything.
+    """
+    log_to_stderr(quiet=True)
+    settings = load_settings()
+    if not http:
+        try:
+            from daper.entrypoints.mcp.stdio import serve_stdio
+        except ImportError as error:
+            raise UserError(f"{MISSING} ({error})") from error
+
+        # At once: a thread waits for the client's next line, and nothing wakes it but the client.
+        run_to_end(
+            serve_stdio(settings, read_only=read_only), cancels=lambda number: leave(128 + number), temporal=False
+        )
+        return Exit.OK
+    if not 0 <= port <= 65535:
+        raise UsageError(f"--port {port} must be from 0 to 65535")
+    try:
+        from daper.entrypoints.mcp.http import Address, serve_http
+    except ImportError as error:
+        raise UserError(f"{MISSING} ({error})") from error
+
+    def ready(url: str, guarded: bool) -> None:
+        asks = "with tokens" if guarded else "for this machine alone, no tokens"
+        sys.stderr.write(f"Serving MCP on {url} ({asks}); Ctrl-C ends it\n")
+        sys.stderr.flush()
+
+    address = Address(host=host, port=port, public_url=public_url)
+    run_to_end(serve_http(settings, address, _tokens(), read_only=read_only, ready=ready), temporal=False)
+    return Exit.OK
+
+
+@app.command
+def config(client: Annotated[str, Parameter(show_default=False)] = "") -> int:
+    """What to put into a client's configuration, with this machine's values.
+
+    Parameters
+    ----------
+    client
+        One of: goose, claude-desktop, claude-desktop-wsl, claude-code, vscode, inspector.
+    """
+    from daper.entrypoints.cli.mcp_clients import CLIENTS, configuration
+
+    if client not in CLIENTS:
+        raise UsageError(f"name a client, one of: {', '.join(CLIENTS)}" + (f"; {client!r} is none" if client else ""))
+    print_text(configuration(client, load_settings()))
+    return Exit.OK
+
+
+@token.command(name="add")
+def add_token(name: str, *, scope: Annotated[Sequence[Access], Parameter(negative=(), show_default=False)] = ()) -> int:
+    """Make an access token for a person, and print it: this once.
+
+    Parameters
+    ----------
+    name
+        Under which the person's requests and decisions are recorded.
+    scope
+        What it allows: read, start (and stop), approve. May be given several times; read is always part of it.
+    """
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise UsageError(f"NAME {name[:60]!r} must be 1 to 200 printable characters")
+    made = _tokens().add(name, {Access.READ, *scope})
+    print_text(made + "\n")
+    sys.stderr.write(f"The token of {name}, shown this once. A client sends it as: Authorization: Bearer TOKEN\n")
+    return Exit.OK
+
+
+@token.command(name="list")
+def list_tokens(*, as_json: Json = False) -> int:
+    """Who has a token, and what it allows; never the token.
+
+    Parameters
+    ----------
+    as_json
+        Print one JSON document.
+    """
+    grants = _tokens().grants()
+    if as_json:
+        shown = [grant.model_dump(mode="json", exclude={"sha256"}) for grant in grants]
+        print_json({"tokens": [each | {"scopes": sorted(each["scopes"])} for each in shown]})
+        return Exit.OK
+    if not grants:
+        say(console(), "nobody has a token; make one: daper mcp token add NAME")
+        return Exit.OK
+    rows = [(each.name, ", ".join(sorted(each.scopes)), f"{each.created_at:%Y-%m-%d %H:%M}") for each in grants]
+    table(console(), ("name", "allows", "made (UTC)"), rows)
+    return Exit.OK
+
+
+@token.command(name="remove")
+def remove_token(name: str) -> int:
+    """Take a person's token away; it counts at once, also where the server runs.
+
+    Parameters
+    ----------
+    name
+        Whose.
+    """
+    _tokens().remove(name)
+    say(console(), f"the token of {name} allows nothing any more")
+    return Exit.OK
+
+
+def _tokens() -> TokenFile:
+    return TokenFile(load_settings().home / "mcp-tokens.json", now=utc_now)

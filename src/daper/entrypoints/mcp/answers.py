@@ -1,0 +1,181 @@
+"""What the tools answer: the models that become their output schemas. Compact and paged."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import Field, JsonValue
+
+from daper.core.base import Wire
+
+
+class RepairState(Wire):
+    """Where a repair stands, in short. `needs_person`: something waits for a person. `next_step`: what to do now."""
+
+    repair_id: str
+    phase: str
+    ended: bool
+    needs_person: bool
+    message: str = ""
+    plan_digest: str = ""
+    decide_by: datetime | None = None
+    next_step: str
+
+
+class StartedRepair(RepairState):
+    """A repair, as it stands right after it was asked for. `created`: by this call, and not by an earlier one."""
+
+    created: bool
+    store: str
+
+
+class Problem(Wire):
+    """One problem with one record."""
+
+    record_id: str
+    issue: str
+    kind: str = ""
+    confidence_score: float | None = None
+    opinions: tuple[str, ...] = ()
+
+
+class PlannedAction(Wire):
+    """One action as it would run. `editable`: arguments that the person may change, with their limits."""
+
+    id: str
+    record_id: str
+    about: str
+    tool: str
+    arguments: dict[str, JsonValue]
+    editable: dict[str, str]
+    changes: tuple[str, ...]
+    risk: str
+    spends: str
+    confidence_score: float
+    rationale: str
+    opinions: tuple[str, ...]
+    if_it_does_not_help: str
+    problems: tuple[str, ...]
+
+
+class LeftAlone(Wire):
+    """What the plan does not act on, and why: suppressed, blocked by the guard, or for a person."""
+
+    record_id: str
+    what: str
+    why: str
+
+
+class ProposedPlan(Wire):
+    """A page of the plan. A decision quotes its `digest`."""
+
+    digest: str
+    round: int
+    overall_confidence_score: float
+    notes: str
+    total_actions: int
+    actions: tuple[PlannedAction, ...]
+    suppressed: tuple[LeftAlone, ...]
+    blocked: tuple[LeftAlone, ...]
+    for_person: tuple[LeftAlone, ...]
+    left_out: int
+
+
+class Decided(Wire):
+    """A decision as it was recorded."""
+
+    by: str
+    at: datetime
+    approved: tuple[str, ...]
+    rejected: tuple[str, ...]
+    comment: str = ""
+
+
+class Outcome(Wire):
+    """What became of one action, and whether it helped."""
+
+    action_id: str
+    record_id: str
+    tool: str
+    status: str
+    evidence: tuple[str, ...]
+    verified: tuple[str, ...]
+    simulated: bool
+
+
+class RepairDetails(RepairState):
+    """A repair in detail, one page of its actions at a time."""
+
+    requested_by: str
+    domain: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    detection_confidence_score: float | None = None
+    suspects: int = 0
+    total_problems: int = 0
+    problems: tuple[Problem, ...] = ()
+    plan: ProposedPlan | None = None
+    decisions: tuple[Decided, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    summary: str = ""
+    left_for_person: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    model_tokens: int = 0
+    model_cost_usd: Decimal = Decimal(0)
+    page: int = 1
+    pages: int = 1
+
+
+class RecordAnswer(Wire):
+    """One record of the store, with what the rules find wrong with it; `fields` only where one record is asked for."""
+
+    record_id: str
+    about: str
+    status: str
+    problems: tuple[Problem, ...]
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class RecordPage(Wire):
+    """Some records of a store. `total` counts all that were asked for."""
+
+    store: str
+    records: tuple[RecordAnswer, ...]
+    total: int
+    page: int
+    pages: int
+
+
+class RepairHead(Wire):
+    """One repair in a list."""
+
+    repair_id: str
+    phase: str
+    user: str
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+class RepairPage(Wire):
+    """The newest repairs."""
+
+    repairs: tuple[RepairHead, ...]
+
+
+class ReportPage(Wire):
+    """A part of a report in Markdown. `next_offset`: where it goes on; null at its end."""
+
+    repair_id: str
+    text: str
+    total_chars: int
+    next_offset: int | None = None
+
+
+class DecisionAnswer(Wire):
+    """What became of a decision. `decided` false: the person left it open, and nothing was recorded."""
+
+    repair_id: str
+    decided: bool
+    repeated: bool = False
+    decision: Decided | None = None
+    message: str = ""
+    next_step: str

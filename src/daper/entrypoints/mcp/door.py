@@ -1,0 +1,124 @@
+"""How the tools reach the product: connected when they first need it, and again after it was lost.
+
+Nothing here imports Temporal when it is loaded: a client is answered before that.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from mcp.server.mcpserver.exceptions import ToolError
+
+from daper.core.access import Access
+from daper.core.errors import DaperError, Unreachable, UserError
+from daper.core.models import Person
+from daper.core.text import visible
+from daper.settings import Settings
+
+if TYPE_CHECKING:
+    from daper.service.records import RecordsService
+    from daper.service.repairs import RepairService
+
+NAME: Final = "mcp"
+LONGEST_ERROR: Final = 4000
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who calls a tool, and what this person may do here."""
+
+    person: Person
+    access: frozenset[Access]
+
+
+class Door:
+    """The services of one configuration, for whoever calls.
+
+    `load` reads what is configured, again after a loss: `daper up` may answer elsewhere then. `who` tells who calls.
+    """
+
+    def __init__(self, *, settings: Settings, load: Callable[[], Settings], who: Callable[[Settings], Caller]) -> None:
+        self._settings = settings
+        self._load = load
+        self._who = who
+        self._lock = asyncio.Lock()
+        self._repairs: RepairService | None = None
+        self._records: RecordsService | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """What is configured."""
+        return self._settings
+
+    def caller(self, needs: Access) -> Person:
+        """Who calls. Raises UserError where this person may not do what is asked."""
+        caller = self._who(self._settings)
+        if needs not in caller.access:
+            has = ", ".join(sorted(caller.access)) or "nothing"
+            raise UserError(
+                f"the token of {caller.person.name} allows {has}, and this needs {needs}; "
+                "whoever runs the server can make another: daper mcp token add"
+            )
+        return caller.person
+
+    async def repairs(self) -> "RepairService":
+        """The repairs. Raises Unreachable, SettingError."""
+        async with self._lock:
+            if self._repairs is None:
+                self._repairs = await self._open()
+            return self._repairs
+
+    async def records(self) -> "RecordsService":
+        """The records of this machine; they need no Temporal."""
+        async with self._lock:
+            if self._records is None:
+                self._records = await asyncio.to_thread(_open_records, self._settings)
+            return self._records
+
+    def lost(self) -> None:
+        """Connect anew at the next call: whoever answered may be back elsewhere."""
+        self._repairs = None
+
+    async def _open(self) -> "RepairService":
+        bootstrap = await asyncio.to_thread(_import_bootstrap)
+        self._settings = await asyncio.to_thread(self._load)
+        return await bootstrap.open_service(self._settings)
+
+
+def _import_bootstrap() -> ModuleType:
+    from daper import bootstrap  # with Temporal's SDK, which takes a second
+    from daper.adapters.temporal.logs import core_logs_as_python_does
+
+    core_logs_as_python_does()
+    return bootstrap
+
+
+def _open_records(settings: Settings) -> "RecordsService":
+    from daper.bootstrap import open_domains
+    from daper.service.records import RecordsService
+
+    return RecordsService(domains=open_domains(settings))
+
+
+def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Wraps a tool: an expected error is told to the client in one line, in which nothing is hidden."""
+
+    def wrap(tool: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        @functools.wraps(tool)
+        async def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return await tool(*args, **kwargs)
+            except DaperError as error:
+                if isinstance(error, Unreachable):
+                    door.lost()
+                raise ToolError(visible(error, longest=LONGEST_ERROR)) from error
+
+        return wrapped
+
+    return wrap

@@ -1,0 +1,176 @@
+"""Serves many clients over streamable HTTP; each of them is the person whose token it brings."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import uvicorn
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.transport_security import TransportSecuritySettings
+from pydantic import AnyHttpUrl
+
+from daper.adapters.tokens.files import TokenFile
+from daper.core.access import Access
+from daper.core.errors import DaperError, Occupied, SettingError
+from daper.core.models import IdentityProof, Person
+from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.server import build_server
+from daper.settings import Settings, load_settings
+
+PATH: Final = "/mcp"
+MOST_BYTES: Final = 1024 * 1024
+_DRAIN_S: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where to listen, and by which URL clients come. Port 0: a free one."""
+
+    host: str
+    port: int
+    public_url: str | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+async def serve_http(
+    settings: Settings, address: Address, tokens: TokenFile, *, read_only: bool, ready: Callable[[str, bool], None]
+) -> None:
+    """Serve until cancelled; `ready` is told the URL, and whether tokens are asked for.
+
+    Without any token only this machine is served, and its name for the caller is a claim. Raises SettingError for
+    another address without tokens, Occupied, StoreDamaged.
+    """
+    guarded = bool(tokens.grants())
+    if not guarded and not address.is_loopback:
+        raise SettingError(
+            f"--host {address.host!r} lets other machines in, and there are no tokens to tell who they are; "
+            "make one: daper mcp token add NAME --scope read --scope start"
+        )
+    with _listen(address) as listening:
+        port = listening.getsockname()[1]
+        url = address.public_url or f"http://{_in_url(address.host)}:{port}{PATH}"
+        door = Door(settings=settings, load=load_settings, who=_bearer if guarded else _somebody_here)
+        server = build_server(
+            door,
+            approval=settings.chat_approval,
+            read_only=read_only,
+            verifier=_Verifier(tokens, url) if guarded else None,
+            auth=_auth(url) if guarded else None,
+        )
+        app = server.streamable_http_app(
+            streamable_http_path=PATH,
+            max_request_body_size=MOST_BYTES,
+            transport_security=_hosts(url, address.host, port),
+        )
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_S)
+        await _serve(_Uvicorn(config), listening, began=lambda: ready(url, guarded))
+
+
+class _Uvicorn(uvicorn.Server):
+    """The command handles signals, and cancels this."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket, *, began: Callable[[], None]) -> None:
+    """Serve until cancelled; what is being answered then may be answered, for some seconds."""
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    began()
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+
+
+class _Verifier(TokenVerifier):
+    def __init__(self, tokens: TokenFile, url: str) -> None:
+        self._tokens = tokens
+        self._url = url
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Whose token this is. A file of tokens that cannot be read lets nobody in."""
+        try:
+            grant = self._tokens.find(token)
+        except DaperError:
+            return None
+        if grant is None:
+            return None
+        return AccessToken(
+            token=token,
+            client_id=grant.name,
+            subject=grant.name,
+            scopes=[str(scope) for scope in grant.scopes],
+            resource=self._url,
+        )
+
+
+def _bearer(settings: Settings) -> Caller:
+    token = get_access_token()
+    if token is None or not token.subject:  # the transport lets nobody in without one
+        raise SettingError("no access token came with this call")
+    person = Person(name=token.subject, how=IdentityProof.TOKEN)
+    return Caller(person=person, access=frozenset(map(Access, token.scopes)))
+
+
+def _somebody_here(settings: Settings) -> Caller:
+    """Any program of any user of this machine may have called; the name is no more than a claim."""
+    person = Person(name=settings.user, how=IdentityProof.CLAIMED)
+    return Caller(person=person, access=frozenset(Access))
+
+
+def _auth(url: str) -> AuthSettings:
+    parts = urlsplit(url)
+    return AuthSettings(
+        issuer_url=AnyHttpUrl(f"{parts.scheme}://{parts.netloc}"),
+        resource_server_url=AnyHttpUrl(url),
+        required_scopes=[str(Access.READ)],
+        validate_token_resource=True,
+    )
+
+
+def _hosts(url: str, host: str, port: int) -> TransportSecuritySettings:
+    """The names under which a browser or client may come: ours alone, so that no page can make itself pass for us."""
+    names = {urlsplit(url).netloc, f"{_in_url(host)}:{port}"}
+    if Address(host=host, port=port).is_loopback:
+        names |= {f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
+    origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
+    return TransportSecuritySettings(allowed_hosts=sorted(names), allowed_origins=sorted(origins))
+
+
+def _listen(address: Address) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, proto, _, where = found[0]
+        listening = socket.socket(family, kind, proto)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(where)
+    except OSError as error:
+        raise Occupied(
+            f"cannot listen on {address.host!r}, port {address.port}: {error.strerror or error}; take another --port"
+        ) from error
+    return listening
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,33 @@
+"""Serves one client over this process's stdin and stdout, on which there is nothing but the protocol."""
+
+import contextlib
+import sys
+from collections.abc import AsyncGenerator
+
+from mcp.server import MCPServer
+
+from daper.core.access import Access
+from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.server import build_server
+from daper.settings import Settings, load_settings
+
+
+async def serve_stdio(settings: Settings, *, read_only: bool) -> None:
+    """Serve until the client closes our stdin. The person is the one who runs this process."""
+    door = Door(settings=settings, load=load_settings, who=_who)
+    server = build_server(door, approval=settings.chat_approval, read_only=read_only, lifespan=_nothing_else_printed)
+    try:
+        await server.run_stdio_async()
+    except* BrokenPipeError:  # the client is gone, and so is whoever would read of it
+        pass
+
+
+def _who(settings: Settings) -> Caller:
+    return Caller(person=settings.person, access=frozenset(Access))
+
+
+@contextlib.asynccontextmanager
+async def _nothing_else_printed(server: MCPServer[None]) -> AsyncGenerator[None]:
+    """The transport has moved the file descriptors; what Python still buffers for stdout would follow the protocol."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield None

@@ -1,0 +1,250 @@
+"""Puts what the services say into the answers of the tools; nothing is hidden in any text from a record. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
+
+from daper.core.base import Wire
+from daper.core.decisions import decided_by
+from daper.core.models import RULES, Finding, RecordedDecision, Verdict
+from daper.core.outcomes import ActionOutcome, RepairResult
+from daper.core.phases import Phase
+from daper.core.text import visible
+from daper.core.views import ActionView, PlanView, RepairView, plan_of_result
+from daper.entrypoints.mcp.answers import (
+    Decided,
+    LeftAlone,
+    Outcome,
+    PlannedAction,
+    Problem,
+    ProposedPlan,
+    RepairDetails,
+    RepairState,
+    StartedRepair,
+)
+
+PAGE_SIZE: Final = 20
+_LONGEST: Final = 2000
+_WAIT: Final = "call wait_for_repair"
+_ASK: Final = (
+    "show the plan (get_repair) to the person and ask what they want; then call approve_repair or reject_repair with "
+    "this plan_digest"
+)
+_READ: Final = "it is over; get_repair_report has all of it"
+
+A = TypeVar("A", bound=Wire)
+
+
+def shown(answer: A) -> A:
+    """The answer with every text made visible: control, escape and bidi characters appear as what they are."""
+    return type(answer).model_validate(_shown(answer.model_dump()))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value, longest=_LONGEST)
+    if isinstance(value, Mapping):
+        return {_shown(key): _shown(part) for key, part in cast(Mapping[Any, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [_shown(part) for part in cast(Sequence[Any], value)]
+    return value
+
+
+def state_of(look: RepairView | RepairResult) -> RepairState:
+    """Where a repair stands."""
+    return shown(RepairState(**_state(look)))
+
+
+def started(look: RepairView | RepairResult, *, created: bool, store: str) -> StartedRepair:
+    """A repair that was asked for."""
+    return shown(StartedRepair(**_state(look), created=created, store=store))
+
+
+def just_started(repair_id: str, *, created: bool, store: str) -> StartedRepair:
+    """A repair of which no worker could say yet where it stands."""
+    return shown(
+        StartedRepair(
+            repair_id=repair_id,
+            phase=str(Phase.INITIALIZING),
+            ended=False,
+            needs_person=False,
+            message="started; no worker has answered yet",
+            next_step=_WAIT,
+            created=created,
+            store=store,
+        )
+    )
+
+
+def details_of(look: RepairView | RepairResult, *, page: int) -> RepairDetails:
+    """A repair in detail: page `page` of its actions, problems and outcomes; past the end, the last one."""
+    return shown(_ended(look, page) if isinstance(look, RepairResult) else _open(look))
+
+
+def problem_of(finding: Finding) -> Problem:
+    """A finding, as an answer has it."""
+    opinions = () if finding.found_by == RULES else (f"found by {finding.found_by}, not by the rules",)
+    return Problem(
+        record_id=finding.record_id,
+        issue=finding.issue,
+        kind=finding.kind,
+        confidence_score=finding.confidence_score,
+        opinions=(*opinions, *(f"doubted: {doubt}" for doubt in finding.doubts)),
+    )
+
+
+def decision_of(recorded: RecordedDecision) -> Decided:
+    """A decision, as an answer has it."""
+    verdicts = recorded.decision.verdicts
+    return Decided(
+        by=decided_by(recorded.decision),
+        at=recorded.decided_at,
+        approved=tuple(recorded.will_run),
+        rejected=tuple(name for name, verdict in verdicts.items() if verdict is Verdict.REJECT),
+        comment=recorded.decision.comment,
+    )
+
+
+def _state(look: RepairView | RepairResult) -> dict[str, Any]:
+    if isinstance(look, RepairResult):
+        return {
+            "repair_id": look.repair_id,
+            "phase": str(look.phase),
+            "ended": True,
+            "needs_person": look.needs_person,
+            "message": look.reason or (look.report.summary if look.report else ""),
+            "plan_digest": look.plans[-1].digest if look.plans else "",
+            "next_step": _READ,
+        }
+    waits = look.phase is Phase.PENDING_APPROVAL
+    return {
+        "repair_id": look.repair_id,
+        "phase": str(look.phase),
+        "ended": False,
+        "needs_person": waits,
+        "message": look.message,
+        "plan_digest": look.plan.digest if look.plan else "",
+        "decide_by": look.decide_by if waits else None,
+        "next_step": _ASK if waits else _WAIT,
+    }
+
+
+def _open(view: RepairView) -> RepairDetails:
+    plan = view.plan
+    return RepairDetails(
+        **_state(view),
+        requested_by=view.requested_by.name,
+        domain=view.domain,
+        started_at=view.started_at,
+        detection_confidence_score=view.detection.confidence_score if view.detection else None,
+        suspects=view.detection.suspects if view.detection else 0,
+        total_problems=view.problems,
+        problems=tuple(
+            Problem(record_id=action.record_id, issue=issue)
+            for action in (plan.actions if plan else ())
+            for issue in action.problems
+        ),
+        plan=_plan(plan) if plan else None,
+        decisions=(decision_of(view.decision),) if view.decision else (),
+        notices=view.notices,
+        model_tokens=view.usage.total.tokens,
+        model_cost_usd=view.usage.total.cost,
+        page=plan.page if plan else 1,
+        pages=plan.pages if plan else 1,
+    )
+
+
+def _ended(result: RepairResult, page: int) -> RepairDetails:
+    report = result.report
+    plan = plan_of_result(result, -1, page=page, size=PAGE_SIZE) if result.plans else None
+    left = report.left_for_person if report else ()
+    longest = max(len(result.findings), len(result.outcomes), len(left), 1)
+    pages = max(-(-longest // PAGE_SIZE), plan.pages if plan else 1)
+    page = min(page, pages)
+    part = slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE)
+    return RepairDetails(
+        **_state(result),
+        requested_by=result.user,
+        domain=result.domain,
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        detection_confidence_score=result.detection.confidence_score if result.detection else None,
+        suspects=result.detection.suspects if result.detection else 0,
+        total_problems=len(result.findings),
+        problems=tuple(problem_of(finding) for finding in result.findings[part]),
+        plan=_plan(plan) if plan and page <= plan.pages else None,
+        decisions=tuple(decision_of(recorded) for recorded in result.decisions),
+        outcomes=_outcomes(result, part),
+        summary=report.summary if report else "",
+        left_for_person=left[part],
+        notices=(*result.troubles, *result.notices),
+        model_tokens=result.usage.total.tokens,
+        model_cost_usd=result.usage.total.cost,
+        page=page,
+        pages=pages,
+    )
+
+
+def _plan(plan: PlanView) -> ProposedPlan:
+    return ProposedPlan(
+        digest=plan.digest,
+        round=plan.round,
+        overall_confidence_score=plan.overall_confidence_score,
+        notes=plan.additional_notes,
+        total_actions=plan.total_actions,
+        actions=tuple(map(_action, plan.actions)),
+        suppressed=tuple(
+            LeftAlone(record_id=each.finding.record_id, what=each.finding.issue, why=each.reason)
+            for each in plan.suppressed
+        ),
+        blocked=tuple(
+            LeftAlone(record_id=each.record_id, what=f"{each.tool}, proposed by {each.proposed_by}", why=each.reason)
+            for each in plan.blocked
+        ),
+        for_person=tuple(
+            LeftAlone(record_id=each.record_id, what=each.kind, why=each.reason) for each in plan.for_person
+        ),
+        left_out=plan.left_out,
+    )
+
+
+def _action(action: ActionView) -> PlannedAction:
+    return PlannedAction(
+        id=action.id,
+        record_id=action.record_id,
+        about=action.title,
+        tool=action.tool,
+        arguments=action.arguments,
+        editable=action.editable,
+        changes=tuple(changes_of(action)),
+        risk=str(action.risk),
+        spends=action.spends,
+        confidence_score=action.confidence_score,
+        rationale=action.rationale,
+        opinions=action.opinions,
+        if_it_does_not_help=str(action.if_it_does_not_help),
+        problems=action.problems,
+    )
+
+
+def changes_of(action: ActionView) -> list[str]:
+    """What an action would change, one sentence for each field."""
+    return [f"{change.record} {change.field}: {change.before} → {change.after}" for change in action.preview]
+
+
+def _outcomes(result: RepairResult, part: slice) -> tuple[Outcome, ...]:
+    verified: dict[str, list[str]] = {}
+    for each in result.verification.findings if result.verification else ():
+        verified.setdefault(each.action_id, []).append(f"{each.kind}: {each.status}: {each.evidence}")
+    return tuple(_outcome(outcome, verified.get(outcome.action_id, ())) for outcome in result.outcomes[part])
+
+
+def _outcome(outcome: ActionOutcome, verified: Sequence[str]) -> Outcome:
+    return Outcome(
+        action_id=outcome.action_id,
+        record_id=outcome.record_id,
+        tool=outcome.tool,
+        status=str(outcome.status),
+        evidence=outcome.evidence,
+        verified=tuple(verified),
+        simulated=outcome.simulated,
+    )
