@@ -26,14 +26,14 @@ PlanDigest = Annotated[
     str, Field(min_length=1, max_length=200, description="The plan_digest of the plan that the person saw.")
 ]
 ActionIds = Annotated[
-    list[Annotated[str, Field(max_length=16)]],
+    list[Annotated[str, Field(max_length=16)]] | None,
     Field(
         max_length=MOST_PROBLEMS,
         description="Ids like a1; what is not named is not approved. Not given: every action of the plan.",
     ),
 ]
 Edits = Annotated[
-    dict[str, dict[str, JsonValue]],
+    dict[str, dict[str, JsonValue]] | None,
     Field(
         max_length=MOST_PROBLEMS,
         description='Arguments that the person changes, within the limits in `editable`: {"a1": {"quantity": 250}}.',
@@ -155,8 +155,8 @@ def deciding_tools(door: Door, approval: ChatApproval) -> list[Tool]:
         repair_id: RepairId,
         plan_digest: PlanDigest,
         answer: Annotated[forms.Answer, Resolve(ask_to_approve)],
-        actions: ActionIds | None = None,
-        edits: Edits | None = None,
+        actions: ActionIds = None,
+        edits: Edits = None,
         comment: Comment = "",
     ) -> DecisionAnswer:
         """Approve the plan that waits, or some of its actions, after the person has seen it and said so.
@@ -176,7 +176,7 @@ def deciding_tools(door: Door, approval: ChatApproval) -> list[Tool]:
         repair_id: RepairId,
         plan_digest: PlanDigest,
         answer: Annotated[forms.Answer, Resolve(ask_to_reject)],
-        actions: ActionIds | None = None,
+        actions: ActionIds = None,
         comment: Comment = "",
     ) -> DecisionAnswer:
         """Reject the plan that waits, or some of its actions, because the person said so; nothing of it runs.

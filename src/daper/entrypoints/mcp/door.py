@@ -7,7 +7,6 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -41,12 +40,21 @@ class Door:
     """The services of one configuration, for whoever calls.
 
     `load` reads what is configured, again after a loss: `daper up` may answer elsewhere then. `who` tells who calls.
+    `connects` opens the repairs; only a test has another way.
     """
 
-    def __init__(self, *, settings: Settings, load: Callable[[], Settings], who: Callable[[Settings], Caller]) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        load: Callable[[], Settings],
+        who: Callable[[Settings], Caller],
+        connects: "Callable[[Settings], Awaitable[RepairService]] | None" = None,
+    ) -> None:
         self._settings = settings
         self._load = load
         self._who = who
+        self._connects = connects
         self._lock = asyncio.Lock()
         self._repairs: RepairService | None = None
         self._records: RecordsService | None = None
@@ -86,17 +94,17 @@ class Door:
         self._repairs = None
 
     async def _open(self) -> "RepairService":
-        bootstrap = await asyncio.to_thread(_import_bootstrap)
+        connects = self._connects or await asyncio.to_thread(_import_connecting)
         self._settings = await asyncio.to_thread(self._load)
-        return await bootstrap.open_service(self._settings)
+        return await connects(self._settings)
 
 
-def _import_bootstrap() -> ModuleType:
-    from daper import bootstrap  # with Temporal's SDK, which takes a second
+def _import_connecting() -> "Callable[[Settings], Awaitable[RepairService]]":
     from daper.adapters.temporal.logs import core_logs_as_python_does
+    from daper.bootstrap import open_service  # with Temporal's SDK, which takes a second
 
     core_logs_as_python_does()
-    return bootstrap
+    return open_service
 
 
 def _open_records(settings: Settings) -> "RecordsService":

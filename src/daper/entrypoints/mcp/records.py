@@ -10,7 +10,7 @@ from daper.core.access import Access
 from daper.core.models import Scope
 from daper.entrypoints.mcp.answers import RecordAnswer, RecordPage
 from daper.entrypoints.mcp.door import Door
-from daper.entrypoints.mcp.telling import problem_of, shown
+from daper.entrypoints.mcp.telling import plain, problem_of, shown
 from daper.entrypoints.mcp.tools import READS, Domain, Page, tool
 from daper.service.picking import RecordFilter, RecordLine
 
@@ -83,7 +83,7 @@ async def record_answer(door: Door, record_id: str, *, domain: str = "") -> Reco
     """One record in full. Raises NotFound."""
     records = await door.records()
     line, fields = await records.show(domain or door.settings.domain, record_id, now=utc_now())
-    return shown(_record(line).model_copy(update={"fields": fields}))
+    return shown(_record(line).model_copy(update={"fields": plain(fields)}))
 
 
 def _record(line: RecordLine) -> RecordAnswer:

@@ -19,7 +19,18 @@ from daper.core.views import RepairView
 from daper.entrypoints.mcp.answers import RepairDetails, RepairHead, RepairPage, RepairState, ReportPage, StartedRepair
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.telling import PAGE_SIZE, details_of, just_started, shown, started, state_of
-from daper.entrypoints.mcp.tools import READS, STARTS, STOPS, Comment, Domain, Page, RecordIds, RepairId, tool
+from daper.entrypoints.mcp.tools import (
+    READS,
+    STARTS,
+    STOPS,
+    AnyRecordIds,
+    Comment,
+    Domain,
+    Page,
+    RecordIds,
+    RepairId,
+    tool,
+)
 from daper.service.requests import Silence, StartRepair
 
 LONGEST_WAIT_S: Final = 25
@@ -131,7 +142,7 @@ class StartingTools:
 
     async def start_repair(
         self,
-        record_ids: RecordIds | None = None,
+        record_ids: AnyRecordIds = None,
         status: Annotated[str | None, Field(max_length=200, description="Only records with this status.")] = None,
         limit: Annotated[
             int, Field(ge=1, le=MOST_PROBLEMS, description="How many problems to take on.")
@@ -164,7 +175,7 @@ class StartingTools:
 
     async def report_problem(
         self,
-        record_ids: Annotated[RecordIds, Field(min_length=1)],
+        record_ids: RecordIds,
         domain: Domain = "",
         again: Annotated[
             bool,

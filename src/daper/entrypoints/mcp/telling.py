@@ -1,6 +1,7 @@
 """Puts what the services say into the answers of the tools; nothing is hidden in any text from a record. Pure."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeVar, cast
 
 from daper.core.base import Wire
@@ -36,16 +37,19 @@ A = TypeVar("A", bound=Wire)
 
 def shown(answer: A) -> A:
     """The answer with every text made visible: control, escape and bidi characters appear as what they are."""
-    return type(answer).model_validate(_shown(answer.model_dump()))
+    return type(answer).model_validate(plain(answer.model_dump()))
 
 
-def _shown(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Any document as JSON can have it, every text in it made visible; amounts are texts, so that none is rounded."""
     if isinstance(value, str):
         return visible(value, longest=_LONGEST)
+    if isinstance(value, Decimal):
+        return str(value)
     if isinstance(value, Mapping):
-        return {_shown(key): _shown(part) for key, part in cast(Mapping[Any, Any], value).items()}
+        return {plain(key): plain(part) for key, part in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, list | tuple):
-        return [_shown(part) for part in cast(Sequence[Any], value)]
+        return [plain(part) for part in cast(Sequence[Any], value)]
     return value
 
 

@@ -1,0 +1,110 @@
+"""A chat client in the same process: the server's real tools, over a real protocol in memory, on a shop."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import mcp.types as types
+from mcp import Client
+from mcp.client import ClientRequestContext
+
+from daper.core.access import Access
+from daper.core.models import Person
+from daper.core.phases import Phase
+from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.server import build_server
+from daper.service.repairs import RepairService
+from daper.settings import ChatApproval, Settings
+from tests.workflow.shop import HARRY, Shop
+
+ERAS = ("auto", "legacy")
+Era = Literal["auto", "legacy"]
+
+
+@dataclass
+class Chat:
+    """What a model calls, and what its person was shown and said."""
+
+    client: Client
+    asked: list[str] = field(default_factory=list[str])
+
+    # Any: whatever the tool's output schema says.
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The document that a tool answers; its error fails the test."""
+        said = await self.client.call_tool(tool, arguments)
+        assert not said.is_error, said.content
+        assert said.structured_content is not None
+        return said.structured_content
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """The error that a tool answers; an answer fails the test."""
+        said = await self.client.call_tool(tool, arguments)
+        assert said.is_error, said.structured_content
+        part = said.content[0]
+        assert isinstance(part, types.TextContent)
+        return part.text.removeprefix(f"Error executing tool {tool}: ")
+
+    async def begin(self, **arguments: Any) -> dict[str, Any]:
+        """Start a repair, and wait for its plan: the details with the plan."""
+        begun = await self.call("start_repair", **arguments)
+        state = await self.call("wait_for_repair", repair_id=begun["repair_id"], seconds=25)
+        assert state["phase"] == Phase.PENDING_APPROVAL
+        return await self.call("get_repair", repair_id=begun["repair_id"])
+
+
+Answers = Callable[[types.ElicitRequestFormParams], Awaitable[types.ElicitResult]]
+
+
+async def yes(_: types.ElicitRequestFormParams) -> types.ElicitResult:
+    """A person who confirms."""
+    return types.ElicitResult(action="accept", content={"confirm": True})
+
+
+async def no(_: types.ElicitRequestFormParams) -> types.ElicitResult:
+    """A person who sends the form and does not confirm."""
+    return types.ElicitResult(action="accept", content={"confirm": False})
+
+
+async def declines(_: types.ElicitRequestFormParams) -> types.ElicitResult:
+    """A person who declines."""
+    return types.ElicitResult(action="decline")
+
+
+async def closes(_: types.ElicitRequestFormParams) -> types.ElicitResult:
+    """A person who closes the form."""
+    return types.ElicitResult(action="cancel")
+
+
+@asynccontextmanager
+async def chat_with(
+    shop: Shop,
+    *,
+    era: Era = "auto",
+    answers: Answers | None = None,
+    person: Person = HARRY,
+    access: frozenset[Access] = frozenset(Access),
+    approval: ChatApproval = ChatApproval.ELICIT,
+    read_only: bool = False,
+) -> AsyncGenerator[Chat]:
+    """A chat in a shop. Without `answers` the client cannot show forms."""
+    asked: list[str] = []
+
+    async def form(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert isinstance(params, types.ElicitRequestFormParams)
+        assert answers is not None
+        asked.append(params.message)
+        return await answers(params)
+
+    async def connects(_: Settings) -> RepairService:
+        return shop.service
+
+    door = Door(
+        settings=shop.settings,
+        load=lambda: shop.settings,
+        who=lambda _: Caller(person=person, access=access),
+        connects=connects,
+    )
+    server = build_server(door, approval=approval, read_only=read_only)
+    async with Client(server, mode=era, elicitation_callback=form if answers else None) as client:
+        yield Chat(client, asked)
