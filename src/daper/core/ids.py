@@ -4,6 +4,8 @@ import re
 
 from daper.core.digests import digest
 
+DEFAULT_DOMAIN = "orders"
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -16,6 +18,12 @@ def safe_name(text: str, *, longest: int = 60) -> str:
 def repair_id(user: str, unique: str) -> str:
     """The id of one repair: `repair-USER-UNIQUE`."""
     return f"repair-{safe_name(user, longest=40)}-{unique}"
+
+
+def agent_id(user: str, domain: str) -> str:
+    """The id of the one proactive agent of a user in a domain: `always-be-repairin-for-USER`, and `-DOMAIN`."""
+    name = f"always-be-repairin-for-{safe_name(user, longest=40)}"
+    return name if domain == DEFAULT_DOMAIN else f"{name}-{safe_name(domain, longest=40)}"
 
 
 def file_stem(identifier: str) -> str:
