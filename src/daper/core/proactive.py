@@ -87,9 +87,9 @@ class ProactiveRequest(Wire):
 class ProactiveView(Wire):
     """Where a proactive agent stands; also the result of one that ended.
 
-    `repair_id`: the cycle that runs. `next_cycle_at`: when the next one begins, unless somebody asks for it earlier.
-    `cycles`: how many were begun; `results`: the last of them that ended, the newest first. `nudges_waiting`: how many
-    the next cycle answers. `stopping`: who stopped it, and why.
+    `repair_id`: the cycle that runs, once its repair is there. `next_cycle_at`: when the next one begins, unless
+    somebody asks for it earlier. `cycles`: how many were begun; `results`: the last of them that ended, the newest
+    first. `nudges_waiting`: how many the next cycle answers. `stopping`: who stopped it, and why.
     """
 
     agent_id: str

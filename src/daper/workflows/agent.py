@@ -39,9 +39,8 @@ class AgentState:
             self.stopped_by = nudge
             self.stopping = f"stopped by {words_of(nudge)}"
 
-    def begin(self, repair_id: str) -> None:
+    def begin(self) -> None:
         """A cycle begins, and answers all nudges up to now."""
-        self.repair_id = repair_id
         self.answering, self.answering_asked = self.nudges_waiting, self.known.asked
         self.cycles_in_run += 1
         self._learn(cycles=self.known.cycles + 1, answered=self.known.nudges, asked="")

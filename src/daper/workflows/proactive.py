@@ -88,7 +88,7 @@ class RepairAgentWorkflowProactive:
         """Ends when somebody stopped the agent, or when its history is long enough."""
         state = self._state
         while not await self._stopped_while_waiting():
-            state.begin(make_repair_id(self._request.requested_by.name, str(workflow.uuid4())))
+            state.begin()
             self._enter(AgentPhase.RUNNING_CYCLE)
             state.end(await self._cycle(), workflow.now())
             if self._has_run_long_enough():
@@ -115,9 +115,11 @@ class RepairAgentWorkflowProactive:
     async def _cycle(self) -> CycleEnd:
         """One repair, to its end, whatever that is."""
         state, began = self._state, workflow.now()
-        repair_id = state.repair_id or ""
+        repair_id = make_repair_id(self._request.requested_by.name, str(workflow.uuid4()))
         try:
             child = await self._start(repair_id)
+            state.repair_id = repair_id
+            self._tell()
             await workflow.wait_condition(lambda: child.done() or state.stopped_by is not None)
             if state.stopped_by is not None and not child.done():
                 await self._stop(child, state.stopped_by)
@@ -171,11 +173,14 @@ class RepairAgentWorkflowProactive:
 
     def _enter(self, phase: AgentPhase) -> None:
         self._state.phase = phase
-        workflow.set_current_details(agent_details(self._state.view()))
+        self._tell()
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
         else:
             workflow.upsert_memo({PHASE_MEMO: str(phase)})
+
+    def _tell(self) -> None:
+        workflow.set_current_details(agent_details(self._state.view()))
 
 
 def _why(error: ChildWorkflowError) -> str:
