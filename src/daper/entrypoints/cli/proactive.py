@@ -164,9 +164,9 @@ def _lines(found: ProactiveStatus) -> Iterator[str]:
     if agent.next_cycle_at and not found.ended:
         yield f"Next cycle: {agent.next_cycle_at:%Y-%m-%d %H:%M:%S} UTC; now: daper proactive check-now"
     if agent.failures_in_a_row:
-        yield f"{counted(agent.failures_in_a_row, 'cycle')} in a row could not go on, so the next try comes earlier"
+        yield f"{counted(agent.failures_in_a_row, 'cycle')} in a row could not go on; the pauses between tries grow"
     if agent.nudges_waiting and not found.ended:
-        yield f"Asked for {counted(agent.nudges_waiting, 'time')} since this cycle began, so one more follows it"
+        yield f"Asked {counted(agent.nudges_waiting, 'time')} since this cycle began, so one more follows it"
     if agent.results:
         yield "Last cycles:"
         for ended in agent.results:
