@@ -16,10 +16,11 @@ from daper.core.messages import Nudge, RepairRequest
 from daper.core.models import IdentityProof, Person, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.core.proactive import ProactiveView
+from daper.core.proactive import ProactiveRequest, ProactiveView
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
-from daper.workflows.names import WORKFLOW_NAME
+from daper.workflows.names import USER_MEMO, WORKFLOW_NAME, user_attributes
 from daper.workflows.proactive import RepairAgentWorkflowProactive
+from daper.workflows.queues import activity_queue
 from tests.workflow.shop import DEADLINE, Shop
 
 HOUR = timedelta(hours=1)
@@ -45,6 +46,30 @@ class Agent:
         given = StartProactive.model_validate({"requested_by": self.by, "domain": "orders", **order})
         with nullcontext() if skipping else self.shop.env.with_time_skipping_disabled():
             return await self.shop.proactive.start(given)
+
+    async def start_with_short_runs(self, *, cycles: int) -> str:
+        """Start it without the service, so that it continues as new after so many cycles; the id of its first run."""
+        store_id = (await self.shop.domains["orders"].store()).store_id
+        request = ProactiveRequest(
+            requested_by=self.by,
+            domain="orders",
+            store_id=store_id,
+            activity_queue=activity_queue(self.shop.settings.task_queue, store_id),
+            interval=HOUR,
+            indexed=True,
+            cycles_per_run=cycles,
+        )
+        with self.shop.env.with_time_skipping_disabled():
+            handle = await self.shop.client.start_workflow(
+                RepairAgentWorkflowProactive.run,
+                request,
+                id=self.handle.id,
+                task_queue=self.shop.settings.task_queue,
+                memo={USER_MEMO: self.user},
+                search_attributes=user_attributes(self.user, indexed=True),
+            )
+        assert handle.first_execution_run_id is not None
+        return handle.first_execution_run_id
 
     async def status(self) -> ProactiveStatus:
         """What the service says of it."""

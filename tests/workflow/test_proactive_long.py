@@ -7,8 +7,8 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.messages import Nudge
-from daper.core.proactive import KEPT_CYCLES, CycleEnd, ProactiveRequest
-from daper.workflows.names import USER_ATTRIBUTE, USER_MEMO, user_attributes
+from daper.core.proactive import KEPT_CYCLES, CycleEnd
+from daper.workflows.names import USER_ATTRIBUTE, USER_MEMO
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from tests.workflow.agents import HOUR, Agent, QuietRepair, worker_with
 from tests.workflow.shop import Shop
@@ -24,7 +24,7 @@ async def test_over_50_cycles_and_many_runs_no_nudge_is_lost_and_none_counts_twi
     agent = Agent(shop)
     sent, ended = 0, dict[str, CycleEnd]()
     async with worker_with(shop, QuietRepair), asyncio.timeout(120):
-        first = await _start(agent)
+        first = await agent.start_with_short_runs(cycles=PER_RUN)
         cycles = 0
         while cycles < CYCLES:
             flood = (Nudge(by="Ginny", reason=f"owl {sent + n}") for n in range(5))
@@ -56,7 +56,7 @@ async def test_what_is_known_of_it_without_a_worker_is_carried_on(
     shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
     agent = Agent(shop)
     async with worker_with(shop, QuietRepair):
-        first = await _start(agent, per_run=1)
+        first = await agent.start_with_short_runs(cycles=1)
         before = await agent.handle.describe()
         view = await agent.waits(after=1)
         after = await agent.handle.describe()
@@ -76,30 +76,6 @@ async def test_what_is_known_of_it_without_a_worker_is_carried_on(
 
 def _by_time(ended: dict[str, CycleEnd]) -> list[CycleEnd]:
     return sorted(ended.values(), key=lambda each: each.started_at)
-
-
-async def _start(agent: Agent, *, per_run: int = PER_RUN) -> str:
-    """Start an agent whose runs are short; says the id of its first run."""
-    request = ProactiveRequest(
-        requested_by=agent.by,
-        domain="orders",
-        store_id="none",
-        activity_queue="none",
-        interval=HOUR,
-        indexed=True,
-        cycles_per_run=per_run,
-    )
-    with agent.shop.env.with_time_skipping_disabled():
-        handle = await agent.shop.client.start_workflow(
-            RepairAgentWorkflowProactive.run,
-            request,
-            id=agent.handle.id,
-            task_queue=agent.shop.settings.task_queue,
-            memo={USER_MEMO: agent.user},
-            search_attributes=user_attributes(agent.user, indexed=True),
-        )
-    assert handle.first_execution_run_id is not None
-    return handle.first_execution_run_id
 
 
 async def _status(agent: Agent, run_id: str) -> WorkflowExecutionStatus | None:
