@@ -6,13 +6,14 @@ from daper.core.digests import digest
 
 DEFAULT_DOMAIN = "orders"
 
+_UNNAMED = "unnamed"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def safe_name(text: str, *, longest: int = 60) -> str:
     """A text made safe as a part of an id or a file name: letters, digits, `_`, `.`, `-`; never empty or dots alone."""
     name = _UNSAFE.sub("-", text)[:longest].strip("-.")
-    return name or "unnamed"
+    return name or _UNNAMED
 
 
 def repair_id(user: str, unique: str) -> str:
@@ -22,7 +23,10 @@ def repair_id(user: str, unique: str) -> str:
 
 def agent_id(user: str, domain: str) -> str:
     """The id of the one proactive agent of a user in a domain: `always-be-repairin-for-USER`, and `-DOMAIN`."""
-    name = f"always-be-repairin-for-{safe_name(user, longest=40)}"
+    who = safe_name(user, longest=40)
+    if who == _UNNAMED and user != _UNNAMED:  # in letters of which an id has none: not one agent for all of them
+        who = f"{_UNNAMED}-{digest(user)[:8]}"
+    name = f"always-be-repairin-for-{who}"
     return name if domain == DEFAULT_DOMAIN else f"{name}-{safe_name(domain, longest=40)}"
 
 
