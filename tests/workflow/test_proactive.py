@@ -22,22 +22,22 @@ from tests.workflow.shop import Shop, open_shop
 
 
 async def test_the_first_cycle_begins_at_once_and_the_next_one_after_the_interval(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     """Nobody ever answers: each cycle expires, and the agent lives on."""
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start(interval=6 * HOUR)
         first = await agent.cycle()
         assert (await shop.plan(first)).total_actions == 4
-        await temporal_env.fast_forward(shop.client.get_workflow_handle(first), 21 * HOUR)
+        await future_env.fast_forward(shop.client.get_workflow_handle(first), 21 * HOUR)
         waiting = await agent.waits(after=1)
         [expired] = waiting.results
         assert (expired.repair_id, expired.phase, expired.needs_person) == (first, Phase.APPROVAL_EXPIRED, True)
         assert waiting.failures_in_a_row == 0
         assert waiting.next_cycle_at is not None
 
-        await temporal_env.fast_forward(agent.handle, 7 * HOUR)
+        await future_env.fast_forward(agent.handle, 7 * HOUR)
 
         # The clock of its second repair runs as that of the agent, which skips: nobody answers that one either.
         view = await agent.until(lambda view: len(view.results) > 1)
@@ -48,14 +48,14 @@ async def test_the_first_cycle_begins_at_once_and_the_next_one_after_the_interva
 
 
 async def test_a_plan_waits_for_20_hours_and_only_a_person_approves_it(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()
         plan = await shop.plan(repair_id)
-        await temporal_env.fast_forward(shop.client.get_workflow_handle(repair_id), 19 * HOUR)
+        await future_env.fast_forward(shop.client.get_workflow_handle(repair_id), 19 * HOUR)
         waiting = await agent.status()
         assert isinstance(waiting.repair, RepairView)
         assert (waiting.phase, waiting.agent.phase) == (Phase.PENDING_APPROVAL, AgentPhase.RUNNING_CYCLE)
@@ -70,9 +70,9 @@ async def test_a_plan_waits_for_20_hours_and_only_a_person_approves_it(
 
 
 async def test_its_repairs_are_labelled_as_those_that_a_person_starts(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()
@@ -91,10 +91,10 @@ async def test_its_repairs_are_labelled_as_those_that_a_person_starts(
 
 
 async def test_what_was_rejected_is_left_alone_by_the_next_cycle(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     """Rule 9: an agent does not ask for the same thing every day."""
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         await agent.reject(await agent.cycle())
@@ -109,9 +109,9 @@ async def test_what_was_rejected_is_left_alone_by_the_next_cycle(
 
 
 async def test_nudges_during_a_cycle_lead_to_one_more_right_after_it(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()
@@ -128,9 +128,9 @@ async def test_nudges_during_a_cycle_lead_to_one_more_right_after_it(
 
 
 async def test_stop_while_it_waits_ends_it_and_it_can_be_started_anew(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         await agent.reject(await agent.cycle())
@@ -150,10 +150,10 @@ async def test_stop_while_it_waits_ends_it_and_it_can_be_started_anew(
 
 @pytest.mark.parametrize(("way", "by"), [("stop", "Ginny: closed"), ("cancel", "somebody who cancelled the workflow")])
 async def test_stop_during_a_cycle_stops_its_repair_and_waits_for_it(
-    temporal_env: WorkflowEnvironment, tmp_path: Path, way: str, by: str
+    future_env: WorkflowEnvironment, tmp_path: Path, way: str, by: str
 ) -> None:
     """Nothing goes on behind anybody's back: also where the workflow is cancelled from Temporal's own tools."""
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()
@@ -170,9 +170,9 @@ async def test_stop_during_a_cycle_stops_its_repair_and_waits_for_it(
 
 
 async def test_a_repair_stopped_by_itself_does_not_end_the_agent(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()
@@ -189,9 +189,9 @@ async def test_a_repair_stopped_by_itself_does_not_end_the_agent(
 
 
 async def test_a_repair_terminated_from_outside_is_a_failed_cycle_and_the_agent_lives_on(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()
@@ -208,9 +208,9 @@ async def test_a_repair_terminated_from_outside_is_a_failed_cycle_and_the_agent_
         await agent.stop()
 
 
-async def test_cycles_that_fail_back_off_up_to_the_interval(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+async def test_cycles_that_fail_back_off_up_to_the_interval(future_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """A release in which every repair crashes: tried soon, then later and later, never later than the interval."""
-    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    shop = Shop(future_env, tmp_path, domains=None, indexed=True)
     agent = Agent(shop)
     async with worker_with(shop, CrashingRepair):
         await agent.start(skipping=True, interval=2 * HOUR)
@@ -226,9 +226,9 @@ async def test_cycles_that_fail_back_off_up_to_the_interval(temporal_env: Workfl
 
 
 async def test_a_repair_that_cannot_go_on_counts_as_failed_until_one_can(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         orders = tmp_path / "data" / "orders" / "orders.json"
         agent = Agent(shop)
         await agent.start()
@@ -254,9 +254,9 @@ async def test_a_repair_that_cannot_go_on_counts_as_failed_until_one_can(
 
 
 async def test_an_agent_terminated_from_outside_leaves_its_repair_to_whoever_decides(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
+    async with open_shop(future_env, tmp_path) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()
@@ -271,10 +271,10 @@ async def test_an_agent_terminated_from_outside_leaves_its_repair_to_whoever_dec
 
 
 async def test_a_stop_that_comes_as_the_repair_is_gone_ends_the_agent(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     """Both wait for a worker: it learns of the stop first, passes it on, and finds nobody there."""
-    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    shop = Shop(future_env, tmp_path, domains=None, indexed=True)
     agent = Agent(shop)
     async with shop.worker():
         await agent.start()
@@ -290,8 +290,8 @@ async def test_a_stop_that_comes_as_the_repair_is_gone_ends_the_agent(
     assert "EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED" in kinds
 
 
-async def test_current_details_tell_what_runs_and_what_was(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
-    async with open_shop(temporal_env, tmp_path, indexed=False) as shop:
+async def test_current_details_tell_what_runs_and_what_was(future_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(future_env, tmp_path, indexed=False) as shop:
         agent = Agent(shop)
         await agent.start()
         repair_id = await agent.cycle()

@@ -18,9 +18,9 @@ PER_RUN = 3
 
 
 async def test_over_50_cycles_and_many_runs_no_nudge_is_lost_and_none_counts_twice(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    shop = Shop(future_env, tmp_path, domains=None, indexed=True)
     agent = Agent(shop)
     sent, ended = 0, dict[str, CycleEnd]()
     async with worker_with(shop, QuietRepair), asyncio.timeout(120):
@@ -50,10 +50,10 @@ async def test_over_50_cycles_and_many_runs_no_nudge_is_lost_and_none_counts_twi
 
 
 async def test_what_is_known_of_it_without_a_worker_is_carried_on(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     """Its labels, when it was started, and when its next cycle is due: nothing begins earlier or later for it."""
-    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    shop = Shop(future_env, tmp_path, domains=None, indexed=True)
     agent = Agent(shop)
     async with worker_with(shop, QuietRepair):
         first = await agent.start_with_short_runs(cycles=1)
@@ -66,9 +66,9 @@ async def test_what_is_known_of_it_without_a_worker_is_carried_on(
         assert (await after.memo())[USER_MEMO] == (await before.memo())[USER_MEMO] == agent.user
         assert after.typed_search_attributes.get(USER_ATTRIBUTE) == agent.user
 
-        await temporal_env.fast_forward(agent.handle, HOUR / 2)
+        await future_env.fast_forward(agent.handle, HOUR / 2)
         assert (await agent.waits(after=1)).next_cycle_at == view.next_cycle_at
-        await temporal_env.fast_forward(agent.handle, HOUR)
+        await future_env.fast_forward(agent.handle, HOUR)
         assert (await agent.waits(after=2)).started_at == view.started_at
         await agent.stop()
         await agent.ended()
