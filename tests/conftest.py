@@ -1,6 +1,7 @@
 """What all tests share: one Temporal server whose clock can be moved, per workflow."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,22 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     A wait for a person is skipped as well: start such workflows inside `with env.with_time_skipping_disabled():`, and
     move the clock with `env.fast_forward(handle, timedelta)`.
     """
+    async with _time_skipping_server() as env:
+        yield env
+
+
+@pytest.fixture(scope="module")
+async def future_env() -> AsyncIterator[WorkflowEnvironment]:
+    """The same, for one module alone: whose repairs begin in what is the future elsewhere, and would lead every list.
+
+    A workflow that is started by one whose clock was moved begins at that one's time, and its clock skips too.
+    """
+    async with _time_skipping_server() as env:
+        yield env
+
+
+@asynccontextmanager
+async def _time_skipping_server() -> AsyncGenerator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(find_temporal()),
         dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],

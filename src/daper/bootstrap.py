@@ -24,8 +24,10 @@ from daper.clock import utc_now
 from daper.core.errors import ModelError
 from daper.domains.registry import load_domains
 from daper.ports import Agents, Domain
+from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.settings import Settings
+from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue
 from daper.workflows.repair import RepairAgentWorkflow
 
@@ -89,6 +91,18 @@ async def open_service(settings: Settings, *, client: Client | None = None) -> R
     )
 
 
+async def open_proactive(settings: Settings, *, client: Client | None = None) -> ProactiveService:
+    """A service for proactive agents on the configured Temporal. Raises Unreachable, SettingError."""
+    client = client or await connect(settings)
+    return ProactiveService(
+        client=client,
+        queue=settings.task_queue,
+        domains=open_domains(settings),
+        repairs=await open_service(settings, client=client),
+        indexed=await search_attributes_registered(client),
+    )
+
+
 @asynccontextmanager
 async def working(
     client: Client,
@@ -139,7 +153,7 @@ async def working(
         Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[RepairAgentWorkflow],
+            workflows=[RepairAgentWorkflow, RepairAgentWorkflowProactive],
             graceful_shutdown_timeout=DRAIN,
             sticky_queue_schedule_to_start_timeout=STICKY,
         ),

@@ -55,8 +55,8 @@ async def record(names: Collection[str], *, into: Path) -> None:
             for name in names:
                 home = root / name
                 home.mkdir()
-                repair_id = await SCENARIOS[name](env, home)
-                history = await env.client.get_workflow_handle(repair_id).fetch_history()
+                workflow_id, _, run_id = (await SCENARIOS[name](env, home)).partition(" ")
+                history = await env.client.get_workflow_handle(workflow_id, run_id=run_id or None).fetch_history()
                 text = await kept.scrubbed(history, replace=_replace(home))
                 (into / f"{name}.json").write_text(text, encoding="utf-8")
                 sys.stdout.write(f"{name}: {len(history.events)} events\n")

@@ -1,4 +1,7 @@
-"""The repairs whose histories are kept: one for each way through a cycle. Each says the id of the repair it ran."""
+"""The repairs and agents whose histories are kept: one for each way through them.
+
+Each says the id of the workflow it ran; and, after a space, of its run, if that is not the last one.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -14,6 +17,7 @@ from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.phases import Phase
 from daper.ports import ToolCall
 from tests.strangers.daper_alerts import Alerts
+from tests.workflow.agents import Agent
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, answer, open_shop
 
@@ -191,6 +195,78 @@ async def strangers_domain(env: WorkflowEnvironment, home: Path) -> str:
         )
 
 
+async def proactive_three_cycles(env: WorkflowEnvironment, home: Path) -> str:
+    """An agent: rejected, nudged meanwhile, failed, and stopped while it waits."""
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-three")
+        await agent.start()
+        repair_id = await agent.cycle()
+        await agent.check_now("more badges")
+        await agent.reject(repair_id)
+        await agent.waits(after=2)
+        (home / "data" / "orders" / "orders.json").write_text("{", encoding="utf-8")
+        await agent.check_now()
+        await agent.waits(after=3)
+        await agent.stop("it is summer")
+        return await _stopped(agent, Phase.REPAIR_FAILED, Phase.NO_REPAIR_NEEDED, Phase.REJECTED)
+
+
+async def proactive_stopped_in_a_cycle(env: WorkflowEnvironment, home: Path) -> str:
+    """An agent that is stopped, and stops its repair."""
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-stopped")
+        await agent.start()
+        await shop.plan(await agent.cycle())
+        await agent.stop("it is summer")
+        return await _stopped(agent, Phase.CANCELLED)
+
+
+async def proactive_cancelled_in_a_cycle(env: WorkflowEnvironment, home: Path) -> str:
+    """An agent whose workflow is cancelled from outside, while a repair of it runs."""
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-cancelled")
+        await agent.start()
+        await shop.plan(await agent.cycle())
+        await agent.handle.cancel()
+        return await _stopped(agent, Phase.CANCELLED)
+
+
+async def proactive_repair_terminated(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: its repair was terminated, so it waits for the next try; without our search attributes."""
+    async with open_shop(env, home, indexed=False) as shop:
+        agent = Agent(shop, user="Harry-terminated")
+        await agent.start()
+        repair_id = await agent.cycle()
+        await shop.plan(repair_id)
+        await shop.client.get_workflow_handle(repair_id).terminate()
+        return (await agent.waits(after=1)).agent_id
+
+
+async def proactive_continues_as_new(env: WorkflowEnvironment, home: Path) -> str:
+    """The first run of an agent, which ends after its second cycle."""
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-first")
+        run_id = await agent.start_with_short_runs(cycles=2)
+        await agent.reject(await agent.cycle())
+        await agent.waits(after=1)
+        await agent.check_now()
+        view = await agent.waits(after=2)
+        return f"{view.agent_id} {run_id}"
+
+
+async def proactive_continued_as_new(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: the second run of an agent, which waits, is nudged, and waits for its repair."""
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-second")
+        await agent.start_with_short_runs(cycles=1)
+        first = await agent.cycle()
+        await shop.decide(first, await shop.plan(first), a1=APPROVE)
+        await agent.waits(after=1)
+        await agent.check_now("look again")
+        await shop.plan(await agent.cycle(2))
+        return agent.handle.id
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -213,6 +289,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         settled_failed,
         memo_instead_of_search_attributes,
         strangers_domain,
+        proactive_three_cycles,
+        proactive_stopped_in_a_cycle,
+        proactive_cancelled_in_a_cycle,
+        proactive_repair_terminated,
+        proactive_continues_as_new,
+        proactive_continued_as_new,
     )
 }
 
@@ -224,6 +306,13 @@ async def _ended(shop: Shop, repair_id: str, phase: Phase, *statuses: OutcomeSta
     outcomes = sorted(result.outcomes, key=lambda outcome: outcome.action_id)
     assert [outcome.status for outcome in outcomes] == list(statuses), outcomes
     return repair_id
+
+
+async def _stopped(agent: Agent, *phases: Phase) -> str:
+    """Wait for the end of an agent; its cycles, the newest first, must have ended like this."""
+    view = await agent.ended()
+    assert [each.phase for each in view.results] == list(phases), view.results
+    return view.agent_id
 
 
 @asynccontextmanager

@@ -3,7 +3,9 @@
 import getpass
 import re
 import socket
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -15,6 +17,9 @@ from temporalio.workflow import NondeterminismError
 
 from daper.adapters.temporal.codec import data_converter
 from daper.core.phases import Phase
+from daper.core.proactive import Carried, ProactiveRequest
+from daper.workflows.agent import AgentState
+from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.repair import RepairAgentWorkflow
 from daper.workflows.steps import Steps
 from tests.replay import kept
@@ -23,11 +28,13 @@ from tests.replay.scenarios import SCENARIOS
 from tests.workflow.shop import Shop
 
 PARKED = {name for name in SCENARIOS if name.startswith("parked")}
+AGENTS = [name for name in kept.names() if name.startswith("proactive")]
+REPAIRS = [name for name in kept.names() if name not in AGENTS]
 
 
 async def replay(name: str) -> None:
     """Run today's workflow along a kept history. Raises NondeterminismError where it would do something else."""
-    replayer = Replayer(workflows=[RepairAgentWorkflow], data_converter=data_converter())
+    replayer = Replayer(workflows=[RepairAgentWorkflow, RepairAgentWorkflowProactive], data_converter=data_converter())
     await replayer.replay_workflow(kept.load(name))
 
 
@@ -41,7 +48,7 @@ async def test_every_kept_history_replays_on_the_code_of_today(name: str) -> Non
     await replay(name)
 
 
-@pytest.mark.parametrize("name", kept.names())
+@pytest.mark.parametrize("name", REPAIRS)
 async def test_a_workflow_that_swaps_its_first_two_steps_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The replay can fail: this change would wedge every open repair."""
     _swap(monkeypatch, "open", "claim")
@@ -49,11 +56,34 @@ async def test_a_workflow_that_swaps_its_first_two_steps_is_noticed(name: str, m
         await replay(name)
 
 
-@pytest.mark.parametrize("name", sorted(set(kept.names()) - PARKED))
+@pytest.mark.parametrize("name", sorted(set(REPAIRS) - PARKED))
 async def test_a_workflow_that_swaps_its_last_two_steps_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _swap(monkeypatch, "conclude", "report")
     with pytest.raises(NondeterminismError):
         await replay(name)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+async def test_an_agent_that_begins_its_first_cycle_at_another_time_is_noticed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is new waits before it, and one that was carried on begins it without waiting."""
+
+    make = AgentState.__init__
+
+    # Any: whatever else it is made of.
+    def due_otherwise(state: AgentState, *, known: Carried, request: ProactiveRequest, **others: Any) -> None:
+        due = known.next_cycle_at + (timedelta(days=1) if request.carried is None else -timedelta(days=1))
+        make(state, known=known.model_copy(update={"next_cycle_at": due}), request=request, **others)
+
+    monkeypatch.setattr(AgentState, "__init__", due_otherwise)
+    with pytest.raises(NondeterminismError):
+        await replay(name)
+
+
+def test_the_kept_agents_end_in_every_way_that_they_can() -> None:
+    ends = {EventType.Name(kept.load(name).events[-1].event_type) for name in AGENTS}
+    assert ends >= {"EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED", "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW"}
 
 
 def _swap(monkeypatch: pytest.MonkeyPatch, one: str, other: str) -> None:

@@ -17,6 +17,10 @@ mcp config
 mcp token add
 mcp token list
 mcp token remove
+proactive check-now
+proactive start
+proactive status
+proactive stop
 records adopt
 records import
 records list
@@ -45,6 +49,8 @@ report.
 │ doctor       What is configured, what answers, what is missing.              │
 │ eval         How good the agents are, over generated cases.                  │
 │ mcp          The agents as tools for chat clients, over stdio or HTTP.       │
+│ proactive    An agent that repairs again and again, each time with a plan    │
+│              that waits for you.                                             │
 │ records      See the records and what is wrong with them; import your own.   │
 │ repair       Start repairs, look at them, decide, stop.                      │
 │ up           A Temporal server of your own with its UI, and a worker, until  │
@@ -109,6 +115,8 @@ def test_help_and_version_import_neither_temporal_nor_pydantic() -> None:
         ("repair list --limit 0", "--limit 0"),
         ("repair start --limit 501", "--limit 501"),
         ("repair start --approval-timeout 0s", "--approval-timeout 0:00:00"),
+        ("proactive start --interval 0s", "interval is datetime.timedelta(0)"),
+        ("proactive start --approval-timeout 400d", "approval_timeout is datetime.timedelta(days=400)"),
         ("repair approve x --plan y --edit quantity=250", "'quantity=250'"),
         ("repair approve x --plan y --as " + "M" * 201, "name is 'MMM"),
         ("repair approve x", "--plan DIGEST is needed"),

@@ -13,6 +13,7 @@ from command_tree import ALL_COMMANDS
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from daper.core.policy import ApprovalPolicy
+from daper.core.proactive import AgentPhase
 from daper.domains.orders.needs import OrderProblem
 from daper.domains.registry import load_domains
 from daper.entrypoints.cli.exits import Exit
@@ -112,8 +113,8 @@ def test_every_command_and_option_in_the_docs_is_there(name: str) -> None:
         assert {word for word in words if word.startswith("--")} <= known | {"--help"}, code
 
 
-@pytest.mark.parametrize("phase", Phase)
-def test_the_concepts_have_a_row_for_each_phase(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [*Phase, *AgentPhase])
+def test_the_concepts_have_a_row_for_each_phase(phase: str) -> None:
     assert phase in rows(CONCEPTS)
 
 

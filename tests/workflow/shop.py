@@ -19,6 +19,7 @@ from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
 from daper.ports import Agents, Domain
+from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Silence, StartRepair
 from daper.settings import Settings, load_settings
@@ -60,6 +61,13 @@ class Shop:
             queue=self.settings.task_queue,
             domains=self.domains,
             reports=self.reports,
+            indexed=indexed,
+        )
+        self.proactive = ProactiveService(
+            client=env.client,
+            queue=self.settings.task_queue,
+            domains=self.domains,
+            repairs=self.service,
             indexed=indexed,
         )
 

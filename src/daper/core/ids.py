@@ -4,13 +4,16 @@ import re
 
 from daper.core.digests import canonical, digest
 
+DEFAULT_DOMAIN = "orders"
+
+_UNNAMED = "unnamed"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def safe_name(text: str, *, longest: int = 60) -> str:
     """A text made safe as a part of an id or a file name: letters, digits, `_`, `.`, `-`; never empty or dots alone."""
     name = _UNSAFE.sub("-", text)[:longest].strip("-.")
-    return name or "unnamed"
+    return name or _UNNAMED
 
 
 def repair_id(user: str, unique: str) -> str:
@@ -21,6 +24,15 @@ def repair_id(user: str, unique: str) -> str:
 def keyed_repair_id(queue: str, user: str, key: str) -> str:
     """The id of the one repair on a task queue that a user asks for under a key: the same for the same three."""
     return repair_id(user, f"k{digest(canonical([queue, user, key]))[:24]}")
+
+
+def agent_id(user: str, domain: str) -> str:
+    """The id of the one proactive agent of a user in a domain: `always-be-repairin-for-USER`, and `-DOMAIN`."""
+    who = safe_name(user, longest=40)
+    if who == _UNNAMED and user != _UNNAMED:  # in letters of which an id has none: not one agent for all of them
+        who = f"{_UNNAMED}-{digest(user)[:8]}"
+    name = f"always-be-repairin-for-{who}"
+    return name if domain == DEFAULT_DOMAIN else f"{name}-{safe_name(domain, longest=40)}"
 
 
 def file_stem(identifier: str) -> str:

@@ -1,13 +1,8 @@
 """RepairService: the one way to start, see, follow, decide, stop and list repairs."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from datetime import timedelta
 
 from pydantic import ValidationError
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateStage
 
 from daper.core.decisions import decided_by, decision_id, refuse_identity
@@ -17,16 +12,14 @@ from daper.core.models import Decision, RecordedDecision
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
+from daper.service.asking import ANSWER_WITHIN, Asking
 from daper.service.listing import newest_repairs
 from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
 from daper.service.starting import Starter
-from daper.service.translate import RepairOver, no_worker, temporal_errors
+from daper.service.translate import AGENT, REPAIR, Over, temporal_errors
 from daper.service.watching import Watches
-from daper.workflows.names import WORKFLOW_NAME
+from daper.workflows.names import PROACTIVE_NAME, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
-
-ANSWER_WITHIN = timedelta(seconds=3)
-_ONE_QUESTION = timedelta(seconds=1.2)
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
 
@@ -42,6 +35,7 @@ class RepairService:
         self._reports = reports
         self._starter = Starter(client=client, queue=queue, domains=domains, reports=reports, indexed=indexed)
         self._watches = Watches(client)
+        self._asking = Asking(client, queue=queue)
 
     async def start(self, order: StartRepair) -> Started:
         """Start a repair on the local store of its domain, or find the one that the order names or joins.
@@ -126,7 +120,7 @@ class RepairService:
                     rpc_timeout=ANSWER_WITHIN,
                 )
                 recorded = await update.result(rpc_timeout=ANSWER_WITHIN)
-        except RepairOver:
+        except Over:
             ended = await self.ended(repair_id)
             if ended is None:
                 raise
@@ -146,7 +140,7 @@ class RepairService:
                 await self._handle(repair_id).signal(
                     RepairAgentWorkflow.stop, Nudge(by=by, reason=reason), rpc_timeout=ANSWER_WITHIN
                 )
-        except RepairOver as error:
+        except Over as error:
             raise DecisionRefused(
                 f"repair {repair_id!r} is already over; see: daper repair show {repair_id}"
             ) from error
@@ -159,68 +153,28 @@ class RepairService:
         return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
 
     async def stuck(self, *, limit: int = 20) -> tuple[str, ...]:
-        """Open repairs that a worker tries to go on with, and cannot; each with the reason."""
+        """Open repairs and agents that a worker tries to go on with, and cannot; each with the reason."""
         found: list[str] = []
         with temporal_errors("", queue=self._queue):
             running = self._client.list_workflows(
-                f"WorkflowType = '{WORKFLOW_NAME}' AND ExecutionStatus = 'Running'",
+                f"WorkflowType IN ('{WORKFLOW_NAME}', '{PROACTIVE_NAME}') AND ExecutionStatus = 'Running'",
                 limit=limit,
                 rpc_timeout=ANSWER_WITHIN,
             )
             async for execution in running:
-                if why := await self._stuck(execution.id):
+                subject = AGENT if execution.workflow_type == PROACTIVE_NAME else REPAIR
+                if why := await self._asking.stuck(execution.id, subject):
                     found.append(why)
         return tuple(found)
 
     async def workers(self, queue: str) -> tuple[str, ...]:
         """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
-        seen: dict[str, None] = {}
-        with temporal_errors("", queue=queue):
-            for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
-                described = await self._client.workflow_service.describe_task_queue(
-                    DescribeTaskQueueRequest(
-                        namespace=self._client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-                    ),
-                    timeout=ANSWER_WITHIN,
-                )
-                seen |= dict.fromkeys(poller.identity for poller in described.pollers)
-        return tuple(seen)
+        return await self._asking.workers(queue)
 
     async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
-                return await self._ask_until_answered(repair_id, page)
-        except (TimeoutError, Unreachable) as error:
-            if stuck := await self._stuck(repair_id):
-                raise Unreachable(stuck) from error
-            raise no_worker(self._queue) from error
-
-    async def _ask_until_answered(self, repair_id: str, page: PageArgs) -> RepairView:
-        """Asked more than once: a question may have gone to a worker that has just left. Raises where nobody polls."""
-        while True:
-            try:
-                return await self._query(repair_id, page)
-            except Unreachable:
-                if not await self.workers(self._queue):
-                    raise
-
-    async def _query(self, repair_id: str, page: PageArgs) -> RepairView:
-        with temporal_errors(repair_id, queue=self._queue, asks_worker=True):
-            return await self._handle(repair_id).query(RepairAgentWorkflow.view, page, rpc_timeout=_ONE_QUESTION)
-
-    async def _stuck(self, repair_id: str) -> str | None:
-        """Why a repair cannot go on although a worker is there, or None: its task is tried again and again."""
-        with temporal_errors(repair_id, queue=self._queue):
-            described = await self._handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN)
-            attempt = described.raw_description.pending_workflow_task.attempt
-            if attempt <= 1:
-                return None
-            message = "no reason recorded"
-            async for event in self._handle(repair_id).fetch_history_events(rpc_timeout=ANSWER_WITHIN):
-                if event.HasField("workflow_task_failed_event_attributes"):
-                    message = event.workflow_task_failed_event_attributes.failure.message
-        return (
-            f"repair {repair_id!r} is stuck: {message} (attempt {attempt}; it goes on when a mended worker is started)"
+        handle = self._handle(repair_id)
+        return await self._asking.ask(
+            repair_id, REPAIR, lambda within: handle.query(RepairAgentWorkflow.view, page, rpc_timeout=within)
         )
 
     def _handle(self, repair_id: str) -> Handle:

@@ -6,7 +6,10 @@ from daper.core.base import Wire
 from daper.core.digests import canonical, digest
 from daper.core.messages import Span
 from daper.core.models import Line, Person, RecordedDecision, Scope
+from daper.core.outcomes import RepairResult
 from daper.core.policy import ApprovalPolicy
+from daper.core.proactive import Interval, ProactiveView
+from daper.core.views import RepairView
 
 
 class StartRepair(Wire):
@@ -65,3 +68,43 @@ class Silence(Wire):
     """While following: no worker answers right now; the repair goes on when one does."""
 
     message: str
+
+
+class StartProactive(Wire):
+    """A proactive agent somebody asks for. It approves nothing by itself."""
+
+    requested_by: Person
+    domain: str
+    interval: Interval = timedelta(days=1)
+    approval_timeout: Interval = timedelta(hours=20)
+    decision_valid_for: Span = timedelta(hours=1)
+
+
+class ProactiveStarted(Wire):
+    """An agent that runs: its id, and for which store it does. `already_running`: since before, as it was started."""
+
+    agent_id: str
+    already_running: bool
+    queue: str
+    store_id: str
+    place: str
+
+
+class ProactiveStatus(Wire):
+    """An agent, and the cycle that runs, if one does.
+
+    `trouble`: why that cycle could not be looked at. `ended`: how the agent ended, empty while it runs: `stopped`, or
+    what was done to its workflow from outside (`terminated`, `failed`); a cycle that ran then goes on without it.
+    """
+
+    agent: ProactiveView
+    repair: RepairView | RepairResult | None = None
+    trouble: str = ""
+    ended: str = ""
+
+    @property
+    def phase(self) -> str:
+        """The phase of the cycle that runs, or else of the agent."""
+        if self.repair is not None and not self.ended:
+            return str(self.repair.phase)
+        return str(self.agent.phase) if self.ended in {"", "stopped"} else self.ended.upper()

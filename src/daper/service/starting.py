@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from daper.clock import new_id
@@ -15,16 +14,16 @@ from daper.core.ids import repair_id as make_repair_id
 from daper.core.messages import RepairRequest
 from daper.core.models import StoreInfo
 from daper.ports import Domain, Reports
+from daper.service.asking import ANSWER_WITHIN
 from daper.service.records import find_domain
 from daper.service.requests import Started, StartRepair
 from daper.service.translate import temporal_errors
-from daper.workflows.names import REQUEST_MEMO, USER_ATTRIBUTE, USER_MEMO, WORKFLOW_NAME
+from daper.workflows.names import REQUEST_MEMO, USER_MEMO, WORKFLOW_NAME, repair_summary, user_attributes
 from daper.workflows.queues import activity_queue
 from daper.workflows.repair import RepairAgentWorkflow
 
 _LOOKED_THROUGH = 1000
 _REMEMBERED = 1000
-_WITHIN = timedelta(seconds=3)
 
 
 class Starter:
@@ -83,7 +82,6 @@ class Starter:
             indexed=self._indexed,
             **{name: value for name, value in dict(order).items() if name in RepairRequest.model_fields},
         )
-        attributes = TypedSearchAttributes([SearchAttributePair(USER_ATTRIBUTE, user)]) if self._indexed else None
         with temporal_errors(repair_id, queue=self._queue):
             await self._client.start_workflow(
                 RepairAgentWorkflow.run,
@@ -92,8 +90,8 @@ class Starter:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={USER_MEMO: user, REQUEST_MEMO: same},
-                search_attributes=attributes,
-                static_summary=f"Repair {order.domain} for {user}"[:200],
+                search_attributes=user_attributes(user, indexed=self._indexed),
+                static_summary=repair_summary(order.domain, user),
             )
         return self._told(repair_id, store, created=True)
 
@@ -105,7 +103,7 @@ class Starter:
         self._newest.pop(same, None)
         query = f"WorkflowType = '{WORKFLOW_NAME}' AND ExecutionStatus = 'Running'"
         with temporal_errors("", queue=self._queue):
-            async for execution in self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=_WITHIN):
+            async for execution in self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=ANSWER_WITHIN):
                 if await _request_of(execution) == same:
                     return execution.id
         return None
@@ -115,7 +113,7 @@ class Starter:
         handle = self._client.get_workflow_handle(repair_id)
         try:
             with temporal_errors(repair_id, queue=self._queue):
-                described = await handle.describe(rpc_timeout=_WITHIN)
+                described = await handle.describe(rpc_timeout=ANSWER_WITHIN)
         except UserError:
             return None
         if open_only and described.status is not WorkflowExecutionStatus.RUNNING:

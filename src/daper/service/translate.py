@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from temporalio.client import (
     WorkflowQueryFailedError,
@@ -13,11 +14,25 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daper.core.errors import DaperError, DecisionRefused, NotFound, Unreachable
 
+# To a signal or an update that came too late, and to an update that the end overtook.
+_CLOSED = ("already completed", "aborted by closing workflow")
 _NO_ANSWER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION}
 
 
-class RepairOver(DaperError):
-    """The repair has ended, so its workflow takes no decision any more."""
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a message calls a workflow, and what it names as the way out where there is none by that id."""
+
+    noun: str
+    way_out: str
+
+
+REPAIR = Subject(noun="repair", way_out="see: daper repair list")
+AGENT = Subject(noun="proactive agent", way_out="start one: daper proactive start")
+
+
+class Over(DaperError):
+    """The repair or agent has ended, so its workflow takes nothing any more."""
 
 
 def no_worker(queue: str) -> Unreachable:
@@ -26,8 +41,10 @@ def no_worker(queue: str) -> Unreachable:
 
 
 @contextmanager
-def temporal_errors(repair_id: str, *, queue: str, asks_worker: bool = False) -> Generator[None]:
-    """Raises NotFound, DecisionRefused, RepairOver or Unreachable instead of the SDK's errors.
+def temporal_errors(
+    workflow_id: str, *, queue: str, asks_worker: bool = False, of: Subject = REPAIR
+) -> Generator[None]:
+    """Raises NotFound, DecisionRefused, Over or Unreachable instead of the SDK's errors.
 
     `asks_worker`: the call needs a worker, so that no answer means no worker.
     """
@@ -38,20 +55,20 @@ def temporal_errors(repair_id: str, *, queue: str, asks_worker: bool = False) ->
         text = cause.message if isinstance(cause, ApplicationError) else str(cause)
         raise DecisionRefused(text) from error
     except WorkflowQueryFailedError as error:
-        raise Unreachable(f"repair {repair_id!r} could not be looked at: {error}") from error
+        raise Unreachable(f"{of.noun} {workflow_id!r} could not be looked at: {error}") from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise no_worker(queue) from error
     except RPCError as error:
-        raise _translated(error, repair_id, queue=queue, asks_worker=asks_worker) from error
+        raise _translated(error, workflow_id, of, queue=queue, asks_worker=asks_worker) from error
 
 
-def _translated(error: RPCError, repair_id: str, *, queue: str, asks_worker: bool) -> DaperError:
+def _translated(error: RPCError, workflow_id: str, of: Subject, *, queue: str, asks_worker: bool) -> DaperError:
     if error.status is RPCStatusCode.NOT_FOUND:
-        if "already completed" in error.message:
-            return RepairOver(f"repair {repair_id!r} is over")
-        return NotFound(f"there is no repair {repair_id!r}; see: daper repair list")
+        if any(said in error.message for said in _CLOSED):
+            return Over(f"{of.noun} {workflow_id!r} is over")
+        return NotFound(f"there is no {of.noun} {workflow_id!r}; {of.way_out}")
     if asks_worker and error.status in _NO_ANSWER:
         return no_worker(queue)
     if error.status is RPCStatusCode.INVALID_ARGUMENT:
-        return NotFound(f"{repair_id[:80]!r} cannot be the id of a repair; see: daper repair list")
+        return NotFound(f"{workflow_id[:80]!r} cannot be the id of a {of.noun}; {of.way_out}")
     return Unreachable(f"Temporal does not answer ({error.status.name.lower()}: {error.message}); see: daper doctor")

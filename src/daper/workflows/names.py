@@ -1,8 +1,9 @@
-"""The names by which Temporal knows repairs: workflow type, search attributes and memo fields."""
+"""The names by which Temporal knows repairs and agents: workflow types, search attributes and memo fields."""
 
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 WORKFLOW_NAME = "RepairAgentWorkflow"
+PROACTIVE_NAME = "RepairAgentWorkflowProactive"
 PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperPhase")
 USER_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperUser")
 # The same, for servers where nobody registered the attributes.
@@ -10,3 +11,17 @@ PHASE_MEMO = "daper_phase"
 USER_MEMO = "daper_user"
 # What was asked for, as a digest: the same request is recognised again.
 REQUEST_MEMO = "daper_request"
+# Of a proactive agent alone: what it repairs, told also where nobody works.
+DOMAIN_MEMO = "daper_domain"
+STORE_MEMO = "daper_store"
+PLACE_MEMO = "daper_place"
+
+
+def user_attributes(user: str, *, indexed: bool) -> TypedSearchAttributes | None:
+    """The search attributes that a repair or an agent starts with, where they are registered."""
+    return TypedSearchAttributes([SearchAttributePair(USER_ATTRIBUTE, user)]) if indexed else None
+
+
+def repair_summary(domain: str, user: str) -> str:
+    """The line by which the Temporal UI lists a repair."""
+    return f"Repair {domain} for {user}"[:200]

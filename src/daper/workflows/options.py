@@ -14,6 +14,11 @@ PARALLEL_CALLS = 4  # of a model, in one cycle
 
 HEARTBEAT = timedelta(seconds=10)
 
+# How long a proactive agent pauses after cycles that failed; never longer than its interval.
+FIRST_PAUSE = timedelta(minutes=5)
+_PAUSE_GROWS = 4
+_MOST_GROWN = 10  # times: years
+
 
 def _retries(attempts: int, *, longest_wait: timedelta = timedelta(seconds=10)) -> RetryPolicy:
     return RetryPolicy(
@@ -22,6 +27,13 @@ def _retries(attempts: int, *, longest_wait: timedelta = timedelta(seconds=10)) 
         maximum_interval=longest_wait,
         maximum_attempts=attempts,
     )
+
+
+def pause(failures_in_a_row: int, *, interval: timedelta) -> timedelta:
+    """How long after its last cycle an agent begins the next: sooner after a failure, later after each more of them."""
+    if not failures_in_a_row:
+        return interval
+    return min(interval, FIRST_PAUSE * _PAUSE_GROWS ** min(failures_in_a_row - 1, _MOST_GROWN))
 
 
 def read(queue: str) -> ActivityConfig:

@@ -27,8 +27,12 @@ app = App(
     ),
 )
 repair = App(name="repair", help="Start repairs, look at them, decide, stop.")
+proactive = App(
+    name="proactive", help="An agent that repairs again and again, each time with a plan that waits for you."
+)
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
 app.command(repair)
+app.command(proactive)
 app.command(records)
 
 app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a throw-away copy and its own Temporal.")
@@ -46,6 +50,12 @@ _REPAIR = {
     "stop": ("deciding:stop", "End a repair; effects in flight are settled first."),
     "report": ("reporting:report", "The report of a repair, or its plan, as Markdown, HTML, PDF or JSON."),
 }
+_PROACTIVE = {
+    "start": ("proactive:start", "Start your proactive agent, or find that it runs."),
+    "status": ("proactive:status", "What it does, what waits for you, what became of the last cycles."),
+    "check-now": ("proactive:check_now", "Ask it for a cycle now."),
+    "stop": ("proactive:stop", "End it; a repair that runs is stopped and settled first."),
+}
 _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
@@ -54,7 +64,7 @@ _RECORDS = {
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }
-for group, commands in ((repair, _REPAIR), (records, _RECORDS)):
+for group, commands in ((repair, _REPAIR), (proactive, _PROACTIVE), (records, _RECORDS)):
     for name, (where, help_text) in commands.items():
         group.command(f"{CLI}.{where}", name=name, help=help_text)
 

@@ -1,0 +1,210 @@
+"""`daper proactive start`, `status`, `check-now` and `stop`."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from daper.bootstrap import open_proactive
+from daper.core.outcomes import RepairResult
+from daper.core.proactive import CycleEnd
+from daper.core.text import counted
+from daper.entrypoints.cli.answers import who_asks
+from daper.entrypoints.cli.document import repair_document
+from daper.entrypoints.cli.exits import Exit
+from daper.entrypoints.cli.following import how_to_decide, run_link
+from daper.entrypoints.cli.output import console, print_json, say
+from daper.entrypoints.cli.parameters import Comment, Json, said_right
+from daper.entrypoints.cli.running import run_to_end
+from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
+from daper.settings import Settings, load_settings
+
+
+def start(
+    *,
+    interval: timedelta = timedelta(days=1),
+    approval_timeout: timedelta = timedelta(hours=20),
+    domain: str | None = None,
+    as_json: Json = False,
+) -> int:
+    """Start your proactive agent: it repairs at once, and again and again until you stop it. You have one per domain.
+
+    Each cycle is a repair of its own, and its plan waits for a person: nothing is approved by policy. If your agent
+    runs already, it is left as it is.
+
+    Parameters
+    ----------
+    interval
+        How long it waits between the end of a cycle and the next one, for example 1d or 90m; at most 366d.
+    approval_timeout
+        How long the plan of each cycle waits for a decision, for example 20h; at most 366d.
+    domain
+        Which records; see DAPER_DOMAIN.
+    as_json
+        Print one JSON document.
+    """
+    settings = load_settings()
+    with said_right():
+        order = StartProactive(
+            requested_by=who_asks(settings),
+            domain=domain or settings.domain,
+            interval=interval,
+            approval_timeout=approval_timeout,
+            decision_valid_for=settings.decision_valid_for,
+        )
+
+    async def run() -> int:
+        started = await (await open_proactive(settings)).start(order)
+        if as_json:
+            print_json(started)
+        else:
+            _say(_opening(settings, started))
+        return Exit.OK
+
+    return run_to_end(run())
+
+
+def status(*, domain: str | None = None, as_json: Json = False) -> int:
+    """Your proactive agent: its phase, what runs or when the next cycle begins, and what became of the last ones.
+
+    Parameters
+    ----------
+    domain
+        Which records; see DAPER_DOMAIN.
+    as_json
+        Print one JSON document.
+    """
+    settings = load_settings()
+
+    async def run() -> int:
+        service = await open_proactive(settings)
+        found = await service.status(who_asks(settings).name, domain or settings.domain)
+        if as_json:
+            print_json(_document(found))
+        else:
+            _say(_lines(found))
+        return Exit.OK
+
+    return run_to_end(run())
+
+
+def check_now(*, reason: Comment = "", domain: str | None = None) -> int:
+    """Ask your proactive agent for a cycle: at once, or right after the one that runs.
+
+    Asked several times during a cycle, it runs one more, not several.
+
+    Parameters
+    ----------
+    reason
+        Kept with that cycle.
+    domain
+        Which records; see DAPER_DOMAIN.
+    """
+    settings = load_settings()
+
+    async def run() -> int:
+        service = await open_proactive(settings)
+        user = who_asks(settings).name
+        agent_id = await service.check_now(user, domain or settings.domain, by=user, reason=reason)
+        _say([f"asked to check now: {agent_id}; see: daper proactive status"])
+        return Exit.OK
+
+    return run_to_end(run())
+
+
+def stop(*, reason: Comment = "", domain: str | None = None) -> int:
+    """End your proactive agent. A repair that runs is stopped too: effects in flight are settled, then it reports.
+
+    Parameters
+    ----------
+    reason
+        Kept with the agent, and in the report of the repair.
+    domain
+        Which records; see DAPER_DOMAIN.
+    """
+    settings = load_settings()
+
+    async def run() -> int:
+        service = await open_proactive(settings)
+        user = who_asks(settings).name
+        agent_id = await service.stop(user, domain or settings.domain, by=user, reason=reason)
+        _say([f"asked to stop: {agent_id}; see: daper proactive status"])
+        return Exit.OK
+
+    return run_to_end(run())
+
+
+def _say(lines: Iterator[str] | list[str]) -> None:
+    screen = console()
+    for line in lines:
+        say(screen, line)
+
+
+def _opening(settings: Settings, started: ProactiveStarted) -> Iterator[str]:
+    where = f"[{settings.address}], Namespace: [{settings.namespace}], Task Queue: [{started.queue}]"
+    yield f"Client connection: {where} ({settings.address_source})"
+    yield f"Records: {started.place} (store {started.store_id})"
+    if started.already_running:
+        yield f"The proactive agent runs already, as it was started: {started.agent_id}"
+        yield "To start it otherwise, end it first: daper proactive stop"
+    else:
+        yield f"Proactive agent started with ID: {started.agent_id}"
+    if link := run_link(settings, started.agent_id):
+        yield f"Temporal UI: {link}"
+    yield "See what it does: daper proactive status"
+
+
+def _lines(found: ProactiveStatus) -> Iterator[str]:
+    agent = found.agent
+    yield f"{agent.agent_id}: {found.phase}"
+    cycles = f"{counted(agent.cycles, 'cycle')} since {agent.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"{cycles}; {agent.interval} after each the next one; a plan waits for {agent.approval_timeout}"
+    if agent.stopping:
+        yield agent.stopping
+    if agent.repair_id:
+        yield from _current(found, agent.repair_id)
+    if agent.next_cycle_at and not found.ended:
+        yield f"Next cycle: {agent.next_cycle_at:%Y-%m-%d %H:%M:%S} UTC; now: daper proactive check-now"
+    if agent.failures_in_a_row:
+        yield f"{counted(agent.failures_in_a_row, 'cycle')} in a row could not go on; the pauses between tries grow"
+    if agent.nudges_waiting and not found.ended:
+        yield f"Asked {counted(agent.nudges_waiting, 'time')} since this cycle began, so one more follows it"
+    if agent.results:
+        yield "Last cycles:"
+        for ended in agent.results:
+            yield from _cycle(ended)
+
+
+def _current(found: ProactiveStatus, repair_id: str) -> Iterator[str]:
+    left = "The agent left this repair behind; it goes on without it" if found.ended else "Current repair"
+    repair = found.repair
+    yield f"{left}: {repair_id}" + (f": {repair.phase}" if repair else "")
+    if found.trouble:
+        yield found.trouble
+    if repair is None or isinstance(repair, RepairResult):
+        return
+    if repair.message:
+        yield repair.message
+    if repair.decide_by is not None:
+        yield f"See the plan: daper repair show {repair_id}"
+        yield from how_to_decide(repair)
+
+
+def _cycle(ended: CycleEnd) -> Iterator[str]:
+    counts = ended.counts
+    told = f"{counted(counts.problems, 'problem')}, {counts.repaired} repaired, {counts.requested} asked for"
+    asked = f"; asked for by {ended.asked}" if ended.asked else ""
+    yield f"  - {ended.ended_at:%Y-%m-%d %H:%M} UTC {ended.repair_id}: {ended.phase}: {told}{asked}"
+    if ended.reason:
+        yield f"      - {ended.reason}"
+    if ended.needs_person:
+        yield f"      - left something to a person: daper repair show {ended.repair_id}"
+
+
+def _document(found: ProactiveStatus) -> dict[str, object]:
+    return {
+        "phase": found.phase,
+        "ended": found.ended,
+        **found.agent.model_dump(mode="json", exclude={"phase"}),
+        "agent_phase": str(found.agent.phase),
+        "repair": repair_document(found.repair) if found.repair else None,
+        "trouble": found.trouble,
+    }

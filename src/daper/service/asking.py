@@ -1,0 +1,80 @@
+"""Asks a workflow how it is: an answer within seconds, or the reason why there is none."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from daper.core.errors import Unreachable
+from daper.service.translate import Subject, no_worker, temporal_errors
+
+ANSWER_WITHIN = timedelta(seconds=3)
+_ONE_QUESTION = timedelta(seconds=1.2)
+
+T = TypeVar("T")
+Question = Callable[[timedelta], Awaitable[T]]
+
+
+class Asking:
+    """Questions to workflows on one task queue."""
+
+    def __init__(self, client: Client, *, queue: str) -> None:
+        self._client = client
+        self._queue = queue
+
+    async def ask(self, workflow_id: str, of: Subject, question: Question[T]) -> T:
+        """The answer to a question, which is told how long to wait.
+
+        Raises NotFound, or Unreachable when no worker answers or the workflow is stuck.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+                return await self._ask_until_answered(workflow_id, of, question)
+        except (TimeoutError, Unreachable) as error:
+            if stuck := await self.stuck(workflow_id, of):
+                raise Unreachable(stuck) from error
+            raise no_worker(self._queue) from error
+
+    async def stuck(self, workflow_id: str, of: Subject) -> str | None:
+        """Why a workflow cannot go on although a worker is there, or None: its task is tried again and again."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        with temporal_errors(workflow_id, queue=self._queue, of=of):
+            described = await handle.describe(rpc_timeout=ANSWER_WITHIN)
+            attempt = described.raw_description.pending_workflow_task.attempt
+            if attempt <= 1:
+                return None
+            message = "no reason recorded"
+            async for event in handle.fetch_history_events(rpc_timeout=ANSWER_WITHIN):
+                if event.HasField("workflow_task_failed_event_attributes"):
+                    message = event.workflow_task_failed_event_attributes.failure.message
+        told = f"{message} (attempt {attempt}; it goes on when a mended worker is started)"
+        return f"{of.noun} {workflow_id!r} is stuck: {told}"
+
+    async def workers(self, queue: str) -> tuple[str, ...]:
+        """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
+        seen: dict[str, None] = {}
+        with temporal_errors("", queue=queue):
+            for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+                described = await self._client.workflow_service.describe_task_queue(
+                    DescribeTaskQueueRequest(
+                        namespace=self._client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+                    ),
+                    timeout=ANSWER_WITHIN,
+                )
+                seen |= dict.fromkeys(poller.identity for poller in described.pollers)
+        return tuple(seen)
+
+    async def _ask_until_answered(self, workflow_id: str, of: Subject, question: Question[T]) -> T:
+        """Asked more than once: a question may have gone to a worker that has just left. Raises where nobody polls."""
+        while True:
+            try:
+                with temporal_errors(workflow_id, queue=self._queue, asks_worker=True, of=of):
+                    return await question(_ONE_QUESTION)
+            except Unreachable:
+                if not await self.workers(self._queue):
+                    raise

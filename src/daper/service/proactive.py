@@ -1,0 +1,192 @@
+"""ProactiveService: start, see, nudge and stop the proactive agents, one for each user and domain."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from daper.core.errors import NotFound, Occupied, Unreachable, UserError
+from daper.core.ids import agent_id as make_agent_id
+from daper.core.messages import Nudge
+from daper.core.outcomes import RepairResult
+from daper.core.proactive import AgentPhase, ProactiveRequest, ProactiveView
+from daper.core.views import RepairView
+from daper.ports import Domain
+from daper.service.asking import ANSWER_WITHIN, Asking
+from daper.service.records import find_domain
+from daper.service.repairs import RepairService
+from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
+from daper.service.translate import AGENT, Over, temporal_errors
+from daper.workflows.names import (
+    DOMAIN_MEMO,
+    PHASE_ATTRIBUTE,
+    PHASE_MEMO,
+    PLACE_MEMO,
+    STORE_MEMO,
+    USER_MEMO,
+    user_attributes,
+)
+from daper.workflows.proactive import RepairAgentWorkflowProactive
+from daper.workflows.queues import activity_queue
+
+Handle = WorkflowHandle[RepairAgentWorkflowProactive, ProactiveView]
+
+
+class ProactiveService:
+    """Proactive agents on one Temporal namespace and task queue. An agent is addressed by its user and domain."""
+
+    def __init__(
+        self, *, client: Client, queue: str, domains: Mapping[str, Domain], repairs: RepairService, indexed: bool
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._domains = domains
+        self._repairs = repairs
+        self._indexed = indexed
+        self._asking = Asking(client, queue=queue)
+
+    async def start(self, order: StartProactive) -> ProactiveStarted:
+        """Start the agent of a user for the local store of a domain, or find that it runs already.
+
+        Raises NotFound for an unknown domain, UserError while the agent is being stopped, Occupied where the id is that
+        of another one's agent, Unreachable.
+        """
+        store = await find_domain(self._domains, order.domain).store()
+        user = order.requested_by.name
+        agent_id = make_agent_id(user, order.domain)
+        request = ProactiveRequest(
+            store_id=store.store_id,
+            activity_queue=activity_queue(self._queue, store.store_id),
+            indexed=self._indexed,
+            **dict(order),
+        )
+        try:
+            with temporal_errors(agent_id, queue=self._queue, of=AGENT):
+                await self._client.start_workflow(
+                    RepairAgentWorkflowProactive.run,
+                    request,
+                    id=agent_id,
+                    task_queue=self._queue,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # of one that has ended
+                    memo={
+                        USER_MEMO: user,
+                        DOMAIN_MEMO: order.domain,
+                        STORE_MEMO: store.store_id,
+                        PLACE_MEMO: store.place,
+                    },
+                    search_attributes=user_attributes(user, indexed=self._indexed),
+                    static_summary=f"Always repairing {order.domain} for {user}"[:200],
+                )
+        except WorkflowAlreadyStartedError:
+            return await self._running(user, order.domain)
+        return ProactiveStarted(
+            agent_id=agent_id, already_running=False, queue=self._queue, store_id=store.store_id, place=store.place
+        )
+
+    async def status(self, user: str, domain: str) -> ProactiveStatus:
+        """Where the agent stands, or stood when it ended, and the cycle that runs.
+
+        Raises NotFound where it was never started, Unreachable when no worker answers or the agent is stuck.
+        """
+        described = await self._describe(user, domain)
+        handle = self._handle(user, domain)
+        if described.status is WorkflowExecutionStatus.COMPLETED:
+            with temporal_errors(handle.id, queue=self._queue, of=AGENT):
+                return ProactiveStatus(agent=await handle.result(rpc_timeout=ANSWER_WITHIN), ended="stopped")
+        agent = await self._asking.ask(
+            handle.id, AGENT, lambda within: handle.query(RepairAgentWorkflowProactive.view, rpc_timeout=within)
+        )
+        repair, trouble = await self._look(agent.repair_id) if agent.repair_id else (None, "")
+        return ProactiveStatus(agent=agent, repair=repair, trouble=trouble, ended=_ended(described))
+
+    async def check_now(self, user: str, domain: str, *, by: str, reason: str = "") -> str:
+        """Ask for a cycle: at once, or right after the one that runs; needs no worker. Says the agent's id.
+
+        Raises NotFound where no agent runs, UserError while it is being stopped, Unreachable.
+        """
+        described = await self._describe(user, domain)
+        _refuse_if_stopping(await _phase(described), described.id)
+        nudge = Nudge(by=by, reason=reason)
+        with self._only_while_it_runs(described):
+            await self._handle(user, domain).signal(
+                RepairAgentWorkflowProactive.check_now, nudge, rpc_timeout=ANSWER_WITHIN
+            )
+        return described.id
+
+    async def stop(self, user: str, domain: str, *, by: str, reason: str = "") -> str:
+        """Ask the agent to end; a cycle that runs is stopped, and settled first. Says the agent's id.
+
+        Raises NotFound where no agent runs, Unreachable.
+        """
+        described = await self._describe(user, domain)
+        nudge = Nudge(by=by, reason=reason)
+        with self._only_while_it_runs(described):
+            await self._handle(user, domain).signal(RepairAgentWorkflowProactive.stop, nudge, rpc_timeout=ANSWER_WITHIN)
+        return described.id
+
+    async def _running(self, user: str, domain: str) -> ProactiveStarted:
+        described = await self._describe(user, domain)
+        _refuse_if_stopping(await _phase(described), described.id)
+        memo = await described.memo()
+        return ProactiveStarted(
+            agent_id=described.id,
+            already_running=True,
+            queue=described.task_queue,
+            store_id=str(memo.get(STORE_MEMO, "")),
+            place=str(memo.get(PLACE_MEMO, "")),
+        )
+
+    async def _describe(self, user: str, domain: str) -> WorkflowExecutionDescription:
+        """What Temporal knows of the agent's last run, which needs no worker. Two names may make one id."""
+        agent_id = make_agent_id(user, domain)
+        with temporal_errors(agent_id, queue=self._queue, of=AGENT):
+            described = await self._handle(user, domain).describe(rpc_timeout=ANSWER_WITHIN)
+            memo = await described.memo()
+        whose, where = str(memo.get(USER_MEMO, user)), str(memo.get(DOMAIN_MEMO, domain))
+        if (whose, where) != (user, domain):
+            raise Occupied(
+                f"{agent_id!r} is the proactive agent of {whose!r} for {where!r}; for {user!r} and {domain!r}, "
+                "choose a name (USER_NAME) that makes another id"
+            )
+        return described
+
+    async def _look(self, repair_id: str) -> tuple[RepairView | RepairResult | None, str]:
+        try:
+            return await self._repairs.look(repair_id), ""
+        except (NotFound, Unreachable) as error:
+            return None, str(error)
+
+    @contextmanager
+    def _only_while_it_runs(self, described: WorkflowExecutionDescription) -> Generator[None]:
+        over = NotFound(f"proactive agent {described.id!r} is not running any more; {AGENT.way_out}")
+        if described.status is not WorkflowExecutionStatus.RUNNING:
+            raise over
+        try:
+            with temporal_errors(described.id, queue=self._queue, of=AGENT):
+                yield
+        except Over as error:
+            raise over from error
+
+    def _handle(self, user: str, domain: str) -> Handle:
+        return self._client.get_workflow_handle_for(RepairAgentWorkflowProactive.run, make_agent_id(user, domain))
+
+
+async def _phase(described: WorkflowExecutionDescription) -> str:
+    memo = await described.memo()
+    return str(described.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO, ""))
+
+
+def _refuse_if_stopping(phase: str, agent_id: str) -> None:
+    if phase == AgentPhase.STOPPING:
+        raise UserError(
+            f"proactive agent {agent_id!r} is being stopped, and ends when its cycle is settled; "
+            "once daper proactive status says STOPPED, start it again: daper proactive start"
+        )
+
+
+def _ended(described: WorkflowExecutionDescription) -> str:
+    if described.status is WorkflowExecutionStatus.RUNNING:
+        return ""
+    return described.status.name.lower() if described.status else "gone"
