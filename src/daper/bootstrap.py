@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,16 +92,31 @@ async def open_service(settings: Settings, *, client: Client | None = None) -> R
     )
 
 
-async def open_proactive(settings: Settings, *, client: Client | None = None) -> ProactiveService:
-    """A service for proactive agents on the configured Temporal. Raises Unreachable, SettingError."""
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What a door needs of Temporal, on one connection."""
+
+    repairs: RepairService
+    proactive: ProactiveService
+
+
+async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
+    """All services on the configured Temporal. Raises Unreachable, SettingError."""
     client = client or await connect(settings)
-    return ProactiveService(
+    repairs = await open_service(settings, client=client)
+    proactive = ProactiveService(
         client=client,
         queue=settings.task_queue,
         domains=open_domains(settings),
-        repairs=await open_service(settings, client=client),
+        repairs=repairs,
         indexed=await search_attributes_registered(client),
     )
+    return Services(repairs=repairs, proactive=proactive)
+
+
+async def open_proactive(settings: Settings, *, client: Client | None = None) -> ProactiveService:
+    """A service for proactive agents on the configured Temporal. Raises Unreachable, SettingError."""
+    return (await open_services(settings, client=client)).proactive
 
 
 @asynccontextmanager

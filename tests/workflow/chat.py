@@ -9,12 +9,12 @@ import mcp.types as types
 from mcp import Client
 from mcp.client import ClientRequestContext
 
+from daper.bootstrap import Services, open_services
 from daper.core.access import Access
 from daper.core.models import Person
 from daper.core.phases import Phase
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
-from daper.service.repairs import RepairService
 from daper.settings import ChatApproval, Settings
 from tests.workflow.shop import HARRY, Shop
 
@@ -96,8 +96,8 @@ async def chat_with(
         asked.append(params.message)
         return await answers(params)
 
-    async def connects(_: Settings) -> RepairService:
-        return shop.service
+    async def connects(settings: Settings) -> Services:
+        return await open_services(settings, client=shop.client)
 
     door = Door(
         settings=shop.settings,

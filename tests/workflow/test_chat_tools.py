@@ -18,8 +18,23 @@ from tests.workflow.shop import Shop, open_shop
 
 both_eras = pytest.mark.parametrize("era", ERAS)
 
-READING = {"wait_for_repair", "get_repair", "list_repairs", "get_repair_report", "list_records", "get_record"}
-CHANGING = {"start_repair", "report_problem", "stop_repair", "approve_repair", "reject_repair"}
+READING = {
+    "wait_for_repair",
+    "get_repair",
+    "list_repairs",
+    "get_repair_report",
+    "list_records",
+    "get_record",
+    "get_proactive_agent",
+}
+CHANGING = {
+    "start_repair",
+    "report_problem",
+    "stop_repair",
+    "approve_repair",
+    "reject_repair",
+    "initiate_proactive_agent",
+}
 
 
 async def _tools(shop: Shop, *, read_only: bool = False) -> Mapping[str, types.Tool]:
@@ -268,3 +283,24 @@ async def test_prompts_and_completions_help_to_begin(temporal_env: WorkflowEnvir
     assert len(completed.completion.values) == 6
     assert all(value.startswith("ORD-00") for value in completed.completion.values)
     assert result.repair_id in ids.completion.values
+
+
+async def test_the_proactive_agent_is_started_once_and_seen(future_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(future_env, tmp_path) as shop, chat_with(shop, answers=yes) as chat:
+        assert "daper proactive start" in await chat.refused("get_proactive_agent")
+        with shop.env.with_time_skipping_disabled():
+            begun = await chat.call("initiate_proactive_agent", interval_minutes=90)
+            again = await chat.call("initiate_proactive_agent")
+        assert (begun["already_running"], again["already_running"]) == (False, True)
+        assert (again["agent_id"], again["interval_minutes"]) == ("always-be-repairin-for-Harry", 90)
+        async with asyncio.timeout(60):
+            while (agent := await chat.call("get_proactive_agent"))["phase"] != Phase.PENDING_APPROVAL:
+                pass
+        repair_id = agent["repair"]["repair_id"]
+        await chat.call("approve_repair", repair_id=repair_id, plan_digest=agent["repair"]["plan_digest"])
+        await shop.end(repair_id)
+        async with asyncio.timeout(60):
+            while not (agent := await chat.call("get_proactive_agent"))["last_cycles"]:
+                pass
+    assert [(each["repair_id"], each["phase"]) for each in agent["last_cycles"]] == [(repair_id, "REPORT-COMPLETED")]
+    assert agent["next_cycle_at"]

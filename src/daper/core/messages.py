@@ -27,7 +27,8 @@ from daper.core.usage import CallSpent, Role
 MOST_PER_PAGE = 100
 MOST_ROUNDS = 3
 
-Span = Annotated[timedelta, Field(gt=timedelta())]
+# A date a year from now can be told in every calendar.
+Span = Annotated[timedelta, Field(gt=timedelta(), le=timedelta(days=366))]
 
 
 class OnOutage(StrEnum):

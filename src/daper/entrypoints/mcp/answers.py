@@ -125,6 +125,36 @@ class RepairDetails(RepairState):
     pages: int = 1
 
 
+class AgentCycle(Wire):
+    """One cycle of a proactive agent that has ended."""
+
+    repair_id: str
+    phase: str
+    ended_at: datetime
+    needs_person: bool
+    reason: str = ""
+
+
+class ProactiveAgent(Wire):
+    """A proactive agent. `phase`: that of the repair that runs, else its own; `repair`: the repair that runs.
+
+    `cycles`: how many were begun; `last_cycles`: the newest that ended, at most ten.
+    """
+
+    agent_id: str
+    phase: str
+    domain: str
+    interval_minutes: float
+    next_cycle_at: datetime | None = None
+    cycles: int = 0
+    failures_in_a_row: int = 0
+    repair: RepairState | None = None
+    last_cycles: tuple[AgentCycle, ...] = ()
+    trouble: str = ""
+    already_running: bool | None = None
+    next_step: str
+
+
 class RecordAnswer(Wire):
     """One record of the store, with what the rules find wrong with it; `fields` only where one record is asked for."""
 

@@ -18,6 +18,8 @@ from daper.core.text import visible
 from daper.settings import Settings
 
 if TYPE_CHECKING:
+    from daper.bootstrap import Services
+    from daper.service.proactive import ProactiveService
     from daper.service.records import RecordsService
     from daper.service.repairs import RepairService
 
@@ -40,7 +42,7 @@ class Door:
     """The services of one configuration, for whoever calls.
 
     `load` reads what is configured, again after a loss: `daper up` may answer elsewhere then. `who` tells who calls.
-    `connects` opens the repairs; only a test has another way.
+    `connects` opens what needs Temporal; only a test has another way.
     """
 
     def __init__(
@@ -49,14 +51,14 @@ class Door:
         settings: Settings,
         load: Callable[[], Settings],
         who: Callable[[Settings], Caller],
-        connects: "Callable[[Settings], Awaitable[RepairService]] | None" = None,
+        connects: "Callable[[Settings], Awaitable[Services]] | None" = None,
     ) -> None:
         self._settings = settings
         self._load = load
         self._who = who
         self._connects = connects
         self._lock = asyncio.Lock()
-        self._repairs: RepairService | None = None
+        self._services: Services | None = None
         self._records: RecordsService | None = None
 
     @property
@@ -77,10 +79,11 @@ class Door:
 
     async def repairs(self) -> "RepairService":
         """The repairs. Raises Unreachable, SettingError."""
-        async with self._lock:
-            if self._repairs is None:
-                self._repairs = await self._open()
-            return self._repairs
+        return (await self._connected()).repairs
+
+    async def proactive(self) -> "ProactiveService":
+        """The proactive agents. Raises Unreachable, SettingError."""
+        return (await self._connected()).proactive
 
     async def records(self) -> "RecordsService":
         """The records of this machine; they need no Temporal."""
@@ -91,20 +94,23 @@ class Door:
 
     def lost(self) -> None:
         """Connect anew at the next call: whoever answered may be back elsewhere."""
-        self._repairs = None
+        self._services = None
 
-    async def _open(self) -> "RepairService":
-        connects = self._connects or await asyncio.to_thread(_import_connecting)
-        self._settings = await asyncio.to_thread(self._load)
-        return await connects(self._settings)
+    async def _connected(self) -> "Services":
+        async with self._lock:
+            if self._services is None:
+                connects = self._connects or await asyncio.to_thread(_import_connecting)
+                self._settings = await asyncio.to_thread(self._load)
+                self._services = await connects(self._settings)
+            return self._services
 
 
-def _import_connecting() -> "Callable[[Settings], Awaitable[RepairService]]":
+def _import_connecting() -> "Callable[[Settings], Awaitable[Services]]":
     from daper.adapters.temporal.logs import core_logs_as_python_does
-    from daper.bootstrap import open_service  # with Temporal's SDK, which takes a second
+    from daper.bootstrap import open_services  # with Temporal's SDK, which takes a second
 
     core_logs_as_python_does()
-    return open_service
+    return open_services
 
 
 def _open_records(settings: Settings) -> "RecordsService":

@@ -10,6 +10,7 @@ from mcp.server.auth.settings import AuthSettings
 from daper import __version__
 from daper.entrypoints.mcp.deciding import deciding_tools
 from daper.entrypoints.mcp.door import Door
+from daper.entrypoints.mcp.proactive import ProactiveTools
 from daper.entrypoints.mcp.prompts import add_prompts
 from daper.entrypoints.mcp.records import RecordTools
 from daper.entrypoints.mcp.repairs import ReadingTools, StartingTools
@@ -38,9 +39,10 @@ def build_server(
     lifespan: Callable[[MCPServer[None]], AbstractAsyncContextManager[None]] | None = None,
 ) -> MCPServer[None]:
     """The server. `read_only` leaves out every tool that starts, decides or stops anything."""
-    tools = [*ReadingTools(door).tools(), *RecordTools(door).tools()]
+    proactive = ProactiveTools(door)
+    tools = [*ReadingTools(door).tools(), *RecordTools(door).tools(), *proactive.reading()]
     if not read_only:
-        tools = [*StartingTools(door).tools(), *tools, *deciding_tools(door, approval)]
+        tools = [*StartingTools(door).tools(), *tools, *deciding_tools(door, approval), *proactive.starting()]
     server = MCPServer[None](
         "daper",
         title="daper: repair what is wrong",

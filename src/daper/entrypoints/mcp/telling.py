@@ -9,19 +9,23 @@ from daper.core.decisions import decided_by
 from daper.core.models import RULES, Finding, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
+from daper.core.proactive import AgentPhase
 from daper.core.text import visible
 from daper.core.views import ActionView, PlanView, RepairView, plan_of_result
 from daper.entrypoints.mcp.answers import (
+    AgentCycle,
     Decided,
     LeftAlone,
     Outcome,
     PlannedAction,
+    ProactiveAgent,
     Problem,
     ProposedPlan,
     RepairDetails,
     RepairState,
     StartedRepair,
 )
+from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
 
 PAGE_SIZE: Final = 20
 _LONGEST: Final = 2000
@@ -251,4 +255,51 @@ def _outcome(outcome: ActionOutcome, verified: Sequence[str]) -> Outcome:
         evidence=outcome.evidence,
         verified=tuple(verified),
         simulated=outcome.simulated,
+    )
+
+
+def agent_of(found: ProactiveStatus, *, already_running: bool | None = None) -> ProactiveAgent:
+    """A proactive agent, with the repair that runs."""
+    agent = found.agent
+    repair = state_of(found.repair) if found.repair is not None else None
+    cycles = (
+        AgentCycle(
+            repair_id=each.repair_id,
+            phase=str(each.phase),
+            ended_at=each.ended_at,
+            needs_person=each.needs_person,
+            reason=each.reason,
+        )
+        for each in agent.results
+    )
+    return shown(
+        ProactiveAgent(
+            agent_id=agent.agent_id,
+            phase=str(found.phase),
+            domain=agent.domain,
+            interval_minutes=agent.interval.total_seconds() / 60,
+            next_cycle_at=agent.next_cycle_at,
+            cycles=agent.cycles,
+            failures_in_a_row=agent.failures_in_a_row,
+            repair=repair,
+            last_cycles=tuple(cycles),
+            trouble=found.trouble or (f"it has ended: {found.ended}" if found.ended else ""),
+            already_running=already_running,
+            next_step=repair.next_step if repair else "call get_proactive_agent later",
+        )
+    )
+
+
+def just_begun(order: StartProactive, begun: ProactiveStarted) -> ProactiveAgent:
+    """A proactive agent of which no worker could say yet where it stands."""
+    return shown(
+        ProactiveAgent(
+            agent_id=begun.agent_id,
+            phase=str(AgentPhase.RUNNING_CYCLE),
+            domain=order.domain,
+            interval_minutes=order.interval.total_seconds() / 60,
+            trouble="no worker has answered yet",
+            already_running=begun.already_running,
+            next_step="call get_proactive_agent later",
+        )
     )
