@@ -119,6 +119,7 @@ def test_what_is_set_is_told_to_the_client_wherever_it_was_set(client: str, tmp_
     assert command == [str(DAPER), "mcp"]
     assert variables == {
         "DAPER_HOME": str(tmp_path / "kept"),
+        "DAPER_MCP_APPROVAL": "elicit",
         "USER_NAME": "Minerva",
         "TEMPORAL_ADDRESS": "owl.example.org:7233",
         # A client starts it in another folder.
@@ -134,7 +135,7 @@ def test_paths_and_values_of_any_kind_arrive_as_they_are(client: str, tmp_path: 
     command, variables = READ[client](configuration(client, server).text)
 
     assert command == [str(program), "mcp"]
-    assert variables == {"USER_NAME": ODD, "DAPER_HOME": str(tmp_path / ODD)}
+    assert (variables["USER_NAME"], variables["DAPER_HOME"]) == (ODD, str(tmp_path / ODD))
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -147,8 +148,16 @@ def test_no_secret_is_printed_and_which_are_missing_is_said(client: str, tmp_pat
     assert "hush" not in wanted.text + "".join(wanted.hints)
     missing = {"TEMPORAL_API_KEY", "TEMPORAL_GRPC_META_X_TENANT", "DAPER_ALERTS_PASSWORD"}
     # Nothing of a language model: a worker alone thinks.
-    assert set(variables) == {"DAPER_HOME"} | missing
+    assert set(variables) == {"DAPER_HOME", "DAPER_MCP_APPROVAL"} | missing
     assert all(any(name in hint for hint in wanted.hints) for name in missing)
+
+
+@pytest.mark.parametrize("said", ["elicit", "client"])
+def test_how_a_decision_is_confirmed_is_always_said_so_that_no_folder_of_a_client_loosens_it(
+    said: str, tmp_path: Path
+) -> None:
+    assert local(tmp_path, {"DAPER_MCP_APPROVAL": said}).variables["DAPER_MCP_APPROVAL"] == said
+    assert local(tmp_path, {}).variables["DAPER_MCP_APPROVAL"] == "elicit"
 
 
 def test_a_profile_in_the_official_place_is_named(tmp_path: Path) -> None:

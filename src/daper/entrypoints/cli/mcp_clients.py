@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ _TIMEOUT_S: Final = 300
 _ABOUT: Final = "Finds what is wrong in a system of records, and repairs what a person approves"
 _TOKEN: Final = "PUT-THE-TOKEN-HERE"  # noqa: S105 - what is to be replaced
 _HIDDEN: Final = "(set)"
+_APPROVAL: Final = "DAPER_MCP_APPROVAL"
 _PROFILE_FILE: Final = "TEMPORAL_CONFIG_FILE"
 # Only a worker thinks: what it alone reads, and its key above all, has no business in a chat client.
 _OF_THE_WORKER: Final = ("LLM_", "DAPER_LLM_", "DAPER_MAX_", "DAPER_ON_OUTAGE")
@@ -69,12 +70,13 @@ def local_server(settings: Settings, told: Iterable[Shown], *, program: Path) ->
     `told` is what is set, and from where. Secrets, and what may be one, are left for the person to fill in. Raises
     UserError for a path that cannot be pasted.
     """
-    found: dict[str, str] = {"DAPER_HOME": str(settings.home)}
+    # How a decision is confirmed is said in any case: a `.env` in the folder of the client must not loosen it.
+    found = {"DAPER_HOME": str(settings.home), _APPROVAL: str(settings.chat_approval)}
     fill_in: list[str] = []
     known: set[str] = set()
     for row in told:
         known.add(row.name)
-        if row.source == DEFAULT or row.name == "DAPER_HOME" or _is_of_the_worker(row.name):
+        if row.source == DEFAULT or row.name in found or _is_of_the_worker(row.name):
             continue
         if row.value == _HIDDEN or not row.value.isprintable():
             fill_in.append(row.name)
@@ -118,7 +120,7 @@ def _is_file(name: str) -> bool:
     return name.startswith("TEMPORAL_") and name.endswith(_FILES)
 
 
-def _json(document: dict[str, object]) -> str:
+def _json(document: Mapping[str, object]) -> str:
     return json.dumps(document, indent=2)
 
 
@@ -161,7 +163,7 @@ def _vscode_remote(url: str) -> str:
     return _vscode_file(server, {"daper-token": "The token that daper mcp token add printed"})
 
 
-def _vscode_file(server: dict[str, object], asked: dict[str, str]) -> str:
+def _vscode_file(server: Mapping[str, object], asked: Mapping[str, str]) -> str:
     inputs = [
         {"type": "promptString", "id": name, "description": about, "password": True} for name, about in asked.items()
     ]
