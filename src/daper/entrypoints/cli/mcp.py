@@ -72,6 +72,8 @@ def serve(
         return Exit.OK
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port} must be from 0 to 65535")
+    if public_url is not None and not _is_web_address(public_url):
+        raise UsageError(f"--public-url {public_url[:200]!r} must be a URL, like https://daper.example.org/mcp")
     try:
         from daper.entrypoints.mcp.http import Address, serve_http
     except ImportError as error:
