@@ -6,7 +6,7 @@ SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
 
-.PHONY: help demo test test-llm check lint histories install install-dev node-clients faults bench pictures clean
+.PHONY: help demo test test-llm check lint histories install install-dev node-clients faults bench pictures conversation clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -43,6 +43,9 @@ bench: install-dev ## the figures of the README, as ratios in one run
 
 pictures: install-dev ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures
+
+conversation: install-dev ## the conversation in docs/mcp-conversation.md, of a real run
+	.venv/bin/python -m tools.mcp_conversation
 
 install: .python-checked
 	@$(UV) $(SYNC) --no-dev --inexact

@@ -124,6 +124,9 @@ def test_help_and_version_import_neither_temporal_nor_pydantic() -> None:
         ("records list --search x --status " + "s" * 201, "status is 'sss"),
         ("records import", "needs 2 files: the orders, then the inventory; got 0"),
         ("records recover", "--keep-edited or --finish"),
+        ("mcp --http --port 70000", "--port 70000"),
+        ("mcp --http --public-url daper.example.org", "'daper.example.org' must be a URL"),
+        ("mcp --http --public-url https://", "'https://' must be a URL"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_a_usage_error(

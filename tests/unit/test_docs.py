@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 from command_tree import ALL_COMMANDS
+from jsonschema import validate
+from mcp.server import MCPServer
+from mcp.types import ToolAnnotations
 
+from daper.core.access import Access
+from daper.core.models import Confirmation
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from daper.core.policy import ApprovalPolicy
@@ -17,12 +22,17 @@ from daper.core.proactive import AgentPhase
 from daper.domains.orders.needs import OrderProblem
 from daper.domains.registry import load_domains
 from daper.entrypoints.cli.exits import Exit
-from daper.settings import SETTINGS, Setting, load_settings
+from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, configuration
+from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.server import build_server
+from daper.settings import SETTINGS, ChatApproval, Setting, load_settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 CONCEPTS = ROOT / "docs" / "concepts.md"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
+CHAT = ROOT / "docs" / "mcp.md"
+CONVERSATION = ROOT / "docs" / "mcp-conversation.md"
 EXAMPLE = ROOT / ".env.example"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BY_NAME = {page.relative_to(ROOT).as_posix(): page for page in PAGES}
@@ -105,7 +115,7 @@ def test_every_command_and_option_in_the_docs_is_there(name: str) -> None:
         if not code.startswith("daper "):
             continue
         words = code.split()[1:]
-        path = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in ALL_COMMANDS), None)
+        path = next((" ".join(words[:n]) for n in (3, 2, 1) if " ".join(words[:n]) in ALL_COMMANDS), None)
         if path is None:
             assert words[0] == "--help", f"{code!r} is no command"
             continue
@@ -204,6 +214,65 @@ def test_a_decision_has_its_three_parts_and_a_place_in_the_list(path: Path) -> N
     number, title = re.findall(r"^# (\d+)\. (.+)$", text(path), re.MULTILINE)[0]
     assert int(number) == int(path.name[:4])
     assert f"{number}. [{title}]({path.name})" in text(path.parent / "README.md")
+
+
+def chat_server(home: Path) -> MCPServer[None]:
+    """The server that chat clients speak to, and nobody at work behind it."""
+    settings = load_settings(environ={"HOME": str(home)}, folder=home)
+    door = Door(
+        settings=settings,
+        load=lambda: settings,
+        who=lambda settings: Caller(person=settings.person, access=frozenset(Access)),
+    )
+    return build_server(door, approval=ChatApproval.ELICIT, read_only=False)
+
+
+def hints_in_words(hints: ToolAnnotations | None) -> str:
+    assert hints is not None
+    if hints.read_only_hint:
+        return "reads only"
+    does = "may change things" if hints.destructive_hint else "adds"
+    return (
+        f"{does}{', also outside' if hints.open_world_hint else ''}{'; again is safe' if hints.idempotent_hint else ''}"
+    )
+
+
+async def test_the_chat_page_has_the_tools_resources_and_prompts_of_the_server(tmp_path: Path) -> None:
+    server = chat_server(tmp_path)
+
+    told = re.findall(r"^\| `([a-z_]+)` \| ([A-Z][^|]+) \| ([^|]+) \| [^|]+ \|$", text(CHAT), re.MULTILINE)
+    tools = [(tool.name, tool.title, hints_in_words(tool.annotations)) for tool in await server.list_tools()]
+    assert sorted(told) == sorted(tools)
+    resources = {template.uri_template for template in await server.list_resource_templates()}
+    prompts = {prompt.name for prompt in await server.list_prompts()}
+    assert resources | prompts <= set(rows(CHAT))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_chat_page_shows_what_is_printed_for_each_client(client: str) -> None:
+    home = {"DAPER_HOME": "/home/harry/.daper", "DAPER_MCP_APPROVAL": "elicit"}
+    printed = configuration(client, Local(program="/home/harry/daper/.venv/bin/daper", variables=home))
+
+    assert f"\n{printed.text}```" in text(CHAT)
+    assert f"daper mcp config {client}" in code_of(CHAT)
+
+
+@pytest.mark.parametrize("confirmed", Confirmation)
+def test_the_concepts_have_a_row_for_each_way_to_confirm(confirmed: Confirmation) -> None:
+    assert confirmed in rows(CONCEPTS)
+
+
+async def test_the_calls_and_answers_of_the_recorded_conversation_still_fit_the_tools(tmp_path: Path) -> None:
+    tools = {tool.name: tool for tool in await chat_server(tmp_path).list_tools()}
+    calls = re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", text(CONVERSATION), re.MULTILINE | re.DOTALL)
+
+    assert {"start_repair", "approve_repair", "get_repair_report"} <= {name for name, _ in calls}
+    for name, said in calls:
+        documents = [json.loads(found[2]) for found in _FENCE.finditer(said) if found[1] == "json"]
+        output = tools[name].output_schema
+        assert output is not None
+        validate(documents[0], tools[name].input_schema)
+        assert set(documents[-1]) <= set(output["properties"]), name
 
 
 def test_the_page_for_agents_is_short() -> None:

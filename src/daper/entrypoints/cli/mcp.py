@@ -1,8 +1,11 @@
 """`daper mcp`: the agents as tools for chat clients; how to configure a client; who may come over HTTP."""
 
 import sys
+import sysconfig
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from cyclopts import App, Parameter
 
@@ -15,7 +18,7 @@ from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.running import run_to_end
-from daper.settings import load_settings
+from daper.settings import load_settings, shown
 
 MISSING = "daper mcp needs the extra mcp: pip install 'daper[mcp]'"
 
@@ -69,6 +72,8 @@ def serve(
         return Exit.OK
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port} must be from 0 to 65535")
+    if public_url is not None and not _is_web_address(public_url):
+        raise UsageError(f"--public-url {public_url[:200]!r} must be a URL, like https://daper.example.org/mcp")
     try:
         from daper.entrypoints.mcp.http import Address, serve_http
     except ImportError as error:
@@ -85,19 +90,35 @@ def serve(
 
 
 @app.command
-def config(client: Annotated[str, Parameter(show_default=False)] = "") -> int:
+def config(
+    client: Annotated[str, Parameter(show_default=False)] = "",
+    *,
+    url: Annotated[str | None, Parameter(show_default=False)] = None,
+) -> int:
     """What to put into a client's configuration, with this machine's values.
+
+    On stdout there is nothing but that; what to do with it is said on stderr. Secrets are left for you to fill in.
 
     Parameters
     ----------
     client
         One of: goose, claude-desktop, claude-desktop-wsl, claude-code, vscode, inspector.
+    url
+        For a server that runs elsewhere with --http, the URL of it; the client then starts none.
     """
-    from daper.entrypoints.cli.mcp_clients import CLIENTS, configuration
+    from daper.entrypoints.cli.mcp_clients import CLIENTS, configuration, local_server, remote_configuration
 
     if client not in CLIENTS:
         raise UsageError(f"name a client, one of: {', '.join(CLIENTS)}" + (f"; {client!r} is none" if client else ""))
-    print_text(configuration(client, load_settings()))
+    if url is None:
+        wanted = configuration(client, local_server(load_settings(), shown(), program=_this_program()))
+    elif _is_web_address(url):
+        wanted = remote_configuration(client, url)
+    else:
+        raise UsageError(f"--url {url[:200]!r} must be where a server answers, like http://127.0.0.1:7337/mcp")
+    print_text(wanted.text)
+    for hint in wanted.hints:
+        sys.stderr.write(f"{hint}\n")
     return Exit.OK
 
 
@@ -154,6 +175,22 @@ def remove_token(name: str) -> int:
     _tokens().remove(name)
     say(console(), f"the token of {name} allows nothing any more")
     return Exit.OK
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isprintable() and " " not in url
+
+
+def _this_program() -> Path:
+    """The program that runs, or the one beside this Python; where a link leads may change, so it is not followed."""
+    for path in (Path(sys.argv[0]), Path(sysconfig.get_path("scripts"), "daper")):
+        if path.name == "daper" and path.is_file():
+            return path.absolute()
+    raise UserError("cannot tell where the program daper is; run it by its full path")
 
 
 def _tokens() -> TokenFile:

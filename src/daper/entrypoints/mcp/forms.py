@@ -125,11 +125,12 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision) -> str:
 def _action(action: ActionView, decision: Decision) -> list[str]:
     edits = decision.edits.get(action.id, {})
     about = f" ({action.title})" if action.title else ""
-    said = [f"{action.id}: {action.tool} on {action.record_id}{about}; risk {action.risk}; spends {action.spends}"]
+    # What an edit leads to was not worked out; to show the old preview as it stands would be wrong.
+    spends = f"spends {action.spends}{' before the change' if edits else ''}"
+    said = [f"{action.id}: {action.tool} on {action.record_id}{about}; risk {action.risk}; {spends}"]
     for name, value in action.arguments.items():
         changed = f", changed to {edits[name]} (may be {action.editable[name]})" if name in edits else ""
         said.append(f"  {name}: {value}{changed}")
-    # What an edit leads to was not worked out; to show the old preview would be wrong.
     said += [] if edits else [f"  {change}" for change in changes_of(action)]
     said += [f"  {opinion}" for opinion in action.opinions]
     said.append(f"  if it does not help: {_FALLBACK[str(action.if_it_does_not_help)]}")

@@ -54,12 +54,13 @@ async def serve_http(
     """Serve until cancelled; `ready` is told the URL, and whether tokens are asked for.
 
     Without any token only this machine is served, and its name for the caller is a claim. Raises SettingError for
-    another address without tokens, Occupied, StoreDamaged.
+    another address or a public URL without tokens, Occupied, StoreDamaged.
     """
     guarded = bool(tokens.grants())
-    if not guarded and not address.is_loopback:
+    if not guarded and (address.public_url or not address.is_loopback):
+        way = f"--public-url {address.public_url!r}" if address.public_url else f"--host {address.host!r}"
         raise SettingError(
-            f"--host {address.host!r} lets other machines in, and there are no tokens to tell who they are; "
+            f"{way} lets other machines in, and there are no tokens to tell who they are; "
             "make one: daper mcp token add NAME --scope read --scope start"
         )
     with _listen(address) as listening:
