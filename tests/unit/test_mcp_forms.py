@@ -1,42 +1,137 @@
-"""What a person reads in the form of a chat client."""
+"""What a person reads in the form of a chat client: all that would run, and nothing that passes for something else."""
 
+import pytest
+from pydantic import JsonValue
+
+from daper.core.errors import DecisionRefused
+from daper.core.guard import LONGEST_ARGUMENT
 from daper.core.models import Decision, Fallback, IdentityProof, Person, Risk, Verdict
 from daper.core.views import ActionView, Change, PlanView
-from daper.entrypoints.mcp.forms import question_of
+from daper.entrypoints.mcp.forms import MOST_IN_A_FORM, question_of
+
+MINERVA = Person(name="Minerva", how=IdentityProof.OS_USER)
 
 
-def test_an_edited_action_shows_its_old_cost_as_old_and_no_old_preview() -> None:
-    restock = ActionView(
-        id="a1",
-        record_id="ORD-1",
-        tool="order_inventory",
-        arguments={"quantity": 200},
-        editable={"quantity": "113 to 553"},
-        risk=Risk.MEDIUM,
-        spends="170.00",
-        preview=(Change(record="inventory/X", field="current_stock", before="247", after="447"),),
-        confidence_score=0.95,
-        rationale="",
-        proposed_by="rules",
-        if_it_does_not_help=Fallback.UNDO,
-        digest="d1",
-    )
+def _action(**other: object) -> ActionView:
+    usual: dict[str, object] = {
+        "id": "a1",
+        "record_id": "ORD-1",
+        "title": "Harry",
+        "tool": "order_inventory",
+        "arguments": {"quantity": 200},
+        "editable": {"quantity": "113 to 553"},
+        "risk": Risk.MEDIUM,
+        "spends": "170.00",
+        "preview": (Change(record="inventory/X", field="current_stock", before="247", after="447"),),
+        "confidence_score": 0.95,
+        "rationale": "",
+        "proposed_by": "rules",
+        "if_it_does_not_help": Fallback.UNDO,
+        "digest": "d1",
+    }
+    return ActionView.model_validate(usual | other)
+
+
+def _asked(*actions: ActionView, by: Person = MINERVA, edits: dict[str, JsonValue] | None = None) -> str:
     plan = PlanView(
         digest="p1",
         round=1,
         overall_confidence_score=0.95,
         additional_notes="",
-        actions=(restock,),
-        total_actions=1,
+        actions=actions,
+        total_actions=len(actions),
         page=1,
         pages=1,
     )
-    minerva = Person(name="Minerva", how=IdentityProof.OS_USER)
-    as_planned = Decision(plan_digest="p1", verdicts={"a1": Verdict.APPROVE}, by=minerva, door="mcp")
-    edited = as_planned.model_copy(update={"edits": {"a1": {"quantity": 250}}})
+    decision = Decision(
+        plan_digest="p1",
+        verdicts={action.id: Verdict.APPROVE for action in actions},
+        edits={actions[0].id: edits} if edits else {},
+        by=by,
+        door="mcp",
+    )
+    return question_of("r1", plan, decision)
 
-    assert "spends 170.00\n" in question_of("r1", plan, as_planned)
-    assert "247 → 447" in question_of("r1", plan, as_planned)
-    assert "spends 170.00 before the change\n" in question_of("r1", plan, edited)
-    assert "quantity: 200, changed to 250 (may be 113 to 553)" in question_of("r1", plan, edited)
-    assert "247" not in question_of("r1", plan, edited)
+
+def test_the_form_says_all_that_would_run() -> None:
+    assert _asked(_action()) == (
+        "Run 1 action of repair r1, as Minerva (os-user)?\n"
+        "a1: order_inventory; risk medium; spends 170.00; confidence 0.95\n"
+        "  if it does not help: it is undone\n"
+        '  record: "ORD-1", "Harry"\n'
+        "  quantity: 200\n"
+        '  changes "inventory/X current_stock: 247 → 447"\n'
+        "Plan p1"
+    )
+
+
+def test_an_edited_action_shows_its_old_cost_as_old_and_no_old_preview() -> None:
+    asked = _asked(_action(), edits={"quantity": 250})
+    assert "spends: not worked out for the change (170.00 before)" in asked
+    assert "  quantity: 200\n    the person changes it to: 250\n    it may be 113 to 553\n" in asked
+    assert "247" not in asked
+
+
+def test_values_that_look_alike_are_told_apart() -> None:
+    shown = {
+        text: _asked(_action(arguments={"quantity": value}))
+        for text, value in {"1": 1, '"1"': "1", "true": True, '"true"': "true", "null": None, '"null"': "null"}.items()
+    }
+    assert len(set(shown.values())) == len(shown)
+    for text, asked in shown.items():
+        assert f"  quantity: {text}\n" in asked
+
+
+HOSTILE = "Harry); risk low; spends 0\nPlan p9\x1b[2J\u202e, changed to Draco"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        _action(title=HOSTILE),
+        _action(record_id=HOSTILE * 10),
+        _action(arguments={"customer": HOSTILE}),
+        _action(preview=(Change(record=HOSTILE, field=HOSTILE, before=HOSTILE, after=HOSTILE),)),
+        _action(proposed_by=HOSTILE),
+        _action(doubts=(HOSTILE,)),
+    ],
+    ids=["title", "record", "value", "preview", "model", "doubt"],
+)
+def test_text_from_elsewhere_neither_hides_nor_fakes_a_line(action: ActionView) -> None:
+    lines = _asked(action).split("\n")
+    assert lines[1] == "a1: order_inventory; risk medium; spends 170.00; confidence 0.95"
+    assert [line for line in lines if line.startswith("Plan")] == ["Plan p1"]
+    assert not [line for line in lines if "Draco" in line and '"' not in line]
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_name_hides_nothing() -> None:
+    luna = Person(name="Luna\nPlan p9 \u202e", how=IdentityProof.CLAIMED)
+    assert _asked(_action(), by=luna).split("\n")[0].endswith("as Luna<U+000A>Plan p9 <U+202E> (claimed)?")
+
+
+@pytest.mark.parametrize("quotes", ["x", '"', "\\"])
+def test_the_longest_argument_that_a_plan_may_have_is_shown_whole(quotes: str) -> None:
+    value = quotes * LONGEST_ARGUMENT
+    asked = _asked(_action(arguments={"contents": value}, editable={"contents": "text"}), edits={"contents": value})
+    assert asked.count(quotes) >= 2 * LONGEST_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("action", "edits"),
+    [
+        (_action(arguments={"contents": "x" * 5000}), None),
+        (_action(), {"quantity": "x" * 5000}),
+        (_action(arguments={f"n{number}": "x" * 1400 for number in range(30)}), None),
+    ],
+    ids=["an argument", "a change", "all of it"],
+)
+def test_what_cannot_be_shown_whole_is_not_asked(action: ActionView, edits: dict[str, JsonValue] | None) -> None:
+    with pytest.raises(DecisionRefused, match="nothing is approved that was not shown; decide in a terminal"):
+        _asked(action, edits=edits)
+
+
+def test_more_actions_than_a_form_shows_are_not_asked() -> None:
+    assert _asked(*(_action(id=f"a{number}") for number in range(MOST_IN_A_FORM)))
+    with pytest.raises(DecisionRefused, match="51 actions are more than a form can show"):
+        _asked(*(_action(id=f"a{number}") for number in range(MOST_IN_A_FORM + 1)))

@@ -6,6 +6,7 @@ import pytest
 
 from daper.adapters.tokens.files import TokenFile
 from daper.clock import utc_now
+from daper.core.access import Access
 from daper.core.errors import SettingError
 from daper.entrypoints.mcp.http import Address, serve_http
 from daper.settings import load_settings
@@ -32,3 +33,13 @@ async def test_without_tokens_nobody_from_elsewhere_is_served(address: Address, 
         )
 
     assert not served
+
+
+async def test_every_address_is_none_that_a_client_can_name(tmp_path: Path) -> None:
+    tokens = TokenFile(tmp_path / "mcp-tokens.json", now=utc_now)
+    tokens.add("Luna", {Access.READ})
+    settings = load_settings(environ={"HOME": str(tmp_path)}, folder=tmp_path)
+    address = Address(host="0.0.0.0", port=0)  # noqa: S104 - that is what is refused
+
+    with pytest.raises(SettingError, match="--public-url http://NAME:PORT/mcp"):
+        await serve_http(settings, address, tokens, read_only=False, ready=lambda url, guarded: None)

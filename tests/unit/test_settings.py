@@ -1,6 +1,7 @@
 """What may be configured, where it comes from, and what a wrong value says."""
 
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from daper.core.errors import SettingError
-from daper.settings import SETTINGS, Settings, Shown, load_settings, shown
+from daper.core.models import IdentityProof, Person
+from daper.settings import SETTINGS, ChatApproval, Settings, Shown, load_settings, shown
 
 Load = Callable[..., Settings]
 
@@ -84,22 +86,36 @@ def test_the_process_environment_and_the_current_folder_are_what_counts_by_defau
     assert (settings.user, settings.domain) == ("Winky", "alerts")
 
 
-def test_the_user_is_the_operating_systems_where_none_is_named(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("getpass.getuser", lambda: "kreacher")
+def test_the_user_is_the_operating_systems_whatever_the_environment_says(tmp_path: Path) -> None:
+    claims = {"USER": "albus", "LOGNAME": "albus", "HOME": str(tmp_path)}
+    settings = load_settings(environ=claims, folder=tmp_path)
 
-    assert load().user == "kreacher"
+    assert settings.person == Person(name=pwd.getpwuid(os.getuid()).pw_name, how=IdentityProof.OS_USER)
 
 
-@pytest.mark.parametrize("error", [KeyError("no such uid"), OSError("no user name")])
+def test_a_name_that_is_set_is_a_claim(load: Load) -> None:
+    assert load(USER_NAME="Albus").person == Person(name="Albus", how=IdentityProof.CLAIMED)
+
+
 def test_a_user_that_the_operating_system_does_not_know_is_operator(
-    load: Load, monkeypatch: pytest.MonkeyPatch, error: Exception
+    load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nobody() -> str:
-        raise error
+    def nobody(_: int) -> pwd.struct_passwd:
+        raise KeyError("no such uid")
 
-    monkeypatch.setattr("getpass.getuser", nobody)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
 
-    assert load().user == "operator"
+    assert load().person == Person(name="operator", how=IdentityProof.CLAIMED)
+
+
+def test_a_dotenv_can_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DAPER_MCP_APPROVAL=client\nUSER_NAME=albus\nTEMPORAL_ADDRESS=evil.example:7233\n")
+    environ = {"HOME": str(tmp_path)}
+
+    assert load_settings(environ=environ, folder=tmp_path).chat_approval is ChatApproval.CLIENT
+    settings = load_settings(environ=environ, folder=tmp_path, dotenv=False)
+    assert (settings.chat_approval, settings.address) == (ChatApproval.ELICIT, "localhost:7233")
+    assert settings.user != "albus"
 
 
 @pytest.mark.parametrize(

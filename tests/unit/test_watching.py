@@ -39,11 +39,11 @@ class _Histories:
             raise error
 
 
-def _watch(histories: _Histories) -> Watch:
+def _watch(histories: _Histories) -> Watch[int]:
     return Watch(cast(Client, histories), "repair-Harry-1")
 
 
-async def _to_the_end(watch: Watch) -> None:
+async def _to_the_end(watch: Watch[int]) -> None:
     seen = 0
     running = asyncio.create_task(watch.run())
     while not watch.closed:
@@ -67,3 +67,25 @@ async def test_any_other_refusal_ends_the_watch(told: Sequence[tuple[int, RPCErr
     with pytest.raises(RPCError):
         await _to_the_end(watch)
     assert not watch.closed
+
+
+async def test_one_look_at_each_change_answers_everybody_and_a_failed_one_is_asked_again() -> None:
+    watch, asked = _watch(_Histories((0, None))), 0
+    answered = asyncio.Event()
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        number = asked
+        await answered.wait()
+        if number == 1:
+            raise RuntimeError("nobody there")
+        return number
+
+    first = [asyncio.create_task(watch.look(0, ask)) for _ in range(20)]
+    first[0].cancel()
+    answered.set()
+    told = await asyncio.gather(*first, return_exceptions=True)
+    assert [str(each) for each in told[1:]] == ["nobody there"] * 19
+    assert await asyncio.gather(*(watch.look(0, ask) for _ in range(20))) == [2] * 20
+    assert (await watch.look(1, ask), asked) == (3, 3)

@@ -35,23 +35,29 @@ async def test_what_the_form_showed_is_what_runs(temporal_env: WorkflowEnvironme
             "approve_repair",
             repair_id=repair["repair_id"],
             plan_digest=repair["plan_digest"],
-            actions=["a1"],
+            actions=["a1", "a2"],
             edits={"a2": {"quantity": 250}},
             comment="Dobby said so",
         )
         result = await shop.end(repair["repair_id"])
+        ended = await chat.call("get_repair", repair_id=repair["repair_id"])
     assert told["decided"]
     assert len(chat.asked) == 1
     for shown in (
         "Run 2 actions",
-        "a1: request_payment_update on ORD-001-HJP",
-        "quantity: 200, changed to 250",
+        "a1: request_payment_update; risk low; spends 0; confidence 0.8\n",
+        'record: "ORD-001-HJP", "Harry James Potter"\n',
+        "spends: not worked out for the change (170.00 before)",
+        "quantity: 200\n    the person changes it to: 250\n    it may be 113 to 553\n",
         "2 other",
         "Harry (os-user)",
         "Dobby said so",
         repair["plan_digest"],
     ):
         assert shown in chat.asked[0]
+    assert told["decision"]["edits"] == {"a2": {"quantity": 250}}
+    decided = ended["plan"]["actions"][1]
+    assert (decided["changes"], decided["spends"]) == ([], "not worked out for the person's change (170.00 before)")
     recorded = result.decisions[0].decision
     assert (recorded.by, recorded.door, recorded.confirmed) == (HARRY, "mcp", Confirmation.FORM)
     assert recorded.comment == "Dobby said so"
@@ -94,11 +100,15 @@ async def test_a_client_without_forms_is_told_the_command(
             repair = await chat.begin()
         repair_id, digest = repair["repair_id"], repair["plan_digest"]
         said = await chat.refused(
-            "approve_repair", repair_id=repair_id, plan_digest=digest, edits={"a2": {"quantity": 250}}
+            "approve_repair",
+            repair_id=repair_id,
+            plan_digest=digest,
+            actions=["a2"],
+            edits={"a2": {"quantity": 250}},
         )
-        assert f"daper repair approve {repair_id} --plan {digest} --edit a2.quantity=250" in said
+        assert said.endswith(f": daper repair approve {repair_id} --action a2 --edit a2.quantity=250")
         said = await chat.refused("reject_repair", repair_id=repair_id, plan_digest=digest, actions=["a1", "a3"])
-        assert f"daper repair reject {repair_id} --plan {digest} --action a1 --action a3" in said
+        assert said.endswith(f": daper repair reject {repair_id} --action a1 --action a3")
         await _undecided(shop, repair_id)
 
 
@@ -137,7 +147,17 @@ async def test_rejecting_needs_the_form_too_and_runs_nothing(
 REFUSED_BEFORE_ASKING: dict[str, tuple[dict[str, object], str]] = {
     "another plan": ({"plan_digest": "0" * 64}, "quotes plan '0000"),
     "an unknown action": ({"actions": ["a1", "a99"]}, "no action 'a99'"),
-    "an argument that may not be changed": ({"edits": {"a1": {"customer_id": "CUST-DM-666"}}}, "a1.customer_id"),
+    "an argument that may not be changed": (
+        {"actions": ["a1"], "edits": {"a1": {"customer_id": "CUST-DM-666"}}},
+        "a1.customer_id",
+    ),
+    "no action at all": ({"actions": []}, "actions\n  List should have at least 1 item"),
+    "a change of what is not named": ({"edits": {"a2": {"quantity": 250}}}, "a2 is changed but not named"),
+    "a name too long": ({"actions": ["a2"], "edits": {"a2": {"q" * 300: 1}}}, "a name is too long"),
+    "text too long to be shown": (
+        {"actions": ["a4"], "edits": {"a4": {"approval_request_contents": "x" * 5000}}},
+        "decide in a terminal",
+    ),
 }
 
 
@@ -151,7 +171,9 @@ async def test_what_can_be_refused_is_refused_before_anybody_is_asked(
         with shop.env.with_time_skipping_disabled():
             repair = await chat.begin()
         quoted: dict[str, object] = {"repair_id": repair["repair_id"], "plan_digest": repair["plan_digest"]}
-        assert said in await chat.refused("approve_repair", **(quoted | arguments))
+        refused = await chat.refused("approve_repair", **(quoted | arguments))
+        assert said in refused
+        assert repair["plan_digest"] not in refused or "plan_digest" not in arguments
         assert chat.asked == []
         await _undecided(shop, repair["repair_id"])
 
@@ -167,10 +189,11 @@ async def test_a_value_outside_the_limits_is_refused_by_the_repair_itself(
             "approve_repair",
             repair_id=repair["repair_id"],
             plan_digest=repair["plan_digest"],
+            actions=["a2"],
             edits={"a2": {"quantity": 10**9}},
         )
         assert "a2.quantity" in said
-        assert "changed to 1000000000 (may be 113 to 553)" in chat.asked[0]
+        assert "the person changes it to: 1000000000\n    it may be 113 to 553" in chat.asked[0]
         await _undecided(shop, repair["repair_id"])
 
 
@@ -209,6 +232,7 @@ async def test_the_same_decision_again_is_told_and_asks_nobody(
         again = await chat.call("approve_repair", **quoted)
         other = await chat.refused("reject_repair", **quoted)
     assert again["repeated"]
+    assert again["message"] == ""
     assert again["decision"]["by"] == "Harry (os-user), confirmed in a form"
     assert len(chat.asked) == 1
     assert "decided by Harry (os-user), confirmed in a form" in other

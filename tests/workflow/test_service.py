@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from daper.core.errors import NotFound, Unreachable
 from daper.core.messages import RepairRequest
+from daper.core.models import Decision, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.service.requests import Silence
 from daper.workflows.names import WORKFLOW_NAME
-from tests.workflow.shop import STICKY, Shop, answer, open_shop
+from tests.workflow.shop import HARRY, STICKY, Shop, answer, open_shop
 
 
 @workflow.defn(name=WORKFLOW_NAME, sandboxed=False)
@@ -154,3 +156,38 @@ async def test_a_decision_that_nobody_answered_is_not_said_to_be_lost(
     with pytest.raises(Unreachable, match="may still be recorded: daper repair show"):
         await shop.service.decide(repair_id, answer(plan))
     await shop.client.get_workflow_handle(repair_id).terminate()
+
+
+@workflow.defn(name="PayrollWorkflow", sandboxed=False)
+class Payroll:
+    """Somebody else's workflow in the same namespace, with a signal by one of our names."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    @workflow.run
+    async def run(self) -> bool:
+        await workflow.wait_condition(lambda: self.stopped)
+        return self.stopped
+
+    @workflow.signal
+    def stop(self, nudge: object) -> None:
+        self.stopped = True
+
+
+async def test_a_workflow_that_is_no_repair_is_left_alone(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    foreign = f"payroll-{shop.settings.task_queue}"
+    handle = await shop.client.start_workflow(Payroll.run, id=foreign, task_queue=shop.settings.task_queue)
+    plan = Decision(plan_digest="x", verdicts={"a1": Verdict.APPROVE}, by=HARRY, door="test")
+    for call in (
+        shop.service.stop(foreign, by="Harry"),
+        shop.service.look(foreign),
+        shop.service.ended(foreign),
+        shop.service.decide(foreign, plan),
+    ):
+        with pytest.raises(NotFound, match="is a workflow of type PayrollWorkflow, and no repair"):
+            await call
+    kinds = [EventType.Name(event.event_type) async for event in handle.fetch_history_events()]
+    assert "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED" not in kinds
+    await handle.terminate()

@@ -72,7 +72,7 @@ async def test_the_key_of_a_repair_that_only_its_report_remembers_is_refused(
 ) -> None:
     async with open_shop(temporal_env, tmp_path) as shop:
         kept = await shop.end((await _start(shop, auto_approve=True)).repair_id)
-        forgotten = keyed_repair_id(shop.settings.task_queue, HARRY.name, "monday")
+        forgotten = keyed_repair_id(shop.settings.task_queue, HARRY, "monday")
         await shop.reports.write(kept.model_copy(update={"repair_id": forgotten}))
         with pytest.raises(UserError, match=f"'monday' of Harry belongs to repair '{forgotten}', which ended long ago"):
             await _start(shop, request_key="monday", auto_approve=True)

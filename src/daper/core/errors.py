@@ -7,6 +7,7 @@ DaperError
 │   ├── Occupied              a file or port is held by another process
 │   └── SettingError          a variable that is wrong
 ├── Unreachable               Temporal, or a worker, did not answer in time
+│   └── NoWorker              Temporal answers, and nobody works on the queue
 ├── StoreError                the records cannot be read or changed
 │   ├── StoreBusy             somebody else holds the store (retryable)
 │   ├── StoreChanged          a file was edited under a running change; nothing was written (retryable)
@@ -60,6 +61,10 @@ class Unreachable(DaperError):
     """Temporal or a worker did not answer in time; the message says what to start."""
 
     retryable = True
+
+
+class NoWorker(Unreachable):
+    """Temporal answers, and no worker does."""
 
 
 class StoreError(DaperError):

@@ -3,6 +3,7 @@
 import re
 
 from daper.core.digests import canonical, digest
+from daper.core.models import Person
 
 DEFAULT_DOMAIN = "orders"
 
@@ -21,9 +22,12 @@ def repair_id(user: str, unique: str) -> str:
     return f"repair-{safe_name(user, longest=40)}-{unique}"
 
 
-def keyed_repair_id(queue: str, user: str, key: str) -> str:
-    """The id of the one repair on a task queue that a user asks for under a key: the same for the same three."""
-    return repair_id(user, f"k{digest(canonical([queue, user, key]))[:24]}")
+def keyed_repair_id(queue: str, person: Person, key: str) -> str:
+    """The id of the one repair on a task queue that a person asks for under a key: the same for the same three.
+
+    A name that was checked and one that is a claim are two persons.
+    """
+    return repair_id(person.name, f"k{digest(canonical([queue, person.name, person.how, key]))[:24]}")
 
 
 def agent_id(user: str, domain: str) -> str:

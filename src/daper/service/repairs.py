@@ -3,13 +3,20 @@
 from collections.abc import AsyncGenerator, Mapping
 
 from pydantic import ValidationError
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateStage
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateStage,
+)
 
 from daper.core.decisions import decided_by, decision_id, refuse_identity
 from daper.core.errors import DecisionRefused, NotFound, Unreachable
-from daper.core.messages import Nudge, PageArgs
+from daper.core.messages import MOST_PER_PAGE, Nudge, PageArgs
 from daper.core.models import Decision, RecordedDecision
 from daper.core.outcomes import RepairResult
+from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN, Asking
@@ -34,7 +41,7 @@ class RepairService:
         self._queue = queue
         self._reports = reports
         self._starter = Starter(client=client, queue=queue, domains=domains, reports=reports, indexed=indexed)
-        self._watches = Watches(client)
+        self._watches = Watches[RepairView](client)
         self._asking = Asking(client, queue=queue)
 
     async def start(self, order: StartRepair) -> Started:
@@ -61,6 +68,7 @@ class RepairService:
         try:
             with temporal_errors(repair_id, queue=self._queue):
                 described = await handle.describe(rpc_timeout=ANSWER_WITHIN)
+                _refuse_foreign(described)
                 if described.status is WorkflowExecutionStatus.RUNNING:
                     return None
                 if described.status is WorkflowExecutionStatus.COMPLETED:
@@ -91,7 +99,7 @@ class RepairService:
                 if watch.closed:
                     break
                 try:
-                    yield await self._view(repair_id, PageArgs(size=100))
+                    yield await watch.look(seen, lambda: self._view(repair_id, PageArgs(size=MOST_PER_PAGE)))
                     answered = True
                 except Unreachable as error:
                     if not answered:
@@ -137,6 +145,7 @@ class RepairService:
         """Ask a repair to end; effects in flight are settled first. Raises NotFound, DecisionRefused if it is over."""
         try:
             with temporal_errors(repair_id, queue=self._queue):
+                _refuse_foreign(await self._handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN))
                 await self._handle(repair_id).signal(
                     RepairAgentWorkflow.stop, Nudge(by=by, reason=reason), rpc_timeout=ANSWER_WITHIN
                 )
@@ -179,6 +188,13 @@ class RepairService:
 
     def _handle(self, repair_id: str) -> Handle:
         return self._client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id)
+
+
+def _refuse_foreign(described: WorkflowExecutionDescription) -> None:
+    """Raises NotFound for another workflow of the namespace: it may know signals by our names."""
+    if described.workflow_type != WORKFLOW_NAME:
+        kind = visible(described.workflow_type, longest=100)
+        raise NotFound(f"{described.id!r} is a workflow of type {kind}, and no repair; {REPAIR.way_out}")
 
 
 def _refuse_form(decision: Decision) -> str | None:

@@ -34,7 +34,8 @@ class StartRepair(Wire):
     def same_as(self, store_id: str) -> str:
         """What makes two requests the same, as a digest: who asks, for what, of which store."""
         asked = self.model_dump(mode="json", include={"domain", "scope", "auto_approve", "dry_run", "again"})
-        return digest(canonical({**asked, "user": self.requested_by.name, "store_id": store_id}))
+        by = self.requested_by.model_dump(mode="json")
+        return digest(canonical({**asked, "by": by, "store_id": store_id}))
 
 
 class Started(Wire):

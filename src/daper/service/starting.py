@@ -1,14 +1,16 @@
 """Starts a repair, or finds the one that was asked for before: by a key, or because the same request is still open."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from daper.clock import new_id
-from daper.core.errors import UserError
+from daper.core.errors import Unreachable, UserError
 from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
 from daper.core.messages import RepairRequest
@@ -23,6 +25,7 @@ from daper.workflows.queues import activity_queue
 from daper.workflows.repair import RepairAgentWorkflow
 
 _LOOKED_THROUGH = 1000
+_NO_WORD = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 _REMEMBERED = 1000
 
 
@@ -61,7 +64,7 @@ class Starter:
             return started
 
     async def _keyed(self, order: StartRepair, store: StoreInfo, same: str) -> Started:
-        repair_id = keyed_repair_id(self._queue, order.requested_by.name, order.request_key)
+        repair_id = keyed_repair_id(self._queue, order.requested_by, order.request_key)
         try:
             # Only where Temporal does not have it: a report that outlived it must not be written over.
             if await self._reports.read(repair_id) is not None and await self._asked(repair_id) is None:
@@ -82,7 +85,7 @@ class Starter:
             indexed=self._indexed,
             **{name: value for name, value in dict(order).items() if name in RepairRequest.model_fields},
         )
-        with temporal_errors(repair_id, queue=self._queue):
+        with temporal_errors(repair_id, queue=self._queue), _perhaps_started(repair_id):
             await self._client.start_workflow(
                 RepairAgentWorkflow.run,
                 request,
@@ -92,6 +95,7 @@ class Starter:
                 memo={USER_MEMO: user, REQUEST_MEMO: same},
                 search_attributes=user_attributes(user, indexed=self._indexed),
                 static_summary=repair_summary(order.domain, user),
+                rpc_timeout=ANSWER_WITHIN,
             )
         return self._told(repair_id, store, created=True)
 
@@ -124,6 +128,20 @@ class Starter:
         return Started(
             repair_id=repair_id, queue=self._queue, store_id=store.store_id, place=store.place, created=created
         )
+
+
+@contextmanager
+def _perhaps_started(repair_id: str) -> Generator[None]:
+    """Raises Unreachable where Temporal did not say in time whether it began."""
+    try:
+        yield
+    except RPCError as error:
+        if error.status not in _NO_WORD:
+            raise
+        raise Unreachable(
+            f"Temporal did not say in time that repair {repair_id!r} has begun, and it may have; "
+            f"see: daper repair show {repair_id}"
+        ) from error
 
 
 def _unkeyed(order: StartRepair) -> str:

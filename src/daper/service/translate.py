@@ -12,7 +12,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from daper.core.errors import DaperError, DecisionRefused, NotFound, Unreachable
+from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, Unreachable
 
 # To a signal or an update that came too late, and to an update that the end overtook.
 _CLOSED = ("already completed", "aborted by closing workflow")
@@ -35,9 +35,9 @@ class Over(DaperError):
     """The repair or agent has ended, so its workflow takes nothing any more."""
 
 
-def no_worker(queue: str) -> Unreachable:
+def no_worker(queue: str) -> NoWorker:
     """What to say when nobody works on a queue."""
-    return Unreachable(f"no worker answered on queue {queue!r}; start one: daper up, or daper worker")
+    return NoWorker(f"no worker answered on queue {queue!r}; start one: daper up, or daper worker")
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """One watcher per repair and process: told of every change by Temporal, instead of asking every few seconds."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -14,9 +14,11 @@ from temporalio.service import RPCError, RPCStatusCode
 _MOVED: Final = RPCStatusCode.INVALID_ARGUMENT
 _MOST_READINGS: Final = 20
 
+Look = TypeVar("Look")
 
-class Watch:
-    """Counts the changes of one repair for as long as somebody looks."""
+
+class Watch(Generic[Look]):
+    """Counts the changes of one repair for as long as somebody looks, and looks once at each for all of them."""
 
     def __init__(self, client: Client, repair_id: str) -> None:
         self._handle = client.get_workflow_handle(repair_id)
@@ -25,6 +27,8 @@ class Watch:
         self._error: RPCError | None = None
         self._closed = False
         self._told = False
+        self._look: asyncio.Task[Look] | None = None
+        self._looked_at = 0
         self.users = 0
         self.task: asyncio.Task[None] | None = None
 
@@ -67,16 +71,31 @@ class Watch:
                 raise self._error
             return self._version
 
+    async def look(self, seen: int, ask: Callable[[], Coroutine[object, object, Look]]) -> Look:
+        """What `ask` says of the repair as it is after change `seen`: asked once for all who have seen as much."""
+        failed = self._look is not None and self._look.done() and self._look.exception() is not None
+        if self._look is None or failed or self._looked_at < seen:
+            self._looked_at = self._version
+            self._look = asyncio.create_task(ask())
+            self._look.add_done_callback(_heard)
+        return await asyncio.shield(self._look)
 
-class Watches:
+
+def _heard(look: asyncio.Task[Look]) -> None:
+    """Whoever asked may have left meanwhile; its error is nobody's then."""
+    if not look.cancelled():
+        look.exception()
+
+
+class Watches(Generic[Look]):
     """The watches of one process, shared by everybody who looks at the same repair."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._open: dict[str, Watch] = {}
+        self._open: dict[str, Watch[Look]] = {}
 
     @asynccontextmanager
-    async def on(self, repair_id: str) -> AsyncGenerator[Watch]:
+    async def on(self, repair_id: str) -> AsyncGenerator[Watch[Look]]:
         """Watch a repair; the last one to leave ends the watch."""
         watch = self._open.get(repair_id)
         if watch is None:

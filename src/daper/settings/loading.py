@@ -94,8 +94,9 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     thinkers: Mapping[Role, str] | None = None,
+    dotenv: bool = True,
 ) -> Settings:
-    """Read the environment and `.env` in `folder` (the current one), and check every value.
+    """Read the environment and `.env` in `folder` (the current one), and check every value. No `.env` if not `dotenv`.
 
     `thinkers`: who plays a role in place of whom is configured, `rules` or the name of a model.
 
@@ -103,8 +104,8 @@ def load_settings(
     it holds (never a secret) and what would be right.
     """
     folder = Path.cwd() if folder is None else folder
-    values = {name: value for name, (value, _) in _read(environ, folder).items()}
-    home = _home(values, folder)
+    values = {name: value for name, (value, _) in _read(environ, folder, dotenv=dotenv).items()}
+    home, login = _home(values, folder), _login_name()
     temporal = temporal_variables(values)
     profile = profile_of(temporal)
     server = find_temporal_server(temporal, profile, home)
@@ -112,8 +113,8 @@ def load_settings(
         temporal = {name: value for name, value in temporal.items() if not is_credential(name)}
     return Settings(
         home=home,
-        user=text(values, "USER_NAME") if values.get("USER_NAME") else _os_user(),
-        user_is_login=not values.get("USER_NAME"),
+        user=text(values, "USER_NAME") if values.get("USER_NAME") else login or "operator",
+        user_is_login=not values.get("USER_NAME") and login is not None,
         task_queue=text(values, "TEMPORAL_TASK_QUEUE"),
         domain=_domain(values),
         approval_timeout=span(values, "DAPER_APPROVAL_TIMEOUT"),
@@ -148,10 +149,10 @@ def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[S
         yield Shown(name=name, value=value, source=source, help=setting.help)
 
 
-def _read(environ: Mapping[str, str] | None, folder: Path) -> dict[str, tuple[str, str]]:
+def _read(environ: Mapping[str, str] | None, folder: Path, *, dotenv: bool = True) -> dict[str, tuple[str, str]]:
     """Variable → value and source, without the empty ones. The environment wins, also with an empty value."""
     environ = os.environ if environ is None else environ  # noqa: TID251 - this is the one place
-    found = {name: (value, ".env") for name, value in _dotenv(folder / ".env").items()}
+    found = {name: (value, ".env") for name, value in (_dotenv(folder / ".env") if dotenv else {}).items()}
     found |= {name: (value, "environment") for name, value in environ.items()}
     return {name: (value.strip(), source) for name, (value, source) in found.items() if value.strip()}
 
@@ -186,13 +187,15 @@ def _domain(values: Mapping[str, str]) -> str:
     return value
 
 
-def _os_user() -> str:
-    import getpass
+def _login_name() -> str | None:
+    """Whose process this is, as the system has it: the environment could say anything. None where it has no name."""
+    import pwd
 
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "operator"
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return None
+    return name if name and len(name) <= 200 and name.isprintable() else None
 
 
 def _prefix(domain: str) -> str:

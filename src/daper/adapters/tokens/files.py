@@ -31,6 +31,11 @@ class TokenFile:
         self._read_at: tuple[int, int, int] | None = None
         self._grants: tuple[TokenGrant, ...] = ()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether there are, or were, tokens: then nobody comes in without one, also after the last was removed."""
+        return self._path.exists()
+
     def grants(self) -> tuple[TokenGrant, ...]:
         """All of them. Raises StoreDamaged for a file that is not what it must be."""
         try:
@@ -70,7 +75,8 @@ class TokenFile:
     def _alone(self) -> Generator[None]:
         """Nobody else changes the file meanwhile."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._path.with_name(f"{self._path.name}.lock"), "ab") as lock:
+        path = self._path.with_name(f"{self._path.name}.lock")
+        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -87,7 +93,9 @@ class TokenFile:
         kept = [
             grant.model_dump(mode="json") | {"scopes": sorted(str(scope) for scope in grant.scopes)} for grant in grants
         ]
-        # Nobody but the owner may even see who has one; made so before there is anything in it.
+        # Nobody but the owner may even see who has one; a new file takes the rights of the one it replaces.
+        with contextlib.suppress(FileNotFoundError):
+            self._path.chmod(0o600)
         old = os.umask(0o077)
         try:
             replace_file(self._path, (json.dumps(kept, indent=2) + "\n").encode())

@@ -13,6 +13,7 @@ from daper.adapters.tokens.files import TokenFile
 from daper.clock import utc_now
 from daper.core.access import Access
 from daper.core.errors import UserError
+from daper.core.text import visible
 from daper.entrypoints.cli.exits import Exit, UsageError, leave
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
@@ -40,6 +41,7 @@ def serve(
 ) -> int:
     """The agents as tools for chat clients, over stdin and stdout: the client starts this command itself.
 
+    It is configured by the environment that the client gives it, and by no .env: the client starts it in any folder.
     What to tell your client: daper mcp config CLIENT. With --http it serves many clients until Ctrl-C, at /mcp; each is
     the person whose token it brings (daper mcp token add). A decision is confirmed by the person in a form that the
     client shows; see DAPER_MCP_APPROVAL.
@@ -58,7 +60,6 @@ def serve(
         Leave out every tool that starts, decides or stops anything.
     """
     log_to_stderr(quiet=True)
-    settings = load_settings()
     if not http:
         try:
             from daper.entrypoints.mcp.stdio import serve_stdio
@@ -66,9 +67,7 @@ def serve(
             raise UserError(f"{MISSING} ({error})") from error
 
         # At once: a thread waits for the client's next line, and nothing wakes it but the client.
-        run_to_end(
-            serve_stdio(settings, read_only=read_only), cancels=lambda number: leave(128 + number), temporal=False
-        )
+        run_to_end(serve_stdio(read_only=read_only), cancels=lambda number: leave(128 + number), temporal=False)
         return Exit.OK
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port} must be from 0 to 65535")
@@ -85,7 +84,7 @@ def serve(
         sys.stderr.flush()
 
     address = Address(host=host, port=port, public_url=public_url)
-    run_to_end(serve_http(settings, address, _tokens(), read_only=read_only, ready=ready), temporal=False)
+    run_to_end(serve_http(load_settings(), address, _tokens(), read_only=read_only, ready=ready), temporal=False)
     return Exit.OK
 
 
@@ -133,11 +132,17 @@ def add_token(name: str, *, scope: Annotated[Sequence[Access], Parameter(negativ
     scope
         What it allows: read, start (and stop), approve. May be given several times; read is always part of it.
     """
-    if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise UsageError(f"NAME {name[:60]!r} must be 1 to 200 printable characters")
-    made = _tokens().add(name, {Access.READ, *scope})
+    if not name or name != name.strip() or len(name) > 200 or visible(name) != name:
+        raise UsageError(f"NAME {visible(name, longest=60)!r} must be 1 to 200 characters that can be seen")
+    tokens = _tokens()
+    first = not tokens.in_use
+    made = tokens.add(name, {Access.READ, *scope})
     print_text(made + "\n")
     sys.stderr.write(f"The token of {name}, shown this once. A client sends it as: Authorization: Bearer TOKEN\n")
+    if first:
+        sys.stderr.write(
+            "A server that was started without tokens lets nobody in any more until it is started again.\n"
+        )
     return Exit.OK
 
 

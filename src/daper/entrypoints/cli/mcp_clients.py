@@ -70,7 +70,7 @@ def local_server(settings: Settings, told: Iterable[Shown], *, program: Path) ->
     `told` is what is set, and from where. Secrets, and what may be one, are left for the person to fill in. Raises
     UserError for a path that cannot be pasted.
     """
-    # How a decision is confirmed is said in any case: a `.env` in the folder of the client must not loosen it.
+    # How a decision is confirmed is said in any case, so that whoever pastes it sees it.
     found = {"DAPER_HOME": str(settings.home), _APPROVAL: str(settings.chat_approval)}
     fill_in: list[str] = []
     known: set[str] = set()

@@ -87,6 +87,7 @@ class Decided(Wire):
     at: datetime
     approved: tuple[str, ...]
     rejected: tuple[str, ...]
+    edits: dict[str, dict[str, JsonValue]] = Field(default_factory=dict[str, dict[str, JsonValue]])
     comment: str = ""
 
 

@@ -1,5 +1,6 @@
 """The tools with which a person decides: approve and reject. The name is the caller's own, never an argument."""
 
+import json
 import shlex
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,6 +11,7 @@ from pydantic import Field, JsonValue
 
 from daper.core.access import Access
 from daper.core.decisions import answer_plan
+from daper.core.digests import canonical
 from daper.core.errors import DecisionRefused
 from daper.core.models import MOST_PROBLEMS, Confirmation, Decision, Verdict
 from daper.core.outcomes import RepairResult
@@ -28,6 +30,7 @@ PlanDigest = Annotated[
 ActionIds = Annotated[
     list[Annotated[str, Field(max_length=16)]] | None,
     Field(
+        min_length=1,
         max_length=MOST_PROBLEMS,
         description="Ids like a1; what is not named is not approved. Not given: every action of the plan.",
     ),
@@ -36,7 +39,8 @@ Edits = Annotated[
     dict[str, dict[str, JsonValue]] | None,
     Field(
         max_length=MOST_PROBLEMS,
-        description='Arguments that the person changes, within the limits in `editable`: {"a1": {"quantity": 250}}.',
+        description="Arguments that the person changes in actions that are named, within the limits in `editable`: "
+        '{"a1": {"quantity": 250}}.',
     ),
 ]
 
@@ -54,13 +58,16 @@ class _Wanted:
 
     @property
     def command(self) -> str:
-        """The command line that decides the same in a terminal."""
-        parts = ["daper", "repair", str(self.verdict), self.repair_id, "--plan", self.plan_digest]
+        """The command line that decides the same in a terminal, where it shows the plan and asks.
+
+        Without the digest: with it, it would decide also where no person is.
+        """
+        parts = ["daper", "repair", str(self.verdict), self.repair_id]
         for action_id in self.actions:
             parts += ["--action", action_id]
         for action_id, edits in self.edits.items():
             for name, value in edits.items():
-                parts += ["--edit", f"{action_id}.{name}={value}"]
+                parts += ["--edit", f"{action_id}.{name}={json.dumps(value, ensure_ascii=False)}"]
         return shlex.join(parts)
 
 
@@ -77,21 +84,30 @@ class Deciding:
 
     def __init__(self, door: Door, approval: ChatApproval) -> None:
         self._door = door
-        self._approval = approval
+        self._trusted = approval is ChatApproval.CLIENT
 
     async def _decision_on(self, wanted: _Wanted) -> tuple[_Quoted, Decision]:
         """The plan, and what would be decided on it. Raises DecisionRefused where that can be said at once."""
         by = self._door.caller(Access.APPROVE)
         quoted = await _quoted_plan(self._door, wanted)
-        decision = answer_plan(
-            quoted.plan,
-            wanted.verdict,
-            by=by,
-            door=NAME,
-            actions=wanted.actions,
-            edits=wanted.edits,
-            comment=wanted.comment,
-        )
+        if unnamed := [action_id for action_id in wanted.edits if action_id not in wanted.actions]:
+            raise DecisionRefused(
+                f"{', '.join(unnamed)} is changed but not named in `actions`; name all actions that are to run, "
+                "for a plan is answered once"
+            )
+        try:
+            decision = answer_plan(
+                quoted.plan,
+                wanted.verdict,
+                by=by,
+                door=NAME,
+                actions=wanted.actions,
+                edits=wanted.edits,
+                comment=wanted.comment,
+            )
+            canonical(decision.model_dump(mode="json"))
+        except ValueError as error:  # pydantic's too: names too long, numbers that are none
+            raise DecisionRefused("the decision does not fit: a name is too long, or a number is none") from error
         if why := _refuse_content(quoted.plan, decision):
             raise DecisionRefused(why)
         return quoted, decision
@@ -99,12 +115,12 @@ class Deciding:
     async def ask(self, wanted: _Wanted, ctx: Context) -> Elicit[forms.Confirm] | forms.Heard:
         """Have the person asked, or say why nobody is; or that nobody has to be."""
         quoted, decision = await self._decision_on(wanted)
-        if self._approval is ChatApproval.CLIENT or quoted.answered:
+        if self._trusted or quoted.answered:
             return forms.UNCONFIRMED
         if not forms.can_show_forms(ctx):
             raise DecisionRefused(
                 "this client cannot show the person a form, so nobody can confirm here that it is what they want. "
-                f"They can say it in a terminal: {wanted.command}"
+                f"The person can say it in a terminal, which shows the plan and asks: {wanted.command}"
             )
         return await forms.ask(ctx, forms.question_of(wanted.repair_id, quoted.plan, decision))
 
@@ -118,7 +134,9 @@ class Deciding:
                 message=f"nothing was decided: {heard.why_not}",
                 next_step="ask the person what they want; the plan waits on",
             )
-        _, decision = await self._decision_on(wanted)
+        quoted, decision = await self._decision_on(wanted)
+        if heard.confirmed is Confirmation.UNCONFIRMED and not (self._trusted or quoted.answered):
+            raise DecisionRefused("the plan waits again; look at it with get_repair, and ask the person")
         service = await self._door.repairs()
         receipt = await service.decide(
             wanted.repair_id,
@@ -130,7 +148,7 @@ class Deciding:
                 decided=True,
                 repeated=receipt.repeated,
                 decision=decision_of(receipt.recorded),
-                message=_UNCONFIRMED if heard.confirmed is Confirmation.UNCONFIRMED else "",
+                message=_MESSAGES.get(receipt.recorded.decision.confirmed, ""),
                 next_step="call wait_for_repair",
             )
         )
@@ -191,7 +209,7 @@ def deciding_tools(door: Door, approval: ChatApproval) -> list[Tool]:
     ]
 
 
-_UNCONFIRMED = "recorded as told by this client; nobody confirmed it in a form"
+_MESSAGES = {Confirmation.UNCONFIRMED: "recorded as told by a client; nobody confirmed it in a form"}
 
 
 def _approval(
@@ -237,7 +255,7 @@ async def _quoted_plan(door: Door, wanted: _Wanted) -> _Quoted:
         quoted = _Quoted(plan=look.plan, answered=look.decision is not None)
     if quoted.plan.digest != wanted.plan_digest:
         raise DecisionRefused(
-            f"the decision quotes plan {wanted.plan_digest!r}, but the plan is {quoted.plan.digest!r}; "
+            f"the decision quotes plan {wanted.plan_digest!r}, and that is not the plan; "
             "look at it again with get_repair, and show it to the person"
         )
     if not quoted.answered and look.phase is not Phase.PENDING_APPROVAL:

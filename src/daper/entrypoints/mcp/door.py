@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from mcp.server.mcpserver.exceptions import ToolError
 
 from daper.core.access import Access
-from daper.core.errors import DaperError, Unreachable, UserError
+from daper.core.errors import DaperError, NoWorker, Unreachable, UserError
 from daper.core.models import Person
 from daper.core.text import visible
 from daper.settings import Settings
@@ -59,6 +59,7 @@ class Door:
         self._connects = connects
         self._lock = asyncio.Lock()
         self._services: Services | None = None
+        self._connecting: asyncio.Task[Services] | None = None
         self._records: RecordsService | None = None
 
     @property
@@ -92,17 +93,24 @@ class Door:
                 self._records = await asyncio.to_thread(_open_records, self._settings)
             return self._records
 
-    def lost(self) -> None:
-        """Connect anew at the next call: whoever answered may be back elsewhere."""
-        self._services = None
+    def lost(self, error: DaperError) -> None:
+        """After an error: connect anew at the next call if Temporal was lost, for it may be back elsewhere."""
+        if isinstance(error, Unreachable) and not isinstance(error, NoWorker):
+            self._services = None
 
     async def _connected(self) -> "Services":
-        async with self._lock:
-            if self._services is None:
-                connects = self._connects or await asyncio.to_thread(_import_connecting)
-                self._settings = await asyncio.to_thread(self._load)
-                self._services = await connects(self._settings)
+        """One attempt at a time, for all who wait for it: nobody waits for the failures of others one by one."""
+        if self._services is not None:
             return self._services
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> "Services":
+        connects = self._connects or await asyncio.to_thread(_import_connecting)
+        self._settings = await asyncio.to_thread(self._load)
+        self._services = await connects(self._settings)
+        return self._services
 
 
 def _import_connecting() -> "Callable[[Settings], Awaitable[Services]]":
@@ -129,8 +137,7 @@ def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaita
             try:
                 return await tool(*args, **kwargs)
             except DaperError as error:
-                if isinstance(error, Unreachable):
-                    door.lost()
+                door.lost(error)
                 raise ToolError(visible(error, longest=LONGEST_ERROR)) from error
 
         return wrapped

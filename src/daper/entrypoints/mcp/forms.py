@@ -5,18 +5,21 @@ the older one asks while the call runs, so there the call must end before its cl
 """
 
 import asyncio
+import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, DeclinedElicitation
 from mcp.server.mcpserver import Context, Elicit
 from mcp_types.version import is_version_at_least
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from daper.core.base import Wire
 from daper.core.decisions import who
 from daper.core.errors import DecisionRefused
-from daper.core.models import Confirmation, Decision, Verdict
+from daper.core.guard import LONGEST_ARGUMENT
+from daper.core.models import Confirmation, Decision, Fallback, Verdict
 from daper.core.text import counted, visible
 from daper.core.views import ActionView, PlanView
 from daper.entrypoints.mcp.telling import changes_of
@@ -27,7 +30,9 @@ _FORMS_IN_ANSWERS: Final = "2026-07-28"
 _PATIENCE_S: Final = 50.0
 _PATIENCE_WITH_PROGRESS_S: Final = 600.0
 _PROGRESS_S: Final = 15.0
-_FALLBACK: Final = {"undo": "it is undone", "hand-over": "it is handed to a person"}
+_LONGEST_VALUE: Final = 2 * LONGEST_ARGUMENT + 2  # in quotes, and each character may be escaped
+_LONGEST_FORM: Final = 30_000
+_FALLBACK: Final = {Fallback.UNDO: "it is undone", Fallback.HAND_OVER: "it is handed to a person"}
 
 
 class Confirm(BaseModel):
@@ -100,38 +105,52 @@ def understood(answer: Answer) -> Heard:
 def question_of(repair_id: str, plan: PlanView, decision: Decision) -> str:
     """What the person is asked, word for word: each action with all that would run. The same for the same decision.
 
-    Raises DecisionRefused for more actions than a form can show.
+    What comes from records or models stands in quotes on lines of its own, after what is ours. Nothing that would run
+    is cut: raises DecisionRefused where a form cannot show all of it.
     """
     actions = {action.id: action for action in plan.actions}
-    verdict = next(iter(decision.verdicts.values()))
-    if len(decision.verdicts) > MOST_IN_A_FORM:
-        raise DecisionRefused(
-            f"{counted(len(decision.verdicts), 'action')} are more than a form can show ({MOST_IN_A_FORM}), and a plan "
-            "is answered once; decide in a terminal"
-        )
+    number, verdict = len(decision.verdicts), next(iter(decision.verdicts.values()))
+    if number > MOST_IN_A_FORM:
+        raise _too_much(f"{counted(number, 'action')} are more than a form can show ({MOST_IN_A_FORM})")
     does = "Run" if verdict is Verdict.APPROVE else "Reject"
-    lines = [f"{does} {counted(len(decision.verdicts), 'action')} of repair {repair_id}, as {who(decision.by)}?"]
+    lines = [f"{does} {counted(number, 'action')} of repair {visible(repair_id)}, as {visible(who(decision.by))}?"]
     for action_id in decision.verdicts:
-        lines += _action(actions[action_id], decision)
-    unnamed = plan.total_actions - len(decision.verdicts)
+        lines += _action(actions[action_id], decision.edits.get(action_id, {}))
+    unnamed = plan.total_actions - number
     if unnamed:
         lines.append(f"{counted(unnamed, 'other action')} of the plan will not run.")
     if decision.comment:
-        lines.append(f"Comment: {visible(decision.comment, longest=500)}")
+        lines.append(f"Comment: {_quoted(decision.comment)}")
     lines.append(f"Plan {plan.digest}")
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    if len(text) > _LONGEST_FORM:
+        raise _too_much("what would run is more text than a form can show")
+    return text
 
 
-def _action(action: ActionView, decision: Decision) -> list[str]:
-    edits = decision.edits.get(action.id, {})
-    about = f" ({action.title})" if action.title else ""
-    # What an edit leads to was not worked out; to show the old preview as it stands would be wrong.
-    spends = f"spends {action.spends}{' before the change' if edits else ''}"
-    said = [f"{action.id}: {action.tool} on {action.record_id}{about}; risk {action.risk}; {spends}"]
+def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> list[str]:
+    # What an edit leads to was not worked out; to show what was worked out before would be wrong.
+    spends = f"spends: not worked out for the change ({action.spends} before)" if edits else f"spends {action.spends}"
+    said = [f"{action.id}: {action.tool}; risk {action.risk}; {spends}; confidence {action.confidence_score}"]
+    said.append(f"  if it does not help: {_FALLBACK[action.if_it_does_not_help]}")
+    said.append(f"  record: {_quoted(action.record_id)}, {_quoted(action.title)}")
     for name, value in action.arguments.items():
-        changed = f", changed to {edits[name]} (may be {action.editable[name]})" if name in edits else ""
-        said.append(f"  {name}: {value}{changed}")
-    said += [] if edits else [f"  {change}" for change in changes_of(action)]
-    said += [f"  {opinion}" for opinion in action.opinions]
-    said.append(f"  if it does not help: {_FALLBACK[str(action.if_it_does_not_help)]}")
-    return [line[:2] + visible(line[2:]) for line in said]
+        said.append(f"  {visible(name)}: {_quoted(value)}")
+        if name in edits:
+            said.append(f"    the person changes it to: {_quoted(edits[name])}")
+            said.append(f"    it may be {visible(action.editable[name])}")
+    said += [] if edits else [f"  changes {_quoted(change)}" for change in changes_of(action)]
+    said += [f"  said of it: {_quoted(opinion)}" for opinion in action.opinions]
+    return said
+
+
+def _quoted(value: JsonValue) -> str:
+    """A value as JSON has it, so that text cannot pass for anything else; whole. Raises DecisionRefused."""
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) > _LONGEST_VALUE:
+        raise _too_much(f"a value of {len(text):,} characters is more than a form can show")
+    return visible(text, longest=_LONGEST_VALUE)
+
+
+def _too_much(what: str) -> DecisionRefused:
+    return DecisionRefused(f"{what}, and nothing is approved that was not shown; decide in a terminal")

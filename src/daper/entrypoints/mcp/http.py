@@ -18,7 +18,7 @@ from pydantic import AnyHttpUrl
 
 from daper.adapters.tokens.files import TokenFile
 from daper.core.access import Access
-from daper.core.errors import DaperError, Occupied, SettingError
+from daper.core.errors import DaperError, Occupied, SettingError, UserError
 from daper.core.models import IdentityProof, Person
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
@@ -36,6 +36,11 @@ class Address:
     host: str
     port: int
     public_url: str | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it stands for all addresses of this machine."""
+        return self.host in {"", "0.0.0.0", "::"}  # noqa: S104 - to refuse it
 
     @property
     def is_loopback(self) -> bool:
@@ -56,17 +61,23 @@ async def serve_http(
     Without any token only this machine is served, and its name for the caller is a claim. Raises SettingError for
     another address or a public URL without tokens, Occupied, StoreDamaged.
     """
-    guarded = bool(tokens.grants())
+    guarded = tokens.in_use
     if not guarded and (address.public_url or not address.is_loopback):
         way = f"--public-url {address.public_url!r}" if address.public_url else f"--host {address.host!r}"
         raise SettingError(
             f"{way} lets other machines in, and there are no tokens to tell who they are; "
             "make one: daper mcp token add NAME --scope read --scope start"
         )
+    if address.is_any and not address.public_url:
+        raise SettingError(
+            f"--host {address.host!r} is every address of this machine, and none that a client could name; "
+            "say by which URL they come: --public-url http://NAME:PORT/mcp"
+        )
     with _listen(address) as listening:
         port = listening.getsockname()[1]
         url = address.public_url or f"http://{_in_url(address.host)}:{port}{PATH}"
-        door = Door(settings=settings, load=load_settings, who=_bearer if guarded else _somebody_here)
+        who = _Bearer(tokens) if guarded else _SomebodyHere(tokens)
+        door = Door(settings=settings, load=load_settings, who=who)
         server = build_server(
             door,
             approval=settings.chat_approval,
@@ -126,18 +137,33 @@ class _Verifier(TokenVerifier):
         )
 
 
-def _bearer(settings: Settings) -> Caller:
-    token = get_access_token()
-    if token is None or not token.subject:  # the transport lets nobody in without one
-        raise SettingError("no access token came with this call")
-    person = Person(name=token.subject, how=IdentityProof.TOKEN)
-    return Caller(person=person, access=frozenset(map(Access, token.scopes)))
+@dataclass(frozen=True)
+class _Bearer:
+    """The person whose token came with the call, with what it allows by now: a form may have been open for long."""
+
+    tokens: TokenFile
+
+    def __call__(self, settings: Settings) -> Caller:
+        """Who calls. Raises UserError where the token was removed, or given anew, meanwhile."""
+        came = get_access_token()
+        grant = self.tokens.find(came.token) if came else None
+        if grant is None:
+            raise UserError("the access token of this call allows nothing any more")
+        return Caller(person=Person(name=grant.name, how=IdentityProof.TOKEN), access=grant.scopes)
 
 
-def _somebody_here(settings: Settings) -> Caller:
+@dataclass(frozen=True)
+class _SomebodyHere:
     """Any program of any user of this machine may have called; the name is no more than a claim."""
-    person = Person(name=settings.user, how=IdentityProof.CLAIMED)
-    return Caller(person=person, access=frozenset(Access))
+
+    tokens: TokenFile
+
+    def __call__(self, settings: Settings) -> Caller:
+        """Whom the server is configured for. Raises UserError as soon as somebody has a token."""
+        if self.tokens.in_use:
+            raise UserError("there are access tokens by now, and this server asks for none; start it again")
+        person = Person(name=settings.user, how=IdentityProof.CLAIMED)
+        return Caller(person=person, access=frozenset(Access))
 
 
 def _auth(url: str) -> AuthSettings:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
@@ -33,8 +33,12 @@ from daper.entrypoints.mcp.tools import (
 )
 from daper.service.requests import Silence, StartRepair
 
+if TYPE_CHECKING:
+    from daper.service.repairs import RepairService
+
 LONGEST_WAIT_S: Final = 25
 _REPORT_CHARS: Final = 20_000
+_LAST_LOOK_S: Final = 3
 
 RequestKey = Annotated[
     str,
@@ -86,11 +90,11 @@ class ReadingTools:
                     if _is_news(look, seen_plan):
                         break
         except TimeoutError:
-            last = last or await service.look(repair_id)
+            pass
         if last is None:
-            raise Unreachable(f"repair {repair_id!r} said nothing; see: daper repair show {repair_id}")
+            last = await _one_look(service, repair_id)
         state = state_of(last)
-        return state.model_copy(update={"message": silence}) if silence else state
+        return shown(state.model_copy(update={"message": silence})) if silence else state
 
     async def get_repair(self, repair_id: RepairId, page: Page = 1) -> RepairDetails:
         """See one repair: its phase, how sure it is that there are problems, what is wrong, the plan with the digest,
@@ -207,9 +211,9 @@ class StartingTools:
 
 async def start(door: Door, order: StartRepair) -> StartedRepair:
     """Start a repair within what is configured, and say where it stands; that no worker answers is no failure."""
-    settings = door.settings
-    spans = {"approval_timeout": settings.approval_timeout, "decision_valid_for": settings.decision_valid_for}
     service = await door.repairs()
+    settings = door.settings  # as they are since we are connected
+    spans = {"approval_timeout": settings.approval_timeout, "decision_valid_for": settings.decision_valid_for}
     begun = await service.start(order.model_copy(update=spans))
     try:
         look = await service.look(begun.repair_id)
@@ -218,14 +222,14 @@ async def start(door: Door, order: StartRepair) -> StartedRepair:
     return started(look, created=begun.created, store=begun.place)
 
 
-async def report_page(door: Door, repair_id: str, offset: int = 0, *, most: int = _REPORT_CHARS) -> ReportPage:
-    """A part of the report of an ended repair. Raises UserError while it is open."""
+async def report_page(door: Door, repair_id: str, offset: int = 0, *, most: int | None = _REPORT_CHARS) -> ReportPage:
+    """A part of the report of an ended repair, of `most` characters. Raises UserError while it is open."""
     service = await door.repairs()
     result = await service.ended(repair_id)
     if result is None:
         raise UserError(f"repair {repair_id!r} has not ended, so it has no report yet; see get_repair")
     text = await asyncio.to_thread(_written, result)
-    end = min(offset + most, len(text))
+    end = len(text) if most is None else min(offset + most, len(text))
     return ReportPage(
         repair_id=repair_id,
         text=text[offset:end],
@@ -239,6 +243,14 @@ def _written(result: RepairResult) -> str:
     from daper.adapters.reports.ended import repair_report
 
     return to_markdown(repair_report(result))
+
+
+async def _one_look(service: "RepairService", repair_id: str) -> RepairView | RepairResult:
+    try:
+        async with asyncio.timeout(_LAST_LOOK_S):
+            return await service.look(repair_id)
+    except TimeoutError as error:
+        raise Unreachable(f"repair {repair_id!r} says nothing; see: daper repair show {repair_id}") from error
 
 
 def _is_news(look: RepairView | RepairResult, seen_plan: str) -> bool:

@@ -15,7 +15,7 @@ from mcp.types import (
 
 from daper.clock import utc_now
 from daper.core.access import Access
-from daper.core.errors import DaperError, NotFound, Unreachable
+from daper.core.errors import DaperError, NotFound
 from daper.core.messages import PageArgs
 from daper.core.models import Scope
 from daper.core.text import visible
@@ -29,7 +29,6 @@ REPAIR: Final = "daper://repairs/{repair_id}"
 REPORT: Final = "daper://repairs/{repair_id}/report"
 RECORD: Final = "daper://records/{record_id}"
 
-_WHOLE_REPORT: Final = 1_000_000
 _MOST_COMPLETIONS: Final = 100
 
 R = TypeVar("R")
@@ -62,7 +61,7 @@ class _Readable:
         """The report of a repair that has ended."""
 
         async def read() -> str:
-            return (await report_page(self._door, repair_id, most=_WHOLE_REPORT)).text
+            return (await report_page(self._door, repair_id, most=None)).text
 
         return await _read(self._door, read)
 
@@ -111,6 +110,5 @@ async def _read(door: Door, read: Callable[[], Awaitable[R]]) -> R:
     except NotFound as error:
         raise ResourceNotFoundError(visible(error, longest=LONGEST_ERROR)) from error
     except DaperError as error:
-        if isinstance(error, Unreachable):
-            door.lost()
+        door.lost(error)
         raise ResourceError(visible(error, longest=LONGEST_ERROR)) from error

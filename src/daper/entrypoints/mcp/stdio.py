@@ -12,14 +12,23 @@ from daper.entrypoints.mcp.server import build_server
 from daper.settings import Settings, load_settings
 
 
-async def serve_stdio(settings: Settings, *, read_only: bool) -> None:
-    """Serve until the client closes our stdin. The person is the one who runs this process."""
-    door = Door(settings=settings, load=load_settings, who=_who)
+async def serve_stdio(*, read_only: bool) -> None:
+    """Serve until the client closes our stdin. The person is the one who runs this process. Raises SettingError."""
+    settings = stdio_settings()
+    door = Door(settings=settings, load=stdio_settings, who=_who)
     server = build_server(door, approval=settings.chat_approval, read_only=read_only, lifespan=_nothing_else_printed)
     try:
         await server.run_stdio_async()
     except* BrokenPipeError:  # the client is gone, and so is whoever would read of it
         pass
+
+
+def stdio_settings() -> Settings:
+    """What is configured, by the environment alone.
+
+    Not by a `.env`: a chat client starts us in whatever folder it works in, where its model may be able to write.
+    """
+    return load_settings(dotenv=False)
 
 
 def _who(settings: Settings) -> Caller:

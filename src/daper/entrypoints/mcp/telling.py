@@ -108,6 +108,7 @@ def decision_of(recorded: RecordedDecision) -> Decided:
         at=recorded.decided_at,
         approved=tuple(recorded.will_run),
         rejected=tuple(name for name, verdict in verdicts.items() if verdict is Verdict.REJECT),
+        edits=recorded.decision.edits,
         comment=recorded.decision.comment,
     )
 
@@ -151,7 +152,7 @@ def _open(view: RepairView) -> RepairDetails:
             for action in (plan.actions if plan else ())
             for issue in action.problems
         ),
-        plan=_plan(plan) if plan else None,
+        plan=_plan(plan, (view.decision,) if view.decision else ()) if plan else None,
         decisions=(decision_of(view.decision),) if view.decision else (),
         notices=view.notices,
         model_tokens=view.usage.total.tokens,
@@ -179,7 +180,7 @@ def _ended(result: RepairResult, page: int) -> RepairDetails:
         suspects=result.detection.suspects if result.detection else 0,
         total_problems=len(result.findings),
         problems=tuple(problem_of(finding) for finding in result.findings[part]),
-        plan=_plan(plan) if plan and page <= plan.pages else None,
+        plan=_plan(plan, result.decisions) if plan and page <= plan.pages else None,
         decisions=tuple(decision_of(recorded) for recorded in result.decisions),
         outcomes=_outcomes(result, part),
         summary=report.summary if report else "",
@@ -192,14 +193,17 @@ def _ended(result: RepairResult, page: int) -> RepairDetails:
     )
 
 
-def _plan(plan: PlanView) -> ProposedPlan:
+def _plan(plan: PlanView, decisions: Sequence[RecordedDecision]) -> ProposedPlan:
+    edited = {
+        action_id for each in decisions if each.decision.plan_digest == plan.digest for action_id in each.decision.edits
+    }
     return ProposedPlan(
         digest=plan.digest,
         round=plan.round,
         overall_confidence_score=plan.overall_confidence_score,
         notes=plan.additional_notes,
         total_actions=plan.total_actions,
-        actions=tuple(map(_action, plan.actions)),
+        actions=tuple(_action(action, edited=action.id in edited) for action in plan.actions),
         suppressed=tuple(
             LeftAlone(record_id=each.finding.record_id, what=each.finding.issue, why=each.reason)
             for each in plan.suppressed
@@ -215,7 +219,8 @@ def _plan(plan: PlanView) -> ProposedPlan:
     )
 
 
-def _action(action: ActionView) -> PlannedAction:
+def _action(action: ActionView, *, edited: bool) -> PlannedAction:
+    """As it was planned; what a person's change leads to was not worked out."""
     return PlannedAction(
         id=action.id,
         record_id=action.record_id,
@@ -223,9 +228,9 @@ def _action(action: ActionView) -> PlannedAction:
         tool=action.tool,
         arguments=action.arguments,
         editable=action.editable,
-        changes=tuple(changes_of(action)),
+        changes=() if edited else tuple(changes_of(action)),
         risk=str(action.risk),
-        spends=action.spends,
+        spends=f"not worked out for the person's change ({action.spends} before)" if edited else action.spends,
         confidence_score=action.confidence_score,
         rationale=action.rationale,
         opinions=action.opinions,
