@@ -1,5 +1,6 @@
 """The tools for records: list them with their problems, see one."""
 
+import json
 from typing import Annotated, Final
 
 from mcp.server.mcpserver.tools import Tool
@@ -83,7 +84,9 @@ async def record_answer(door: Door, record_id: str, *, domain: str = "") -> Reco
     """One record in full. Raises NotFound."""
     records = await door.records()
     line, fields = await records.show(domain or door.settings.domain, record_id, now=utc_now())
-    return shown(_record(line).model_copy(update={"fields": fields}))
+    # Amounts as `daper records show --json` has them: texts, digit by digit.
+    plain = json.loads(json.dumps(fields, default=str))
+    return shown(_record(line).model_copy(update={"fields": plain}))
 
 
 def _record(line: RecordLine) -> RecordAnswer:
