@@ -1,5 +1,6 @@
 """`daper mcp` as processes: one that a client starts itself, one that serves over HTTP."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Generator, Mapping
@@ -41,3 +42,15 @@ def serving(shell: Shell, *options: str, extra: Mapping[str, str] | None = None)
         ran = finish(process)
     assert (ran.code, ran.out) == (128 + signal.SIGTERM, ""), ran
     assert "Traceback" not in ran.err, ran.err
+
+
+def add_denied_orders(shell: Shell, count: int) -> list[str]:
+    """More orders whose payment was refused, one for each story that repairs something; their ids."""
+    shell.run("records", "list")
+    path = shell.home / "data/orders/orders.json"
+    document = json.loads(path.read_text("utf-8"))
+    denied = next(order for order in document["orders"] if order["status"] == "payment-denied")
+    ids = [f"ORD-{number}-RBW" for number in range(101, 101 + count)]
+    document["orders"] += [{**denied, "order_id": order_id} for order_id in ids]
+    path.write_text(json.dumps(document), "utf-8")
+    return ids
