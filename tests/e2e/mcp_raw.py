@@ -129,18 +129,23 @@ class Posting:
 
     def post(self, body: str, headers: Mapping[str, str] | None = None) -> Answered:
         """Any body, with any headers beside the usual ones."""
+        with self._send(body, headers or {}) as response:
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answered(response.status, found, response.read().decode())
+
+    def begin(self, method: str, params: Mapping[str, Any]) -> http.client.HTTPResponse:
+        """Ask, and leave the answer to be read as it comes."""
+        return self._send(_request(next(self._ids), method, params), {})
+
+    def _send(self, body: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         where = urlsplit(self.url)
         usual = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        usual |= {"Connection": "close"}  # so that the answer is all that holds the socket
         usual |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         usual |= {"Mcp-Session-Id": self.session, "MCP-Protocol-Version": LEGACY} if self.session else {}
         connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=GENEROUS)
-        try:
-            connection.request("POST", where.path, body.encode(), usual | dict(headers or {}))
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Answered(response.status, found, response.read().decode())
-        finally:
-            connection.close()
+        connection.request("POST", where.path, body.encode(), usual | dict(headers))
+        return connection.getresponse()
 
     def greet(self) -> None:
         """Begin a session."""

@@ -99,7 +99,8 @@ def test_the_tools_are_these_and_each_of_their_schemas_is_sound(
 
     assert set(tools) == READS | CHANGES
     for name, tool in tools.items():
-        assert tool["description"] and tool["title"]
+        assert tool["description"]
+        assert tool["title"]
         assert tool["inputSchema"]["additionalProperties"] is False
         assert tool["annotations"]["readOnlyHint"] is (name in READS)
         assert "answer" not in tool["inputSchema"]["properties"]
