@@ -13,7 +13,7 @@ import pytest
 
 from tests.clients.inspector import Inspector
 from tests.e2e.conftest import Beside, Shop, make_shop
-from tests.e2e.mcp_raw import HANDSHAKE, Posting, Raw, call, document, posting, talking, text_of, waiting
+from tests.e2e.mcp_raw import HANDSHAKE, Posting, Raw, Talk, call, document, posting, talking, text_of, waiting
 from tests.e2e.mcp_serving import AS_TOLD, Serving, on_stdio, serving
 from tests.e2e.shell import Shell
 from tests.e2e.test_cli_records import HOSTILE, RAW, hostile_orders
@@ -67,7 +67,7 @@ def test_without_tokens_other_machines_are_not_let_in(shell: Shell) -> None:
 
 def test_nobody_comes_in_without_a_right_token(guarded: Serving, tokens: dict[str, str]) -> None:
     assert status(guarded) == 401
-    assert status(guarded, token="daper_wrong") == 401
+    assert status(guarded, token=tokens["Argus"] + "x") == 401
     assert status(guarded, token=tokens["Argus"][:-1]) == 401
     assert status(guarded, Authorization=f"Basic {tokens['Argus']}") == 401
     assert status(guarded, body="no message at all") == 401
@@ -195,7 +195,8 @@ CALLS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("start_repair", {"record_ids": json.loads("[" * 150 + "]" * 150)}, "valid string"),
     ("start_repair", {"record_ids": ["x"] * 501}, "at most 500 items"),
     ("start_repair", {"limit": -5}, "greater than or equal to 1"),
-    ("start_repair", {"domain": BAD}, "there is no domain"),
+    ("start_repair", {"domain": HOSTILE[3]}, "there is no domain"),
+    ("start_repair", {"domain": BAD}, "at most 50 characters"),
     ("report_problem", {"record_ids": []}, "at least 1 item"),
     ("report_problem", {"record_ids": ["ORD-001-HJP"], "auto_approve": True}, "auto_approve"),
     ("approve_repair", {**LIES, "answer": {"action": "accept", "data": {"confirm": True}}}, "answer"),
@@ -222,7 +223,7 @@ ADDRESSES = {
     "daper://repairs/a%2freport": "there is no repair",
     "daper://records/%1b%5b2J%e2%80%ae": "there is no record",
     f"daper://records/{BAD}": "",
-    f"daper://records/{'x' * 300_000}": "there is no record",
+    f"daper://records/{'x' * 300_000}": "Unknown resource",
     "daper://records/": "there is no record",
     "file:///etc/passwd": "Unknown resource",
     f"{BAD}": "Unknown resource",
@@ -288,14 +289,16 @@ def test_depth_beyond_reason_is_refused_over_http(guarded: Serving, tokens: dict
 
 
 def test_the_tricks_in_records_are_seen_in_every_answer(raw: Raw) -> None:
-    repair_id, _ = waiting(raw, record_ids=["ORD-001-HJP"], new=True)
+    # A problem in a plan that waits is not taken up by another.
+    record_id = "ORD-001-HJP" if isinstance(raw, Talk) else "ORD-003-RBW"
+    repair_id, _ = waiting(raw, record_ids=[record_id])
     repair = document(raw, "get_repair", {"repair_id": repair_id})
     answers = [
-        call(raw, "get_record", {"record_id": "ORD-001-HJP"}),
-        call(raw, "list_records", {"search": "ORD-001"}),
+        call(raw, "get_record", {"record_id": record_id}),
+        call(raw, "list_records", {"search": record_id}),
         call(raw, "get_repair", {"repair_id": repair_id}),
         raw.ask("resources/read", {"uri": f"daper://repairs/{repair_id}"})["result"],
-        raw.ask("resources/read", {"uri": "daper://records/ORD-001-HJP"})["result"],
+        raw.ask("resources/read", {"uri": f"daper://records/{record_id}"})["result"],
         raw.ask("prompts/get", {"name": "explain_plan", "arguments": {"repair_id": BAD}})["result"],
     ]
 
@@ -303,7 +306,7 @@ def test_the_tricks_in_records_are_seen_in_every_answer(raw: Raw) -> None:
         for text in texts_in(answer):
             # The tool's document as text, and that of a resource, is laid out over lines.
             assert not RAW.search(text), ascii(RAW.search(text))
-        assert "<U+202E>" in json.dumps(answer)
+        assert "<U+001B>[2J" in json.dumps(answer)
     (action,) = repair["plan"]["actions"]
     assert "<U+001B>[2J" in action["about"]
     assert "<U+202E>gnitset<U+202C>" in action["arguments"]["customer_name"]
