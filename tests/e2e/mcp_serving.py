@@ -32,14 +32,21 @@ class Serving:
 
 
 @contextmanager
-def serving(shell: Shell, *options: str, extra: Mapping[str, str] | None = None) -> Generator[Serving]:
-    """`daper mcp --http` on a free port. It must end when told to, with nothing on stdout and no traceback."""
+def beginning(shell: Shell, *options: str, extra: Mapping[str, str] | None = None) -> Generator[Serving]:
+    """`daper mcp --http` on a free port, to be ended however a test likes."""
     with shell.running("mcp", "--http", "--port", "0", *options, extra=extra) as process:
         first = read_line(process.stderr)
         assert first.startswith("Serving MCP on http://"), first + (process.stderr.read() if process.stderr else "")
         yield Serving(url=first.split()[3], process=process)
-        process.send_signal(signal.SIGTERM)
-        ran = finish(process)
+
+
+@contextmanager
+def serving(shell: Shell, *options: str, extra: Mapping[str, str] | None = None) -> Generator[Serving]:
+    """The same; it must end when told to, with nothing on stdout and no traceback."""
+    with beginning(shell, *options, extra=extra) as server:
+        yield server
+        server.process.send_signal(signal.SIGTERM)
+        ran = finish(server.process)
     assert (ran.code, ran.out) == (128 + signal.SIGTERM, ""), ran
     assert "Traceback" not in ran.err, ran.err
 

@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -228,6 +228,16 @@ ADDRESSES = {
     "file:///etc/passwd": "Unknown resource",
     f"{BAD}": "Unknown resource",
 }
+REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("prompts/get", {"name": BAD}),
+    ("prompts/get", {"name": "explain_plan"}),
+    ("prompts/get", {"name": "explain_plan", "arguments": {"repair_id": "x" * 201}}),
+    ("tools/call", {"name": 7}),
+    ("tools/call", {"name": "get_repair", "arguments": []}),
+    ("tools/call", {}),
+    (f"nothing{BAD}", {}),
+    ("completion/complete", {"ref": {"type": "ref/nothing"}, "argument": {}}),
+)
 
 
 @pytest.fixture(scope="module", params=["stdio", "http"])
@@ -260,16 +270,7 @@ def test_a_wrong_call_is_a_clear_error_and_the_next_one_is_answered(raw: Raw) ->
     for address, words in ADDRESSES.items():
         answer = raw.ask("resources/read", {"uri": address})
         check_told(answer["error"]["message"], words)
-    for method, params in (
-        ("prompts/get", {"name": BAD}),
-        ("prompts/get", {"name": "explain_plan"}),
-        ("prompts/get", {"name": "explain_plan", "arguments": {"repair_id": "x" * 201}}),
-        ("tools/call", {"name": 7}),
-        ("tools/call", {"name": "get_repair", "arguments": []}),
-        ("tools/call", {}),
-        (f"nothing{BAD}", {}),
-        ("completion/complete", {"ref": {"type": "ref/nothing"}, "argument": {}}),
-    ):
+    for method, params in REQUESTS:
         answer = raw.ask(method, params)
         check_told(answer["error"]["message"], "")
     assert raw.ask("ping")["result"] == {}
@@ -319,9 +320,9 @@ def texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for key, part in value.items():
-            yield str(key)
+        for key, part in cast("dict[str, Any]", value).items():
+            yield key
             yield from texts_in(part)
     elif isinstance(value, list):
-        for part in value:
+        for part in cast("list[Any]", value):
             yield from texts_in(part)
