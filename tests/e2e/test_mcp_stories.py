@@ -139,8 +139,7 @@ async def served(shop: Shop, transport: str, pid_file: Path) -> AsyncGenerator[T
     yield Stdio(command=["/bin/sh", "-c", script, str(pid_file), *plain.command], env=plain.env, cwd=plain.cwd)
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize(("transport", "mode"), [("stdio", "legacy"), ("http", "auto")])
 async def test_a_person_takes_their_time_the_server_is_killed_meanwhile_and_nothing_is_lost(
     shop: Shop, denied: Iterator[str], tmp_path: Path, transport: str, mode: Mode
 ) -> None:
@@ -219,7 +218,7 @@ async def test_an_agent_of_pydantic_ai_repairs_what_its_person_confirms(
         else StreamableHttpTransport(believing.url)
     )
     toolset = MCPToolset[None](FastClient(where, mode=mode, elicitation_handler=yes), tool_error_behavior="failed")
-    async with Agent(FunctionModel(script), toolsets=[toolset]) as agent:
+    async with Agent(FunctionModel(script), deps_type=type(None), toolsets=[toolset]) as agent:
         ran = await agent.run("go")
 
     assert "1 of 1 proposed action took effect" in ran.output
@@ -247,6 +246,8 @@ async def test_a_hundred_starts_with_one_key_are_one_repair(believing: Serving) 
 
 STALE = "0" * 64
 NOBODY = "no worker answered"
+# So Temporal itself says that the repair has ended.
+OVER = "workflow execution already completed|wasn't processed by worker"
 # What is said of the four actions of the plan; each is said by several, at the same time.
 WISHES: tuple[tuple[Verdict, dict[str, Any]], ...] = (
     (Verdict.APPROVE, {}),
@@ -280,6 +281,7 @@ async def by_mcp(client: Client, repair_id: str, digest: str, number: int) -> An
 
 async def answered(ask: Callable[[], Awaitable[Any]]) -> Any:
     """The first answer that is one: on a busy machine a worker may not answer in time, which each door says."""
+    answer: Any = None
     for _ in range(20):
         answer = await ask()
         if NOBODY not in (refusal(answer) or ""):
@@ -359,9 +361,9 @@ async def test_of_fifty_decisions_at_once_one_counts_and_every_answer_is_true(sh
             assert same(answer, recorded), (answer, recorded)
             taken += 1
         elif stale:
-            assert re.search("quotes plan|already decided|ended as|completed|over", why), why
+            assert re.search(f"quotes plan|already decided|ended as|{OVER}", why), why
         else:
-            assert winner in why or "workflow execution already completed" in why, (why, winner)
+            assert winner in why or re.search(OVER, why), (why, winner)
     assert taken >= 1
     assert refusal(again) is None or winner in str(refusal(again))
     check_effects(shop, result, recorded.decision)

@@ -14,6 +14,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from daper.core.errors import DaperError, DecisionRefused, NotFound, Unreachable
 
 _NO_ANSWER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION}
+# The type that the server gives to an update on which the workflow's last task did not answer.
+_CAME_WITH_THE_END = "UnprocessedUpdate"
 
 
 class RepairOver(DaperError):
@@ -35,6 +37,8 @@ def temporal_errors(repair_id: str, *, queue: str, asks_worker: bool = False) ->
         yield
     except WorkflowUpdateFailedError as error:
         cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == _CAME_WITH_THE_END:
+            raise RepairOver(f"repair {repair_id!r} is over") from error
         text = cause.message if isinstance(cause, ApplicationError) else str(cause)
         raise DecisionRefused(text) from error
     except WorkflowQueryFailedError as error:
