@@ -121,6 +121,8 @@ async def poll_until_killed(client: Client, pid: int, repair_id: str, digest: st
         )
     )
     await asyncio.wait_for(waits.wait(), GENEROUS)
+    await said(client, "get_repair", repair_id=repair_id)  # which is answered meanwhile
+    assert not poll.done()
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(MCPError):
         await poll
