@@ -16,6 +16,8 @@ from daper.core.errors import DaperError, DecisionRefused, NotFound, Unreachable
 _NO_ANSWER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION}
 # The type that the server gives to an update on which the workflow's last task did not answer.
 _CAME_WITH_THE_END = "UnprocessedUpdate"
+# What the server says, not found, of a workflow that has ended, and of an update that its end cut off.
+_OVER = ("already completed", "aborted by closing workflow")
 
 
 class RepairOver(DaperError):
@@ -51,7 +53,7 @@ def temporal_errors(repair_id: str, *, queue: str, asks_worker: bool = False) ->
 
 def _translated(error: RPCError, repair_id: str, *, queue: str, asks_worker: bool) -> DaperError:
     if error.status is RPCStatusCode.NOT_FOUND:
-        if "already completed" in error.message:
+        if any(words in error.message for words in _OVER):
             return RepairOver(f"repair {repair_id!r} is over")
         return NotFound(f"there is no repair {repair_id!r}; see: daper repair list")
     if asks_worker and error.status in _NO_ANSWER:
