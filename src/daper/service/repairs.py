@@ -128,10 +128,11 @@ class RepairService:
                     rpc_timeout=ANSWER_WITHIN,
                 )
                 recorded = await update.result(rpc_timeout=ANSWER_WITHIN)
-        except Over:
+        except (Over, NotFound) as error:
+            # The repair was there a moment ago: what Temporal does not find is the update, gone with the repair's end.
             ended = await self.ended(repair_id)
             if ended is None:
-                raise
+                raise Unreachable(f"the decision got no answer; see: daper repair show {repair_id}") from error
             return _after_the_end(ended, decision)
         except Unreachable as error:
             # Sent, but not answered: Temporal may still hand it to the next worker that comes.
