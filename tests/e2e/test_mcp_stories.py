@@ -393,7 +393,7 @@ def same(answer: Any, recorded: RecordedDecision) -> bool:
 def check_effects(shop: Shop, result: RepairResult, decision: Decision) -> None:
     """What was approved was done, with the person's numbers; nothing else."""
     approved = {name for name, verdict in decision.verdicts.items() if verdict is Verdict.APPROVE}
-    applied = {outcome.action_id for outcome in result.outcomes if str(outcome.status) == "applied"}
+    applied = {outcome.action_id for outcome in result.outcomes if outcome.status.took_effect}
     assert applied == approved, result.outcomes
     orders = shop.orders()
     repaired = {
