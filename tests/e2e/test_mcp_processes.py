@@ -232,7 +232,10 @@ def test_temporal_is_away_comes_goes_and_is_back_elsewhere(shell: Shell) -> None
         check_away(talk)
         with socket.create_server(("127.0.0.1", int(before.address.rpartition(":")[2]))), up(shell):
             after = living(shell)
-            decided = document(talk, "approve_repair", {"repair_id": repair_id, "plan_digest": digest})
+            # A worker that has just begun may be slow to answer, which is told, and no loss.
+            plan = {"repair_id": repair_id, "plan_digest": digest}
+            until(lambda: not call(talk, "get_repair", {"repair_id": repair_id})["isError"], what="the repair")
+            decided = document(talk, "approve_repair", plan)
             ended = document(talk, "wait_for_repair", {"repair_id": repair_id, "seen_plan": digest, "seconds": 25})
         ran = talk.end()
 
