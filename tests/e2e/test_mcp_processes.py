@@ -230,13 +230,15 @@ def test_temporal_is_away_comes_goes_and_is_back_elsewhere(shell: Shell) -> None
             process.send_signal(signal.SIGTERM)
             finish(process)
         check_away(talk)
-        with socket.create_server(("127.0.0.1", int(before.address.rpartition(":")[2]))), up(shell):
+        with socket.create_server(("127.0.0.1", int(before.address.rpartition(":")[2]))), up(shell) as process:
             after = living(shell)
             # A worker that has just begun may be slow to answer, which is told, and no loss.
             plan = {"repair_id": repair_id, "plan_digest": digest}
             until(lambda: not call(talk, "get_repair", {"repair_id": repair_id})["isError"], what="the repair")
             decided = document(talk, "approve_repair", plan)
             ended = document(talk, "wait_for_repair", {"repair_id": repair_id, "seen_plan": digest, "seconds": 25})
+            process.send_signal(signal.SIGTERM)  # killed outright, it would leave its server behind
+            finish(process)
         ran = talk.end()
 
     assert after.address != before.address
