@@ -127,10 +127,13 @@ async def test_a_paused_schedule_begins_nothing_until_it_is_resumed(
         await clock.until(lambda view: view.skipped >= before + 2)
         assert (await made.look()).started == 0
 
+        resumed_at = utc_now().replace(microsecond=0)
         assert await shop.schedules.resume(made.ref, by="Ginny", reason="it began") == made.name
         resumed = await made.until(lambda view: view.started == 1)
         assert (resumed.paused, resumed.note) == (False, "resumed by Ginny: it began")
         assert resumed.next_runs
+        due = resumed.runs[0].repair_id.removeprefix(f"repair-{made.name}-")
+        assert datetime.fromisoformat(due) >= resumed_at, "what the pause left out is not made up for"
 
         await shop.schedules.pause(made.ref, by="Ginny", reason="snow")
         paused = await made.look()
