@@ -31,6 +31,7 @@ class Subject:
 
 REPAIR = Subject(noun="repair", way_out="see: daper repair list")
 AGENT = Subject(noun="proactive agent", way_out="start one: daper proactive start")
+SCHEDULE = Subject(noun="schedule", way_out="see: daper schedule list")
 
 
 class Over(DaperError):
