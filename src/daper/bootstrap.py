@@ -89,6 +89,7 @@ async def open_service(settings: Settings, *, client: Client | None = None) -> R
         domains=open_domains(settings),
         reports=reports_in(settings.home),
         indexed=await search_attributes_registered(client),
+        policy=settings.policy,
     )
 
 
@@ -110,6 +111,7 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         domains=open_domains(settings),
         repairs=repairs,
         indexed=await search_attributes_registered(client),
+        policy=settings.policy,
     )
     return Services(repairs=repairs, proactive=proactive)
 
@@ -133,7 +135,13 @@ async def working(
     """
     domains = open_domains(settings) if domains is None else domains
     agents, models = agents or RulesAgents(), await open_models(settings)
-    diagnose = DiagnoseActivities(domains=domains, agents=agents, models=models, on_outage=settings.thinking.on_outage)
+    diagnose = DiagnoseActivities(
+        domains=domains,
+        agents=agents,
+        models=models,
+        on_outage=settings.thinking.on_outage,
+        policy=settings.policy_source.read,  # read anew each time: taking a right away needs no new start
+    )
     repair = RepairActivities(domains=domains, now=utc_now)
     publish = PublishActivities(
         memory=SqliteMemory(settings.home / "memory.db"),

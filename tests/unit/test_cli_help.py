@@ -17,6 +17,8 @@ mcp config
 mcp token add
 mcp token list
 mcp token remove
+policy check
+policy show
 proactive check-now
 proactive start
 proactive status

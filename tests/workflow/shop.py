@@ -62,6 +62,7 @@ class Shop:
             domains=self.domains,
             reports=self.reports,
             indexed=indexed,
+            policy=self.settings.policy,
         )
         self.proactive = ProactiveService(
             client=env.client,
@@ -69,6 +70,7 @@ class Shop:
             domains=self.domains,
             repairs=self.service,
             indexed=indexed,
+            policy=self.settings.policy,
         )
 
     @property

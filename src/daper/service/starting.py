@@ -15,6 +15,7 @@ from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
 from daper.core.messages import RepairRequest
 from daper.core.models import StoreInfo
+from daper.core.policy import ApprovalPolicy
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN
 from daper.service.records import find_domain
@@ -33,13 +34,21 @@ class Starter:
     """Starts repairs on one Temporal namespace and task queue."""
 
     def __init__(
-        self, *, client: Client, queue: str, domains: Mapping[str, Domain], reports: Reports, indexed: bool
+        self,
+        *,
+        client: Client,
+        queue: str,
+        domains: Mapping[str, Domain],
+        reports: Reports,
+        indexed: bool,
+        policy: ApprovalPolicy,
     ) -> None:
         self._client = client
         self._queue = queue
         self._domains = domains
         self._reports = reports
         self._indexed = indexed
+        self._policy = policy
         self._joining = asyncio.Lock()
         self._newest: dict[str, str] = {}  # of each request, for as long as Temporal may not list it yet
 
@@ -78,7 +87,7 @@ class Starter:
             return self._told(repair_id, store, created=False)
 
     async def _new(self, order: StartRepair, store: StoreInfo, same: str, repair_id: str) -> Started:
-        user = order.requested_by.name
+        user, order = order.requested_by.name, order.under(self._policy)
         request = RepairRequest(
             store_id=store.store_id,
             activity_queue=activity_queue(self._queue, store.store_id),
