@@ -51,6 +51,7 @@ report.
 │ doctor       What is configured, what answers, what is missing.              │
 │ eval         How good the agents are, over generated cases.                  │
 │ mcp          The agents as tools for chat clients, over stdio or HTTP.       │
+│ policy       What may run without a person's yes.                            │
 │ proactive    An agent that repairs again and again, each time with a plan    │
 │              that waits for you.                                             │
 │ records      See the records and what is wrong with them; import your own.   │

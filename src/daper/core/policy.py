@@ -21,6 +21,7 @@ from daper.core.models import (
     Span,
     Verdict,
 )
+from daper.core.text import counted
 
 LOW_CONFIDENCE = 0.5  # less sure actions are skipped unless a person approves them by name
 
@@ -54,7 +55,7 @@ class Alone(Wire):
         if why := next((why for action in plan.actions if (why := self._uncovered(action, findings))), None):
             return why
         if len(plan.actions) > self.max_actions:
-            return f"{len(plan.actions)} actions are more than the {self.max_actions} that may run alone"
+            return f"it has {counted(len(plan.actions), 'action')}, and {self.max_actions} may run alone"
         spend = sum((action.bound.spends or Decimal(0) for action in plan.actions), Decimal(0))
         if spend > self.max_spend:
             return f"the actions spend {spend}, more than the {self.max_spend} that may be spent alone"

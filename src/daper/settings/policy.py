@@ -1,6 +1,7 @@
 """Reads the approval policy from a TOML file: sections and keys as people write them, checked to the last one."""
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -290,7 +291,7 @@ def _shown(value: object) -> str:
             # As `policy_document` makes it: tool → kinds.
             return "; ".join(f"{tool}: {', '.join(kinds)}" for tool, kinds in value.items()) or "nothing"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         case list():
-            return ", ".join(map(str, value)) or "-"  # pyright: ignore[reportUnknownArgumentType]
+            return json.dumps(value)
         case _:
             return str(value)
 

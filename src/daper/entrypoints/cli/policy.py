@@ -45,8 +45,8 @@ def check(file: Path) -> int:
     file
         The file, as DAPER_POLICY would name it.
     """
-    settings = load_settings()
     policy = read_policy(file).policy()
+    settings = load_settings()
     say(console(), f"{file} can be used; to use it, set DAPER_POLICY, or put it at {settings.home / 'policy.toml'}")
     for note in policy_notes(policy, open_domains(settings)):
         say(console(), f"note: {note}")
