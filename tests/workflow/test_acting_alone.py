@@ -1,5 +1,6 @@
 """A proactive agent that acts with nobody there: what it does, what it leaves to a person, who cannot ask for it."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from daper.service.requests import StartProactive, StartRepair
 from daper.workflows.queues import activity_queue
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.agents import Agent
+from tests.workflow.chat import chat_with
 from tests.workflow.shop import HARRY, Shop, open_shop
 
 BADGES, EGG = "ORD-002-HJG", "ORD-004-RHG"
@@ -144,12 +146,16 @@ async def test_without_a_section_for_it_everything_waits(temporal_env: WorkflowE
         assert await why_it_waits(Agent(shop)) == ""
 
 
-async def test_an_agent_from_a_chat_asks_whatever_the_policy(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+async def test_an_agent_that_was_started_in_a_chat_asks_whatever_the_policy(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
     let(tmp_path)
     async with open_shop(temporal_env, tmp_path) as shop:
         leave_only(shop, EGG)
         agent = Agent(shop)
-        await agent.start(asks_always=True)
+        async with chat_with(shop, person=agent.by) as chat:
+            with temporal_env.with_time_skipping_disabled():
+                await chat.call("initiate_proactive_agent")
         await shop.plan(await agent.cycle())
         await agent.stop()
         assert (await agent.ended()).results[0].phase is Phase.CANCELLED
@@ -194,7 +200,7 @@ async def test_a_raw_start_is_bound_by_the_policy_of_the_worker(
     async with open_shop(temporal_env, tmp_path) as shop:
         leave_only(shop, EGG)
         store_id = (await shop.domains["orders"].store()).store_id
-        generous = Alone(max_share=1, allow={"request_approval": ("restricted-without-approval",)})  # pyright: ignore[reportArgumentType]
+        generous = Alone(max_share=Decimal(1), allow={"request_approval": ("restricted-without-approval",)})
         request = RepairRequest(
             requested_by=HARRY,
             domain="orders",
