@@ -196,6 +196,14 @@ def test_a_doubt_of_the_problem_is_enough() -> None:
     assert POLICY.refuses_alone(row.plan, doubted, 10) == f"a0: {KIND} is doubted by a model: fine"
 
 
+def test_an_alternative_waits_also_if_the_rules_propose_it() -> None:
+    row = Row(actions=2)
+    first, second = row.plan.actions
+    plan = row.plan.model_copy(update={"actions": (first, second.model_copy(update={"instead_of": "a0"}))})
+
+    assert POLICY.refuses_alone(plan, row.findings, 10) == "a1: an alternative to a0"
+
+
 def test_an_action_without_a_known_problem_waits() -> None:
     row = Row()
     nothing = row.plan.model_copy(update={"actions": (row.plan.actions[0].model_copy(update={"answers": ()}),)})
