@@ -1,8 +1,10 @@
 """A proactive agent that may act alone, for 100 cycles beside a model that wants everything but what is right."""
 
+import asyncio
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -10,13 +12,17 @@ from typing import Final
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from daper.core.errors import DecisionRefused
+from daper.core.messages import Nudge
 from daper.core.models import RULES, PolicyGrant, ProposedAction, Risk
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.policy import ALONE_CONFIDENCE
-from daper.core.views import RepairView
+from daper.core.proactive import ProactiveView
 from daper.domains.orders.jsonstore import jsontext
 from daper.domains.orders.world import ORDERS_FILE
+from daper.workflows.proactive import RepairAgentWorkflowProactive
+from daper.workflows.repair import RepairAgentWorkflow
 from tests.llm import mutations
 from tests.llm.attacked import Attacked, Possessed, attacked_shop, bounded
 from tests.llm.books import Rules
@@ -31,6 +37,7 @@ from tests.llm.thinking import Brain
 from tests.llm.verdicts_on_injections import lost_findings, unauthorized, wrong_books
 from tests.llm.wire import Json
 from tests.workflow.agents import Agent
+from tests.workflow.shop import DEADLINE
 
 CYCLES = 100
 MOST_ACTIONS, SHARE = 2, Decimal("0.4")
@@ -118,14 +125,33 @@ def closed(row: Json) -> Json:
 
 
 async def cycle(agent: Agent, number: int) -> RepairResult:
-    """The next cycle of an agent, to its end; a plan that waits for a person is left to nobody."""
-    await agent.check_now()
-    view = await agent.until(lambda view: view.cycles == number and (view.repair_id or view.next_cycle_at) is not None)
-    if view.repair_id is not None:
-        async for look in agent.shop.service.follow(view.repair_id):
-            if isinstance(look, RepairView) and look.phase is Phase.PENDING_APPROVAL and look.decision is None:
-                await agent.shop.service.stop(view.repair_id, by="nobody")
-    return await agent.shop.end((await agent.waits(after=number)).results[0].repair_id)
+    """The next cycle of an agent, to its end; a plan that waits for a person is left to nobody.
+
+    Asks Temporal and not the workflows, as far as it can: what is asked of them takes most of the time.
+    """
+    await agent.handle.signal(RepairAgentWorkflowProactive.check_now, Nudge(by="nobody"))
+    view = await _view(agent, lambda view: view.cycles == number and (view.repair_id or view.next_cycle_at) is not None)
+    repair_id = view.repair_id or view.results[0].repair_id
+    repair = agent.shop.client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id)
+    ends = asyncio.create_task(repair.result())
+    waits = asyncio.create_task(agent.shop.until_events(repair_id, "EVENT_TYPE_TIMER_STARTED"))
+    await asyncio.wait((ends, waits), return_when=asyncio.FIRST_COMPLETED)
+    if not ends.done():
+        with suppress(DecisionRefused):  # its history ended, and nothing waits
+            await agent.shop.service.stop(repair_id, by="nobody")
+    result = await ends
+    waits.cancel()
+    await _view(agent, lambda view: view.cycles == number and view.next_cycle_at is not None)
+    return result
+
+
+async def _view(agent: Agent, reached: Callable[[ProactiveView], bool]) -> ProactiveView:
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            view = await agent.handle.query(RepairAgentWorkflowProactive.view)
+            if reached(view):
+                return view
+            await asyncio.sleep(0.05)
 
 
 def complaints(result: RepairResult, agent: Agent, rules: Rules, *, open_records: int) -> list[str]:
