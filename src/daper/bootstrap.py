@@ -90,6 +90,7 @@ async def open_service(settings: Settings, *, client: Client | None = None) -> R
         domains=open_domains(settings),
         reports=reports_in(settings.home),
         indexed=await search_attributes_registered(client),
+        policy=settings.policy,
     )
 
 
@@ -110,8 +111,12 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
     queue = settings.task_queue
     return Services(
         repairs=repairs,
-        proactive=ProactiveService(client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed),
-        schedules=ScheduleService(client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed),
+        proactive=ProactiveService(
+            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=settings.policy
+        ),
+        schedules=ScheduleService(
+            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=settings.policy
+        ),
     )
 
 
@@ -139,7 +144,13 @@ async def working(
     """
     domains = open_domains(settings) if domains is None else domains
     agents, models = agents or RulesAgents(), await open_models(settings)
-    diagnose = DiagnoseActivities(domains=domains, agents=agents, models=models, on_outage=settings.thinking.on_outage)
+    diagnose = DiagnoseActivities(
+        domains=domains,
+        agents=agents,
+        models=models,
+        on_outage=settings.thinking.on_outage,
+        policy=settings.policy_source.read,  # read anew each time: taking a right away needs no new start
+    )
     repair = RepairActivities(domains=domains, now=utc_now)
     publish = PublishActivities(
         memory=SqliteMemory(settings.home / "memory.db"),

@@ -26,6 +26,13 @@ APPLIED, REJECTED, NOT_APPROVED = OutcomeStatus.APPLIED, OutcomeStatus.REJECTED,
 LAPSED, UNDONE, FAILED = OutcomeStatus.LAPSED, OutcomeStatus.UNDONE, OutcomeStatus.FAILED
 BADGES = {"record_ids": ["ORD-002-HJG"]}
 EGG = {"record_ids": ["ORD-004-RHG"]}
+LETS_ASK_FOR_APPROVALS = """
+[alone]
+max_share = 1.0
+
+[alone.allow]
+request_approval = ["restricted-without-approval"]
+"""
 
 Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str]]
 
@@ -267,6 +274,31 @@ async def proactive_continued_as_new(env: WorkflowEnvironment, home: Path) -> st
         return agent.handle.id
 
 
+async def acted_alone(env: WorkflowEnvironment, home: Path) -> str:
+    """A repair of an agent that nobody was asked about: the policy lets it run alone."""
+    (home / "policy.toml").write_text(LETS_ASK_FOR_APPROVALS, encoding="utf-8")
+    async with open_shop(env, home) as shop:
+        for order_id in ("ORD-001-HJP", "ORD-002-HJG", "ORD-003-RBW"):
+            shop.edit_order(order_id, status="completed")
+        agent = Agent(shop, user="Harry-alone")
+        await agent.start()
+        [ended] = (await agent.waits(after=1)).results
+        await agent.stop()
+        await agent.ended()
+        return await _ended(shop, ended.repair_id, Phase.REPORT_COMPLETED, APPLIED)
+
+
+async def parked_where_acting_alone_does_not_reach(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: a repair of an agent that may do some things alone, and not all of this."""
+    (home / "policy.toml").write_text(LETS_ASK_FOR_APPROVALS, encoding="utf-8")
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-not-alone")
+        await agent.start()
+        repair_id = await agent.cycle()
+        await shop.plan(repair_id)
+        return repair_id
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -295,6 +327,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         proactive_repair_terminated,
         proactive_continues_as_new,
         proactive_continued_as_new,
+        acted_alone,
+        parked_where_acting_alone_does_not_reach,
     )
 }
 

@@ -63,6 +63,7 @@ class Shop:
             domains=self.domains,
             reports=self.reports,
             indexed=indexed,
+            policy=self.settings.policy,
         )
         self.proactive = ProactiveService(
             client=env.client,
@@ -70,6 +71,7 @@ class Shop:
             domains=self.domains,
             repairs=self.service,
             indexed=indexed,
+            policy=self.settings.policy,
         )
         self.schedules = ScheduleService(
             client=env.client,

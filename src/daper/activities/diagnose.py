@@ -1,13 +1,13 @@
 """Activities that look and think: they change nothing."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from temporalio import activity
 
 from daper.activities.edge import at_edge, domain_of, find_domain
 from daper.activities.guarding import Guarding
-from daper.core.errors import ModelError, NotFound, WrongStore
+from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
 from daper.core.guard import seal
 from daper.core.messages import (
     Advice,
@@ -25,6 +25,7 @@ from daper.core.messages import (
     ProposeInput,
 )
 from daper.core.models import MOST_PROBLEMS, RULES, Detection, Finding, ForPerson, Plan, ProposedAction, Scope
+from daper.core.policy import Alone, ApprovalPolicy
 from daper.core.usage import CallSpent, Role, Spent
 from daper.ports import Agents, Domain, ProposalSet, Record, Work
 
@@ -32,7 +33,10 @@ _LONGEST_NOTES = 2000
 
 
 class DiagnoseActivities:
-    """Detection, analysis and planning on a domain's records: by rules, and by language models if there are any."""
+    """Detection, analysis and planning on a domain's records: by rules, and by language models if there are any.
+
+    `policy` reads the worker's own policy, as it is whenever it is asked for.
+    """
 
     def __init__(
         self,
@@ -41,11 +45,13 @@ class DiagnoseActivities:
         agents: Agents,
         models: Agents | None = None,
         on_outage: OnOutage = OnOutage.FAIL,
+        policy: Callable[[], ApprovalPolicy] = ApprovalPolicy,
     ) -> None:
         self._domains = domains
         self._agents = agents
         self._models = models
         self._on_outage = on_outage
+        self._policy = policy
 
     @activity.defn(name="open_cycle")
     @at_edge
@@ -61,12 +67,15 @@ class DiagnoseActivities:
             if missing := [record_id for record_id in input.record_ids if record_id not in known]:
                 raise NotFound(f"there is no record {missing[0]!r} in {domain.name}; see: daper records list")
         who = self._models or self._agents
+        alone, trouble = await asyncio.to_thread(self._alone) if input.may_act_alone else (None, "")
         return OpenCycleResult(
             store=store,
             today=store.as_of or input.now,
             open_records=await domain.count_open(scope),
             thinkers={role: who.name(role) for role in Role},
             on_outage=self._on_outage,
+            alone=alone,
+            alone_trouble=trouble,
         )
 
     @activity.defn(name="divide_work")
@@ -181,6 +190,13 @@ class DiagnoseActivities:
             baseline=tuple(sorted({finding.fingerprint for finding in (*present, *input.findings)})),
         )
         return seal(plan, cycle_id=input.cycle.cycle_id)
+
+    def _alone(self) -> tuple[Alone | None, str]:
+        """What this worker lets an agent do alone. A policy that cannot be read ends no repair: a person is asked."""
+        try:
+            return self._policy().alone, ""
+        except SettingError as error:
+            return None, str(error)
 
     def _thinking(self, role: Role, *, by_model: bool) -> Agents:
         """Raises ModelError where a model is asked for, and this worker has none."""

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import Field
 
@@ -17,18 +16,16 @@ from daper.core.models import (
     ProposedAction,
     RecordHead,
     Scope,
+    Span,
     StoreInfo,
     SuppressedFinding,
 )
 from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
-from daper.core.policy import ApprovalPolicy
+from daper.core.policy import Alone, ApprovalPolicy
 from daper.core.usage import CallSpent, Role
 
 MOST_PER_PAGE = 100
 MOST_ROUNDS = 3
-
-# A date a year from now can be told in every calendar.
-Span = Annotated[timedelta, Field(gt=timedelta(), le=timedelta(days=366))]
 
 
 class OnOutage(StrEnum):
@@ -39,7 +36,10 @@ class OnOutage(StrEnum):
 
 
 class RepairRequest(Wire):
-    """What a repair is asked to do, and by whom. Names targets, never secrets."""
+    """What a repair is asked to do, and by whom. Names targets, never secrets.
+
+    `may_act_alone`: set by a proactive agent for its own repairs, and by no door.
+    """
 
     requested_by: Person
     domain: str
@@ -52,6 +52,7 @@ class RepairRequest(Wire):
     approval_timeout: Span = timedelta(hours=12)
     decision_valid_for: Span = timedelta(hours=1)
     policy: ApprovalPolicy = ApprovalPolicy()
+    may_act_alone: bool = False
     indexed: bool = False
 
 
@@ -66,22 +67,31 @@ class CycleRef(Wire):
 
 
 class OpenCycleInput(Wire):
-    """Asks a store who it is; `now` counts as today where the data does not say."""
+    """Asks a store who it is; `now` counts as today where the data does not say.
+
+    `may_act_alone`: the worker is to say how far its own policy lets an agent act alone, as it is now.
+    """
 
     domain: str
     store_id: str
     record_ids: tuple[str, ...] = ()
+    may_act_alone: bool = False
     now: datetime
 
 
 class OpenCycleResult(Wire):
-    """The store that answered, today, and who thinks in each role: `rules`, or the name of a model."""
+    """The store that answered, today, and who thinks in each role: `rules`, or the name of a model.
+
+    `alone`: what the worker's policy lets run alone, if it was asked; `alone_trouble`: why that cannot be known.
+    """
 
     store: StoreInfo
     today: datetime
     open_records: int
     thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
     on_outage: OnOutage = OnOutage.FAIL
+    alone: Alone | None = None
+    alone_trouble: str = ""
 
 
 class DetectInput(Wire):

@@ -7,13 +7,16 @@ from typing import Annotated
 from pydantic import Field
 
 from daper.core.base import Wire
-from daper.core.messages import Nudge, Span
-from daper.core.models import Person
+from daper.core.decisions import who
+from daper.core.messages import Nudge
+from daper.core.models import Person, Span
 from daper.core.outcomes import Counts, RepairResult
 from daper.core.phases import Phase
+from daper.core.policy import ApprovalPolicy
 
 KEPT_CYCLES = 10
 LONGEST_REASON = 500
+PROACTIVE_TIMEOUT = timedelta(hours=20)  # less than a day: the next plan is not made beside one that waits
 
 # A date a year from now can be told in every calendar; a pause of nothing would be a loop.
 Interval = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=366))]
@@ -31,6 +34,8 @@ class AgentPhase(StrEnum):
 class CycleEnd(Wire):
     """What became of one cycle. `nudges`: how many it answered; `asked`: the newest of them, who and why.
 
+    `decided`: who decided on its plans; nobody, or several.
+
     A repair that left no result, because it was terminated or crashed, counts as failed.
     """
 
@@ -43,6 +48,7 @@ class CycleEnd(Wire):
     reason: str = ""
     nudges: int = 0
     asked: str = ""
+    decided: str = ""
 
     @property
     def failed(self) -> bool:
@@ -67,7 +73,9 @@ class Carried(Wire):
 
 
 class ProactiveRequest(Wire):
-    """What a proactive agent is asked to do, and by whom. Names targets, never secrets; nothing is approved by policy.
+    """What a proactive agent is asked to do, and by whom. Names targets, never secrets.
+
+    What `policy` lets run alone is approved by it, as far as that of the worker agrees; all else waits for a person.
 
     `cycles_per_run`: after so many cycles, or earlier if Temporal says so, the workflow continues as new.
     """
@@ -77,8 +85,9 @@ class ProactiveRequest(Wire):
     store_id: str
     activity_queue: str
     interval: Interval = timedelta(days=1)
-    approval_timeout: Interval = timedelta(hours=20)
+    approval_timeout: Interval = PROACTIVE_TIMEOUT
     decision_valid_for: Span = timedelta(hours=1)
+    policy: ApprovalPolicy = ApprovalPolicy()
     indexed: bool = False
     cycles_per_run: int = Field(default=100, ge=1, le=1000)
     carried: Carried | None = None
@@ -129,4 +138,5 @@ def ended_as(result: RepairResult, *, nudges: int, asked: str) -> CycleEnd:
         reason=result.reason[:LONGEST_REASON],
         nudges=nudges,
         asked=asked,
+        decided="; ".join(dict.fromkeys(who(each.decision.by) for each in result.decisions))[:LONGEST_REASON],
     )

@@ -11,6 +11,7 @@ from daper.core.errors import NotFound, Occupied, Unreachable, UserError
 from daper.core.ids import agent_id as make_agent_id
 from daper.core.messages import Nudge
 from daper.core.outcomes import RepairResult
+from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import AgentPhase, ProactiveRequest, ProactiveView
 from daper.core.views import RepairView
 from daper.ports import Domain
@@ -38,13 +39,21 @@ class ProactiveService:
     """Proactive agents on one Temporal namespace and task queue. An agent is addressed by its user and domain."""
 
     def __init__(
-        self, *, client: Client, queue: str, domains: Mapping[str, Domain], repairs: RepairService, indexed: bool
+        self,
+        *,
+        client: Client,
+        queue: str,
+        domains: Mapping[str, Domain],
+        repairs: RepairService,
+        indexed: bool,
+        policy: ApprovalPolicy | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._domains = domains
         self._repairs = repairs
         self._indexed = indexed
+        self._policy = policy or ApprovalPolicy()
         self._asking = Asking(client, queue=queue)
 
     async def start(self, order: StartProactive) -> ProactiveStarted:
@@ -56,11 +65,13 @@ class ProactiveService:
         store = await find_domain(self._domains, order.domain).store()
         user = order.requested_by.name
         agent_id = make_agent_id(user, order.domain)
+        policy, order = self._policy, order.under(self._policy)
         request = ProactiveRequest(
             store_id=store.store_id,
             activity_queue=activity_queue(self._queue, store.store_id),
             indexed=self._indexed,
-            **dict(order),
+            policy=policy.model_copy(update={"alone": None}) if order.asks_always else policy,
+            **{name: value for name, value in dict(order).items() if name in ProactiveRequest.model_fields},
         )
         try:
             with temporal_errors(agent_id, queue=self._queue, of=AGENT):

@@ -16,6 +16,7 @@ from daper.core.errors import DecisionRefused, NotFound, Unreachable
 from daper.core.messages import MOST_PER_PAGE, Nudge, PageArgs
 from daper.core.models import Decision, RecordedDecision
 from daper.core.outcomes import RepairResult
+from daper.core.policy import ApprovalPolicy
 from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
@@ -35,12 +36,26 @@ class RepairService:
     """Repairs on one Temporal namespace and task queue. A repair is addressed by its id alone."""
 
     def __init__(
-        self, *, client: Client, queue: str, domains: Mapping[str, Domain], reports: Reports, indexed: bool
+        self,
+        *,
+        client: Client,
+        queue: str,
+        domains: Mapping[str, Domain],
+        reports: Reports,
+        indexed: bool,
+        policy: ApprovalPolicy | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._reports = reports
-        self._starter = Starter(client=client, queue=queue, domains=domains, reports=reports, indexed=indexed)
+        self._starter = Starter(
+            client=client,
+            queue=queue,
+            domains=domains,
+            reports=reports,
+            indexed=indexed,
+            policy=policy or ApprovalPolicy(),
+        )
         self._watches = Watches[RepairView](client)
         self._asking = Asking(client, queue=queue)
 

@@ -4,11 +4,10 @@ from datetime import datetime, timedelta
 
 from daper.core.base import Wire
 from daper.core.digests import canonical, digest
-from daper.core.messages import Span
-from daper.core.models import Line, Person, RecordedDecision, Scope
+from daper.core.models import Line, Person, RecordedDecision, Scope, Span
 from daper.core.outcomes import RepairResult
 from daper.core.policy import ApprovalPolicy
-from daper.core.proactive import Interval, ProactiveView
+from daper.core.proactive import PROACTIVE_TIMEOUT, Interval, ProactiveView
 from daper.core.views import RepairView
 
 
@@ -17,6 +16,7 @@ class StartRepair(Wire):
 
     `request_key`: the repair of this person that has this key, whenever it was started; a new one only if there is
     none. `join_open`: an open repair in which the same person asks for the same; a new one only if there is none.
+    `policy`: another one than the service's.
     """
 
     requested_by: Person
@@ -27,9 +27,14 @@ class StartRepair(Wire):
     again: bool = False
     approval_timeout: Span = timedelta(hours=12)
     decision_valid_for: Span = timedelta(hours=1)
-    policy: ApprovalPolicy = ApprovalPolicy()
+    policy: ApprovalPolicy | None = None
     request_key: Line = ""
     join_open: bool = False
+
+    def under(self, policy: ApprovalPolicy) -> "StartRepair":
+        """The same within a policy; one that the order names counts instead."""
+        policy = self.policy or policy
+        return self.model_copy(update={"policy": policy, **_times(policy, self)})
 
     def same_as(self, store_id: str) -> str:
         """What makes two requests the same, as a digest: who asks, for what, of which store."""
@@ -72,13 +77,21 @@ class Silence(Wire):
 
 
 class StartProactive(Wire):
-    """A proactive agent somebody asks for. It approves nothing by itself."""
+    """A proactive agent somebody asks for. It acts alone as far as the policy of the service lets it.
+
+    `asks_always`: it waits for a person with every plan, whatever the policy.
+    """
 
     requested_by: Person
     domain: str
     interval: Interval = timedelta(days=1)
-    approval_timeout: Interval = timedelta(hours=20)
+    approval_timeout: Interval = PROACTIVE_TIMEOUT
     decision_valid_for: Span = timedelta(hours=1)
+    asks_always: bool = False
+
+    def under(self, policy: ApprovalPolicy) -> "StartProactive":
+        """The same within a policy."""
+        return self.model_copy(update=_times(policy, self))
 
 
 class ProactiveStarted(Wire):
@@ -109,3 +122,11 @@ class ProactiveStatus(Wire):
         if self.repair is not None and not self.ended:
             return str(self.repair.phase)
         return str(self.agent.phase) if self.ended in {"", "stopped"} else self.ended.upper()
+
+
+def _times(policy: ApprovalPolicy, order: StartRepair | StartProactive) -> dict[str, timedelta]:
+    """What was asked for, and no more than the policy lets."""
+    return {
+        "approval_timeout": policy.waits(order.approval_timeout, order.approval_timeout),
+        "decision_valid_for": policy.valid_for(order.decision_valid_for, order.decision_valid_for),
+    }

@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from daper.clock import utc_now
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
 from daper.core.messages import Nudge, RepairRequest
+from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import words_of
 from daper.core.text import visible
 from daper.ports import Domain
@@ -61,13 +62,21 @@ class ScheduleService:
     """Schedules on one Temporal namespace, of repairs on one task queue."""
 
     def __init__(
-        self, *, client: Client, queue: str, domains: Mapping[str, Domain], repairs: RepairService, indexed: bool
+        self,
+        *,
+        client: Client,
+        queue: str,
+        domains: Mapping[str, Domain],
+        repairs: RepairService,
+        indexed: bool,
+        policy: ApprovalPolicy | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._domains = domains
         self._repairs = repairs
         self._indexed = indexed
+        self._policy = policy or ApprovalPolicy()
 
     async def create(self, order: PutSchedule) -> ScheduleView:
         """Make a schedule for the local store of a domain.
@@ -200,7 +209,7 @@ class ScheduleService:
 
     async def _launch(self, order: PutSchedule) -> Launch:
         store = await find_domain(self._domains, order.domain).store()
-        return launch_of(order.repair, store, queue=self._queue, indexed=self._indexed)
+        return launch_of(order.repair.under(self._policy), store, queue=self._queue, indexed=self._indexed)
 
     async def _create(self, order: PutSchedule, schedule_id: str, launch: Launch) -> None:
         with temporal_errors(schedule_id, queue=self._queue, of=SCHEDULE), _refused_spec():

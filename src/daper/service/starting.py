@@ -14,6 +14,7 @@ from daper.core.errors import Unreachable, UserError
 from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
 from daper.core.models import StoreInfo
+from daper.core.policy import ApprovalPolicy
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN
 from daper.service.launching import launch_of
@@ -32,13 +33,21 @@ class Starter:
     """Starts repairs on one Temporal namespace and task queue."""
 
     def __init__(
-        self, *, client: Client, queue: str, domains: Mapping[str, Domain], reports: Reports, indexed: bool
+        self,
+        *,
+        client: Client,
+        queue: str,
+        domains: Mapping[str, Domain],
+        reports: Reports,
+        indexed: bool,
+        policy: ApprovalPolicy,
     ) -> None:
         self._client = client
         self._queue = queue
         self._domains = domains
         self._reports = reports
         self._indexed = indexed
+        self._policy = policy
         self._joining = asyncio.Lock()
         self._newest: dict[str, str] = {}  # of each request, for as long as Temporal may not list it yet
 
@@ -77,7 +86,7 @@ class Starter:
             return self._told(repair_id, store, created=False)
 
     async def _new(self, order: StartRepair, store: StoreInfo, repair_id: str) -> Started:
-        launch = launch_of(order, store, queue=self._queue, indexed=self._indexed)
+        launch = launch_of(order.under(self._policy), store, queue=self._queue, indexed=self._indexed)
         with temporal_errors(repair_id, queue=self._queue), _perhaps_started(repair_id):
             await self._client.start_workflow(
                 RepairAgentWorkflow.run,

@@ -12,7 +12,9 @@ from typing import Final
 from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
 from daper.core.models import IdentityProof, Person
+from daper.core.policy import ApprovalPolicy
 from daper.core.usage import Role
+from daper.settings.policy import POLICY_FILE, PolicySource
 from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, ChatApproval, Setting
 from daper.settings.temporal import (
     EMBEDDED,
@@ -33,7 +35,8 @@ _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", 
 class Settings:
     """What is configured, checked. `temporal` may hold secrets and is never shown.
 
-    `ui_url`: where the UI of `daper up` is, for the repairs of its server.
+    `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
+    `policy_source` can read it again.
     """
 
     home: Path
@@ -43,6 +46,8 @@ class Settings:
     domain: str
     approval_timeout: timedelta
     decision_valid_for: timedelta
+    policy: ApprovalPolicy
+    policy_source: PolicySource
     address: str
     address_source: str
     ui_url: str | None
@@ -106,6 +111,8 @@ def load_settings(
     folder = Path.cwd() if folder is None else folder
     values = {name: value for name, (value, _) in _read(environ, folder, dotenv=dotenv).items()}
     home, login = _home(values, folder), _login_name()
+    source = _policy_source(values, home, folder)
+    policy = source.read()
     temporal = temporal_variables(values)
     profile = profile_of(temporal)
     server = find_temporal_server(temporal, profile, home)
@@ -117,8 +124,12 @@ def load_settings(
         user_is_login=not values.get("USER_NAME") and login is not None,
         task_queue=text(values, "TEMPORAL_TASK_QUEUE"),
         domain=_domain(values),
-        approval_timeout=span(values, "DAPER_APPROVAL_TIMEOUT"),
-        decision_valid_for=span(values, "DAPER_DECISION_VALID_FOR"),
+        approval_timeout=policy.waits(_said(values, "DAPER_APPROVAL_TIMEOUT"), span({}, "DAPER_APPROVAL_TIMEOUT")),
+        decision_valid_for=policy.valid_for(
+            _said(values, "DAPER_DECISION_VALID_FOR"), span({}, "DAPER_DECISION_VALID_FOR")
+        ),
+        policy=policy,
+        policy_source=source,
         address=server.address,
         address_source=server.source,
         ui_url=server.ui_url,
@@ -170,14 +181,28 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 
 def _home(values: Mapping[str, str], folder: Path) -> Path:
-    value = values.get("DAPER_HOME", BY_NAME["DAPER_HOME"].default)
+    return _path(values, "DAPER_HOME", values.get("DAPER_HOME", BY_NAME["DAPER_HOME"].default), folder)
+
+
+def _policy_source(values: Mapping[str, str], home: Path, folder: Path) -> PolicySource:
+    value = values.get("DAPER_POLICY")
+    if value is None:
+        return PolicySource(path=home / POLICY_FILE)
+    return PolicySource(path=_path(values, "DAPER_POLICY", value, folder), named=True)
+
+
+def _path(values: Mapping[str, str], name: str, value: str, folder: Path) -> Path:
     path = Path(value)
     if path.parts[:1] == ("~",) and values.get("HOME"):
         return folder.joinpath(values["HOME"], *path.parts[1:]).absolute()
     try:
         return (folder / path.expanduser()).absolute()
     except RuntimeError as error:
-        raise SettingError(f"DAPER_HOME is {value!r}, which names no home folder; give a full path") from error
+        raise SettingError(f"{name} is {value!r}, which names no home folder; give a full path") from error
+
+
+def _said(values: Mapping[str, str], name: str) -> timedelta | None:
+    return span(values, name) if name in values else None
 
 
 def _domain(values: Mapping[str, str]) -> str:

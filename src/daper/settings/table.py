@@ -42,6 +42,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "Which shipped records a new data folder gets, and `daper records reset` brings: hogwarts or trouble.",
         domain="orders",
     ),
+    Setting(
+        "DAPER_POLICY",
+        "policy.toml in DAPER_HOME, if it is there",
+        "File with the approval policy (TOML): what may run without a person's yes.",
+    ),
     Setting("DAPER_APPROVAL_TIMEOUT", "12h", "How long a plan waits for a decision: 30s, 15m, 12h or 2d."),
     Setting("DAPER_DECISION_VALID_FOR", "1h", "How long after its decision an action may still begin."),
     Setting(

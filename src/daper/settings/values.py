@@ -32,11 +32,17 @@ def text(values: Mapping[str, str], name: str) -> str:
 def span(values: Mapping[str, str], name: str) -> timedelta:
     """A length of time. Raises SettingError."""
     value = raw(values, name)
-    found = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value)
-    length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
-    if not timedelta(0) < length <= _LONGEST:
+    length = parse_span(value)
+    if length is None:
         raise SettingError(f"{name} is {value!r}; it must be a time like 30s, 15m, 12h or 2d, at most 365d")
     return length
+
+
+def parse_span(value: str) -> timedelta | None:
+    """A length of time as people write it, like 30s, 15m, 12h or 2d; None where it is none, or over a year."""
+    found = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value)
+    length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
+    return length if timedelta(0) < length <= _LONGEST else None
 
 
 def whole(values: Mapping[str, str], name: str, *, least: int, most: int) -> int:

@@ -17,14 +17,18 @@ MOST_BYTES = 12_000
 _ALL_ELSE = 800  # bytes at most for what is neither phase, nor message, nor action
 
 
-def details(phase: Phase, plan: Plan | None, message: str) -> str:
+def details(phase: Phase, plan: Plan | None, message: str, decided: str = "") -> str:
     """Phase, plan and how to decide, as Markdown in which record text is text; narrow, and never over 12,000 bytes.
+
+    `decided`: who decided on the plan.
 
     A plan that does not fit is shown in part, and what is to be pasted then decides on that part alone.
     """
     lines = [f"**{phase}**"]
     if message:
         lines += ["", markdown(message, longest=500)]
+    if decided:
+        lines += ["", f"Decided by {markdown(decided, longest=500)}"]
     actions = plan.actions if plan else ()
     shown = _fitting(actions, left=MOST_BYTES - _ALL_ELSE - len("\n".join(lines).encode()))
     for action in shown:

@@ -149,6 +149,8 @@ class RepairAgentWorkflowProactive:
                 activity_queue=request.activity_queue,
                 approval_timeout=request.approval_timeout,
                 decision_valid_for=request.decision_valid_for,
+                policy=request.policy,
+                may_act_alone=request.policy.alone is not None,
                 indexed=request.indexed,
             ),
             id=repair_id,

@@ -145,12 +145,15 @@ class RepairAgentWorkflow:
         opened = await self._unless_stopped(
             self._steps.open(
                 OpenCycleInput(
-                    domain=self._request.domain, store_id=self._request.store_id, record_ids=scope.record_ids, now=now
+                    domain=self._request.domain,
+                    store_id=self._request.store_id,
+                    record_ids=scope.record_ids,
+                    may_act_alone=self._request.may_act_alone,
+                    now=now,
                 )
             )
         )
-        self._state.store, self._state.today = opened.store, opened.today
-        self._state.thinkers, self._state.on_outage = opened.thinkers, opened.on_outage
+        self._state.note_opened(opened)
 
     async def _detect(self) -> tuple[str, ...]:
         self._enter(Phase.DETECTING_PROBLEMS)
@@ -209,12 +212,10 @@ class RepairAgentWorkflow:
         state, request = self._state, self._request
         state.decision = None
         state.decide_by = workflow.now() + request.approval_timeout
-        refusal = state.refuses_grant(plan) if request.auto_approve else None
-        if refusal:
-            state.message = f"auto-approval does not cover this plan ({refusal}); a person has to decide"
+        by_policy, state.message = state.by_policy(plan)
         self._enter(Phase.PENDING_APPROVAL)
-        if request.auto_approve and refusal is None:
-            self._record(plan, request.policy.grant(plan, request.requested_by))
+        if by_policy is not None:
+            self._record(plan, by_policy)
         await self._wait_for_decision(request.approval_timeout)
         state.message = ""
         if state.decision is None and self._stop_reason:
@@ -317,7 +318,7 @@ class RepairAgentWorkflow:
     def _enter(self, phase: Phase) -> None:
         state = self._state
         state.enter(phase, workflow.now())
-        workflow.set_current_details(details(phase, state.plan, state.message or state.reason))
+        workflow.set_current_details(details(phase, state.plan, state.message or state.reason, state.decided))
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
         else:

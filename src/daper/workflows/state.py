@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from daper.core.decisions import who
+from daper.core.decisions import decided_by, who
 from daper.core.messages import (
     MOST_ROUNDS,
     AnalyzeResult,
@@ -12,11 +12,13 @@ from daper.core.messages import (
     ConcludeInput,
     CycleRef,
     OnOutage,
+    OpenCycleResult,
     RepairRequest,
     VerifyInput,
 )
 from daper.core.models import (
     RULES,
+    Decision,
     Detection,
     Finding,
     Person,
@@ -58,6 +60,7 @@ class CycleState:
     reason: str = ""
     today: datetime | None = None
     store: StoreInfo | None = None
+    opened: OpenCycleResult | None = None
     detection: Detection | None = None
     findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
     heads: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
@@ -99,6 +102,11 @@ class CycleState:
         self.phase, self.phase_since = phase, now
         self.phases.append((phase, now))
 
+    def note_opened(self, opened: OpenCycleResult) -> None:
+        """Keep which store answered, what day it is there, and who thinks."""
+        self.opened, self.store, self.today = opened, opened.store, opened.today
+        self.thinkers, self.on_outage = opened.thinkers, opened.on_outage
+
     def note_analysis(self, analyzed: AnalyzeResult) -> None:
         """Keep what was found; how a record stood is what it was when it was first looked at."""
         self.findings |= {finding.fingerprint: finding for finding in analyzed.findings}
@@ -135,6 +143,45 @@ class CycleState:
         """Keep what was verified in this round beside what earlier rounds verified."""
         self.verified |= {f"{each.action_id} {each.fingerprint}": each for each in verification.findings}
         self.heads_after |= {head.record_id: head for head in verification.heads}
+
+    @property
+    def decided(self) -> str:
+        """Who decided on the plan of the current round, in words; empty while nobody has."""
+        return decided_by(self.decision.decision) if self.decision else ""
+
+    def by_policy(self, plan: Plan) -> tuple[Decision | None, str]:
+        """The decision that policy makes on a plan; or None, and why, where policy was asked and a person has to."""
+        request, told = self.request, ""
+        if request.may_act_alone:
+            why = self.refuses_alone(plan)
+            if why is None:
+                return request.policy.act_alone(plan, request.requested_by), ""
+            told = f"the agent may not do this alone ({why}); a person has to decide"
+        if request.auto_approve:
+            why = self.refuses_grant(plan)
+            if why is None:
+                return request.policy.grant(plan, request.requested_by), ""
+            told = f"auto-approval does not cover this plan ({why}); a person has to decide"
+        return None, told
+
+    def refuses_alone(self, plan: Plan) -> str | None:
+        """Why this plan may not run with nobody there, or None.
+
+        Both policies have to let it: the one that the agent was started with, and that of the worker as it is now.
+        """
+        opened = self.opened
+        if opened is None or opened.alone_trouble:
+            return opened.alone_trouble if opened else "no store has answered"
+        if self.decisions:
+            return "only the first plan of a repair may run alone"
+        if self.outages:
+            return "a model that was to look at it did not answer"
+        if why := self.request.policy.refuses_alone(plan, self.findings, opened.open_records):
+            return why
+        if opened.alone is None:
+            return "the policy of the worker lets nothing run alone"
+        why = opened.alone.refuses(plan, self.findings, opened.open_records)
+        return f"by the policy of the worker, {why}" if why else None
 
     def refuses_grant(self, plan: Plan) -> str | None:
         """Why policy may not approve this plan, or None. Once a person has decided in a cycle, only persons do."""

@@ -30,11 +30,13 @@ repair = App(name="repair", help="Start repairs, look at them, decide, stop.")
 proactive = App(
     name="proactive", help="An agent that repairs again and again, each time with a plan that waits for you."
 )
+policy = App(name="policy", help="What may run without a person's yes.")
 schedule = App(name="schedule", help="Repairs that start at their times, each with a plan that waits for you.")
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
 app.command(repair)
 app.command(proactive)
 app.command(schedule)
+app.command(policy)
 app.command(records)
 
 app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a throw-away copy and its own Temporal.")
@@ -68,6 +70,10 @@ _SCHEDULE = {
     "resume": ("schedule_steering:resume", "Let runs begin again."),
     "delete": ("schedule_steering:delete", "Delete a schedule; its repairs go on."),
 }
+_POLICY = {
+    "show": ("policy:show", "The approval policy in force, and where it comes from."),
+    "check": ("policy:check", "Look a policy file over; it is put to no use."),
+}
 _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
@@ -76,7 +82,14 @@ _RECORDS = {
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }
-for group, commands in ((repair, _REPAIR), (proactive, _PROACTIVE), (schedule, _SCHEDULE), (records, _RECORDS)):
+_GROUPS = (
+    (repair, _REPAIR),
+    (proactive, _PROACTIVE),
+    (schedule, _SCHEDULE),
+    (policy, _POLICY),
+    (records, _RECORDS),
+)
+for group, commands in _GROUPS:
     for name, (where, help_text) in commands.items():
         group.command(f"{CLI}.{where}", name=name, help=help_text)
 

@@ -14,6 +14,7 @@ from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.model_checks import check_models
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
+from daper.entrypoints.cli.policy import policy_notes, policy_words
 from daper.entrypoints.cli.running import run_to_end
 from daper.ports import Domain
 from daper.service.records import RecordsService
@@ -68,7 +69,7 @@ def doctor(*, as_json: Json = False) -> int:
 
 
 async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
-    checks = [_embedded()]
+    checks = [_embedded(), *_policy(settings, domains)]
     stores: list[str] = []
     records = RecordsService(domains=domains)
     for name in domains:
@@ -82,6 +83,11 @@ async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Chec
     needed = settings.thinking.on_outage is OnOutage.FAIL
     checks += [Check(name, ok, what, needed=needed) for name, ok, what in await check_models(settings)]
     return [*checks, *await _check_temporal(settings, stores)]
+
+
+def _policy(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
+    found = Check("approval policy", True, f"{settings.policy_source}: {policy_words(settings.policy)}")
+    return [found, *(Check("approval policy", False, note, False) for note in policy_notes(settings.policy, domains))]
 
 
 def _embedded() -> Check:

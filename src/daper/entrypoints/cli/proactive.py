@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from daper.bootstrap import open_proactive
 from daper.core.outcomes import RepairResult
-from daper.core.proactive import CycleEnd
+from daper.core.proactive import PROACTIVE_TIMEOUT, CycleEnd
 from daper.core.text import counted
 from daper.entrypoints.cli.answers import who_asks
 from daper.entrypoints.cli.document import repair_document
@@ -13,6 +13,7 @@ from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.following import how_to_decide, run_link
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Comment, Json, said_right
+from daper.entrypoints.cli.policy import policy_words
 from daper.entrypoints.cli.running import run_to_end
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
 from daper.settings import Settings, load_settings
@@ -21,21 +22,21 @@ from daper.settings import Settings, load_settings
 def start(
     *,
     interval: timedelta = timedelta(days=1),
-    approval_timeout: timedelta = timedelta(hours=20),
+    approval_timeout: timedelta | None = None,
     domain: str | None = None,
     as_json: Json = False,
 ) -> int:
     """Start your proactive agent: it repairs at once, and again and again until you stop it. You have one per domain.
 
-    Each cycle is a repair of its own, and its plan waits for a person: nothing is approved by policy. If your agent
-    runs already, it is left as it is.
+    Each cycle is a repair of its own, and its plan waits for a person, unless the approval policy lets all of it run
+    alone; without one nothing does. If your agent runs already, it is left as it is.
 
     Parameters
     ----------
     interval
         How long it waits between the end of a cycle and the next one, for example 1d or 90m; at most 366d.
     approval_timeout
-        How long the plan of each cycle waits for a decision, for example 20h; at most 366d.
+        How long the plan of each cycle waits for a decision; 20h, or what the policy says. At most 366d.
     domain
         Which records; see DAPER_DOMAIN.
     as_json
@@ -47,7 +48,7 @@ def start(
             requested_by=who_asks(settings),
             domain=domain or settings.domain,
             interval=interval,
-            approval_timeout=approval_timeout,
+            approval_timeout=settings.policy.waits(approval_timeout, PROACTIVE_TIMEOUT),
             decision_valid_for=settings.decision_valid_for,
         )
 
@@ -147,6 +148,7 @@ def _opening(settings: Settings, started: ProactiveStarted) -> Iterator[str]:
         yield "To start it otherwise, end it first: daper proactive stop"
     else:
         yield f"Proactive agent started with ID: {started.agent_id}"
+        yield f"Policy: {settings.policy_source}: {policy_words(settings.policy)}"
     if link := run_link(settings, started.agent_id):
         yield f"Temporal UI: {link}"
     yield "See what it does: daper proactive status"
@@ -193,6 +195,8 @@ def _cycle(ended: CycleEnd) -> Iterator[str]:
     told = f"{counted(counts.problems, 'problem')}, {counts.repaired} repaired, {counts.requested} asked for"
     asked = f"; asked for by {ended.asked}" if ended.asked else ""
     yield f"  - {ended.ended_at:%Y-%m-%d %H:%M} UTC {ended.repair_id}: {ended.phase}: {told}{asked}"
+    if ended.decided:
+        yield f"      - decided by {ended.decided}"
     if ended.reason:
         yield f"      - {ended.reason}"
     if ended.needs_person:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from daper.core.access import Access
 from daper.core.errors import Unreachable
+from daper.core.proactive import PROACTIVE_TIMEOUT
 from daper.entrypoints.mcp.answers import ProactiveAgent
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.telling import agent_of, just_begun
@@ -39,7 +40,7 @@ class ProactiveTools:
         """Start the agent that looks for problems by itself, at once and after every interval, until it is stopped.
 
         There is one for each person and domain: if it runs already, it is left as it is, and answered. Each cycle is a
-        repair whose plan waits for a person; it approves nothing.
+        repair whose plan waits for a person; it approves nothing, whatever the policy lets others do.
         """
         person = self._door.caller(Access.START)
         service = await self._door.proactive()
@@ -48,7 +49,9 @@ class ProactiveTools:
             requested_by=person,
             domain=domain or settings.domain,
             interval=timedelta(minutes=interval_minutes),
+            approval_timeout=settings.policy.waits(None, PROACTIVE_TIMEOUT),
             decision_valid_for=settings.decision_valid_for,
+            asks_always=True,  # acting alone is a grant, and no chat client can ask for one
         )
         begun = await service.start(order)
         try:

@@ -1,0 +1,321 @@
+"""Reads the approval policy from a TOML file: sections and keys as people write them, checked to the last one."""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from daper.core.base import Reply
+from daper.core.errors import SettingError
+from daper.core.models import MOST_PROBLEMS, Risk
+from daper.core.policy import ALONE_CONFIDENCE, Alone, ApprovalPolicy
+from daper.settings.values import parse_span
+
+POLICY_FILE: Final = "policy.toml"
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+_MOST_MONEY: Final = 10**9
+_LIST = "a list of "
+
+
+def _number(value: object) -> object:
+    """A TOML number; pydantic alone would take true for 1, and "5" for 5."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("no number")  # noqa: TRY004 - pydantic tells a ValueError in its own words
+    return value
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("no text")  # noqa: TRY004 - pydantic tells a ValueError in its own words
+    return value
+
+
+def _span(value: object) -> object:
+    found = parse_span(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("no time")
+    return found
+
+
+def _rising(shares: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+    if any(not 0 < share < 1 for share in shares) or list(shares) != sorted(set(shares)):
+        raise ValueError("not rising")
+    return shares
+
+
+def _named(names: tuple[str, ...]) -> tuple[str, ...]:
+    if any(not _NAME.fullmatch(name) for name in names) or len(set(names)) != len(names):
+        raise ValueError("not names")
+    return names
+
+
+_Number = Annotated[Decimal, BeforeValidator(_number)]
+_Count = Annotated[int, BeforeValidator(_number)]
+_Money = Annotated[_Number, Field(ge=0, le=_MOST_MONEY)]
+_Share = Annotated[_Number, Field(ge=0, le=1)]
+_Text = Annotated[str, BeforeValidator(_text)]
+_Span = Annotated[timedelta, BeforeValidator(_span)]
+_Risk = Annotated[Risk, BeforeValidator(_text)]
+
+
+class GrantSection(Reply):
+    """What `--auto-approve` covers."""
+
+    max_risk: _Risk = Field(
+        default=ApprovalPolicy().auto_max_risk,
+        title="The highest risk of an action.",
+        description="low, medium or high",
+    )
+    min_confidence: _Share = Field(
+        default=Decimal(str(ApprovalPolicy().auto_min_confidence)),
+        title="How sure an action must be; less sure ones are skipped.",
+        description="a number from 0 to 1",
+    )
+    max_actions: Annotated[_Count, Field(ge=0, le=MOST_PROBLEMS)] = Field(
+        default=ApprovalPolicy().auto_max_actions,
+        title="How many actions one plan may have.",
+        description=f"a whole number from 0 to {MOST_PROBLEMS}",
+    )
+    max_spend: _Money = Field(
+        default=ApprovalPolicy().auto_max_spend,
+        title="What the actions may spend together, in the money of the records.",
+        description=f"an amount from 0 to {_MOST_MONEY:,}",
+    )
+
+
+class AloneSection(Reply):
+    """What the proactive agent does with nobody there. Without this section: nothing."""
+
+    min_confidence: Annotated[_Number, Field(ge=Decimal(str(ALONE_CONFIDENCE)), le=1)] = Field(
+        default=Decimal(str(ALONE_CONFIDENCE)),
+        title="How sure each action must be.",
+        description=f"a number from {ALONE_CONFIDENCE:g} to 1: this can only be raised",
+    )
+    max_actions: Annotated[_Count, Field(ge=0, le=MOST_PROBLEMS)] = Field(
+        default=Alone().max_actions,
+        title="How many actions one cycle may run.",
+        description=f"a whole number from 0 to {MOST_PROBLEMS}",
+    )
+    max_spend: _Money = Field(
+        default=Alone().max_spend,
+        title="What one cycle may spend, in the money of the records.",
+        description=f"an amount from 0 to {_MOST_MONEY:,}",
+    )
+    max_share: _Share = Field(
+        default=Alone().max_share,
+        title="How many of the open records one cycle may touch, as a share of them.",
+        description="a number from 0 to 1, like 0.2 for a fifth",
+    )
+    allow: dict[str, tuple[_Text, ...]] = Field(
+        default_factory=dict[str, tuple[str, ...]],
+        title="Which tools, and for each the kinds of problem that it may answer.",
+        description='a table of lists, like request_approval = ["restricted-without-approval"]',
+    )
+
+
+class TimeSection(Reply):
+    """How long things may take."""
+
+    approval_timeout: _Span | None = Field(
+        default=None,
+        title="How long a plan waits for a decision where nobody says otherwise, and the most that may be said.",
+        description='a time like "30s", "15m", "12h" or "2d", at most "365d"',
+    )
+    decision_valid_for: _Span | None = Field(
+        default=None,
+        title="How long after its decision an action may still begin, likewise.",
+        description='a time like "30s", "15m", "12h" or "2d", at most "365d"',
+    )
+    reminders: Annotated[tuple[_Number, ...], Field(max_length=5), AfterValidator(_rising)] = Field(
+        default=(Decimal("0.5"),),
+        title="After which shares of the time to decide somebody is reminded.",
+        description=_LIST + "at most 5 rising numbers between 0 and 1, like [0.5]; [] for none",
+    )
+
+
+class PeopleSection(Reply):
+    """Who has a part in it."""
+
+    tell: Annotated[tuple[_Text, ...], Field(max_length=20), AfterValidator(_named)] = Field(
+        default=(),
+        title="Names of the targets that are told what waits and what ended. Never addresses or secrets.",
+        description=_LIST + 'at most 20 different names like "owls": small letters, digits, - and _, no addresses',
+    )
+
+
+class PolicyDocument(Reply):
+    """The whole file."""
+
+    grant: GrantSection = Field(default=GrantSection(), description="a table: [grant]")
+    alone: AloneSection | None = Field(default=None, description="a table: [alone]")
+    time: TimeSection = Field(default=TimeSection(), description="a table: [time]")
+    people: PeopleSection = Field(default=PeopleSection(), description="a table: [people]")
+
+    def policy(self) -> ApprovalPolicy:
+        """As the rest of the program knows it."""
+        alone = None
+        if self.alone is not None:
+            alone = Alone(
+                min_confidence=float(self.alone.min_confidence),
+                max_actions=self.alone.max_actions,
+                max_spend=self.alone.max_spend,
+                max_share=self.alone.max_share,
+                allow=self.alone.allow,
+            )
+        return ApprovalPolicy(
+            auto_max_risk=self.grant.max_risk,
+            auto_min_confidence=float(self.grant.min_confidence),
+            auto_max_actions=self.grant.max_actions,
+            auto_max_spend=self.grant.max_spend,
+            alone=alone,
+            approval_timeout=self.time.approval_timeout,
+            decision_valid_for=self.time.decision_valid_for,
+            reminders=tuple(float(share) for share in self.time.reminders),
+            tell=self.people.tell,
+        )
+
+
+SECTIONS: Final[Mapping[str, type[Reply]]] = {
+    "grant": GrantSection,
+    "alone": AloneSection,
+    "time": TimeSection,
+    "people": PeopleSection,
+}
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """Where the policy comes from: a file that somebody named, or the one in DAPER_HOME, which need not be there."""
+
+    path: Path
+    named: bool = False
+
+    @property
+    def there(self) -> bool:
+        """Whether a file counts now."""
+        return self.named or self.path.exists()
+
+    def read(self) -> ApprovalPolicy:
+        """The policy as it is now; the defaults without a file. Raises SettingError."""
+        return read_policy(self.path).policy() if self.there else ApprovalPolicy()
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.there:
+            return f"{self.path} ({'DAPER_POLICY' if self.named else 'in DAPER_HOME'})"
+        return f"the defaults; there is no {self.path}"
+
+
+def read_policy(path: Path) -> PolicyDocument:
+    """A policy file, checked. Raises SettingError: one line that names file, key, value and what would be right."""
+    try:
+        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"), parse_float=Decimal)
+    except OSError as error:
+        raise SettingError(
+            f"cannot read the policy {str(path)!r}: {error.strerror}; mend the file, or DAPER_POLICY"
+        ) from error
+    except UnicodeError as error:
+        raise SettingError(f"the policy {str(path)!r} is not UTF-8 text") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingError(f"the policy {str(path)!r} is not TOML: {str(error) or 'nested too deep'}") from error
+    try:
+        return PolicyDocument.model_validate(document)
+    except ValidationError as error:
+        raise SettingError(f"the policy {str(path)!r}: {_told(error.errors(include_url=False)[0])}") from error
+
+
+def policy_rows(policy: ApprovalPolicy) -> Iterator[tuple[str, str, str]]:
+    """Key, value and meaning of everything that the policy says, in the order of the file."""
+    said = policy_document(policy)
+    for section, model in SECTIONS.items():
+        values = said[section]
+        if values is None:
+            yield section, "-", "The proactive agent does nothing alone: each plan waits for a person."
+            continue
+        for name, field in model.model_fields.items():
+            yield f"{section}.{name}", _shown(values[name]), field.title or ""
+
+
+def policy_document(policy: ApprovalPolicy) -> dict[str, dict[str, object] | None]:
+    """The policy in the form of its file; null where it does not say."""
+    alone = policy.alone
+    return {
+        "grant": {
+            "max_risk": str(policy.auto_max_risk),
+            "min_confidence": policy.auto_min_confidence,
+            "max_actions": policy.auto_max_actions,
+            "max_spend": f"{policy.auto_max_spend:f}",
+        },
+        "alone": None
+        if alone is None
+        else {
+            "min_confidence": alone.min_confidence,
+            "max_actions": alone.max_actions,
+            "max_spend": f"{alone.max_spend:f}",
+            "max_share": float(alone.max_share),
+            "allow": {tool: list(kinds) for tool, kinds in alone.allow.items()},
+        },
+        "time": {
+            "approval_timeout": _words(policy.approval_timeout),
+            "decision_valid_for": _words(policy.decision_valid_for),
+            "reminders": list(policy.reminders),
+        },
+        "people": {"tell": list(policy.tell)},
+    }
+
+
+def _words(span: timedelta | None) -> str | None:
+    """A time as it may be written."""
+    if span is None:
+        return None
+    seconds = round(span.total_seconds())
+    units = (("d", 86400), ("h", 3600), ("m", 60))
+    return next((f"{seconds // size}{unit}" for unit, size in units if seconds % size == 0), f"{seconds}s")
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case dict():
+            # As `policy_document` makes it: tool → kinds.
+            return "; ".join(f"{tool}: {', '.join(kinds)}" for tool, kinds in value.items()) or "nothing"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        case list():
+            return json.dumps(value)
+        case _:
+            return str(value)
+
+
+def _told(error: ErrorDetails) -> str:
+    """What is wrong with one key, in one line."""
+    path = [str(part) for part in error["loc"]]
+    model = SECTIONS.get(path[0])
+    if error["type"] == "extra_forbidden":
+        return _unknown(path, model)
+    fields = PolicyDocument.model_fields if model is None or len(path) == 1 else model.model_fields
+    known = fields[path[0] if fields is PolicyDocument.model_fields else path[1]]
+    holds = "is wrong" if path[0] == "people" else f"is {_value(error['input'])}"  # somebody's address, or worse
+    return f"{'.'.join(path)} {holds}; it must be {known.description}"
+
+
+def _unknown(path: list[str], model: type[BaseModel] | None) -> str:
+    known = list(SECTIONS) if model is None else list(model.model_fields)
+    what = f"there is no section or key {path[0]!r}" if model is None else f"[{path[0]}] has no key {path[-1]!r}"
+    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.6)
+    return f"{what}; " + (f"did you mean {near[0]!r}? " if near else "") + f"there are: {', '.join(known)}"
+
+
+def _value(value: object) -> str:
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    shown = re.sub(r"Decimal\('([^']*)'\)", r"\1", shown)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
