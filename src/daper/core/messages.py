@@ -21,6 +21,7 @@ from daper.core.models import (
     SuppressedFinding,
 )
 from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
+from daper.core.people import SignalCallback, Targets
 from daper.core.policy import ApprovalPolicy
 from daper.core.usage import CallSpent, Role
 
@@ -39,7 +40,10 @@ class OnOutage(StrEnum):
 
 
 class RepairRequest(Wire):
-    """What a repair is asked to do, and by whom. Names targets, never secrets."""
+    """What a repair is asked to do, and by whom. Names targets, never secrets.
+
+    `tell`: who is told of it, by the names that settings resolve; `callback`: a workflow that is told by signals.
+    """
 
     requested_by: Person
     domain: str
@@ -53,6 +57,8 @@ class RepairRequest(Wire):
     decision_valid_for: Span = timedelta(hours=1)
     policy: ApprovalPolicy = ApprovalPolicy()
     indexed: bool = False
+    tell: Targets = ()
+    callback: SignalCallback | None = None
 
 
 class CycleRef(Wire):

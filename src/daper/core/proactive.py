@@ -10,6 +10,7 @@ from daper.core.base import Wire
 from daper.core.messages import Nudge, Span
 from daper.core.models import Person
 from daper.core.outcomes import Counts, RepairResult
+from daper.core.people import SignalCallback, Targets
 from daper.core.phases import Phase
 
 KEPT_CYCLES = 10
@@ -69,7 +70,8 @@ class Carried(Wire):
 class ProactiveRequest(Wire):
     """What a proactive agent is asked to do, and by whom. Names targets, never secrets; nothing is approved by policy.
 
-    `cycles_per_run`: after so many cycles, or earlier if Temporal says so, the workflow continues as new.
+    `cycles_per_run`: after so many cycles, or earlier if Temporal says so, the workflow continues as new. `tell`: who
+    is told of each repair, and of cycles that fail in a row; `callback`: a workflow that is told so by signals.
     """
 
     requested_by: Person
@@ -82,6 +84,8 @@ class ProactiveRequest(Wire):
     indexed: bool = False
     cycles_per_run: int = Field(default=100, ge=1, le=1000)
     carried: Carried | None = None
+    tell: Targets = ()
+    callback: SignalCallback | None = None
 
 
 class ProactiveView(Wire):
@@ -89,7 +93,8 @@ class ProactiveView(Wire):
 
     `repair_id`: the cycle that runs, once its repair is there. `next_cycle_at`: when the next one begins, unless
     somebody asks for it earlier. `cycles`: how many were begun; `results`: the last of them that ended, the newest
-    first. `nudges_waiting`: how many the next cycle answers. `stopping`: who stopped it, and why.
+    first. `nudges_waiting`: how many the next cycle answers. `stopping`: who stopped it, and why. `notices`: who could
+    not be told.
     """
 
     agent_id: str
@@ -109,6 +114,7 @@ class ProactiveView(Wire):
     nudges: int = 0
     nudges_waiting: int = 0
     stopping: str = ""
+    notices: tuple[str, ...] = ()
 
 
 def words_of(nudge: Nudge) -> str:

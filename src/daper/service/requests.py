@@ -7,6 +7,7 @@ from daper.core.digests import canonical, digest
 from daper.core.messages import Span
 from daper.core.models import Line, Person, RecordedDecision, Scope
 from daper.core.outcomes import RepairResult
+from daper.core.people import SignalCallback, Targets
 from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import Interval, ProactiveView
 from daper.core.views import RepairView
@@ -28,6 +29,8 @@ class StartRepair(Wire):
     approval_timeout: Span = timedelta(hours=12)
     decision_valid_for: Span = timedelta(hours=1)
     policy: ApprovalPolicy = ApprovalPolicy()
+    tell: Targets = ()
+    callback: SignalCallback | None = None
     request_key: Line = ""
     join_open: bool = False
 
@@ -79,6 +82,8 @@ class StartProactive(Wire):
     interval: Interval = timedelta(days=1)
     approval_timeout: Interval = timedelta(hours=20)
     decision_valid_for: Span = timedelta(hours=1)
+    tell: Targets = ()
+    callback: SignalCallback | None = None
 
 
 class ProactiveStarted(Wire):

@@ -1,6 +1,7 @@
 """Everything that may be configured: the only reader of the environment and of `.env` in the current folder."""
 
 from daper.settings.loading import Settings, Shown, load_settings, shown
+from daper.settings.people import refuse_unknown
 from daper.settings.table import DEFAULT, SETTINGS, ChatApproval, Setting
 from daper.settings.temporal import CONFIGURED
 
@@ -13,5 +14,6 @@ __all__ = (
     "Settings",
     "Shown",
     "load_settings",
+    "refuse_unknown",
     "shown",
 )

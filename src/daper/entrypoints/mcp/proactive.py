@@ -49,6 +49,7 @@ class ProactiveTools:
             domain=domain or settings.domain,
             interval=timedelta(minutes=interval_minutes),
             decision_valid_for=settings.decision_valid_for,
+            tell=settings.tell,
         )
         begun = await service.start(order)
         try:
