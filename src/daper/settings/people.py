@@ -27,7 +27,7 @@ from daper.core.people import (
 FILE: Final = "people.toml"
 _KINDS: Final = ("email", "webhook", "signal-workflow")
 _VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
-_ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+_ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 _HOST: Final = r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:]{2,45}"
 _LINE: Final = r"[^\x00-\x1f\x7f]{1,200}"
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465}

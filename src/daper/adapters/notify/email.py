@@ -44,7 +44,8 @@ def compose(letter: Letter, event_id: str, *, sender: str, to: tuple[str, ...], 
     mail = EmailMessage(policy=SMTP)
     mail["From"] = formataddr(("daper", sender))
     mail["To"] = ", ".join(to)
-    mail["Subject"] = visible(letter.subject)
+    # Not an encoded word either: it would be decoded, and a line break in it begin a header.
+    mail["Subject"] = visible(letter.subject).replace("=?", "= ?")
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{event_id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"

@@ -47,7 +47,7 @@ class Command:
 
 def subject(message: Message) -> str:
     """One line, short, in which nothing is hidden: no text of a record makes a header of its own."""
-    return visible(f"daper: {message.headline}", longest=LONGEST_SUBJECT)
+    return f"daper: {visible(message.headline, longest=LONGEST_SUBJECT)}"
 
 
 def commands(message: Message) -> tuple[Command, ...]:
