@@ -62,6 +62,13 @@ class Hook:
     requests: list[Request] = field(default_factory=list[Request])
     url: str = ""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
+    came: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until(self, count: int) -> list[object]:
+        """Wait for that many requests in all; says which events came."""
+        async with asyncio.timeout(60), self.came:
+            await self.came.wait_for(lambda: len(self.requests) >= count)
+        return self.kinds
 
     @property
     def kinds(self) -> list[object]:
@@ -72,7 +79,9 @@ class Hook:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         body = await reader.readexactly(int(headers["content-length"]))
-        self.requests.append(Request(path=head[0].split()[1], headers=headers, body=body))
+        async with self.came:
+            self.requests.append(Request(path=head[0].split()[1], headers=headers, body=body))
+            self.came.notify_all()
         answer = self.answers.pop(0) if self.answers else 200
         if answer == HANG:
             await self.holding.wait()

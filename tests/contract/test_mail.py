@@ -47,7 +47,7 @@ async def deliver(
     letter: Letter = LETTER,
     *,
     target: EmailTarget = HARRY,
-    secrets: Mapping[str, str] = {"SMTP_PASSWORD": PASSWORD},  # noqa: B006 - never changed
+    secrets: Mapping[str, str] = {"SMTP_PASSWORD": PASSWORD},
 ) -> None:
     mail = compose(letter, "e" * 64, sender=to.sender, to=target.to, now=NOW)
     await asyncio.to_thread(send, mail, to, target, password=lambda name: secrets[name])
