@@ -17,6 +17,8 @@ mcp config
 mcp token add
 mcp token list
 mcp token remove
+people list
+people test
 proactive check-now
 proactive start
 proactive status
@@ -49,6 +51,7 @@ report.
 │ doctor       What is configured, what answers, what is missing.              │
 │ eval         How good the agents are, over generated cases.                  │
 │ mcp          The agents as tools for chat clients, over stdio or HTTP.       │
+│ people       Who may be told of repairs: see them, and try them out.         │
 │ proactive    An agent that repairs again and again, each time with a plan    │
 │              that waits for you.                                             │
 │ records      See the records and what is wrong with them; import your own.   │
