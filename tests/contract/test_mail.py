@@ -155,7 +155,7 @@ HOSTILE = (
     "a plan\x0bBcc: planted@example.org",
     "a plan\u2028Bcc: planted@example.org",
     "=?utf-8?q?a_plan=0D=0ABcc:_planted@example.org?=",
-    "‮evil‬ \x1b[31m\0",
+    "\u202eevil\u202c \x1b[31m\0",
     "ü" * 500,
 )
 
