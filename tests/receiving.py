@@ -129,8 +129,8 @@ class Post:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.answers:
             return self.answers.pop(0)
-        # Parsed by the modern policy, so it is an EmailMessage; and DATA was sent, so there is content.
-        self.mails.append(cast(EmailMessage, message_from_bytes(cast(bytes, envelope.content), policy=default)))
+        # DATA was sent, so there is content; and it is not decoded.
+        self.mails.append(message_from_bytes(cast(bytes, envelope.content), policy=default))
         self.recipients.append(list(envelope.rcpt_tos))
         self.over_tls.append(session.ssl is not None)
         return "250 OK"

@@ -43,8 +43,8 @@ async def test_a_changed_body_or_time_has_another_signature() -> None:
     async with hook() as server:
         await send(target(server.url))
     [request] = server.requests
-    for changed in ({"body": request.body + b" "}, {"headers": {**request.headers, "webhook-timestamp": "1"}}):
-        assert not type(request)(**{**vars(request), **changed}).signed
+    assert not replace(request, body=request.body + b" ").signed
+    assert not replace(request, headers={**request.headers, "webhook-timestamp": "1"}).signed
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408])

@@ -1,6 +1,8 @@
 """Who may be told: what `people.toml` may say, what is said when it is wrong, and that no secret shows."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,34 @@ def test_a_test_of_nobody_and_one_without_its_secret_say_so(here: Path, capsys: 
     assert "OWL_SECRET is not set" in capsys.readouterr().err
     assert run(["repair", "start", "--tell", "ghost"]) == 2
     assert "--tell names 'ghost'" in capsys.readouterr().err
+
+
+class _Owl(BaseHTTPRequestHandler):
+    """Takes every message."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+def test_a_test_says_what_happened(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = HTTPServer(("127.0.0.1", 0), _Owl)
+    url = f"http://127.0.0.1:{server.server_port}/planted"
+    (here / "people.toml").write_text(HOOK.replace("https://owl.example/planted", url))
+    (here / ".env").write_text(f"OWL_SECRET={SECRET}\n")
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+
+    assert run(["people", "test", "owl"]) == 0
+    assert capsys.readouterr().out == "owl (webhook) was told: the server accepted it\n"
+    thread.join()
+    server.server_close()
+    assert run(["people", "test", "owl"]) == 1
+    assert capsys.readouterr().err == "daper: owl (webhook) was not told: no answer: Connection refused\n"
 
 
 def test_the_check_in_the_docs_takes_what_we_sign_and_nothing_else() -> None:

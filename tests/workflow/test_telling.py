@@ -15,11 +15,13 @@ from temporalio.worker import Worker
 
 from daper import bootstrap
 from daper.activities.telling import TellingActivities
-from daper.clock import new_id
+from daper.clock import new_id, utc_now
+from daper.core.errors import TargetRefused
 from daper.core.models import Verdict
 from daper.core.people import SignalCallback
 from daper.core.phases import Phase
-from daper.core.telling import Event, Message
+from daper.core.telling import Event, Message, trial_message
+from daper.service.calling import call_back
 from daper.workflows.options import FAILURES_TOLD, tell
 from daper.workflows.queues import activity_queue, people_queue
 from tests.receiving import HANG, PASSWORD, SECRET, USER, Hook, Post, free_port, hook, mail_server, webhook_lines
@@ -101,7 +103,7 @@ async def test_who_decided_is_not_reminded(temporal_env: WorkflowEnvironment, tm
     async with owl_shop(temporal_env, tmp_path) as (shop, server):
         repair_id = await shop.start(tell=["owl"])
         plan = await shop.plan(repair_id)
-        await shop.decide(repair_id, plan, **{action.id: Verdict.REJECT for action in plan.actions})
+        await shop.decide(repair_id, plan, a1=Verdict.REJECT, a2=Verdict.REJECT, a3=Verdict.REJECT, a4=Verdict.REJECT)
         result = await shop.end(repair_id)
     assert result.phase is Phase.REJECTED
     assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_REJECTED]
@@ -274,6 +276,17 @@ async def test_a_callback_to_a_workflow_that_is_gone_is_shown(
         result = await shop.end(await shop.start(callback=callback, auto_approve=True))
     assert result.phase is Phase.REPORT_COMPLETED
     assert result.notices == ("the callback was not told (repair-done): workflow 'long-gone' is not running",)
+
+
+async def test_a_callback_can_be_tried_out_without_a_repair(temporal_env: WorkflowEnvironment) -> None:
+    caller, queue = f"caller-{new_id()}", f"callers-{new_id()}"
+    callback, message = SignalCallback(workflow_id=caller, name="daper_says"), trial_message("Harry", at=utc_now())
+    with pytest.raises(TargetRefused, match="is not running"):
+        await call_back(temporal_env.client, callback, message)
+    async with Worker(temporal_env.client, task_queue=queue, workflows=[AskingAgent]):
+        handle = await temporal_env.client.start_workflow(AskingAgent.run, 1, id=caller, task_queue=queue)
+        await call_back(temporal_env.client, callback, message)
+        assert [each.event for each in await handle.result()] == [Event.TEST]
 
 
 def mail_lines(port: int, ca_file: Path) -> str:
