@@ -22,6 +22,7 @@ from daper.ports import Agents, Domain
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Silence, StartRepair
+from daper.service.schedules import ScheduleService
 from daper.settings import Settings, load_settings
 from daper.workflows.repair import RepairAgentWorkflow
 
@@ -64,6 +65,13 @@ class Shop:
             indexed=indexed,
         )
         self.proactive = ProactiveService(
+            client=env.client,
+            queue=self.settings.task_queue,
+            domains=self.domains,
+            repairs=self.service,
+            indexed=indexed,
+        )
+        self.schedules = ScheduleService(
             client=env.client,
             queue=self.settings.task_queue,
             domains=self.domains,

@@ -30,10 +30,12 @@ repair = App(name="repair", help="Start repairs, look at them, decide, stop.")
 proactive = App(
     name="proactive", help="An agent that repairs again and again, each time with a plan that waits for you."
 )
+schedule = App(name="schedule", help="Repairs that start at their times, each with a plan that waits for you.")
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
 people = App(name="people", help="Who may be told of repairs: see them, and try them out.")
 app.command(repair)
 app.command(proactive)
+app.command(schedule)
 app.command(records)
 app.command(people)
 
@@ -58,6 +60,16 @@ _PROACTIVE = {
     "check-now": ("proactive:check_now", "Ask it for a cycle now."),
     "stop": ("proactive:stop", "End it; a repair that runs is stopped and settled first."),
 }
+_SCHEDULE = {
+    "create": ("schedule:create", "Have a repair started every day, or at other times."),
+    "upsert": ("schedule:upsert", "The same; a schedule that is there is changed to it."),
+    "describe": ("schedule_steering:describe", "When it runs, its next runs, what became of the last ones."),
+    "list": ("schedule_steering:list_schedules", "All schedules of repairs."),
+    "trigger": ("schedule_steering:trigger", "Start a run now."),
+    "pause": ("schedule_steering:pause", "Let no run begin until it is resumed."),
+    "resume": ("schedule_steering:resume", "Let runs begin again."),
+    "delete": ("schedule_steering:delete", "Delete a schedule; its repairs go on."),
+}
 _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
@@ -70,7 +82,13 @@ _PEOPLE = {
     "list": ("people:list_people", "Everybody who may be told, and how."),
     "test": ("people:test_person", "Send a test message to one of them."),
 }
-_GROUPS = ((repair, _REPAIR), (proactive, _PROACTIVE), (records, _RECORDS), (people, _PEOPLE))
+_GROUPS = (
+    (repair, _REPAIR),
+    (proactive, _PROACTIVE),
+    (schedule, _SCHEDULE),
+    (records, _RECORDS),
+    (people, _PEOPLE),
+)
 for group, commands in _GROUPS:
     for name, (where, help_text) in commands.items():
         group.command(f"{CLI}.{where}", name=name, help=help_text)
