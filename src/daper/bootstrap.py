@@ -14,7 +14,9 @@ from temporalio.worker import Worker
 from daper.activities.diagnose import DiagnoseActivities
 from daper.activities.publish import PublishActivities
 from daper.activities.repair import RepairActivities
+from daper.activities.telling import TellingActivities
 from daper.adapters.memory.sqlite import SqliteMemory
+from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.reports.kept import FileReports
 from daper.adapters.spending.sqlite import SqliteSpending
 from daper.adapters.temporal.connect import connect, search_attributes_registered
@@ -22,7 +24,7 @@ from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import utc_now
-from daper.core.errors import ModelError
+from daper.core.errors import ModelError, SettingError
 from daper.domains.registry import load_domains
 from daper.ports import Agents, Domain
 from daper.service.proactive import ProactiveService
@@ -30,7 +32,7 @@ from daper.service.repairs import RepairService
 from daper.service.schedules import ScheduleService
 from daper.settings import Settings
 from daper.workflows.proactive import RepairAgentWorkflowProactive
-from daper.workflows.queues import activity_queue, models_queue
+from daper.workflows.queues import activity_queue, models_queue, people_queue
 from daper.workflows.repair import RepairAgentWorkflow
 
 if TYPE_CHECKING:
@@ -74,6 +76,17 @@ def _load_models(settings: Settings) -> "ModelAgents":
     )
     models.open()
     return models
+
+
+def open_notifier(settings: Settings) -> PeopleNotifier:
+    """What tells the people of the settings. Raises SettingError where a secret that somebody needs is not set."""
+    people = settings.people
+    for name, variable in people.missing().items():
+        raise SettingError(
+            f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
+            "set it in the environment or in .env, or take that target out"
+        )
+    return PeopleNotifier(people, reports=reports_in(settings.home), link=settings.link_to, now=utc_now)
 
 
 def spending_of(home: Path) -> SqliteSpending:
@@ -143,6 +156,7 @@ async def working(
     Leaving drains: effects in flight finish, or are taken up by another worker.
     """
     domains = open_domains(settings) if domains is None else domains
+    notifier = open_notifier(settings)
     agents, models = agents or RulesAgents(), await open_models(settings)
     diagnose = DiagnoseActivities(
         domains=domains,
@@ -181,6 +195,7 @@ async def working(
         diagnose.propose_actions,
         publish.narrate_report,
     ]
+    telling = [TellingActivities(notifier=notifier).tell_person]
     queues = [activity_queue(settings.task_queue, (await domain.store()).store_id) for domain in domains.values()]
     workers = [
         Worker(
@@ -195,8 +210,13 @@ async def working(
             Worker(client, task_queue=models_queue(queue), activities=thinking, graceful_shutdown_timeout=DRAIN)
             for queue in queues
         ),
+        *(
+            Worker(client, task_queue=people_queue(queue), activities=telling, graceful_shutdown_timeout=DRAIN)
+            for queue in queues
+        ),
     ]
     async with AsyncExitStack() as stack:
+        stack.callback(notifier.close)
         if models is not None:
             await stack.enter_async_context(models)
         for worker in workers:

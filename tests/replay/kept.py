@@ -49,8 +49,9 @@ async def scrubbed(history: WorkflowHistory, *, replace: dict[str, str]) -> str:
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-async def readable(name: str) -> str:
-    """All text of a kept history, payloads unpacked: for looking what is in it."""
+async def readable(history: str | WorkflowHistory) -> str:
+    """All text of a history, or of a kept one by its name, payloads unpacked: for looking what is in it."""
+    text = history.to_json() if isinstance(history, WorkflowHistory) else (FOLDER / f"{history}.json").read_bytes()
     found: list[str] = []
 
     def keep(text: str) -> str:
@@ -61,7 +62,7 @@ async def readable(name: str) -> str:
         found.append(payload.data.decode("utf-8"))
         return payload
 
-    await _rewritten(_JSON.validate_json((FOLDER / f"{name}.json").read_bytes()), keep, unpack)
+    await _rewritten(_JSON.validate_json(text), keep, unpack)
     return "\n".join(found)
 
 

@@ -16,6 +16,7 @@ from daper.core.models import Verdict
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.phases import Phase
 from daper.ports import ToolCall
+from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.strangers.daper_alerts import Alerts
 from tests.workflow.agents import Agent
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
@@ -33,6 +34,8 @@ max_share = 1.0
 [alone.allow]
 request_approval = ["restricted-without-approval"]
 """
+
+_COMPLETED = "EVENT_TYPE_ACTIVITY_TASK_COMPLETED"
 
 Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str]]
 
@@ -137,6 +140,41 @@ async def lapsed_two_rounds(env: WorkflowEnvironment, home: Path) -> str:
     async with shop.worker():
         await shop.decide(repair_id, await shop.plan(repair_id, round_number=2))
         return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, LAPSED, APPLIED)
+
+
+async def told_and_decided(env: WorkflowEnvironment, home: Path) -> str:
+    """Somebody is told, decides, and is told of the end; a workflow that is to be called back is gone."""
+    async with _owl_shop(env, home) as shop:
+        callback = {"workflow_id": "long-gone", "name": "daper_says"}
+        repair_id = await shop.start(tell=["owl"], callback=callback)
+        plan = await shop.plan(repair_id)
+        await shop.until(repair_id, lambda look: len(look.notices) == 1)
+        await shop.decide(repair_id, plan)
+        return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, *[APPLIED] * 4)
+
+
+async def told_and_expired(env: WorkflowEnvironment, home: Path) -> str:
+    """Somebody is told, reminded, and told that it is over."""
+    async with _owl_shop(env, home) as shop:
+        repair_id = await shop.start(tell=["owl"], approval_timeout=timedelta(seconds=2))
+        return await _ended(shop, repair_id, Phase.APPROVAL_EXPIRED)
+
+
+async def told_and_cancelled(env: WorkflowEnvironment, home: Path) -> str:
+    """Cancelled from outside while it waits, and that is told too."""
+    async with _owl_shop(env, home) as shop:
+        repair_id = await shop.start(tell=["owl"])
+        await shop.plan(repair_id)
+        await shop.client.get_workflow_handle(repair_id).cancel()
+        return await _ended(shop, repair_id, Phase.CANCELLED)
+
+
+async def parked_and_told(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: it waits for a person, who was told so."""
+    async with _owl_shop(env, home) as shop:
+        repair_id = await shop.start(tell=["owl"])
+        await shop.until_events(repair_id, *[_COMPLETED] * 6, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED")
+        return repair_id
 
 
 async def dry_run(env: WorkflowEnvironment, home: Path) -> str:
@@ -314,6 +352,10 @@ SCENARIOS: Mapping[str, Scenario] = {
         cancelled,
         cancelled_during_execution,
         lapsed_two_rounds,
+        told_and_decided,
+        told_and_expired,
+        told_and_cancelled,
+        parked_and_told,
         dry_run,
         nothing_to_repair,
         failed_unknown_record,
@@ -347,6 +389,15 @@ async def _stopped(agent: Agent, *phases: Phase) -> str:
     view = await agent.ended()
     assert [each.phase for each in view.results] == list(phases), view.results
     return view.agent_id
+
+
+@asynccontextmanager
+async def _owl_shop(env: WorkflowEnvironment, home: Path) -> AsyncGenerator[Shop]:
+    """A shop in which `owl` can be told."""
+    async with hook() as server:
+        write_people(home, owl=webhook_lines(server.url))
+        async with open_shop(env, home, environ={"OWL_SECRET": SECRET}) as shop:
+            yield shop
 
 
 @asynccontextmanager

@@ -17,6 +17,8 @@ mcp config
 mcp token add
 mcp token list
 mcp token remove
+people list
+people test
 policy check
 policy show
 proactive check-now
@@ -59,6 +61,7 @@ report.
 │ doctor       What is configured, what answers, what is missing.              │
 │ eval         How good the agents are, over generated cases.                  │
 │ mcp          The agents as tools for chat clients, over stdio or HTTP.       │
+│ people       Who may be told of repairs: see them, and try them out.         │
 │ policy       What may run without a person's yes.                            │
 │ proactive    An agent that repairs again and again, each time with a plan    │
 │              that waits for you.                                             │

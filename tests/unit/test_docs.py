@@ -19,6 +19,7 @@ from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import AgentPhase
+from daper.core.telling import Event
 from daper.domains.orders.needs import OrderProblem
 from daper.domains.registry import load_domains
 from daper.entrypoints.cli.exits import Exit
@@ -255,6 +256,11 @@ def test_the_chat_page_shows_what_is_printed_for_each_client(client: str) -> Non
 
     assert f"\n{printed.text}```" in text(CHAT)
     assert f"daper mcp config {client}" in code_of(CHAT)
+
+
+@pytest.mark.parametrize("event", Event)
+def test_the_page_on_people_has_a_row_for_each_event(event: Event) -> None:
+    assert event in rows(ROOT / "docs" / "people.md")
 
 
 @pytest.mark.parametrize("confirmed", Confirmation)

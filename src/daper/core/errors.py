@@ -19,6 +19,8 @@ DaperError
 ├── ModelOutputError          an agent's answer does not fit, after it was told so (retryable)
 ├── ActionFailed              a repair tool could not do what was approved; nothing was changed
 ├── ApprovalLapsed            the time in which an approved action may begin is over
+├── TargetRefused             nobody can be told there: no such target, or it refuses what it is sent
+├── TargetUnreachable         a target did not take a message this time (retryable)
 └── CannotSettle              nobody can tell whether an effect happened
 """
 
@@ -126,3 +128,17 @@ class ApprovalLapsed(DaperError):
 
 class CannotSettle(DaperError):
     """Nobody can tell whether an effect happened; a person has to look."""
+
+
+class TargetRefused(DaperError):
+    """A target of messages does not exist, is set up wrongly or refuses; the message holds no address and no secret."""
+
+
+class TargetUnreachable(DaperError):
+    """A target of messages did not take one this time; the message holds no address and no secret."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -21,6 +21,7 @@ from daper.core.models import (
     SuppressedFinding,
 )
 from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
+from daper.core.people import SignalCallback, Targets
 from daper.core.policy import Alone, ApprovalPolicy
 from daper.core.usage import CallSpent, Role
 
@@ -39,6 +40,7 @@ class RepairRequest(Wire):
     """What a repair is asked to do, and by whom. Names targets, never secrets.
 
     `may_act_alone`: set by a proactive agent for its own repairs, and by no door.
+    `tell`: who is told of it, by the names that settings resolve; `callback`: a workflow that is told by signals.
     """
 
     requested_by: Person
@@ -54,6 +56,8 @@ class RepairRequest(Wire):
     policy: ApprovalPolicy = ApprovalPolicy()
     may_act_alone: bool = False
     indexed: bool = False
+    tell: Targets = ()
+    callback: SignalCallback | None = None
 
 
 class CycleRef(Wire):

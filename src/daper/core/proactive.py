@@ -11,6 +11,7 @@ from daper.core.decisions import who
 from daper.core.messages import Nudge
 from daper.core.models import Person, Span
 from daper.core.outcomes import Counts, RepairResult
+from daper.core.people import SignalCallback, Targets
 from daper.core.phases import Phase
 from daper.core.policy import ApprovalPolicy
 
@@ -77,7 +78,8 @@ class ProactiveRequest(Wire):
 
     What `policy` lets run alone is approved by it, as far as that of the worker agrees; all else waits for a person.
 
-    `cycles_per_run`: after so many cycles, or earlier if Temporal says so, the workflow continues as new.
+    `cycles_per_run`: after so many cycles, or earlier if Temporal says so, the workflow continues as new. `tell`: who
+    is told of each repair, and of cycles that fail in a row; `callback`: a workflow that is told so by signals.
     """
 
     requested_by: Person
@@ -91,6 +93,8 @@ class ProactiveRequest(Wire):
     indexed: bool = False
     cycles_per_run: int = Field(default=100, ge=1, le=1000)
     carried: Carried | None = None
+    tell: Targets = ()
+    callback: SignalCallback | None = None
 
 
 class ProactiveView(Wire):
@@ -98,7 +102,8 @@ class ProactiveView(Wire):
 
     `repair_id`: the cycle that runs, once its repair is there. `next_cycle_at`: when the next one begins, unless
     somebody asks for it earlier. `cycles`: how many were begun; `results`: the last of them that ended, the newest
-    first. `nudges_waiting`: how many the next cycle answers. `stopping`: who stopped it, and why.
+    first. `nudges_waiting`: how many the next cycle answers. `stopping`: who stopped it, and why. `notices`: who could
+    not be told.
     """
 
     agent_id: str
@@ -118,6 +123,7 @@ class ProactiveView(Wire):
     nudges: int = 0
     nudges_waiting: int = 0
     stopping: str = ""
+    notices: tuple[str, ...] = ()
 
 
 def words_of(nudge: Nudge) -> str:

@@ -17,6 +17,7 @@ from daper.ports.domain import (
 )
 from daper.ports.evaluating import Evaluable
 from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.telling import Notifier
 
 __all__ = (
     "Adoptable",
@@ -31,6 +32,7 @@ __all__ = (
     "ImportNote",
     "Importable",
     "Memory",
+    "Notifier",
     "ProposalSet",
     "Record",
     "RecordPage",

@@ -6,6 +6,7 @@ from daper.core.base import Wire
 from daper.core.digests import canonical, digest
 from daper.core.models import Line, Person, RecordedDecision, Scope, Span
 from daper.core.outcomes import RepairResult
+from daper.core.people import SignalCallback, Targets
 from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import PROACTIVE_TIMEOUT, Interval, ProactiveView
 from daper.core.views import RepairView
@@ -28,6 +29,8 @@ class StartRepair(Wire):
     approval_timeout: Span = timedelta(hours=12)
     decision_valid_for: Span = timedelta(hours=1)
     policy: ApprovalPolicy | None = None
+    tell: Targets = ()
+    callback: SignalCallback | None = None
     request_key: Line = ""
     join_open: bool = False
 
@@ -88,6 +91,8 @@ class StartProactive(Wire):
     approval_timeout: Interval = PROACTIVE_TIMEOUT
     decision_valid_for: Span = timedelta(hours=1)
     asks_always: bool = False
+    tell: Targets = ()
+    callback: SignalCallback | None = None
 
     def under(self, policy: ApprovalPolicy) -> "StartProactive":
         """The same within a policy."""

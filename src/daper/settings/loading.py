@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
 from daper.core.models import IdentityProof, Person
+from daper.core.people import People
 from daper.core.policy import ApprovalPolicy
 from daper.core.usage import Role
+from daper.settings.people import people_of, told_of
 from daper.settings.policy import POLICY_FILE, PolicySource
 from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, ChatApproval, Setting
 from daper.settings.temporal import (
@@ -52,6 +55,8 @@ class Settings:
     address_source: str
     ui_url: str | None
     namespace: str
+    people: People
+    tell: tuple[str, ...]
     chat_approval: ChatApproval
     thinking: ThinkingSettings
     temporal: Mapping[str, str] = field(repr=False)
@@ -62,6 +67,12 @@ class Settings:
         """Who works here: the login name, or a name that USER_NAME claims."""
         how = IdentityProof.OS_USER if self.user_is_login else IdentityProof.CLAIMED
         return Person(name=self.user, how=how)
+
+    def link_to(self, workflow_id: str) -> str | None:
+        """Where the Temporal UI shows a repair or an agent, or None where we know of no UI."""
+        if self.ui_url is None:
+            return None
+        return f"{self.ui_url}/namespaces/{quote(self.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
 
     def domain_options(self, name: str) -> Mapping[str, str]:
         """What is set for one domain: DAPER_<DOMAIN>_<OPTION> as option → value, over the defaults of the table."""
@@ -79,7 +90,8 @@ class Settings:
         """
         listed = {row.domain for row in SETTINGS}
         theirs = tuple(_prefix(name) for name in {*domains, self.domain} if name not in listed)
-        strange = [name for name in self.options if name not in BY_NAME and not name.startswith(theirs)]
+        known = {*BY_NAME, *self.people.secrets}
+        strange = [name for name in self.options if name not in known and not name.startswith(theirs)]
         strange += [name for name in self.temporal if _nearly_known(name)]
         return tuple(_warning(name) for name in sorted(strange))
 
@@ -115,6 +127,7 @@ def load_settings(
     policy = source.read()
     temporal = temporal_variables(values)
     profile = profile_of(temporal)
+    people = people_of(values, home, folder)
     server = find_temporal_server(temporal, profile, home)
     if server.source == EMBEDDED:  # it speaks neither TLS nor keys, and must not be sent any
         temporal = {name: value for name, value in temporal.items() if not is_credential(name)}
@@ -134,6 +147,8 @@ def load_settings(
         address_source=server.source,
         ui_url=server.ui_url,
         namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
+        people=people,
+        tell=told_of(values, people),
         chat_approval=one_of(values, "DAPER_MCP_APPROVAL", ChatApproval),
         thinking=thinking_of(values, thinkers or {}),
         temporal=temporal,

@@ -50,6 +50,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("DAPER_APPROVAL_TIMEOUT", "12h", "How long a plan waits for a decision: 30s, 15m, 12h or 2d."),
     Setting("DAPER_DECISION_VALID_FOR", "1h", "How long after its decision an action may still begin."),
     Setting(
+        "DAPER_PEOPLE",
+        "people.toml in DAPER_HOME",
+        "The file that names who may be told of repairs, and how; see docs/people.md.",
+    ),
+    Setting("DAPER_TELL", "", "Who is told of each repair that you start: names of that file, separated by commas."),
+    Setting(
         "DAPER_MCP_APPROVAL",
         "elicit",
         "How a decision in a chat is confirmed: elicit, in a form that the client shows; or client, where the client "

@@ -23,6 +23,7 @@ class AgentState:
     stopping: str = ""
     stopped_by: Nudge | None = None
     ended_at: datetime | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def nudges_waiting(self) -> int:
@@ -55,6 +56,10 @@ class AgentState:
             next_cycle_at=now + pause(failures, interval=self.request.interval),
         )
 
+    def note_untold(self, notice: str) -> None:
+        """Somebody could not be told; the last ones are kept."""
+        self.notices = (*self.notices, notice)[-KEPT_CYCLES:]
+
     def to_carry_on(self) -> ProactiveRequest:
         """The request with which the workflow continues as new."""
         return self.request.model_copy(update={"carried": self.known})
@@ -80,6 +85,7 @@ class AgentState:
             nudges=self.known.nudges,
             nudges_waiting=self.nudges_waiting,
             stopping=self.stopping,
+            notices=self.notices,
         )
 
     def _learn(self, **what: object) -> None:

@@ -11,6 +11,7 @@ from temporalio.workflow import ActivityConfig
 
 PARALLEL_EFFECTS = 10
 PARALLEL_CALLS = 4  # of a model, in one cycle
+FAILURES_TOLD = 3  # cycles of a proactive agent that fail in a row, before somebody is told
 
 HEARTBEAT = timedelta(seconds=10)
 
@@ -93,4 +94,23 @@ def publish(queue: str) -> ActivityConfig:
         start_to_close_timeout=timedelta(minutes=1),
         heartbeat_timeout=HEARTBEAT,
         retry_policy=_retries(20),
+    )
+
+
+def tell(queue: str) -> ActivityConfig:
+    """Tells one target of one event. Given up after ten minutes, also where no worker takes it: no repair waits longer.
+
+    Whoever is told may say when to come again; otherwise the pauses grow.
+    """
+    return ActivityConfig(
+        task_queue=queue,
+        schedule_to_close_timeout=timedelta(minutes=10),
+        start_to_close_timeout=timedelta(minutes=2),
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=500),
+            backoff_coefficient=3.0,
+            maximum_interval=timedelta(minutes=1),
+            maximum_attempts=15,
+        ),
     )

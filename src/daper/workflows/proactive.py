@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         user_attributes,
     )
     from daper.workflows.repair import RepairAgentWorkflow
+    from daper.workflows.telling import AgentTelling
 
 Child = ChildWorkflowHandle[RepairAgentWorkflow, RepairResult]
 
@@ -51,6 +52,7 @@ class RepairAgentWorkflowProactive:
             agent_id=workflow.info().workflow_id,
             known=request.carried or Carried(started_at=now, next_cycle_at=now),
         )
+        self._telling = AgentTelling(self._state)
 
     @workflow.run
     async def run(self, request: ProactiveRequest) -> ProactiveView:
@@ -62,6 +64,7 @@ class RepairAgentWorkflowProactive:
         except asyncio.CancelledError:
             self.stop(Nudge(by="somebody who cancelled the workflow"))
             await story
+        await self._telling.settle()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._state.stopped_by is None:
             workflow.continue_as_new(self._state.to_carry_on())
@@ -91,6 +94,7 @@ class RepairAgentWorkflowProactive:
             state.begin()
             self._enter(AgentPhase.RUNNING_CYCLE)
             state.end(await self._cycle(), workflow.now())
+            self._telling.cycle_ended()
             if self._has_run_long_enough():
                 return
 
@@ -152,6 +156,8 @@ class RepairAgentWorkflowProactive:
                 policy=request.policy,
                 may_act_alone=request.policy.alone is not None,
                 indexed=request.indexed,
+                tell=request.tell,
+                callback=request.callback,
             ),
             id=repair_id,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

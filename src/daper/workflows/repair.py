@@ -1,6 +1,7 @@
 """One repair cycle: detect, analyze, plan, a person approves, execute, verify, report."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import TypeVar
@@ -30,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.outcomes import RepairResult
     from daper.core.phases import Phase
     from daper.core.reporting import build_report
+    from daper.core.telling import Event
     from daper.core.usage import Role
     from daper.core.views import RepairView
     from daper.workflows.details import details
@@ -37,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
+    from daper.workflows.telling import CycleTelling
     from daper.workflows.thinking import Thinking
 
 VERIFIED_AT_ONCE = 50
@@ -66,6 +69,7 @@ class RepairAgentWorkflow:
             phase_since=now,
         )
         self._thinking = Thinking(state=self._state, steps=self._steps)
+        self._telling = CycleTelling(self._state)
 
     @workflow.run
     async def run(self, request: RepairRequest) -> RepairResult:
@@ -77,6 +81,7 @@ class RepairAgentWorkflow:
         except asyncio.CancelledError:
             self._stop_reason = self._stop_reason or "the workflow was cancelled"
             await story
+        await self._telling.end()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state.result(workflow.now())
 
@@ -223,14 +228,24 @@ class RepairAgentWorkflow:
         return state.decision
 
     async def _wait_for_decision(self, at_most: timedelta) -> None:
-        try:
-            await workflow.wait_condition(
-                lambda: self._state.decision is not None or bool(self._stop_reason),
-                timeout=at_most,
-                timeout_summary="a person's decision",
-            )
-        except TimeoutError:
-            self._state.reason = f"nobody decided within {at_most}"
+        """Until it is there, or the time is over; at half of it, whoever was told is reminded."""
+        if self._telling.anybody and not self._answered():
+            self._telling.plan(Event.PLAN_WAITS)
+            if await self._answered_within(at_most / 2):
+                return
+            at_most = (self._state.decide_by or workflow.now()) - workflow.now()
+            if at_most > timedelta():
+                self._telling.plan(Event.PLAN_STILL_WAITS)
+        if not await self._answered_within(at_most):
+            self._state.reason = f"nobody decided within {self._request.approval_timeout}"
+
+    async def _answered_within(self, at_most: timedelta) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(self._answered, timeout=at_most, timeout_summary="a person's decision")
+        return self._answered()
+
+    def _answered(self) -> bool:
+        return self._state.decision is not None or bool(self._stop_reason)
 
     def _record(self, plan: Plan, decision: Decision) -> RecordedDecision:
         recorded = record(plan, decision, workflow.now())

@@ -75,6 +75,7 @@ class CycleState:
     thinkers: dict[Role, str] = field(default_factory=dict[Role, str])
     on_outage: OnOutage = OnOutage.FAIL
     outages: dict[tuple[Role, str], int] = field(default_factory=dict[tuple[Role, str], int])
+    untold: list[str] = field(default_factory=list[str])
     calls: list[CallSpent] = field(default_factory=list[CallSpent])
     usage: Usage | None = None
     ended_at: datetime | None = None
@@ -123,12 +124,13 @@ class CycleState:
     @property
     def notices(self) -> tuple[str, ...]:
         """What went otherwise than it was set up, and was coped with."""
-        return tuple(
+        silent = (
             f"{role}: {self.thinkers.get(role, 'the model')} did not answer"
             + (f" about {counted(records, 'record')}" if records else "")
             + f", so the rules alone count: {reason}"
             for (role, reason), records in self.outages.items()
         )
+        return (*silent, *self.untold)
 
     @property
     def thinks(self) -> bool:

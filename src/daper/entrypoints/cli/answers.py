@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from daper.core.models import IdentityProof, Person, Verdict
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.running import ask_line
-from daper.settings import Settings
+from daper.settings import Settings, refuse_unknown
 
 DOOR = "cli"
 
@@ -16,6 +16,12 @@ DOOR = "cli"
 def who_asks(settings: Settings, *, claimed: str | None = None) -> Person:
     """The person at this terminal; a name given with `--as` is a claim."""
     return Person(name=claimed, how=IdentityProof.CLAIMED) if claimed else settings.person
+
+
+def who_is_told(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
+    """Who was named with `--tell`, or else in DAPER_TELL. Raises SettingError for a name that no target has."""
+    refuse_unknown("--tell names", names, settings.people)
+    return tuple(dict.fromkeys(names)) or settings.tell
 
 
 async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None:

@@ -33,11 +33,13 @@ proactive = App(
 policy = App(name="policy", help="What may run without a person's yes.")
 schedule = App(name="schedule", help="Repairs that start at their times, each with a plan that waits for you.")
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
+people = App(name="people", help="Who may be told of repairs: see them, and try them out.")
 app.command(repair)
 app.command(proactive)
 app.command(schedule)
 app.command(policy)
 app.command(records)
+app.command(people)
 
 app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a throw-away copy and its own Temporal.")
 app.command(f"{CLI}.up:up", name="up", help="A Temporal server of your own with its UI, and a worker, until Ctrl-C.")
@@ -82,12 +84,17 @@ _RECORDS = {
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }
+_PEOPLE = {
+    "list": ("people:list_people", "Everybody who may be told, and how."),
+    "test": ("people:test_person", "Send a test message to one of them."),
+}
 _GROUPS = (
     (repair, _REPAIR),
     (proactive, _PROACTIVE),
     (schedule, _SCHEDULE),
     (policy, _POLICY),
     (records, _RECORDS),
+    (people, _PEOPLE),
 )
 for group, commands in _GROUPS:
     for name, (where, help_text) in commands.items():

@@ -10,6 +10,7 @@ from daper.clock import utc_now
 from daper.core.errors import DaperError, SettingError
 from daper.core.messages import OnOutage
 from daper.core.models import Scope
+from daper.core.text import counted
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.model_checks import check_models
 from daper.entrypoints.cli.output import console, print_json, say, table
@@ -82,12 +83,24 @@ async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Chec
     # Not needed where the rules are to go on without them.
     needed = settings.thinking.on_outage is OnOutage.FAIL
     checks += [Check(name, ok, what, needed=needed) for name, ok, what in await check_models(settings)]
+    checks += _people(settings)
     return [*checks, *await _check_temporal(settings, stores)]
 
 
 def _policy(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
     found = Check("approval policy", True, f"{settings.policy_source}: {policy_words(settings.policy)}")
     return [found, *(Check("approval policy", False, note, False) for note in policy_notes(settings.policy, domains))]
+
+
+def _people(settings: Settings) -> list[Check]:
+    people = settings.people
+    if not people.source:
+        return []
+    missing = people.missing()
+    told = f" by default {', '.join(settings.tell)}" if settings.tell else " nobody by default; see DAPER_TELL"
+    found = f"{counted(len(people.targets), 'target')} in {people.source}; told is{told}"
+    lacking = (f"{variable} is not set, and {name} needs it" for name, variable in missing.items())
+    return [Check("people who may be told", not missing, "; ".join((found, *lacking)))]
 
 
 def _embedded() -> Check:

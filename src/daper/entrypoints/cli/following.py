@@ -1,7 +1,6 @@
 """Follows one repair for `repair start`, `repair show --follow` and `demo`: shows it, asks, and says how it ended."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from rich.console import Console
 
@@ -72,6 +71,4 @@ def how_to_decide(look: RepairView) -> tuple[str, ...]:
 
 def run_link(settings: Settings, repair_id: str) -> str | None:
     """Where the Temporal UI shows a repair, or None where we know of no UI."""
-    if settings.ui_url is None:
-        return None
-    return f"{settings.ui_url}/namespaces/{quote(settings.namespace, safe='')}/workflows/{quote(repair_id, safe='')}"
+    return settings.link_to(repair_id)

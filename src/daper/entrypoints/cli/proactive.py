@@ -7,12 +7,12 @@ from daper.bootstrap import open_proactive
 from daper.core.outcomes import RepairResult
 from daper.core.proactive import PROACTIVE_TIMEOUT, CycleEnd
 from daper.core.text import counted
-from daper.entrypoints.cli.answers import who_asks
+from daper.entrypoints.cli.answers import who_asks, who_is_told
 from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.following import how_to_decide, run_link
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import Comment, Json, said_right
+from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
 from daper.entrypoints.cli.policy import policy_words
 from daper.entrypoints.cli.running import run_to_end
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
@@ -24,6 +24,7 @@ def start(
     interval: timedelta = timedelta(days=1),
     approval_timeout: timedelta | None = None,
     domain: str | None = None,
+    tell: Names = NONE,
     as_json: Json = False,
 ) -> int:
     """Start your proactive agent: it repairs at once, and again and again until you stop it. You have one per domain.
@@ -39,6 +40,8 @@ def start(
         How long the plan of each cycle waits for a decision; 20h, or what the policy says. At most 366d.
     domain
         Which records; see DAPER_DOMAIN.
+    tell
+        Tell this person or webhook of each repair; a name of people.toml, see DAPER_TELL. May be given several times.
     as_json
         Print one JSON document.
     """
@@ -50,6 +53,7 @@ def start(
             interval=interval,
             approval_timeout=settings.policy.waits(approval_timeout, PROACTIVE_TIMEOUT),
             decision_valid_for=settings.decision_valid_for,
+            tell=who_is_told(settings, tell),
         )
 
     async def run() -> int:
@@ -169,6 +173,7 @@ def _lines(found: ProactiveStatus) -> Iterator[str]:
         yield f"{counted(agent.failures_in_a_row, 'cycle')} in a row could not go on; the pauses between tries grow"
     if agent.nudges_waiting and not found.ended:
         yield f"Asked {counted(agent.nudges_waiting, 'time')} since this cycle began, so one more follows it"
+    yield from (f"Note: {notice}" for notice in agent.notices)
     if agent.results:
         yield "Last cycles:"
         for ended in agent.results:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from daper.bootstrap import open_service
 from daper.core.errors import Unreachable
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
-from daper.entrypoints.cli.answers import who_asks
+from daper.entrypoints.cli.answers import who_asks, who_is_told
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
 from daper.entrypoints.cli.following import Following, run_link
 from daper.entrypoints.cli.output import console, print_json, say
@@ -26,6 +26,7 @@ def start(
     limit: int = DEFAULT_PROBLEMS,
     domain: str | None = None,
     approval_timeout: timedelta | None = None,
+    tell: Names = NONE,
     as_json: Json = False,
 ) -> int:
     """Start a repair, follow it live, and ask for the decision.
@@ -53,6 +54,8 @@ def start(
         Which records; see DAPER_DOMAIN.
     approval_timeout
         How long the plan waits for a decision, for example 12h; see DAPER_APPROVAL_TIMEOUT.
+    tell
+        Tell this person or webhook of it; a name of people.toml, see DAPER_TELL. May be given several times.
     as_json
         Print one JSON document when it ends or waits.
     """
@@ -71,6 +74,7 @@ def start(
             again=again or bool(record),
             approval_timeout=settings.policy.waits(approval_timeout, settings.approval_timeout),
             decision_valid_for=settings.decision_valid_for,
+            tell=who_is_told(settings, tell),
         )
     return _start(settings, order, no_wait=no_wait, as_json=as_json)
 

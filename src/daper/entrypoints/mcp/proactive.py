@@ -52,6 +52,7 @@ class ProactiveTools:
             approval_timeout=settings.policy.waits(None, PROACTIVE_TIMEOUT),
             decision_valid_for=settings.decision_valid_for,
             asks_always=True,  # acting alone is a grant, and no chat client can ask for one
+            tell=settings.tell,
         )
         begun = await service.start(order)
         try:

@@ -213,8 +213,12 @@ async def start(door: Door, order: StartRepair) -> StartedRepair:
     """Start a repair within what is configured, and say where it stands; that no worker answers is no failure."""
     service = await door.repairs()
     settings = door.settings  # as they are since we are connected
-    spans = {"approval_timeout": settings.approval_timeout, "decision_valid_for": settings.decision_valid_for}
-    begun = await service.start(order.model_copy(update=spans))
+    configured = {
+        "approval_timeout": settings.approval_timeout,
+        "decision_valid_for": settings.decision_valid_for,
+        "tell": settings.tell,
+    }
+    begun = await service.start(order.model_copy(update=configured))
     try:
         look = await service.look(begun.repair_id)
     except Unreachable:

@@ -1,0 +1,114 @@
+"""Tells people by e-mail and webhook, behind the port; each message in a thread of its own pool."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import assert_never
+
+from daper.adapters.notify import email, webhook
+from daper.adapters.notify.wording import commands, document, plain, subject
+from daper.adapters.reports.as_html import to_html
+from daper.adapters.reports.as_pdf import to_pdf
+from daper.adapters.reports.ended import repair_report
+from daper.core.errors import SettingError, TargetRefused
+from daper.core.ids import safe_name
+from daper.core.outcomes import RepairResult
+from daper.core.people import EmailTarget, People, SignalTarget, WebhookTarget
+from daper.core.telling import Delivery, Event, Message, TellInput
+from daper.ports import Reports
+
+log = logging.getLogger(__name__)
+
+MOST_ATTACHED = 5_000_000  # bytes; many mail servers take 10 MB, as base64
+_AT_ONCE = 8
+
+
+class PeopleNotifier:
+    """Knows where each name leads to. A server that hangs takes a thread of its pool, and of nobody else's."""
+
+    def __init__(
+        self,
+        people: People,
+        *,
+        reports: Reports,
+        link: Callable[[str], str | None],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`link`: where a workflow can be looked at, or None where nobody knows."""
+        self._people = people
+        self._reports = reports
+        self._link = link
+        self._now = now
+        self._threads = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="telling")
+
+    async def tell(self, given: TellInput) -> Delivery:
+        """Send one message to one target, or say which workflow is to be signalled."""
+        target = self._people.target(given.target)
+        match target:
+            case SignalTarget():
+                return Delivery(callback=target.callback)
+            case WebhookTarget():
+                send = partial(self._post, target, given)
+            case EmailTarget():
+                send = partial(self._mail, target, given, await self._result(given.message))
+            case _:
+                assert_never(target)
+        await asyncio.get_running_loop().run_in_executor(self._threads, send)
+        return Delivery()
+
+    def close(self) -> None:
+        """Begin nothing any more. What is being sent is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _result(self, message: Message) -> RepairResult | None:
+        return await self._reports.read(message.subject_id) if message.event.ends else None
+
+    def _post(self, target: WebhookTarget, given: TellInput) -> None:
+        secret = self._people.secret(target.secret_env)
+        webhook.post(target, secret, given.event_id, self._json(given), now=self._now())
+
+    def _json(self, given: TellInput) -> dict[str, object]:
+        message, link = given.message, self._seen_at(given.message)
+        return {
+            "id": given.event_id,
+            "type": str(message.event),
+            "target": given.target,
+            "data": message.model_dump(mode="json"),
+            "text": plain(message, link),
+            "commands": [command.line for command in commands(message)],
+            "link": link,
+        }
+
+    def _mail(self, target: EmailTarget, given: TellInput, result: RepairResult | None) -> None:
+        server = self._people.smtp
+        if server is None:
+            raise TargetRefused("no mail server is configured: the table [smtp] is missing")
+        message, link = given.message, self._seen_at(given.message)
+        letter = email.Letter(
+            subject=subject(message),
+            text=plain(message, link),
+            html=to_html(document(message, link)),
+            attachment=_attachment(result) if result is not None else None,
+        )
+        mail = email.compose(letter, given.event_id, sender=server.sender, to=target.to, now=self._now())
+        email.send(mail, server, target, password=self._people.secret)
+
+    def _seen_at(self, message: Message) -> str | None:
+        return None if message.event is Event.TEST else self._link(message.subject_id)
+
+
+def _attachment(result: RepairResult) -> email.Attachment | None:
+    """The report as PDF; as HTML where the typesetter is not installed; not at all where it is too large to mail."""
+    name, report = safe_name(result.repair_id), repair_report(result)
+    try:
+        data, kind = to_pdf(report), ("application", "pdf")
+    except Exception as error:  # noqa: BLE001 - a mail without the PDF is better than none
+        if not isinstance(error, SettingError):
+            log.warning("a report could not be set as PDF", extra={"reason": f"{type(error).__name__}: {error}"})
+        data, kind = to_html(report).encode(), ("text", "html")
+    if len(data) > MOST_ATTACHED:
+        return None
+    return email.Attachment(name=f"{name}.{kind[1]}", maintype=kind[0], subtype=kind[1], data=data)

@@ -1,0 +1,123 @@
+"""Who may be told: targets by name. Addresses and secrets are known to settings, and never cross Temporal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from daper.core.base import Wire
+from daper.core.errors import TargetRefused
+
+MOST_TARGETS = 10
+TARGET_NAME = r"^[a-z][a-z0-9-]{0,39}$"
+
+TargetName = Annotated[str, StringConstraints(pattern=TARGET_NAME)]
+Targets = Annotated[tuple[TargetName, ...], Field(max_length=MOST_TARGETS)]
+
+
+class SignalCallback(Wire):
+    """Another workflow of the same namespace, which is told by a signal; what it gets is a `Message`."""
+
+    type: Literal["signal-workflow"] = "signal-workflow"
+    workflow_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^_]")]
+
+
+class Security(StrEnum):
+    """How a connection to a mail server is made safe. There is no way to do without."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmtpServer:
+    """The mail server that takes what is sent. `password_env` names the variable with the password of `user`."""
+
+    host: str
+    port: int
+    security: Security
+    sender: str
+    user: str = ""
+    password_env: str = ""
+    ca_file: Path | None = None
+    timeout: timedelta = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailTarget:
+    """A person, or several, by e-mail."""
+
+    to: tuple[str, ...]
+    kind: str = "email"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookTarget:
+    """A server of somebody's that is sent JSON. `secret_env` names the variable with the secret that signs it."""
+
+    url: str = field(repr=False)
+    secret_env: str
+    ca_file: Path | None = None
+    timeout: timedelta = timedelta(seconds=20)
+    kind: str = "webhook"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalTarget:
+    """A workflow in the same namespace."""
+
+    callback: SignalCallback
+    kind: str = "signal-workflow"
+
+
+Target = EmailTarget | WebhookTarget | SignalTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """Everybody who may be told, by name. `secrets`: variable → value, for those variables that are set."""
+
+    source: str = ""
+    targets: Mapping[str, Target] = field(default_factory=dict[str, Target])
+    smtp: SmtpServer | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    def target(self, name: str) -> Target:
+        """The target by that name. Raises TargetRefused."""
+        found = self.targets.get(name)
+        if found is None:
+            raise TargetRefused(f"there is no target {name!r}; {self.known()}")
+        return found
+
+    def secret(self, variable: str) -> str:
+        """What a variable holds. Raises TargetRefused where it is not set."""
+        value = self.secrets.get(variable, "")
+        if not value:
+            raise TargetRefused(f"the variable {variable} is not set where this runs; it holds a secret that is needed")
+        return value
+
+    def needed(self, name: str) -> str:
+        """The variable that a target needs to be set, or nothing."""
+        match self.targets.get(name):
+            case WebhookTarget(secret_env=variable):
+                return variable
+            case EmailTarget():
+                return self.smtp.password_env if self.smtp else ""
+            case _:
+                return ""
+
+    def missing(self) -> Mapping[str, str]:
+        """Target → the variable that it needs and that is not set."""
+        needed = {name: self.needed(name) for name in self.targets}
+        return {name: variable for name, variable in needed.items() if variable and variable not in self.secrets}
+
+    def known(self) -> str:
+        """Which targets there are, for a message."""
+        if not self.source:
+            return "nobody is named: write a people.toml in DAPER_HOME, or name one in DAPER_PEOPLE"
+        return f"{self.source} has: {', '.join(sorted(self.targets)) or 'none'}"

@@ -1,0 +1,253 @@
+"""What people are told of a repair, and why: one message for each event, bounded, in which nothing is hidden. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from daper.core.base import Wire
+from daper.core.decisions import who
+from daper.core.digests import canonical, digest
+from daper.core.outcomes import Counts, RepairResult
+from daper.core.people import SignalCallback
+from daper.core.phases import Phase
+from daper.core.proactive import ProactiveView
+from daper.core.text import counted, visible
+from daper.core.views import ActionView, RepairView
+
+MOST_PROBLEMS_TOLD = 10
+MOST_ACTIONS_TOLD = 20
+MOST_LEFT_TOLD = 10
+
+_LONGEST = 200
+
+
+class Event(StrEnum):
+    """Why somebody is told."""
+
+    PLAN_WAITS = "plan-waits"
+    PLAN_STILL_WAITS = "plan-still-waits"
+    PLAN_EXPIRED = "plan-expired"
+    PLAN_REJECTED = "plan-rejected"
+    REPAIR_DONE = "repair-done"
+    REPAIR_NEEDS_HAND = "repair-needs-hand"
+    REPAIR_FAILED = "repair-failed"
+    REPAIR_STOPPED = "repair-stopped"
+    CYCLES_FAIL = "cycles-fail"
+    TEST = "test"
+
+    @property
+    def ends(self) -> bool:
+        """Whether the repair is over, so that there is a report."""
+        return self in _ENDS
+
+    @property
+    def asks(self) -> bool:
+        """Whether a plan waits for the reader."""
+        return self in {Event.PLAN_WAITS, Event.PLAN_STILL_WAITS}
+
+
+_ENDS = frozenset(
+    {
+        Event.PLAN_EXPIRED,
+        Event.PLAN_REJECTED,
+        Event.REPAIR_DONE,
+        Event.REPAIR_NEEDS_HAND,
+        Event.REPAIR_FAILED,
+        Event.REPAIR_STOPPED,
+    }
+)
+
+
+class ActionLine(Wire):
+    """One action of a plan, as far as a message tells it."""
+
+    id: str
+    record: str
+    tool: str
+    does: str
+    risk: str
+    spends: str
+    doubts: int = 0
+
+
+class Message(Wire):
+    """What is told. Every text is one visible line of bounded length; the counts say how much is not shown.
+
+    `subject_id`: the repair, or the proactive agent. `spends`: what the whole plan costs. `left`: for a person to do.
+    """
+
+    event: Event
+    subject_id: str
+    headline: str
+    at: datetime
+    user: str = ""
+    domain: str = ""
+    phase: str = ""
+    reason: str = ""
+    decide_by: datetime | None = None
+    spends: str = ""
+    problems: int = 0
+    problem_lines: tuple[str, ...] = ()
+    actions: int = 0
+    action_lines: tuple[ActionLine, ...] = ()
+    left: int = 0
+    left_lines: tuple[str, ...] = ()
+    counts: Counts = Counts()
+
+
+class TellInput(Wire):
+    """Tell one target of one event. The target is a name; where it leads to is known to settings alone."""
+
+    event_id: str
+    target: str
+    message: Message
+
+
+class Delivery(Wire):
+    """What came of telling: sent; or it is the workflow's to send, as a signal."""
+
+    callback: SignalCallback | None = None
+
+
+def event_id(cycle_id: str, round_number: int, event: Event, target: str) -> str:
+    """The one id of one event for one target: the same in every attempt."""
+    return digest(canonical({"cycle": cycle_id, "round": round_number, "event": event, "target": target}))
+
+
+def plan_message(event: Event, view: RepairView, *, at: datetime) -> Message:
+    """A plan waits, or waits still; `view` has all of it on one page."""
+    plan = view.plan
+    actions = plan.actions if plan else ()
+    total = plan.total_actions if plan else 0
+    left = [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person] if plan else []
+    what = f"a plan of {counted(total, 'action')} waits for a decision"
+    return Message(
+        event=event,
+        subject_id=view.repair_id,
+        headline=_line(f"{view.domain}: {'reminder: ' if event is Event.PLAN_STILL_WAITS else ''}{what}"),
+        at=at,
+        user=_line(who(view.requested_by)),
+        domain=_line(view.domain),
+        phase=str(view.phase),
+        reason=_line(view.message),
+        decide_by=view.decide_by,
+        spends=_sum(action.spends for action in actions if not action.instead_of),
+        problems=view.problems,
+        problem_lines=_problems(actions),
+        actions=total,
+        action_lines=tuple(map(_action, actions[:MOST_ACTIONS_TOLD])),
+        left=len(left),
+        left_lines=tuple(map(_line, left[:MOST_LEFT_TOLD])),
+    )
+
+
+def event_of(result: RepairResult) -> Event | None:
+    """What the end of a repair is to people; None where there was nothing to do, which is no news."""
+    match result.phase:
+        case Phase.APPROVAL_EXPIRED:
+            return Event.PLAN_EXPIRED
+        case Phase.REPAIR_FAILED:
+            return Event.REPAIR_FAILED
+        case Phase.CANCELLED:
+            return Event.REPAIR_STOPPED
+        case _ if result.needs_person:
+            return Event.REPAIR_NEEDS_HAND
+        case Phase.REJECTED:
+            return Event.PLAN_REJECTED
+        case Phase.NO_REPAIR_NEEDED:
+            return None
+        case _:
+            return Event.REPAIR_DONE
+
+
+_ENDED = {
+    Event.PLAN_EXPIRED: "nobody decided on the plan in time",
+    Event.PLAN_REJECTED: "the plan was rejected",
+    Event.REPAIR_DONE: "the repair is done",
+    Event.REPAIR_NEEDS_HAND: "the repair ended, and needs a hand",
+    Event.REPAIR_FAILED: "the repair could not go on",
+    Event.REPAIR_STOPPED: "the repair was stopped",
+}
+
+
+def end_message(event: Event, result: RepairResult, *, at: datetime) -> Message:
+    """A repair is over."""
+    left = result.report.left_for_person if result.report else ()
+    issues = [f"{finding.record_id}: {finding.issue}" for finding in result.findings]
+    return Message(
+        event=event,
+        subject_id=result.repair_id,
+        headline=_line(f"{result.domain}: {_ENDED[event]}"),
+        at=at,
+        user=_line(result.user),
+        domain=_line(result.domain),
+        phase=str(result.phase),
+        reason=_line(result.report.summary if result.report else result.reason, longest=500),
+        problems=len(issues),
+        problem_lines=tuple(map(_line, issues[:MOST_PROBLEMS_TOLD])),
+        left=len(left),
+        left_lines=tuple(map(_line, left[:MOST_LEFT_TOLD])),
+        counts=result.counts,
+    )
+
+
+def cycles_message(view: ProactiveView, *, at: datetime) -> Message:
+    """Several cycles of a proactive agent in a row could not go on."""
+    failed = [f"{ended.repair_id}: {ended.reason}" for ended in view.results if ended.failed]
+    what = f"{counted(view.failures_in_a_row, 'cycle')} in a row could not go on"
+    return Message(
+        event=Event.CYCLES_FAIL,
+        subject_id=view.agent_id,
+        headline=_line(f"{view.domain}: {what}"),
+        at=at,
+        user=_line(view.user),
+        domain=_line(view.domain),
+        phase=str(view.phase),
+        reason=_line("The agent goes on trying, with growing pauses; nobody is told again before a cycle succeeded."),
+        left=len(failed),
+        left_lines=tuple(map(_line, failed[: view.failures_in_a_row][:MOST_LEFT_TOLD])),
+    )
+
+
+def trial_message(user: str, *, at: datetime) -> Message:
+    """Nothing happened; somebody tries out whether messages arrive."""
+    return Message(
+        event=Event.TEST,
+        subject_id="test",
+        headline="a test: messages of daper arrive here",
+        at=at,
+        user=_line(user),
+        reason=_line(f"{user} asked for this with: daper people test"),
+    )
+
+
+def _action(action: ActionView) -> ActionLine:
+    change = next(iter(action.preview), None)
+    record = f"{action.record_id} ({action.title})" if action.title else action.record_id
+    return ActionLine(
+        id=_line(action.id),
+        record=_line(record),
+        tool=_line(action.tool),
+        does=_line(f"{change.field}: {change.before} → {change.after}") if change else "",
+        risk=str(action.risk),
+        spends=_line(action.spends),
+        doubts=len(action.doubts),
+    )
+
+
+def _problems(actions: Iterable[ActionView]) -> tuple[str, ...]:
+    issues = (f"{action.record_id}: {issue}" for action in actions for issue in action.problems)
+    return tuple(map(_line, list(dict.fromkeys(issues))[:MOST_PROBLEMS_TOLD]))
+
+
+def _sum(amounts: Iterable[str]) -> str:
+    """What all of it costs, or that nobody can say."""
+    try:
+        return str(sum(map(Decimal, amounts), Decimal(0)))
+    except InvalidOperation:
+        return "unknown"
+
+
+def _line(text: object, *, longest: int = _LONGEST) -> str:
+    return visible(text, longest=longest)
