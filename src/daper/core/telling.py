@@ -110,9 +110,10 @@ class Delivery(Wire):
     callback: SignalCallback | None = None
 
 
-def event_id(cycle_id: str, round_number: int, event: Event, target: str) -> str:
-    """The one id of one event for one target: the same in every attempt."""
-    return digest(canonical({"cycle": cycle_id, "round": round_number, "event": event, "target": target}))
+def event_id(cycle_id: str, round_number: int, event: Event, target: str, *, number: int = 1) -> str:
+    """The one id of one event for one target: the same in every attempt. `number`: which one of its kind in a round."""
+    told = {"cycle": cycle_id, "round": round_number, "event": event, "target": target}
+    return digest(canonical(told if number == 1 else {**told, "number": number}))
 
 
 def plan_message(event: Event, view: RepairView, *, at: datetime) -> Message:

@@ -148,7 +148,7 @@ def load_settings(
         ui_url=server.ui_url,
         namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
         people=people,
-        tell=told_of(values, people),
+        tell=told_of(values, people, by_policy=policy.tell),
         chat_approval=one_of(values, "DAPER_MCP_APPROVAL", ChatApproval),
         thinking=thinking_of(values, thinkers or {}),
         temporal=temporal,

@@ -3,7 +3,7 @@
 import difflib
 import ipaddress
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -48,11 +48,14 @@ def people_of(values: Mapping[str, str], home: Path, folder: Path) -> People:
     return _people(_Table(str(path), "", _parsed(path)), values)
 
 
-def told_of(values: Mapping[str, str], people: People) -> tuple[str, ...]:
-    """Who is told by default: the names in DAPER_TELL. Raises SettingError."""
+def told_of(values: Mapping[str, str], people: People, *, by_policy: Sequence[str]) -> tuple[str, ...]:
+    """Who is told by default: the names in DAPER_TELL, or else those of the policy. Raises SettingError."""
     names = tuple(dict.fromkeys(name.strip() for name in values.get("DAPER_TELL", "").split(",") if name.strip()))
-    refuse_unknown("DAPER_TELL names", names, people)
-    return names
+    if names:
+        refuse_unknown("DAPER_TELL names", names, people)
+        return names
+    refuse_unknown("people.tell of the policy names", by_policy, people)
+    return tuple(by_policy)
 
 
 def refuse_unknown(what: str, names: Collection[str], people: People) -> None:

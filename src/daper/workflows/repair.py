@@ -228,14 +228,16 @@ class RepairAgentWorkflow:
         return state.decision
 
     async def _wait_for_decision(self, at_most: timedelta) -> None:
-        """Until it is there, or the time is over; at half of it, whoever was told is reminded."""
+        """Until it is there, or the time is over; whoever was told is reminded when the policy says."""
         if self._telling.anybody and not self._answered():
             self._telling.plan(Event.PLAN_WAITS)
-            if await self._answered_within(at_most / 2):
-                return
-            at_most = (self._state.decide_by or workflow.now()) - workflow.now()
-            if at_most > timedelta():
-                self._telling.plan(Event.PLAN_STILL_WAITS)
+            asked_at, until = workflow.now(), workflow.now() + at_most
+            for number, after in enumerate(self._request.policy.reminders_within(at_most), start=1):
+                if await self._answered_within(asked_at + after - workflow.now()):
+                    return
+                at_most = until - workflow.now()
+                if at_most > timedelta():
+                    self._telling.plan(Event.PLAN_STILL_WAITS, number=number)
         if not await self._answered_within(at_most):
             self._state.reason = f"nobody decided within {self._request.approval_timeout}"
 

@@ -46,12 +46,11 @@ class Telling:
         """Whether there is anybody to tell."""
         return bool(self._tell) or self._callback is not None
 
-    def send(self, message: Message, *, cycle_id: str, round_number: int) -> None:
-        """Begin to tell everybody; each target is tried on its own."""
+    def send(self, message: Message, *, cycle_id: str, round_number: int, number: int = 1) -> None:
+        """Begin to tell everybody; each target is tried on its own. `number`: which one of its kind in a round."""
         for target in self._tell:
-            given = TellInput(
-                event_id=event_id(cycle_id, round_number, message.event, target), target=target, message=message
-            )
+            told_by = event_id(cycle_id, round_number, message.event, target, number=number)
+            given = TellInput(event_id=told_by, target=target, message=message)
             self._sending.append(asyncio.create_task(self._deliver(given)))
         if self._callback is not None:
             self._sending.append(asyncio.create_task(self._signal(self._callback, "the callback", message)))
@@ -95,9 +94,9 @@ class CycleTelling:
         """Whether there is anybody to tell."""
         return self._telling.anybody
 
-    def plan(self, event: Event) -> None:
-        """The plan waits."""
-        self._send(plan_message(event, self._state.view(1, WHOLE_PLAN), at=workflow.now()))
+    def plan(self, event: Event, *, number: int = 1) -> None:
+        """The plan waits, or waits still: the `number`th reminder."""
+        self._send(plan_message(event, self._state.view(1, WHOLE_PLAN), at=workflow.now()), number=number)
 
     async def end(self) -> None:
         """The cycle ended, in the phase that it is in. Waits until everybody is told of all of it, or was given up."""
@@ -110,8 +109,8 @@ class CycleTelling:
         self._state.message = self._state.reason or "it has ended; those who are told of it are being told"
         await self._telling.settle()
 
-    def _send(self, message: Message) -> None:
-        self._telling.send(message, cycle_id=self._state.cycle_id, round_number=len(self._state.plans))
+    def _send(self, message: Message, *, number: int = 1) -> None:
+        self._telling.send(message, cycle_id=self._state.cycle_id, round_number=len(self._state.plans), number=number)
 
 
 class AgentTelling:
