@@ -10,6 +10,7 @@ from daper.core.errors import UserError
 from daper.core.ids import LONGEST_SCHEDULE_ID, fits_schedule_id, schedule_id
 from daper.core.messages import Span
 from daper.core.models import Line, Person, Scope
+from daper.core.people import Targets
 from daper.core.schedules import When
 from daper.service.requests import StartRepair
 
@@ -48,6 +49,7 @@ class PutSchedule(Wire):
     """A schedule somebody asks for. Its repairs approve nothing by themselves, and there is nothing to ask it with.
 
     `note`: None keeps what is there. `paused`: no run begins before it is resumed; False leaves it as it is.
+    `tell`: who is told of each run.
     """
 
     requested_by: Person
@@ -61,6 +63,7 @@ class PutSchedule(Wire):
     catch_up: CatchUp = CATCH_UP
     note: Line | None = None
     paused: bool = False
+    tell: Targets = ()
 
     @property
     def ref(self) -> ScheduleRef:
@@ -77,6 +80,7 @@ class PutSchedule(Wire):
             dry_run=self.dry_run,
             approval_timeout=self.approval_timeout,
             decision_valid_for=self.decision_valid_for,
+            tell=self.tell,
         )
 
 

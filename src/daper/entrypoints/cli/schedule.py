@@ -10,7 +10,7 @@ from daper.core.errors import UserError
 from daper.core.ids import fits_schedule_id
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.core.schedules import UTC_NAME, When, at_intervals, by_cron
-from daper.entrypoints.cli.answers import who_asks
+from daper.entrypoints.cli.answers import who_asks, who_is_told
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
@@ -55,6 +55,8 @@ class Wanted:
         Kept with the schedule, until pause or resume say something else.
     paused
         No run begins before daper schedule resume.
+    tell
+        Tell this person or webhook of each run; a name of people.toml, see DAPER_TELL. May be given several times.
     as_json
         Print one JSON document.
     """
@@ -72,6 +74,7 @@ class Wanted:
     catch_up: timedelta = CATCH_UP
     note: str | None = None
     paused: Flag = False
+    tell: Names = NONE
     as_json: Json = False
 
 
@@ -139,6 +142,7 @@ def _order(settings: Settings, name: str | None, wanted: Wanted) -> PutSchedule:
             catch_up=wanted.catch_up,
             note=wanted.note,
             paused=wanted.paused,
+            tell=who_is_told(settings, wanted.tell),
         )
     if wanted.approval_timeout is not None and wanted.approval_timeout <= timedelta():
         raise UsageError(f"--approval-timeout {wanted.approval_timeout} must be longer than nothing, such as 12h")
