@@ -250,7 +250,7 @@ STALE = "0" * 64
 # A busy machine: each door says so, and that one may ask again.
 BUSY = (
     "no worker answered|concurrent in-flight updates has been reached|the decision got no answer"
-    "|is stuck: no reason recorded"
+    "|is stuck: no reason recorded|workflow update was aborted(?! by closing)"
 )
 # So Temporal itself says that the repair has ended.
 OVER = "workflow execution already completed|wasn't processed by worker|aborted by closing workflow"
