@@ -248,7 +248,10 @@ async def test_a_hundred_starts_with_one_key_are_one_repair(believing: Serving) 
 
 STALE = "0" * 64
 # A busy machine: each door says so, and that one may ask again.
-BUSY = "no worker answered|concurrent in-flight updates has been reached|the decision got no answer"
+BUSY = (
+    "no worker answered|concurrent in-flight updates has been reached|the decision got no answer"
+    "|is stuck: no reason recorded|workflow update was aborted(?! by closing)"
+)
 # So Temporal itself says that the repair has ended.
 OVER = "workflow execution already completed|wasn't processed by worker|aborted by closing workflow"
 # What is said of the four actions of the plan; each is said by several, at the same time.
