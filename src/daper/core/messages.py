@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from daper.core.base import Wire
+from daper.core.digests import canonical, digest
 from daper.core.models import (
     DEFAULT_PROBLEMS,
     Detection,
@@ -58,6 +59,12 @@ class RepairRequest(Wire):
     indexed: bool = False
     tell: Targets = ()
     callback: SignalCallback | None = None
+
+
+def asked_for(request: RepairRequest) -> str:
+    """What makes two requests the same, as a digest: who asks, for what, of which store."""
+    same = {"requested_by", "domain", "store_id", "scope", "auto_approve", "dry_run", "again"}
+    return digest(canonical(request.model_dump(mode="json", include=same)))
 
 
 class CycleRef(Wire):

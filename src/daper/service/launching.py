@@ -7,7 +7,7 @@ from temporalio.common import TypedSearchAttributes
 from daper.core.messages import RepairRequest
 from daper.core.models import StoreInfo
 from daper.service.requests import StartRepair
-from daper.workflows.names import REQUEST_MEMO, USER_MEMO, repair_summary, user_attributes
+from daper.workflows.names import repair_memo, repair_summary, user_attributes
 from daper.workflows.queues import activity_queue
 
 
@@ -24,14 +24,15 @@ class Launch:
 def launch_of(order: StartRepair, store: StoreInfo, *, queue: str, indexed: bool) -> Launch:
     """How the order is started on a task queue, for the store that answered."""
     user = order.requested_by.name
+    request = RepairRequest(
+        store_id=store.store_id,
+        activity_queue=activity_queue(queue, store.store_id),
+        indexed=indexed,
+        **{name: value for name, value in dict(order).items() if name in RepairRequest.model_fields},
+    )
     return Launch(
-        request=RepairRequest(
-            store_id=store.store_id,
-            activity_queue=activity_queue(queue, store.store_id),
-            indexed=indexed,
-            **{name: value for name, value in dict(order).items() if name in RepairRequest.model_fields},
-        ),
-        memo={USER_MEMO: user, REQUEST_MEMO: order.same_as(store.store_id)},
+        request=request,
+        memo=repair_memo(request),
         search_attributes=user_attributes(user, indexed=indexed),
         summary=repair_summary(order.domain, user),
     )

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from daper.core.base import Wire
-from daper.core.digests import canonical, digest
 from daper.core.models import Line, Person, RecordedDecision, Scope, Span
 from daper.core.outcomes import RepairResult
 from daper.core.people import SignalCallback, Targets
@@ -38,12 +37,6 @@ class StartRepair(Wire):
         """The same within a policy; one that the order names counts instead."""
         policy = self.policy or policy
         return self.model_copy(update={"policy": policy, **_times(policy, self)})
-
-    def same_as(self, store_id: str) -> str:
-        """What makes two requests the same, as a digest: who asks, for what, of which store."""
-        asked = self.model_dump(mode="json", include={"domain", "scope", "auto_approve", "dry_run", "again"})
-        by = self.requested_by.model_dump(mode="json")
-        return digest(canonical({**asked, "by": by, "store_id": store_id}))
 
 
 class Started(Wire):

@@ -144,7 +144,7 @@ class ScheduleService:
             missed=info.num_actions_missed_catchup_window,
             created_at=info.created_at,
             updated_at=info.last_updated_at,
-            trouble=_auto_approves(described.id) if request.auto_approve else "",
+            trouble=_auto_approves(described.id) if _approves_by_policy(request) else "",
         )
 
     async def list(self, *, limit: int = 100) -> tuple[ScheduleLine, ...]:
@@ -260,7 +260,7 @@ class ScheduleService:
         return request
 
     async def _refuse_auto_approve(self, described: ScheduleDescription) -> None:
-        if (await self._request(described)).auto_approve:
+        if _approves_by_policy(await self._request(described)):
             raise UserError(_auto_approves(described.id))
 
     async def _run(self, result: ScheduleActionResult) -> ScheduledRun:
@@ -290,6 +290,10 @@ async def _until_ids_differ(before: ScheduleDescription) -> None:
         wait = last + _SECOND - utc_now()
         if timedelta() < wait <= _SECOND:
             await asyncio.sleep(wait.total_seconds())
+
+
+def _approves_by_policy(request: RepairRequest) -> bool:
+    return request.auto_approve or request.may_act_alone
 
 
 def _auto_approves(schedule_id: str) -> str:

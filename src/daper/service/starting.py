@@ -13,11 +13,12 @@ from daper.clock import new_id
 from daper.core.errors import Unreachable, UserError
 from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
+from daper.core.messages import asked_for
 from daper.core.models import StoreInfo
 from daper.core.policy import ApprovalPolicy
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN
-from daper.service.launching import launch_of
+from daper.service.launching import Launch, launch_of
 from daper.service.records import find_domain
 from daper.service.requests import Started, StartRepair
 from daper.service.translate import temporal_errors
@@ -57,36 +58,36 @@ class Starter:
         Raises NotFound for an unknown domain, UserError where the key belongs to another request, Unreachable.
         """
         store = await find_domain(self._domains, order.domain).store()
-        same = order.same_as(store.store_id)
+        launch = launch_of(order.under(self._policy), store, queue=self._queue, indexed=self._indexed)
         if order.request_key:
-            return await self._keyed(order, store, same)
+            return await self._keyed(order, store, launch)
         if not order.join_open:
-            return await self._new(order, store, _unkeyed(order))
+            return await self._new(launch, store, _unkeyed(order))
+        same = asked_for(launch.request)
         async with self._joining:
             if open_one := await self._open_one(same):
                 return self._told(open_one, store, created=False)
-            started = await self._new(order, store, _unkeyed(order))
+            started = await self._new(launch, store, _unkeyed(order))
             self._newest[same] = started.repair_id
             if len(self._newest) > _REMEMBERED:
                 del self._newest[next(iter(self._newest))]
             return started
 
-    async def _keyed(self, order: StartRepair, store: StoreInfo, same: str) -> Started:
+    async def _keyed(self, order: StartRepair, store: StoreInfo, launch: Launch) -> Started:
         repair_id = keyed_repair_id(self._queue, order.requested_by, order.request_key)
         try:
             # Only where Temporal does not have it: a report that outlived it must not be written over.
             if await self._reports.read(repair_id) is not None and await self._asked(repair_id) is None:
                 raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
-            return await self._new(order, store, repair_id)
+            return await self._new(launch, store, repair_id)
         except WorkflowAlreadyStartedError:
-            if await self._asked(repair_id) != same:
+            if await self._asked(repair_id) != asked_for(launch.request):
                 raise UserError(
                     f"{_belongs(order, repair_id)}, which was asked for something else; take another key"
                 ) from None
             return self._told(repair_id, store, created=False)
 
-    async def _new(self, order: StartRepair, store: StoreInfo, repair_id: str) -> Started:
-        launch = launch_of(order.under(self._policy), store, queue=self._queue, indexed=self._indexed)
+    async def _new(self, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
         with temporal_errors(repair_id, queue=self._queue), _perhaps_started(repair_id):
             await self._client.start_workflow(
                 RepairAgentWorkflow.run,

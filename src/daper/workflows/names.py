@@ -2,6 +2,8 @@
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from daper.core.messages import RepairRequest, asked_for
+
 WORKFLOW_NAME = "RepairAgentWorkflow"
 PROACTIVE_NAME = "RepairAgentWorkflowProactive"
 PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperPhase")
@@ -20,6 +22,11 @@ PLACE_MEMO = "daper_place"
 def user_attributes(user: str, *, indexed: bool) -> TypedSearchAttributes | None:
     """The search attributes that a repair or an agent starts with, where they are registered."""
     return TypedSearchAttributes([SearchAttributePair(USER_ATTRIBUTE, user)]) if indexed else None
+
+
+def repair_memo(request: RepairRequest) -> dict[str, str]:
+    """What a repair is known by where no search attributes are: whose it is, and what was asked for."""
+    return {USER_MEMO: request.requested_by.name, REQUEST_MEMO: asked_for(request)}
 
 
 def repair_summary(domain: str, user: str) -> str:

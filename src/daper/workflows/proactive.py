@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
         PHASE_ATTRIBUTE,
         PHASE_MEMO,
         PROACTIVE_NAME,
-        USER_MEMO,
+        repair_memo,
         repair_summary,
         user_attributes,
     )
@@ -142,30 +142,31 @@ class RepairAgentWorkflowProactive:
         return ended_as(result, nudges=state.answering, asked=state.answering_asked)
 
     async def _start(self, repair_id: str) -> Child:
-        request = self._request
-        user = request.requested_by.name
+        mine = self._request
+        request = RepairRequest(
+            requested_by=mine.requested_by,
+            domain=mine.domain,
+            store_id=mine.store_id,
+            activity_queue=mine.activity_queue,
+            approval_timeout=mine.approval_timeout,
+            decision_valid_for=mine.decision_valid_for,
+            policy=mine.policy,
+            may_act_alone=mine.policy.alone is not None,
+            indexed=mine.indexed,
+            tell=mine.tell,
+            callback=mine.callback,
+        )
+        user = mine.requested_by.name
         return await workflow.start_child_workflow(
             RepairAgentWorkflow.run,
-            RepairRequest(
-                requested_by=request.requested_by,
-                domain=request.domain,
-                store_id=request.store_id,
-                activity_queue=request.activity_queue,
-                approval_timeout=request.approval_timeout,
-                decision_valid_for=request.decision_valid_for,
-                policy=request.policy,
-                may_act_alone=request.policy.alone is not None,
-                indexed=request.indexed,
-                tell=request.tell,
-                callback=request.callback,
-            ),
+            request,
             id=repair_id,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             # Whatever becomes of the agent, a plan that waits goes on waiting, and an effect is verified.
             parent_close_policy=ParentClosePolicy.ABANDON,
-            memo={USER_MEMO: user},
-            search_attributes=user_attributes(user, indexed=request.indexed),
-            static_summary=repair_summary(request.domain, user),
+            memo=repair_memo(request),
+            search_attributes=user_attributes(user, indexed=mine.indexed),
+            static_summary=repair_summary(mine.domain, user),
         )
 
     async def _stop(self, child: Child, nudge: Nudge) -> None:
