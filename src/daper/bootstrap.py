@@ -27,6 +27,7 @@ from daper.domains.registry import load_domains
 from daper.ports import Agents, Domain
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
+from daper.service.schedules import ScheduleService
 from daper.settings import Settings
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue
@@ -99,26 +100,44 @@ class Services:
 
     repairs: RepairService
     proactive: ProactiveService
+    schedules: ScheduleService
 
 
 async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
     """All services on the configured Temporal. Raises Unreachable, SettingError."""
     client = client or await connect(settings)
     repairs = await open_service(settings, client=client)
-    proactive = ProactiveService(
-        client=client,
-        queue=settings.task_queue,
-        domains=open_domains(settings),
+    domains, indexed = open_domains(settings), await search_attributes_registered(client)
+    queue = settings.task_queue
+    return Services(
         repairs=repairs,
-        indexed=await search_attributes_registered(client),
-        policy=settings.policy,
+        proactive=ProactiveService(
+            client=client,
+            queue=queue,
+            domains=domains,
+            repairs=repairs,
+            indexed=indexed,
+            policy=settings.policy,
+        ),
+        schedules=ScheduleService(
+            client=client,
+            queue=queue,
+            domains=domains,
+            repairs=repairs,
+            indexed=indexed,
+            policy=settings.policy,
+        ),
     )
-    return Services(repairs=repairs, proactive=proactive)
 
 
 async def open_proactive(settings: Settings, *, client: Client | None = None) -> ProactiveService:
     """A service for proactive agents on the configured Temporal. Raises Unreachable, SettingError."""
     return (await open_services(settings, client=client)).proactive
+
+
+async def open_schedules(settings: Settings, *, client: Client | None = None) -> ScheduleService:
+    """A service for schedules on the configured Temporal. Raises Unreachable, SettingError."""
+    return (await open_services(settings, client=client)).schedules
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from daper.ports import Agents, Domain
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Silence, StartRepair
+from daper.service.schedules import ScheduleService
 from daper.settings import Settings, load_settings
 from daper.workflows.repair import RepairAgentWorkflow
 
@@ -65,6 +66,14 @@ class Shop:
             policy=self.settings.policy,
         )
         self.proactive = ProactiveService(
+            client=env.client,
+            queue=self.settings.task_queue,
+            domains=self.domains,
+            repairs=self.service,
+            indexed=indexed,
+            policy=self.settings.policy,
+        )
+        self.schedules = ScheduleService(
             client=env.client,
             queue=self.settings.task_queue,
             domains=self.domains,

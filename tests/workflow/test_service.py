@@ -120,6 +120,20 @@ async def test_the_list_shows_phase_and_user(temporal_env: WorkflowEnvironment, 
         await shop.end(repair_id)
 
 
+async def test_one_line_of_a_repair_is_told_also_where_only_its_report_is_left(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start(dry_run=True)
+        ended = await shop.end(repair_id)
+    line = await shop.service.line(repair_id)
+    assert (line.phase, line.user, line.ended_at is not None) == ("PLAN-ONLY", "Harry", True), "needs no worker"
+    await shop.reports.write(ended.model_copy(update={"repair_id": "forgotten"}))
+    assert (await shop.service.line("forgotten")).phase == "PLAN-ONLY"
+    with pytest.raises(NotFound, match="there is no repair 'never-was'"):
+        await shop.service.line("never-was")
+
+
 async def test_the_newest_repair_is_listed_first_also_before_older_ones_that_are_open(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from daper.core.digests import canonical, digest
 from daper.core.models import Person
 
 DEFAULT_DOMAIN = "orders"
+LONGEST_SCHEDULE_ID = 120
 
 _UNNAMED = "unnamed"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -32,10 +33,29 @@ def keyed_repair_id(queue: str, person: Person, key: str) -> str:
 
 def agent_id(user: str, domain: str) -> str:
     """The id of the one proactive agent of a user in a domain: `always-be-repairin-for-USER`, and `-DOMAIN`."""
+    return _of_user("always-be-repairin-for", user, domain)
+
+
+def schedule_id(user: str, domain: str) -> str:
+    """The id of a user's schedule in a domain that was given no name: `repair-schedule-USER`, and `-DOMAIN`."""
+    return _of_user("repair-schedule", user, domain)
+
+
+def scheduled_repair_prefix(schedule_id: str) -> str:
+    """How the ids of the repairs of a schedule begin; Temporal adds the time of each."""
+    return schedule_id if schedule_id.startswith("repair-") else f"repair-{schedule_id}"
+
+
+def fits_schedule_id(name: str) -> bool:
+    """Whether a name can be the id of a schedule as it is."""
+    return len(name) <= LONGEST_SCHEDULE_ID and name == safe_name(name, longest=LONGEST_SCHEDULE_ID)
+
+
+def _of_user(what: str, user: str, domain: str) -> str:
     who = safe_name(user, longest=40)
-    if who == _UNNAMED and user != _UNNAMED:  # in letters of which an id has none: not one agent for all of them
+    if who == _UNNAMED and user != _UNNAMED:  # in letters of which an id has none: not one for all of them
         who = f"{_UNNAMED}-{digest(user)[:8]}"
-    name = f"always-be-repairin-for-{who}"
+    name = f"{what}-{who}"
     return name if domain == DEFAULT_DOMAIN else f"{name}-{safe_name(domain, longest=40)}"
 
 

@@ -26,14 +26,15 @@ async def newest_repairs(
     with temporal_errors("", queue=queue):
         found = client.list_workflows(f"WorkflowType = '{WORKFLOW_NAME}'", limit=most, rpc_timeout=within)
         async for execution in found:
-            kept[execution.id] = await _line(execution)
+            kept[execution.id] = await line_of(execution)
     # Temporal forgets what ended long ago, and lists what has just begun up to a second late.
-    reported = {result.repair_id: _reported(result) for result in await reports.newest(limit)}
+    reported = {result.repair_id: reported_line(result) for result in await reports.newest(limit)}
     lines = sorted((reported | kept).values(), key=lambda line: line.started_at, reverse=True)
     return tuple(lines[:limit])
 
 
-async def _line(execution: WorkflowExecution) -> RepairLine:
+async def line_of(execution: WorkflowExecution) -> RepairLine:
+    """A repair that Temporal keeps, as a list has it; needs no worker."""
     memo = await execution.memo()
     phase = execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO)
     if execution.status is not WorkflowExecutionStatus.RUNNING and phase not in _ENDED_PHASES:
@@ -47,7 +48,8 @@ async def _line(execution: WorkflowExecution) -> RepairLine:
     )
 
 
-def _reported(result: RepairResult) -> RepairLine:
+def reported_line(result: RepairResult) -> RepairLine:
+    """A repair of which a report is left, as a list has it."""
     return RepairLine(
         repair_id=result.repair_id,
         phase=str(result.phase),

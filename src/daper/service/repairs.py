@@ -21,7 +21,7 @@ from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN, Asking
-from daper.service.listing import newest_repairs
+from daper.service.listing import line_of, newest_repairs, reported_line
 from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
 from daper.service.starting import Starter
 from daper.service.translate import AGENT, REPAIR, Over, temporal_errors
@@ -143,10 +143,11 @@ class RepairService:
                     rpc_timeout=ANSWER_WITHIN,
                 )
                 recorded = await update.result(rpc_timeout=ANSWER_WITHIN)
-        except Over:
+        except (Over, NotFound) as error:
+            # The repair was there a moment ago: what Temporal does not find is the update, gone with the repair's end.
             ended = await self.ended(repair_id)
             if ended is None:
-                raise
+                raise Unreachable(f"the decision got no answer; see: daper repair show {repair_id}") from error
             return _after_the_end(ended, decision)
         except Unreachable as error:
             # Sent, but not answered: Temporal may still hand it to the next worker that comes.
@@ -175,6 +176,18 @@ class RepairService:
         Temporal's list lags behind by up to a second.
         """
         return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
+
+    async def line(self, repair_id: str) -> RepairLine:
+        """One repair as the list has it; needs no worker. Raises NotFound, Unreachable."""
+        try:
+            with temporal_errors(repair_id, queue=self._queue):
+                described = await self._handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN)
+                _refuse_foreign(described)
+                return await line_of(described)
+        except NotFound:
+            if (written := await self._reports.read(repair_id)) is None:
+                raise
+            return reported_line(written)
 
     async def stuck(self, *, limit: int = 20) -> tuple[str, ...]:
         """Open repairs and agents that a worker tries to go on with, and cannot; each with the reason."""

@@ -13,16 +13,15 @@ from daper.clock import new_id
 from daper.core.errors import Unreachable, UserError
 from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
-from daper.core.messages import RepairRequest
 from daper.core.models import StoreInfo
 from daper.core.policy import ApprovalPolicy
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN
+from daper.service.launching import launch_of
 from daper.service.records import find_domain
 from daper.service.requests import Started, StartRepair
 from daper.service.translate import temporal_errors
-from daper.workflows.names import REQUEST_MEMO, USER_MEMO, WORKFLOW_NAME, repair_summary, user_attributes
-from daper.workflows.queues import activity_queue
+from daper.workflows.names import REQUEST_MEMO, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
 
 _LOOKED_THROUGH = 1000
@@ -62,11 +61,11 @@ class Starter:
         if order.request_key:
             return await self._keyed(order, store, same)
         if not order.join_open:
-            return await self._new(order, store, same, _unkeyed(order))
+            return await self._new(order, store, _unkeyed(order))
         async with self._joining:
             if open_one := await self._open_one(same):
                 return self._told(open_one, store, created=False)
-            started = await self._new(order, store, same, _unkeyed(order))
+            started = await self._new(order, store, _unkeyed(order))
             self._newest[same] = started.repair_id
             if len(self._newest) > _REMEMBERED:
                 del self._newest[next(iter(self._newest))]
@@ -78,7 +77,7 @@ class Starter:
             # Only where Temporal does not have it: a report that outlived it must not be written over.
             if await self._reports.read(repair_id) is not None and await self._asked(repair_id) is None:
                 raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
-            return await self._new(order, store, same, repair_id)
+            return await self._new(order, store, repair_id)
         except WorkflowAlreadyStartedError:
             if await self._asked(repair_id) != same:
                 raise UserError(
@@ -86,24 +85,18 @@ class Starter:
                 ) from None
             return self._told(repair_id, store, created=False)
 
-    async def _new(self, order: StartRepair, store: StoreInfo, same: str, repair_id: str) -> Started:
-        user, order = order.requested_by.name, order.under(self._policy)
-        request = RepairRequest(
-            store_id=store.store_id,
-            activity_queue=activity_queue(self._queue, store.store_id),
-            indexed=self._indexed,
-            **{name: value for name, value in dict(order).items() if name in RepairRequest.model_fields},
-        )
+    async def _new(self, order: StartRepair, store: StoreInfo, repair_id: str) -> Started:
+        launch = launch_of(order, store, queue=self._queue, indexed=self._indexed, policy=self._policy)
         with temporal_errors(repair_id, queue=self._queue), _perhaps_started(repair_id):
             await self._client.start_workflow(
                 RepairAgentWorkflow.run,
-                request,
+                launch.request,
                 id=repair_id,
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                memo={USER_MEMO: user, REQUEST_MEMO: same},
-                search_attributes=user_attributes(user, indexed=self._indexed),
-                static_summary=repair_summary(order.domain, user),
+                memo=launch.memo,
+                search_attributes=launch.search_attributes,
+                static_summary=launch.summary,
                 rpc_timeout=ANSWER_WITHIN,
             )
         return self._told(repair_id, store, created=True)

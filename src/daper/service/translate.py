@@ -17,6 +17,8 @@ from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, U
 # To a signal or an update that came too late, and to an update that the end overtook.
 _CLOSED = ("already completed", "aborted by closing workflow")
 _NO_ANSWER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION}
+# The type that the server gives to an update on which the workflow's last task did not answer.
+_CAME_WITH_THE_END = "UnprocessedUpdate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Subject:
 
 REPAIR = Subject(noun="repair", way_out="see: daper repair list")
 AGENT = Subject(noun="proactive agent", way_out="start one: daper proactive start")
+SCHEDULE = Subject(noun="schedule", way_out="see: daper schedule list")
 
 
 class Over(DaperError):
@@ -52,6 +55,8 @@ def temporal_errors(
         yield
     except WorkflowUpdateFailedError as error:
         cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == _CAME_WITH_THE_END:
+            raise Over(f"{of.noun} {workflow_id!r} is over") from error
         text = cause.message if isinstance(cause, ApplicationError) else str(cause)
         raise DecisionRefused(text) from error
     except WorkflowQueryFailedError as error:

@@ -30,10 +30,12 @@ repair = App(name="repair", help="Start repairs, look at them, decide, stop.")
 proactive = App(
     name="proactive", help="An agent that repairs again and again, each time with a plan that waits for you."
 )
+schedule = App(name="schedule", help="Repairs that start at their times, each with a plan that waits for you.")
 policy = App(name="policy", help="What may run without a person's yes.")
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
 app.command(repair)
 app.command(proactive)
+app.command(schedule)
 app.command(policy)
 app.command(records)
 
@@ -58,6 +60,16 @@ _PROACTIVE = {
     "check-now": ("proactive:check_now", "Ask it for a cycle now."),
     "stop": ("proactive:stop", "End it; a repair that runs is stopped and settled first."),
 }
+_SCHEDULE = {
+    "create": ("schedule:create", "Have a repair started every day, or at other times."),
+    "upsert": ("schedule:upsert", "The same; a schedule that is there is changed to it."),
+    "describe": ("schedule_steering:describe", "When it runs, its next runs, what became of the last ones."),
+    "list": ("schedule_steering:list_schedules", "All schedules of repairs."),
+    "trigger": ("schedule_steering:trigger", "Start a run now."),
+    "pause": ("schedule_steering:pause", "Let no run begin until it is resumed."),
+    "resume": ("schedule_steering:resume", "Let runs begin again."),
+    "delete": ("schedule_steering:delete", "Delete a schedule; its repairs go on."),
+}
 _POLICY = {
     "show": ("policy:show", "The approval policy in force, and where it comes from."),
     "check": ("policy:check", "Look a policy file over; it is put to no use."),
@@ -70,7 +82,14 @@ _RECORDS = {
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }
-for group, commands in ((repair, _REPAIR), (proactive, _PROACTIVE), (policy, _POLICY), (records, _RECORDS)):
+_NOUNS = (
+    (repair, _REPAIR),
+    (proactive, _PROACTIVE),
+    (schedule, _SCHEDULE),
+    (policy, _POLICY),
+    (records, _RECORDS),
+)
+for group, commands in _NOUNS:
     for name, (where, help_text) in commands.items():
         group.command(f"{CLI}.{where}", name=name, help=help_text)
 

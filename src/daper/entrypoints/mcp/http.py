@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import socket
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -110,6 +111,9 @@ async def _serve(server: uvicorn.Server, listening: socket.socket, *, began: Cal
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        # Whoever still waits or listens is cut off: that is no error, and of each there would be a traceback.
+        for name in ("uvicorn.error", "mcp"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         server.should_exit = True
         await serving
         raise
@@ -192,6 +196,7 @@ def _listen(address: Address) -> socket.socket:
         listening = socket.socket(family, kind, proto)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(where)
+        listening.listen()  # from here on who comes is answered, a moment later: the URL may be told
     except OSError as error:
         raise Occupied(
             f"cannot listen on {address.host!r}, port {address.port}: {error.strerror or error}; take another --port"

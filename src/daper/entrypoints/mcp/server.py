@@ -15,6 +15,7 @@ from daper.entrypoints.mcp.prompts import add_prompts
 from daper.entrypoints.mcp.records import RecordTools
 from daper.entrypoints.mcp.repairs import ReadingTools, StartingTools
 from daper.entrypoints.mcp.resources import add_resources
+from daper.entrypoints.mcp.wrong_calls import nothing_hidden
 from daper.settings import ChatApproval
 
 INSTRUCTIONS = """\
@@ -53,6 +54,7 @@ def build_server(
         token_verifier=verifier,
         auth=auth,
         lifespan=lifespan,
+        middleware=[nothing_hidden],
     )
     add_resources(server, door)
     add_prompts(server)
