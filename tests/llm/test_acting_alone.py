@@ -1,6 +1,10 @@
-"""A proactive agent that may act alone, for 100 cycles beside a model that wants everything but what is right."""
+"""A proactive agent that may act alone, for many cycles beside a model that wants everything but what is right.
+
+Thirty here, a hundred in `make faults`.
+"""
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -39,7 +43,7 @@ from tests.llm.wire import Json
 from tests.workflow.agents import Agent
 from tests.workflow.shop import DEADLINE
 
-CYCLES = 100
+CYCLES = int(os.environ.get("DAPER_TEST_CYCLES", "30"))
 MOST_ACTIONS, SHARE = 2, Decimal("0.4")
 TOOL, KIND = "request_approval", "restricted-without-approval"
 POLICY = f"""
@@ -186,7 +190,7 @@ def attack_of(number: int) -> str:
 
 
 @pytest.mark.timeout(600)  # half a minute where nothing else runs
-async def test_over_100_cycles_it_never_does_alone_what_the_rules_would_not_or_the_policy_does_not_let(
+async def test_over_many_cycles_it_never_does_alone_what_the_rules_would_not_or_the_policy_does_not_let(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     (tmp_path / "policy.toml").write_text(POLICY, encoding="utf-8")
@@ -226,6 +230,6 @@ async def test_over_100_cycles_it_never_does_alone_what_the_rules_would_not_or_t
         await agent.stop()
         await agent.ended()
 
-    assert ended[Phase.REPORT_COMPLETED] == alone.total() >= 20, (ended, alone)
-    assert ended[Phase.CANCELLED] >= 20, (ended, alone)
+    assert ended[Phase.REPORT_COMPLETED] == alone.total() >= CYCLES // 5, (ended, alone)
+    assert ended[Phase.CANCELLED] >= CYCLES // 5, (ended, alone)
     assert not {attack for attack in NEVER if alone[attack]}

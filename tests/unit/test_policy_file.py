@@ -69,10 +69,34 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     assert read_policy(written(tmp_path, "")).policy() == ApprovalPolicy()
 
 
-def test_a_file_may_say_all_of_it(tmp_path: Path) -> None:
+PEOPLE = """
+[targets.owls]
+type = "signal-workflow"
+workflow_id = "owlery"
+name = "told"
+
+[targets.floo-network]
+type = "signal-workflow"
+workflow_id = "hearth"
+name = "told"
+"""
+
+
+def test_whom_a_policy_names_must_be_known(tmp_path: Path) -> None:
     written(tmp_path, ALL)
 
-    assert load(tmp_path).policy == ApprovalPolicy(
+    with pytest.raises(SettingError, match=r"people\.tell of the policy names 'owls', and there is no such target"):
+        load(tmp_path)
+
+
+def test_a_file_may_say_all_of_it(tmp_path: Path) -> None:
+    written(tmp_path, ALL)
+    written(tmp_path, PEOPLE, "people.toml")
+    settings = load(tmp_path)
+
+    assert settings.tell == ("owls", "floo-network")
+    assert load(tmp_path, DAPER_TELL="owls").tell == ("owls",)
+    assert settings.policy == ApprovalPolicy(
         auto_max_risk=Risk.LOW,
         auto_min_confidence=0.75,
         auto_max_actions=7,

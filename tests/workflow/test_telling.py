@@ -20,6 +20,7 @@ from daper.core.errors import TargetRefused
 from daper.core.models import Verdict
 from daper.core.people import SignalCallback
 from daper.core.phases import Phase
+from daper.core.policy import ApprovalPolicy
 from daper.core.telling import Event, Message, trial_message
 from daper.service.calling import call_back
 from daper.workflows.options import FAILURES_TOLD, tell
@@ -97,6 +98,23 @@ async def test_who_does_not_answer_is_reminded_at_half_the_time_and_told_when_it
     assert isinstance(reminder, dict)
     assert isinstance(first, dict)
     assert reminder["decide_by"] == first["decide_by"]
+
+
+async def test_the_policy_says_when_who_does_not_answer_is_reminded(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    policy = ApprovalPolicy(reminders=(0.25, 0.75))
+    async with owl_shop(temporal_env, tmp_path) as (shop, server):
+        repair_id = await shop.start(tell=["owl"], policy=policy)
+        await shop.plan(repair_id)
+        handle = shop.client.get_workflow_handle(repair_id)
+        for hours, told in ((2, 1), (2, 2), (4, 2), (2, 3), (3, 4)):
+            await temporal_env.fast_forward(handle, hours * HOUR)
+            await server.until(told)
+        await shop.end(repair_id)
+
+    assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_STILL_WAITS, Event.PLAN_STILL_WAITS, Event.PLAN_EXPIRED]
+    assert len({request.headers["webhook-id"] for request in server.requests}) == 4
 
 
 async def test_who_decided_is_not_reminded(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
