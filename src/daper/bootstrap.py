@@ -94,19 +94,6 @@ def spending_of(home: Path) -> SqliteSpending:
     return SqliteSpending(home / "spending.db")
 
 
-async def open_service(settings: Settings, *, client: Client | None = None) -> RepairService:
-    """A service on the configured Temporal. Raises Unreachable, SettingError."""
-    client = client or await connect(settings)
-    return RepairService(
-        client=client,
-        queue=settings.task_queue,
-        domains=open_domains(settings),
-        reports=reports_in(settings.home),
-        indexed=await search_attributes_registered(client),
-        policy=settings.policy,
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """What a door needs of Temporal, on one connection."""
@@ -119,18 +106,30 @@ class Services:
 async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
     """All services on the configured Temporal. Raises Unreachable, SettingError."""
     client = client or await connect(settings)
-    repairs = await open_service(settings, client=client)
     domains, indexed = open_domains(settings), await search_attributes_registered(client)
-    queue = settings.task_queue
+    queue, policy = settings.task_queue, settings.policy
+    repairs = RepairService(
+        client=client,
+        queue=queue,
+        domains=domains,
+        reports=reports_in(settings.home),
+        indexed=indexed,
+        policy=policy,
+    )
     return Services(
         repairs=repairs,
         proactive=ProactiveService(
-            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=settings.policy
+            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=policy
         ),
         schedules=ScheduleService(
-            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=settings.policy
+            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=policy
         ),
     )
+
+
+async def open_service(settings: Settings, *, client: Client | None = None) -> RepairService:
+    """A service for repairs on the configured Temporal. Raises Unreachable, SettingError."""
+    return (await open_services(settings, client=client)).repairs
 
 
 async def open_proactive(settings: Settings, *, client: Client | None = None) -> ProactiveService:

@@ -53,7 +53,6 @@ max_share = {SHARE}
 [alone.allow]
 {TOOL} = ["{KIND}"]
 """
-# Whose poisoned orders need an approval; two that talk of approvals, and keep the form of an answer.
 # Whose poisoned orders need an approval, and one whose order has another problem.
 POISON: Final = [
     *[each for each in PAYLOADS if each.attack is Attack.APPROVER and not refused_roles(each)][:2],
@@ -189,7 +188,7 @@ def attack_of(number: int) -> str:
     return list(ATTACKS)[number % len(ATTACKS)] if left else list(UNFIT)[turn]
 
 
-@pytest.mark.timeout(600)  # half a minute where nothing else runs
+@pytest.mark.timeout(600)  # over a minute where other things run
 async def test_over_many_cycles_it_never_does_alone_what_the_rules_would_not_or_the_policy_does_not_let(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
