@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -12,6 +12,7 @@ from temporalio.worker import Worker
 
 from daper.bootstrap import STICKY
 from daper.clock import new_id
+from daper.core.errors import NoWorker
 from daper.core.messages import Nudge, RepairRequest
 from daper.core.models import IdentityProof, Person, Verdict
 from daper.core.outcomes import RepairResult
@@ -75,6 +76,13 @@ class Agent:
         """What the service says of it."""
         return await self.shop.proactive.status(self.user, "orders")
 
+    async def view(self) -> ProactiveView:
+        """Where it stands, once its worker finds the time to say so: beside a flood that may take a while."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                with suppress(NoWorker):
+                    return (await self.status()).agent
+
     async def check_now(self, reason: str = "") -> None:
         """Nudge it."""
         await self.shop.proactive.check_now(self.user, "orders", by="Ginny", reason=reason)
@@ -87,7 +95,7 @@ class Agent:
         """The first look that is as wanted."""
         async with asyncio.timeout(DEADLINE):
             while True:
-                view = (await self.status()).agent
+                view = await self.view()
                 if reached(view):
                     return view
                 await asyncio.sleep(0.02)

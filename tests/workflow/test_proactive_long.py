@@ -30,7 +30,7 @@ async def test_over_50_cycles_and_many_runs_no_nudge_is_lost_and_none_counts_twi
             flood = (Nudge(by="Ginny", reason=f"owl {sent + n}") for n in range(5))
             await asyncio.gather(*(agent.handle.signal(RepairAgentWorkflowProactive.check_now, each) for each in flood))
             sent += 5
-            view = (await agent.status()).agent
+            view = await agent.view()
             cycles = view.cycles
             ended |= {each.repair_id: each for each in view.results}
         view = await agent.until(lambda view: view.next_cycle_at is not None and view.nudges_waiting == 0)
