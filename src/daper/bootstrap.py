@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -31,6 +31,7 @@ from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.schedules import ScheduleService
 from daper.settings import Settings
+from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue, people_queue
 from daper.workflows.repair import RepairAgentWorkflow
@@ -38,6 +39,8 @@ from daper.workflows.repair import RepairAgentWorkflow
 if TYPE_CHECKING:
     from daper.agents.llm.agents import ModelAgents
 
+# Every worker knows all of them.
+WORKFLOWS: Final = (RepairAgentWorkflow, RepairAgentWorkflowProactive, RepairAgentWorkflowEventDriven)
 DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
 # the repair must be answered by another one before whoever looks gives up (three seconds).
@@ -200,7 +203,7 @@ async def working(
         Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[RepairAgentWorkflow, RepairAgentWorkflowProactive],
+            workflows=WORKFLOWS,
             graceful_shutdown_timeout=DRAIN,
             sticky_queue_schedule_to_start_timeout=STICKY,
         ),

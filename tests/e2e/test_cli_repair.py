@@ -10,6 +10,7 @@ from tests.e2e.conftest import Shop
 from tests.e2e.shell import read_line
 
 BADGES = "ORD-002-HJG"
+EGG = "ORD-004-RHG"
 
 
 def test_one_shell_works_and_others_start_show_approve_some_and_report(shop: Shop) -> None:
@@ -210,6 +211,29 @@ def test_start_ends_in_every_last_phase(open_shop: Shop, words: tuple[str, ...],
     assert ran.out.count("confidence score") == {"--dry-run": 4, "--auto-approve": 4, "--record": 1 - code // 3}.get(
         words[0], 0
     )
+
+
+def test_what_is_named_while_another_waits_is_collected_listed_and_can_go_first(open_shop: Shop) -> None:
+    first = open_shop.run("repair", "start", "--record", BADGES, "--json").document()["repair_id"]
+    told = open_shop.run("repair", "start", "--record", EGG)
+    as_json = open_shop.run("repair", "start", "--record", "ORD-001-HJP", "--json").document()
+    listed = open_shop.run("repair", "list")
+    beside = open_shop.run("repair", "start", "--record", EGG, "--now", "--auto-approve")
+    wrong = open_shop.run("repair", "start", "--now")
+    stopped = open_shop.run("repair", "stop", first)
+    while (following := open_shop.run("repair", "show", as_json["repair_id"], "--follow", "--json")).code == 1:
+        assert "has not begun" in following.err or "there is no repair" in following.err
+
+    assert (told.code, told.err) == (0, "")
+    assert f"Collected: they are looked at next, in repair {as_json['repair_id']}, when {first} has ended." in told.out
+    assert f"See what that one waits for: daper repair show {first}" in told.out
+    assert (as_json["created"], as_json["behind"]) == (False, first)
+    assert f"Collected for Minerva: {EGG}, ORD-001-HJP in {as_json['repair_id']}, when {first} has ended" in listed.out
+    assert "Workflow completed with result: REPORT-COMPLETED" in beside.out
+    assert wrong.code == 2
+    assert "--now is for --record" in wrong.err
+    assert stopped.code == 0
+    assert [action["record_id"] for action in following.document()["plan"]["actions"]] == ["ORD-001-HJP"]
 
 
 def test_a_plan_nobody_answers_expires_and_the_question_with_it(open_shop: Shop) -> None:

@@ -13,8 +13,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.core.models import Verdict
 from daper.core.phases import Phase
-from tests.workflow.chat import ERAS, Era, chat_with, yes
-from tests.workflow.shop import Shop, open_shop
+from tests.workflow.chat import ERAS, Chat, Era, chat_with, yes
+from tests.workflow.shop import DEADLINE, Shop, open_shop
 
 both_eras = pytest.mark.parametrize("era", ERAS)
 
@@ -175,6 +175,44 @@ async def test_a_reported_problem_is_looked_at_without_a_search(
     assert repair["detection_confidence_score"] is None
     assert stopped["repair_id"] == begun["repair_id"]
     assert (result.phase, result.reason) == (Phase.CANCELLED, "stopped by Harry: a mistake")
+
+
+async def test_what_is_reported_meanwhile_is_collected_and_the_one_that_runs_is_answered(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:
+        with shop.env.with_time_skipping_disabled():
+            first = await chat.call("report_problem", record_ids=["ORD-004-RHG"])
+            await shop.plan(first["repair_id"])
+            second = await chat.call("report_problem", record_ids=["ORD-002-HJG"])
+            again = await chat.call("start_repair", record_ids=["ORD-002-HJG"], request_key="once")
+            beside = await chat.call("start_repair", record_ids=["ORD-002-HJG"], new=True)
+        listed = await until_listed(chat, second["collected_in"])
+    assert (first["created"], first["collected_in"]) == (True, "")
+    assert (second["repair_id"], second["phase"], second["created"]) == (first["repair_id"], "PENDING-APPROVAL", False)
+    assert second["message"].startswith(f"the records that you named are looked at in {second['collected_in']}, which")
+    assert (second["plan_digest"], second["next_step"]) != ("", "")
+    assert again["collected_in"] == second["collected_in"]
+    assert (beside["created"], beside["collected_in"]) == (True, "")
+    assert beside["repair_id"] not in {first["repair_id"], second["collected_in"]}
+    assert listed == {
+        "repair_id": second["collected_in"],
+        "behind": first["repair_id"],
+        "user": "Harry",
+        "domain": "orders",
+        "record_ids": ["ORD-002-HJG"],
+        "events": 2,
+    }
+
+
+async def until_listed(chat: Chat, repair_id: str) -> dict[str, object]:
+    """A collected repair as the list, which lags behind, has it in the end."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            page = await chat.call("list_repairs")
+            for each in page["collected"]:
+                if each["repair_id"] == repair_id:
+                    return each
 
 
 async def test_records_are_listed_searched_and_shown(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -93,14 +93,14 @@ async def test_an_open_repair_for_the_same_is_joined_and_an_ended_one_is_not(
 
 
 async def test_what_asks_for_something_else_joins_nothing(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
-    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
     orders: list[dict[str, object]] = [
         {},
         {"requested_by": GINNY},
         {"scope": Scope(record_ids=("ORD-001-HJP",))},
         {"dry_run": True},
     ]
-    told = [await _start(shop, join_open=True, **order) for order in orders]
+    async with open_shop(temporal_env, tmp_path) as shop:
+        told = [await _start(shop, join_open=True, **order) for order in orders]
     assert len({each.repair_id for each in told}) == len(orders)
 
 

@@ -56,22 +56,28 @@ class DiagnoseActivities:
     @activity.defn(name="open_cycle")
     @at_edge
     async def open_cycle(self, input: OpenCycleInput) -> OpenCycleResult:
-        """Make sure the store is the right one, and read "today" once for the whole cycle."""
+        """Make sure the store is the right one, and read "today" once for the whole cycle.
+
+        Raises NotFound where it has none of the named records, WrongStore.
+        """
         domain = find_domain(self._domains, input.domain)
         store = await domain.store()
         if store.store_id != input.store_id:
             raise WrongStore(f"the repair is for store {input.store_id!r}, but {store.store_id!r} answers")
-        scope = Scope(record_ids=input.record_ids)
+        missing: tuple[str, ...] = ()
         if input.record_ids:
             known = {record.record_id for record in await domain.context(input.record_ids)}
-            if missing := [record_id for record_id in input.record_ids if record_id not in known]:
+            missing = tuple(record_id for record_id in input.record_ids if record_id not in known)
+            if len(missing) == len(input.record_ids):
                 raise NotFound(f"there is no record {missing[0]!r} in {domain.name}; see: daper records list")
+        scope = Scope(record_ids=tuple(record_id for record_id in input.record_ids if record_id not in missing))
         who = self._models or self._agents
         alone, trouble = await asyncio.to_thread(self._alone) if input.may_act_alone else (None, "")
         return OpenCycleResult(
             store=store,
             today=store.as_of or input.now,
             open_records=await domain.count_open(scope),
+            missing=missing,
             thinkers={role: who.name(role) for role in Role},
             on_outage=self._on_outage,
             alone=alone,

@@ -36,6 +36,11 @@ def agent_id(user: str, domain: str) -> str:
     return _of_user("always-be-repairin-for", user, domain)
 
 
+def event_driven_id(queue: str, user: str, domain: str, store_id: str) -> str:
+    """The id of the one event-driven agent of a user for a store on a task queue: `event-driven-for-USER-…`."""
+    return f"{_of_user('event-driven-for', user, domain)}-{digest(canonical([queue, store_id]))[:8]}"
+
+
 def schedule_id(user: str, domain: str) -> str:
     """The id of a user's schedule in a domain that was given no name: `repair-schedule-USER`, and `-DOMAIN`."""
     return _of_user("repair-schedule", user, domain)

@@ -93,12 +93,14 @@ class OpenCycleInput(Wire):
 class OpenCycleResult(Wire):
     """The store that answered, today, and who thinks in each role: `rules`, or the name of a model.
 
-    `alone`: what the worker's policy lets run alone, if it was asked; `alone_trouble`: why that cannot be known.
+    `missing`: named records that the store does not have. `alone`: what the worker's policy lets run alone, if it was
+    asked; `alone_trouble`: why that cannot be known.
     """
 
     store: StoreInfo
     today: datetime
     open_records: int
+    missing: tuple[str, ...] = ()
     thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
     on_outage: OnOutage = OnOutage.FAIL
     alone: Alone | None = None

@@ -1,6 +1,7 @@
 """RepairService: the one way to start, see, follow, decide, stop and list repairs."""
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 
 from pydantic import ValidationError
 from temporalio.client import (
@@ -21,15 +22,19 @@ from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN, Asking
+from daper.service.events import Events
 from daper.service.listing import line_of, newest_repairs, reported_line
-from daper.service.requests import DecisionReceipt, RepairLine, Silence, Started, StartRepair
+from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair
 from daper.service.starting import Starter
-from daper.service.translate import AGENT, REPAIR, Over, temporal_errors
+from daper.service.translate import AGENT, EVENTS, REPAIR, Over, temporal_errors
 from daper.service.watching import Watches
-from daper.workflows.names import PROACTIVE_NAME, WORKFLOW_NAME
+from daper.workflows.names import EVENT_DRIVEN_NAME, PROACTIVE_NAME, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]
+
+_SUBJECTS = {WORKFLOW_NAME: REPAIR, PROACTIVE_NAME: AGENT, EVENT_DRIVEN_NAME: EVENTS}
+_ALL_TYPES = ", ".join(f"'{name}'" for name in _SUBJECTS)
 
 
 class RepairService:
@@ -48,8 +53,10 @@ class RepairService:
         self._client = client
         self._queue = queue
         self._reports = reports
+        self._events = Events(client, queue=queue)
         self._starter = Starter(
             client=client,
+            events=self._events,
             queue=queue,
             domains=domains,
             reports=reports,
@@ -91,6 +98,7 @@ class RepairService:
         except NotFound:
             written = await self._reports.read(repair_id)
             if written is None:
+                await self._refuse_not_begun(repair_id)
                 raise
             return written
         status = described.status.name.lower() if described.status else "gone"
@@ -177,6 +185,13 @@ class RepairService:
         """
         return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
 
+    async def collected(self) -> tuple[Collected, ...]:
+        """What was reported while a repair runs, and comes next, of every user; needs a worker. Raises Unreachable.
+
+        Temporal's list lags behind by up to a second.
+        """
+        return await self._events.collected()
+
     async def line(self, repair_id: str) -> RepairLine:
         """One repair as the list has it; needs no worker. Raises NotFound, Unreachable."""
         try:
@@ -194,19 +209,28 @@ class RepairService:
         found: list[str] = []
         with temporal_errors("", queue=self._queue):
             running = self._client.list_workflows(
-                f"WorkflowType IN ('{WORKFLOW_NAME}', '{PROACTIVE_NAME}') AND ExecutionStatus = 'Running'",
+                f"WorkflowType IN ({_ALL_TYPES}) AND ExecutionStatus = 'Running'",
                 limit=limit,
                 rpc_timeout=ANSWER_WITHIN,
             )
             async for execution in running:
-                subject = AGENT if execution.workflow_type == PROACTIVE_NAME else REPAIR
-                if why := await self._asking.stuck(execution.id, subject):
+                if why := await self._asking.stuck(execution.id, _SUBJECTS[execution.workflow_type]):
                     found.append(why)
         return tuple(found)
 
     async def workers(self, queue: str) -> tuple[str, ...]:
         """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
         return await self._asking.workers(queue)
+
+    async def _refuse_not_begun(self, repair_id: str) -> None:
+        """Raises NotFound, saying what it waits for, for a repair of what was collected."""
+        with suppress(Unreachable):
+            for each in await self._events.collected():
+                if each.repair_id == repair_id:
+                    raise NotFound(
+                        f"repair {repair_id!r} has not begun: it begins when {each.behind} has ended; "
+                        f"see: daper repair show {each.behind}"
+                    )
 
     async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
         handle = self._handle(repair_id)

@@ -17,11 +17,15 @@ class StartRepair(Wire):
     `request_key`: the repair of this person that has this key, whenever it was started; a new one only if there is
     none. `join_open`: an open repair in which the same person asks for the same; a new one only if there is none.
     `policy`: another one than the service's.
+
+    Named records are an event: while a repair of such records runs for the same person, they are collected for the
+    next one. `at_once`: not so, but beside it; a dry run never waits.
     """
 
     requested_by: Person
     domain: str
     scope: Scope = Scope()
+    at_once: bool = False
     auto_approve: bool = False
     dry_run: bool = False
     again: bool = False
@@ -33,6 +37,11 @@ class StartRepair(Wire):
     request_key: Line = ""
     join_open: bool = False
 
+    @property
+    def is_event(self) -> bool:
+        """Whether it is collected while another one for named records runs."""
+        return bool(self.scope.record_ids) and not (self.dry_run or self.at_once)
+
     def under(self, policy: ApprovalPolicy) -> "StartRepair":
         """The same within a policy; one that the order names counts instead."""
         policy = self.policy or policy
@@ -40,13 +49,31 @@ class StartRepair(Wire):
 
 
 class Started(Wire):
-    """A repair that was started: its id, and where. `created`: by this call, and not by an earlier one."""
+    """A repair that was started: its id, and where. `created`: by this call, and not by an earlier one.
+
+    `behind`: the repair that runs, where this one begins only when that has ended.
+    """
 
     repair_id: str
     queue: str
     store_id: str
     place: str
     created: bool = True
+    behind: str = ""
+
+
+class Collected(Wire):
+    """A repair of what was reported while another one ran: it begins when the one that it is `behind` has ended.
+
+    `events`: how often something was reported that it answers.
+    """
+
+    repair_id: str
+    behind: str
+    user: str
+    domain: str
+    record_ids: tuple[str, ...]
+    events: int
 
 
 class DecisionReceipt(Wire):

@@ -18,6 +18,7 @@ from daper.core.models import StoreInfo
 from daper.core.policy import ApprovalPolicy
 from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN
+from daper.service.events import Events
 from daper.service.launching import Launch, launch_of
 from daper.service.records import find_domain
 from daper.service.requests import Started, StartRepair
@@ -37,6 +38,7 @@ class Starter:
         self,
         *,
         client: Client,
+        events: Events,
         queue: str,
         domains: Mapping[str, Domain],
         reports: Reports,
@@ -49,6 +51,7 @@ class Starter:
         self._reports = reports
         self._indexed = indexed
         self._policy = policy
+        self._events = events
         self._joining = asyncio.Lock()
         self._newest: dict[str, str] = {}  # of each request, for as long as Temporal may not list it yet
 
@@ -62,12 +65,12 @@ class Starter:
         if order.request_key:
             return await self._keyed(order, store, launch)
         if not order.join_open:
-            return await self._new(launch, store, _unkeyed(order))
+            return await self._new(order, launch, store, _unkeyed(order))
         same = asked_for(launch.request)
         async with self._joining:
             if open_one := await self._open_one(same):
                 return self._told(open_one, store, created=False)
-            started = await self._new(launch, store, _unkeyed(order))
+            started = await self._new(order, launch, store, _unkeyed(order))
             self._newest[same] = started.repair_id
             if len(self._newest) > _REMEMBERED:
                 del self._newest[next(iter(self._newest))]
@@ -79,15 +82,14 @@ class Starter:
             # Only where Temporal does not have it: a report that outlived it must not be written over.
             if await self._reports.read(repair_id) is not None and await self._asked(repair_id) is None:
                 raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
-            return await self._new(launch, store, repair_id)
+            return await self._new(order, launch, store, repair_id)
         except WorkflowAlreadyStartedError:
-            if await self._asked(repair_id) != asked_for(launch.request):
-                raise UserError(
-                    f"{_belongs(order, repair_id)}, which was asked for something else; take another key"
-                ) from None
+            self._refuse_other(order, launch, repair_id, await self._asked(repair_id))
             return self._told(repair_id, store, created=False)
 
-    async def _new(self, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
+    async def _new(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
+        if order.is_event:
+            return await self._reported(order, launch, store, repair_id)
         with temporal_errors(repair_id, queue=self._queue), _perhaps_started(repair_id):
             await self._client.start_workflow(
                 RepairAgentWorkflow.run,
@@ -101,6 +103,21 @@ class Starter:
                 rpc_timeout=ANSWER_WITHIN,
             )
         return self._told(repair_id, store, created=True)
+
+    async def _reported(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
+        """Raises WorkflowAlreadyStartedError where a repair has the id, UserError where an event with it asked else."""
+        if order.request_key and await self._asked(repair_id) is not None:
+            raise WorkflowAlreadyStartedError(repair_id, WORKFLOW_NAME)
+        answer = await self._events.report(launch, repair_id)
+        self._refuse_other(order, launch, repair_id, answer.place.asked)
+        started = self._told(answer.place.repair_id, store, created=answer.created)
+        return started.model_copy(update={"behind": answer.place.behind})
+
+    def _refuse_other(self, order: StartRepair, launch: Launch, repair_id: str, asked: str | None) -> None:
+        if asked != asked_for(launch.request):
+            raise UserError(
+                f"{_belongs(order, repair_id)}, which was asked for something else; take another key"
+            ) from None
 
     async def _open_one(self, same: str) -> str | None:
         """An open repair with the same request. What this process started last is known before Temporal lists it."""

@@ -31,6 +31,7 @@ class Subject:
 
 REPAIR = Subject(noun="repair", way_out="see: daper repair list")
 AGENT = Subject(noun="proactive agent", way_out="start one: daper proactive start")
+EVENTS = Subject(noun="event-driven agent", way_out="see: daper repair list")
 SCHEDULE = Subject(noun="schedule", way_out="see: daper schedule list")
 
 

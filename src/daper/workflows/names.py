@@ -6,6 +6,7 @@ from daper.core.messages import RepairRequest, asked_for
 
 WORKFLOW_NAME = "RepairAgentWorkflow"
 PROACTIVE_NAME = "RepairAgentWorkflowProactive"
+EVENT_DRIVEN_NAME = "RepairAgentWorkflowEventDriven"
 PHASE_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperPhase")
 USER_ATTRIBUTE = SearchAttributeKey.for_keyword("DaperUser")
 # The same, for servers where nobody registered the attributes.

@@ -11,6 +11,7 @@ from temporalio.workflow import ActivityConfig
 
 PARALLEL_EFFECTS = 10
 PARALLEL_CALLS = 4  # of a model, in one cycle
+EVENTS_REMEMBERED = timedelta(days=1)  # which repair answers what was reported, where Temporal alone cannot tell
 FAILURES_TOLD = 3  # cycles of a proactive agent that fail in a row, before somebody is told
 
 HEARTBEAT = timedelta(seconds=10)

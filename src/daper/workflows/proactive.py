@@ -4,15 +4,12 @@ import asyncio
 import contextlib
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ChildWorkflowError, FailureError
-from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.errors import DaperError
     from daper.core.ids import repair_id as make_repair_id
     from daper.core.messages import Nudge, RepairRequest
-    from daper.core.outcomes import RepairResult
     from daper.core.phases import Phase
     from daper.core.proactive import (
         LONGEST_REASON,
@@ -25,18 +22,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from daper.workflows.agent import AgentState
     from daper.workflows.agent_details import agent_details
-    from daper.workflows.names import (
-        PHASE_ATTRIBUTE,
-        PHASE_MEMO,
-        PROACTIVE_NAME,
-        repair_memo,
-        repair_summary,
-        user_attributes,
-    )
+    from daper.workflows.children import Child, start_repair
+    from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, PROACTIVE_NAME
     from daper.workflows.repair import RepairAgentWorkflow
     from daper.workflows.telling import AgentTelling
-
-Child = ChildWorkflowHandle[RepairAgentWorkflow, RepairResult]
 
 
 @workflow.defn(name=PROACTIVE_NAME, failure_exception_types=[DaperError])
@@ -156,18 +145,7 @@ class RepairAgentWorkflowProactive:
             tell=mine.tell,
             callback=mine.callback,
         )
-        user = mine.requested_by.name
-        return await workflow.start_child_workflow(
-            RepairAgentWorkflow.run,
-            request,
-            id=repair_id,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            # Whatever becomes of the agent, a plan that waits goes on waiting, and an effect is verified.
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            memo=repair_memo(request),
-            search_attributes=user_attributes(user, indexed=mine.indexed),
-            static_summary=repair_summary(mine.domain, user),
-        )
+        return await start_repair(request, repair_id)
 
     async def _stop(self, child: Child, nudge: Nudge) -> None:
         try:

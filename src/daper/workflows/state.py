@@ -44,6 +44,8 @@ from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Usage
 from daper.core.views import PlanView, RepairView, view_plan
 
+_MISSING_NAMED = 10
+
 
 @dataclass(kw_only=True)
 class CycleState:
@@ -107,6 +109,16 @@ class CycleState:
         """Keep which store answered, what day it is there, and who thinks."""
         self.opened, self.store, self.today = opened, opened.store, opened.today
         self.thinkers, self.on_outage = opened.thinkers, opened.on_outage
+        if opened.missing:
+            named = ", ".join(map(repr, opened.missing[:_MISSING_NAMED]))
+            more = f" and {len(opened.missing) - _MISSING_NAMED} more" if opened.missing[_MISSING_NAMED:] else ""
+            self.troubles.append(f"{self.request.domain} has no record {named}{more}: nothing was done about it")
+
+    @property
+    def named_records(self) -> tuple[str, ...]:
+        """The records that the cycle was asked for by name, as far as they exist."""
+        missing = set(self.opened.missing) if self.opened else set[str]()
+        return tuple(record_id for record_id in self.request.scope.record_ids if record_id not in missing)
 
     def note_analysis(self, analyzed: AnalyzeResult) -> None:
         """Keep what was found; how a record stood is what it was when it was first looked at."""

@@ -2,6 +2,7 @@
 
 from daper.adapters.reports.files import kept_here
 from daper.bootstrap import open_service
+from daper.core.errors import Unreachable
 from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView, whole_plans
@@ -13,11 +14,15 @@ from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.running import run_to_end
 from daper.entrypoints.cli.story import decided, plan_lines, result_lines, usage_lines
+from daper.service.repairs import RepairService
+from daper.service.requests import Collected
 from daper.settings import load_settings
+
+_NAMED = 10
 
 
 def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
-    """The newest repairs, whoever started them.
+    """The newest repairs, whoever started them, and what was reported and begins after one that runs.
 
     Parameters
     ----------
@@ -33,14 +38,44 @@ def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
     async def run() -> int:
         service = await open_service(settings)
         lines = await service.list(limit=limit)
+        collected, trouble = await _collected(service)
         if as_json:
-            print_json({"repairs": [line.model_dump(mode="json") for line in lines]})
+            print_json(
+                {
+                    "repairs": [line.model_dump(mode="json") for line in lines],
+                    "collected": [each.model_dump(mode="json") for each in collected],
+                    "collected_trouble": trouble,
+                }
+            )
             return Exit.OK
         rows = [(line.repair_id, line.phase, line.user, f"{line.started_at:%Y-%m-%d %H:%M:%S}") for line in lines]
         table(console(), ("repair", "phase", "user", "started (UTC)"), rows)
+        for line in _collected_lines(collected, trouble):
+            say(console(), line)
         return Exit.OK
 
     return run_to_end(run())
+
+
+async def _collected(service: RepairService) -> tuple[tuple[Collected, ...], str]:
+    """What was collected; or why nobody can say, which leaves the list what it is."""
+    try:
+        return await service.collected(), ""
+    except Unreachable as error:
+        return (), str(error)
+
+
+def _collected_lines(collected: tuple[Collected, ...], trouble: str) -> list[str]:
+    lines = [
+        f"Collected for {each.user}: {_records(each.record_ids)} in {each.repair_id}, when {each.behind} has ended"
+        for each in collected
+    ]
+    return [*lines, f"What was reported meanwhile cannot be told: {trouble}"] if trouble else lines
+
+
+def _records(record_ids: tuple[str, ...]) -> str:
+    more = len(record_ids) - _NAMED
+    return ", ".join(record_ids[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json = False) -> int:

@@ -22,10 +22,14 @@ class RepairState(Wire):
 
 
 class StartedRepair(RepairState):
-    """A repair, as it stands right after it was asked for. `created`: by this call, and not by an earlier one."""
+    """A repair, as it stands right after it was asked for. `created`: by this call, and not by an earlier one.
+
+    `collected_in`: the records that were named are looked at in that repair, which begins when this one has ended.
+    """
 
     created: bool
     store: str
+    collected_in: str = ""
 
 
 class Problem(Wire):
@@ -186,10 +190,26 @@ class RepairHead(Wire):
     ended_at: datetime | None = None
 
 
+class CollectedRepair(Wire):
+    """A repair that begins when the one that it is `behind` has ended: for records that were reported meanwhile."""
+
+    repair_id: str
+    behind: str
+    user: str
+    domain: str
+    record_ids: tuple[str, ...]
+    events: int
+
+
 class RepairPage(Wire):
-    """The newest repairs."""
+    """The newest repairs, and those that begin after one that runs.
+
+    `collected_trouble`: why nobody can say which begin after others.
+    """
 
     repairs: tuple[RepairHead, ...]
+    collected: tuple[CollectedRepair, ...] = ()
+    collected_trouble: str = ""
 
 
 class ReportPage(Wire):

@@ -20,8 +20,8 @@ from daper.core.messages import PageArgs
 from daper.core.models import Scope
 from daper.core.text import visible
 from daper.entrypoints.mcp.door import LONGEST_ERROR, Door
+from daper.entrypoints.mcp.reading import report_page
 from daper.entrypoints.mcp.records import record_answer
-from daper.entrypoints.mcp.repairs import report_page
 from daper.entrypoints.mcp.telling import PAGE_SIZE, details_of
 from daper.service.picking import RecordFilter
 

@@ -12,9 +12,10 @@ from daper.entrypoints.mcp.deciding import deciding_tools
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.proactive import ProactiveTools
 from daper.entrypoints.mcp.prompts import add_prompts
+from daper.entrypoints.mcp.reading import ReadingTools
 from daper.entrypoints.mcp.records import RecordTools
-from daper.entrypoints.mcp.repairs import ReadingTools, StartingTools
 from daper.entrypoints.mcp.resources import add_resources
+from daper.entrypoints.mcp.starting import StartingTools
 from daper.entrypoints.mcp.wrong_calls import nothing_hidden
 from daper.settings import ChatApproval
 

@@ -25,7 +25,7 @@ from daper.entrypoints.mcp.answers import (
     RepairState,
     StartedRepair,
 )
-from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
+from daper.service.requests import ProactiveStarted, ProactiveStatus, Started, StartProactive
 
 PAGE_SIZE: Final = 20
 _LONGEST: Final = 2000
@@ -62,23 +62,30 @@ def state_of(look: RepairView | RepairResult) -> RepairState:
     return shown(RepairState(**_state(look)))
 
 
-def started(look: RepairView | RepairResult, *, created: bool, store: str) -> StartedRepair:
-    """A repair that was asked for."""
-    return shown(StartedRepair(**_state(look), created=created, store=store))
+def started(look: RepairView | RepairResult, begun: Started) -> StartedRepair:
+    """A repair that was asked for; or the one that runs, where what was asked for begins after it."""
+    answer = StartedRepair(**_state(look), created=begun.created and not begun.behind, store=begun.place)
+    return shown(_collected(answer, begun) if begun.behind else answer)
 
 
-def just_started(repair_id: str, *, created: bool, store: str) -> StartedRepair:
+def _collected(answer: StartedRepair, begun: Started) -> StartedRepair:
+    said = f"the records that you named are looked at in {begun.repair_id}, which begins when this repair has ended"
+    message = f"{said}. This repair: {answer.message}" if answer.message else said
+    return answer.model_copy(update={"message": message, "collected_in": begun.repair_id})
+
+
+def just_started(begun: Started) -> StartedRepair:
     """A repair of which no worker could say yet where it stands."""
     return shown(
         StartedRepair(
-            repair_id=repair_id,
+            repair_id=begun.repair_id,
             phase=str(Phase.INITIALIZING),
             ended=False,
             needs_person=False,
             message="started; no worker has answered yet",
             next_step=_WAIT,
-            created=created,
-            store=store,
+            created=begun.created,
+            store=begun.place,
         )
     )
 

@@ -1,4 +1,4 @@
-"""The tools for repairs: start, wait, see, list, stop, report."""
+"""The tools that look at repairs: wait, see, list, report."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,26 +12,26 @@ from pydantic import Field
 from daper.core.access import Access
 from daper.core.errors import Unreachable, UserError
 from daper.core.messages import PageArgs
-from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import RepairView
-from daper.entrypoints.mcp.answers import RepairDetails, RepairHead, RepairPage, RepairState, ReportPage, StartedRepair
+from daper.entrypoints.mcp.answers import (
+    CollectedRepair,
+    RepairDetails,
+    RepairHead,
+    RepairPage,
+    RepairState,
+    ReportPage,
+)
 from daper.entrypoints.mcp.door import Door
-from daper.entrypoints.mcp.telling import PAGE_SIZE, details_of, just_started, shown, started, state_of
+from daper.entrypoints.mcp.telling import PAGE_SIZE, details_of, shown, state_of
 from daper.entrypoints.mcp.tools import (
     READS,
-    STARTS,
-    STOPS,
-    AnyRecordIds,
-    Comment,
-    Domain,
     Page,
-    RecordIds,
     RepairId,
     tool,
 )
-from daper.service.requests import Silence, StartRepair
+from daper.service.requests import Silence
 
 if TYPE_CHECKING:
     from daper.service.repairs import RepairService
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S: Final = 25
 _REPORT_CHARS: Final = 20_000
 _LAST_LOOK_S: Final = 3
-
-RequestKey = Annotated[
-    str,
-    Field(max_length=200, description="A name that you give this request: the same name again is the same repair."),
-]
 
 
 class ReadingTools:
@@ -113,12 +108,22 @@ class ReadingTools:
         ] = None,
         limit: Annotated[int, Field(ge=1, le=100, description="How many, the newest first.")] = 20,
     ) -> RepairPage:
-        """List the newest repairs, whoever started them. It lags behind by up to a second."""
+        """List the newest repairs, whoever started them, and what was reported and begins after one that runs.
+
+        It lags behind by up to a second.
+        """
         self._door.caller(Access.READ)
         service = await self._door.repairs()
         lines = await service.list(limit=limit if phase is None else 1000)
         heads = [RepairHead.model_validate(line.model_dump()) for line in lines]
-        return shown(RepairPage(repairs=tuple(each for each in heads if phase in {None, each.phase})[:limit]))
+        collected, trouble = await _collected(service)
+        return shown(
+            RepairPage(
+                repairs=tuple(each for each in heads if phase in {None, each.phase})[:limit],
+                collected=collected,
+                collected_trouble=trouble,
+            )
+        )
 
     async def get_repair_report(
         self,
@@ -128,102 +133,6 @@ class ReadingTools:
         """Read the report of an ended repair, in Markdown: what was found, decided, done, verified, and left."""
         self._door.caller(Access.READ)
         return await report_page(self._door, repair_id, offset)
-
-
-class StartingTools:
-    """What starts and stops repairs. None of them approves anything."""
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-
-    def tools(self) -> list[Tool]:
-        """All of them, in the order in which a client sees them."""
-        return [
-            tool(self._door, self.start_repair, title="Start a repair", hints=STARTS),
-            tool(self._door, self.report_problem, title="Report a problem", hints=STARTS),
-            tool(self._door, self.stop_repair, title="Stop a repair", hints=STOPS),
-        ]
-
-    async def start_repair(
-        self,
-        record_ids: AnyRecordIds = None,
-        status: Annotated[str | None, Field(max_length=200, description="Only records with this status.")] = None,
-        limit: Annotated[
-            int, Field(ge=1, le=MOST_PROBLEMS, description="How many problems to take on.")
-        ] = DEFAULT_PROBLEMS,
-        domain: Domain = "",
-        dry_run: Annotated[bool, Field(description="Plan, and stop there: nothing can be approved.")] = False,
-        again: Annotated[
-            bool,
-            Field(description="Also propose what was rejected or tried too often; only if the person asks for it."),
-        ] = False,
-        request_key: RequestKey = "",
-        new: Annotated[bool, Field(description="Start another one beside an open repair for the same.")] = False,
-    ) -> StartedRepair:
-        """Look for what is wrong, and plan how to repair it. Changes no record: a person has to approve the plan first.
-
-        Answers at once with the repair_id; then call wait_for_repair. If this person already has an open repair for the
-        same, that one is answered (`created` is false), unless `new`. With a `request_key`, the same key always means
-        the same repair; for another request under the same key it is refused.
-        """
-        order = StartRepair(
-            requested_by=self._door.caller(Access.START),
-            domain=domain or self._door.settings.domain,
-            scope=Scope(record_ids=tuple(dict.fromkeys(record_ids or ())), status=status, limit=limit),
-            dry_run=dry_run,
-            again=again,
-            request_key=request_key,
-            join_open=not new,
-        )
-        return await start(self._door, order)
-
-    async def report_problem(
-        self,
-        record_ids: RecordIds,
-        domain: Domain = "",
-        again: Annotated[
-            bool,
-            Field(description="Also propose what was rejected or tried too often; only if the person asks for it."),
-        ] = False,
-        request_key: RequestKey = "",
-    ) -> StartedRepair:
-        """Somebody says that something is wrong with these records: look at them closely, without searching the others.
-
-        As start_repair: it plans, and a person has to approve. Answers at once; then call wait_for_repair.
-        """
-        order = StartRepair(
-            requested_by=self._door.caller(Access.START),
-            domain=domain or self._door.settings.domain,
-            scope=Scope(record_ids=tuple(dict.fromkeys(record_ids))),
-            again=again,
-            request_key=request_key,
-            join_open=True,
-        )
-        return await start(self._door, order)
-
-    async def stop_repair(self, repair_id: RepairId, reason: Comment = "") -> RepairState:
-        """End a repair. What has not begun does not begin; an effect in flight is settled first, then it reports."""
-        person = self._door.caller(Access.START)
-        service = await self._door.repairs()
-        await service.stop(repair_id, by=person.name, reason=reason)
-        return state_of(await service.look(repair_id))
-
-
-async def start(door: Door, order: StartRepair) -> StartedRepair:
-    """Start a repair within what is configured, and say where it stands; that no worker answers is no failure."""
-    service = await door.repairs()
-    settings = door.settings  # as they are since we are connected
-    configured = {
-        "approval_timeout": settings.approval_timeout,
-        "decision_valid_for": settings.decision_valid_for,
-        "tell": settings.tell,
-    }
-    begun = await service.start(order.model_copy(update=configured))
-    try:
-        look = await service.look(begun.repair_id)
-    except Unreachable:
-        return just_started(begun.repair_id, created=begun.created, store=begun.place)
-    return started(look, created=begun.created, store=begun.place)
 
 
 async def report_page(door: Door, repair_id: str, offset: int = 0, *, most: int | None = _REPORT_CHARS) -> ReportPage:
@@ -247,6 +156,14 @@ def _written(result: RepairResult) -> str:
     from daper.adapters.reports.ended import repair_report
 
     return to_markdown(repair_report(result))
+
+
+async def _collected(service: "RepairService") -> tuple[tuple[CollectedRepair, ...], str]:
+    """What begins after repairs that run; or why nobody can say, which leaves the list what it is."""
+    try:
+        return tuple(CollectedRepair.model_validate(each.model_dump()) for each in await service.collected()), ""
+    except Unreachable as error:
+        return (), str(error)
 
 
 async def _one_look(service: "RepairService", repair_id: str) -> RepairView | RepairResult:

@@ -1,0 +1,126 @@
+"""Events: hands what is reported to the event-driven agent of a user, and says which repair answers it."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from daper.clock import new_id
+from daper.core.errors import NotFound, Unreachable
+from daper.core.events import Event, EventDrivenRequest, EventDrivenView, Place
+from daper.core.ids import event_driven_id
+from daper.core.messages import asked_for
+from daper.service.asking import ANSWER_WITHIN, Asking
+from daper.service.launching import Launch
+from daper.service.requests import Collected
+from daper.service.translate import EVENTS, temporal_errors
+from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
+from daper.workflows.names import EVENT_DRIVEN_NAME, USER_MEMO
+
+_LOOKED_THROUGH: Final = 100
+_LOOK_AGAIN_S: Final = 0.02
+
+Handle = WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]
+
+
+class Events:
+    """The event-driven agents on one Temporal namespace and task queue."""
+
+    def __init__(self, client: Client, *, queue: str) -> None:
+        self._client = client
+        self._queue = queue
+        self._asking = Asking(client, queue=queue)
+
+    async def report(self, launch: Launch, repair_id: str) -> "Answer":
+        """Tell an event; says which repair answers it, and that this repair is there, or which one it waits for.
+
+        The same id again is the same event. Raises Unreachable: where no worker takes it, it is kept until one does.
+        """
+        request, call = launch.request, new_id()
+        user = request.requested_by.name
+        agent_id = event_driven_id(self._queue, user, request.domain, request.store_id)
+        with temporal_errors(agent_id, queue=self._queue, of=EVENTS):
+            await self._client.start_workflow(
+                RepairAgentWorkflowEventDriven.run,
+                EventDrivenRequest(user=user, domain=request.domain, store_id=request.store_id),
+                id=agent_id,
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # of one that had nothing left to do
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                start_signal="report",
+                start_signal_args=[Event(repair_id=repair_id, call=call, request=request)],
+                memo={USER_MEMO: user},
+                static_summary=f"Repairing what is reported of {request.domain} for {user}"[:200],
+                rpc_timeout=ANSWER_WITHIN,
+            )
+        try:
+            place = await self._place(agent_id, repair_id)
+            # None: another run of the agent was asked, so this one had nothing left to do, and its repair is known.
+            answering = place or Place(repair_id=repair_id, asked=asked_for(request), call=call)
+            if not answering.behind:
+                await self._begun(answering.repair_id)
+        except (NotFound, Unreachable) as error:
+            raise Unreachable(f"what was reported is kept, and repaired once a worker takes it: {error}") from error
+        return Answer(place=answering, created=answering.call == call and answering.repair_id == repair_id)
+
+    async def collected(self) -> tuple[Collected, ...]:
+        """What was reported and has not begun, of every user. Raises Unreachable, also when no worker says it."""
+        query = f"WorkflowType = '{EVENT_DRIVEN_NAME}' AND ExecutionStatus = 'Running'"
+        with temporal_errors("", queue=self._queue, of=EVENTS):
+            found = self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=ANSWER_WITHIN)
+            ids = [execution.id async for execution in found if execution.task_queue == self._queue]
+        return tuple([each for agent_id in ids for each in _collected(await self._view(agent_id))])
+
+    async def _place(self, agent_id: str, repair_id: str) -> Place | None:
+        place = RepairAgentWorkflowEventDriven.place
+        return await self._asking.ask(
+            agent_id, EVENTS, lambda within: self._handle(agent_id).query(place, repair_id, rpc_timeout=within)
+        )
+
+    async def _view(self, agent_id: str) -> EventDrivenView:
+        view = RepairAgentWorkflowEventDriven.view
+        return await self._asking.ask(
+            agent_id, EVENTS, lambda within: self._handle(agent_id).query(view, rpc_timeout=within)
+        )
+
+    async def _begun(self, repair_id: str) -> None:
+        """Wait until Temporal has a repair that its agent is about to start. Raises NotFound, Unreachable."""
+        handle = self._client.get_workflow_handle(repair_id)
+        until = asyncio.get_running_loop().time() + ANSWER_WITHIN.total_seconds()
+        while True:
+            try:
+                with temporal_errors(repair_id, queue=self._queue):
+                    await handle.describe(rpc_timeout=ANSWER_WITHIN)
+                    return
+            except NotFound:
+                if asyncio.get_running_loop().time() > until:
+                    raise
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def _handle(self, agent_id: str) -> Handle:
+        return self._client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
+
+
+def _collected(view: EventDrivenView) -> Iterator[Collected]:
+    behind = view.repair_id
+    for batch in view.waiting:
+        yield Collected(
+            repair_id=batch.repair_id,
+            behind=behind,
+            user=view.user,
+            domain=view.domain,
+            record_ids=batch.record_ids,
+            events=batch.events,
+        )
+        behind = batch.repair_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Where an event went. `created`: it began a repair of its own, and nobody told it before."""
+
+    place: Place
+    created: bool

@@ -1,0 +1,126 @@
+"""What an event-driven agent keeps: no event is lost, none counts twice, none gets rights that it did not bring."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daper.core.events import KEPT_PLACES, Batch, Event, Inbox
+from daper.core.messages import RepairRequest
+from daper.core.models import IdentityProof, Person, Scope
+
+NOW = datetime(2025, 7, 1, tzinfo=UTC)
+HARRY = Person(name="Harry", how=IdentityProof.OS_USER)
+
+
+def event(number: int, *record_ids: str, limit: int = 50, also: Mapping[str, object] = MappingProxyType({})) -> Event:
+    request = RepairRequest.model_validate(
+        {
+            "requested_by": HARRY,
+            "domain": "orders",
+            "store_id": "s",
+            "activity_queue": "q",
+            "scope": Scope(record_ids=record_ids, limit=limit),
+            **also,
+        }
+    )
+    return Event(repair_id=f"repair-{number}", call=f"call-{number}", request=request)
+
+
+def taken(*events: Event) -> Inbox:
+    inbox = Inbox()
+    for each in events:
+        inbox = inbox.take(each, remember_until=NOW)
+    return inbox
+
+
+def records(inbox: Inbox) -> list[tuple[str, ...]]:
+    return [batch.record_ids for batch in inbox.waiting]
+
+
+def test_what_asks_for_the_same_becomes_one_repair_each_record_once() -> None:
+    inbox = taken(event(1, "A", "B"), event(2, "B", "C"), event(3, "D"))
+    assert records(inbox) == [("A", "B", "C", "D")]
+    assert inbox.waiting[0].events == 3
+    assert {inbox.places[f"repair-{number}"].repair_id for number in (1, 2, 3)} == {"repair-1"}
+
+
+def test_an_event_that_is_told_again_changes_nothing() -> None:
+    inbox = taken(event(1, "A"), event(2, "B"))
+    again = event(2, "B").model_copy(update={"call": "another"})
+    assert inbox.take(again, remember_until=NOW) == inbox
+    _, begun = inbox.begin()
+    assert begun.take(again, remember_until=NOW) == begun
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"auto_approve": True},
+        {"again": True},
+        {"may_act_alone": True},
+        {"requested_by": Person(name="Harry", how=IdentityProof.CLAIMED)},
+        {"approval_timeout": timedelta(hours=1)},
+        {"tell": ("ops",)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_no_event_shares_a_repair_that_may_do_more_or_less(other: dict[str, object]) -> None:
+    nothing: dict[str, object] = {}
+    for first, second in ((nothing, other), (other, nothing)):
+        inbox = taken(event(1, "A", also=first), event(2, "B", also=second))
+        assert records(inbox) == [("A",), ("B",)]
+        assert [batch.request for batch in inbox.waiting] == [
+            event(1, "A", also=first).request,
+            event(2, "B", also=second).request,
+        ]
+
+
+def test_a_repair_that_is_full_leaves_room_for_the_next() -> None:
+    inbox = taken(event(1, "A", "B", limit=3), event(2, "C", "D", limit=3), event(3, "E", limit=3))
+    assert records(inbox) == [("A", "B"), ("C", "D", "E")]
+
+
+def test_what_names_no_records_looks_at_all_and_is_not_narrowed() -> None:
+    assert records(taken(event(1), event(2, "A"), event(3))) == [(), ("A",), ()]
+
+
+def test_places_are_bounded_and_the_newest_are_kept() -> None:
+    inbox = taken(*(event(number, "A") for number in range(KEPT_PLACES + 5)))
+    assert len(inbox.places) == KEPT_PLACES
+    assert f"repair-{KEPT_PLACES + 4}" in inbox.places
+    assert "repair-4" not in inbox.places
+
+
+def test_it_remembers_only_what_temporal_would_not_know() -> None:
+    alone = taken(event(1, "A"))
+    assert alone.remember_until is None
+    assert alone.take(event(2, "B"), remember_until=NOW).remember_until == NOW
+
+
+NAMES = st.lists(st.sampled_from("ABCDEFGH"), min_size=1, max_size=4, unique=True)
+TOLD = st.lists(st.tuples(st.integers(0, 12), NAMES, st.booleans(), st.booleans()), max_size=20)
+
+
+@given(TOLD)
+def test_whatever_is_told_and_begun_in_whatever_order_no_record_is_lost(
+    told: list[tuple[int, list[str], bool, bool]],
+) -> None:
+    inbox, begun, events = Inbox(), list[Batch](), dict[str, Event]()
+    for number, names, auto, begins in told:
+        each = event(number, *names, limit=5, also={"auto_approve": auto})
+        events.setdefault(each.repair_id, each)
+        inbox = inbox.take(each, remember_until=NOW)
+        if begins and inbox.waiting:
+            batch, inbox = inbox.begin()
+            begun.append(batch)
+    repairs = {batch.repair_id: batch for batch in (*begun, *inbox.waiting)}
+    assert len(repairs) == len(begun) + len(inbox.waiting)
+    for repair_id, each in events.items():
+        answering = repairs[inbox.places[repair_id].repair_id]
+        assert set(each.request.scope.record_ids) <= set(answering.record_ids)
+        assert answering.request.auto_approve == each.request.auto_approve
+    assert sum(batch.events for batch in repairs.values()) == len(events)

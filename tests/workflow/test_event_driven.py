@@ -1,0 +1,263 @@
+"""Named records start a repair without a search; what is told while it runs is collected, and becomes the next one."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from daper.clock import new_id
+from daper.core.errors import NotFound, Unreachable, UserError
+from daper.core.events import Event, EventDrivenRequest, EventDrivenView
+from daper.core.ids import event_driven_id
+from daper.core.models import Scope
+from daper.core.outcomes import RepairResult
+from daper.core.phases import Phase
+from daper.service.launching import launch_of
+from daper.service.requests import Collected, Started, StartRepair
+from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
+from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
+
+BADGES, EGG, UNPAID, WAND = "ORD-002-HJG", "ORD-004-RHG", "ORD-001-HJP", "ORD-003-RBW"
+
+
+async def report(shop: Shop, *record_ids: str, **order: object) -> Started:
+    given = {"requested_by": HARRY, "domain": "orders", "scope": Scope(record_ids=record_ids), **order}
+    with shop.env.with_time_skipping_disabled():
+        return await shop.service.start(StartRepair.model_validate(given))
+
+
+async def agent_of(shop: Shop) -> WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]:
+    store_id = (await shop.domains["orders"].store()).store_id
+    agent_id = event_driven_id(shop.settings.task_queue, "Harry", "orders", store_id)
+    return shop.client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
+
+
+async def begun(shop: Shop, repair_id: str) -> None:
+    """Wait until a repair that was collected is there."""
+    agent = await agent_of(shop)
+    async with asyncio.timeout(DEADLINE):
+        async for event in agent.fetch_history_events(wait_new_event=True):
+            started = event.child_workflow_execution_started_event_attributes
+            if started.workflow_execution.workflow_id == repair_id:
+                return
+
+
+async def approved(shop: Shop, repair_id: str) -> RepairResult:
+    await begun(shop, repair_id)
+    await shop.decide(repair_id, await shop.plan(repair_id))
+    return await shop.end(repair_id)
+
+
+async def collected_here(shop: Shop) -> tuple[Collected, ...]:
+    """What Temporal's list, which lags behind, says in the end; another one's agents may be on the same server."""
+    async with asyncio.timeout(DEADLINE):
+        query = f"WorkflowId = '{(await agent_of(shop)).id}'"
+        while True:
+            if [each async for each in shop.client.list_workflows(query)]:
+                return await shop.service.collected()
+
+
+def looked_at(result: RepairResult) -> set[str]:
+    return {finding.record_id for finding in result.findings}
+
+
+async def test_named_records_are_repaired_at_once_and_nothing_is_left_running(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        told = await report(shop, BADGES, auto_approve=True)
+        assert (told.created, told.behind) == (True, "")
+        result = await shop.end(told.repair_id)
+        assert result.phase is Phase.REPORT_COMPLETED
+        assert "DETECTING-PROBLEMS" not in result.durations
+        assert looked_at(result) == {BADGES}
+        assert (await (await agent_of(shop)).result()).waiting == ()
+
+
+async def test_what_is_told_while_one_runs_becomes_the_next_one(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES)
+        second, third = await report(shop, EGG), await report(shop, UNPAID, EGG)
+        assert (second.created, second.behind) == (True, first.repair_id)
+        assert third == second.model_copy(update={"created": False})
+        [collected] = await collected_here(shop)
+        assert (collected.user, collected.behind, collected.repair_id) == (
+            "Harry",
+            first.repair_id,
+            second.repair_id,
+        )
+        assert (collected.record_ids, collected.events) == ((EGG, UNPAID), 2)
+        with pytest.raises(NotFound, match=f"has not begun: it begins when {first.repair_id} has ended"):
+            await shop.service.look(second.repair_id)
+
+        assert looked_at(await approved(shop, first.repair_id)) == {BADGES}
+        assert looked_at(await approved(shop, second.repair_id)) == {EGG, UNPAID}
+        assert shop.effects() == 3
+        assert await collected_here(shop) == ()
+
+
+async def test_a_person_can_have_it_at_once_or_only_planned(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES)
+        beside, dry = await report(shop, EGG, at_once=True), await report(shop, UNPAID, dry_run=True)
+        assert (beside.behind, dry.behind) == ("", "")
+        assert (await shop.end(dry.repair_id)).phase is Phase.PLAN_ONLY
+        assert {(await shop.plan(each.repair_id)).total_actions for each in (first, beside)} == {1}
+
+
+async def test_each_person_has_a_row_of_their_own(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        await report(shop, BADGES)
+        assert (await report(shop, EGG, requested_by=GINNY)).behind == ""
+
+
+async def test_one_key_is_one_repair_also_when_it_was_collected_into_another(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES, request_key="monday")
+        again = await asyncio.gather(*(report(shop, BADGES, request_key="monday") for _ in range(20)))
+        assert again == [first.model_copy(update={"created": False})] * 20
+        second = await report(shop, EGG, request_key="tuesday")
+        third = await report(shop, UNPAID, request_key="wednesday")
+        assert third.repair_id == second.repair_id
+        assert await report(shop, UNPAID, request_key="wednesday") == third
+        with pytest.raises(UserError, match=r"'wednesday' of Harry belongs to repair .* asked for something else"):
+            await report(shop, WAND, request_key="wednesday")
+
+        await approved(shop, first.repair_id)
+        await approved(shop, second.repair_id)
+        for key, record_id in (("monday", BADGES), ("tuesday", EGG), ("wednesday", UNPAID)):
+            told = await report(shop, record_id, request_key=key)
+            expected = first if key == "monday" else second
+            assert told == expected.model_copy(update={"created": False, "behind": ""}), key
+
+
+async def test_it_remembers_keys_for_a_day_and_ends(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES)
+        second = await report(shop, EGG)
+        await report(shop, UNPAID)
+        await approved(shop, first.repair_id)
+        await approved(shop, second.repair_id)
+        agent = await agent_of(shop)
+        assert (await agent.query(RepairAgentWorkflowEventDriven.view)).waiting == ()
+        await shop.env.fast_forward(agent, timedelta(hours=25))
+        async with asyncio.timeout(DEADLINE):
+            assert (await agent.result()).repair_id == ""
+
+
+async def test_a_flood_from_many_hands_loses_no_record_and_asks_twice_for_none(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    records = (BADGES, EGG, UNPAID, WAND)
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES)
+        told = await asyncio.gather(*(report(shop, records[number % 4]) for number in range(20)))
+        assert {each.behind for each in told} == {first.repair_id}
+        [next_id] = {each.repair_id for each in told}
+        assert [each.created for each in told].count(True) == 1
+        await approved(shop, first.repair_id)
+        await begun(shop, next_id)
+        plan = await shop.plan(next_id)
+        assert {action.record_id for action in plan.actions} == {EGG, UNPAID, WAND}
+
+
+@pytest.mark.parametrize("way", ["stopped", "terminated", "failed"])
+async def test_however_the_first_ends_the_next_one_begins(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, way: str
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES)
+        await shop.plan(first.repair_id)
+        second = await report(shop, "ORD-404-XXX" if way == "failed" else EGG)
+        if way == "terminated":
+            await shop.client.get_workflow_handle(first.repair_id).terminate()
+        else:
+            await shop.service.stop(first.repair_id, by="Harry")
+        await begun(shop, second.repair_id)
+        if way == "failed":
+            assert (await shop.end(second.repair_id)).phase is Phase.REPAIR_FAILED
+            second = await report(shop, EGG)
+        assert (await shop.plan(second.repair_id)).total_actions == 1
+
+
+async def test_a_record_that_does_not_exist_keeps_no_other_from_its_repair(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        told = await report(shop, "ORD-404-XXX", BADGES, auto_approve=True)
+        result = await shop.end(told.repair_id)
+        assert result.phase is Phase.REPORT_COMPLETED
+        assert looked_at(result) == {BADGES}
+        assert result.counts.applied == 1
+        assert result.needs_person
+        assert "orders has no record 'ORD-404-XXX': nothing was done about it" in result.troubles
+
+
+async def test_without_a_worker_it_says_that_it_is_kept_and_it_is(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    with pytest.raises(Unreachable, match="what was reported is kept, and repaired once a worker takes it: no worker"):
+        await report(shop, BADGES, request_key="monday")
+    async with shop.worker():
+        told = await report(shop, BADGES, request_key="monday")
+        assert (await shop.plan(told.repair_id)).total_actions == 1
+        assert not told.created
+
+
+async def test_cancelled_it_drops_what_has_not_begun_and_tells_it_and_the_repair_goes_on(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES)
+        plan = await shop.plan(first.repair_id)
+        second = await report(shop, EGG)
+        agent = await agent_of(shop)
+        await agent.cancel()
+        async with asyncio.timeout(DEADLINE):
+            left = await agent.result()
+        assert (left.repair_id, [batch.repair_id for batch in left.waiting]) == (first.repair_id, [second.repair_id])
+        await shop.decide(first.repair_id, plan)
+        assert (await shop.end(first.repair_id)).phase is Phase.REPORT_COMPLETED
+
+
+async def test_over_many_runs_no_event_is_lost(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    """It continues as new after each repair, with events of different rights: each is a repair of its own."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        agent, domain = await agent_of(shop), shop.domains["orders"]
+        store = await domain.store()
+
+        def event(number: int) -> Event:
+            order = StartRepair(
+                requested_by=HARRY,
+                domain="orders",
+                scope=Scope(record_ids=(BADGES,)),
+                dry_run=True,
+                approval_timeout=timedelta(hours=1 + number),
+            )
+            launch = launch_of(order.under(shop.settings.policy), store, queue=shop.settings.task_queue, indexed=True)
+            return Event(repair_id=f"repair-Harry-{new_id()}", call="test", request=launch.request)
+
+        events = [event(number) for number in range(5)]
+        with shop.env.with_time_skipping_disabled():
+            await shop.client.start_workflow(
+                RepairAgentWorkflowEventDriven.run,
+                EventDrivenRequest(user="Harry", domain="orders", store_id=store.store_id, repairs_per_run=1),
+                id=agent.id,
+                task_queue=shop.settings.task_queue,
+                start_signal="report",
+                start_signal_args=[events[0]],
+            )
+            for each in events[1:]:
+                await shop.client.get_workflow_handle(agent.id).signal("report", each)
+        async with asyncio.timeout(DEADLINE):
+            assert (await agent.result()).waiting == ()
+        for each in events:
+            assert (await shop.end(each.repair_id)).phase is Phase.PLAN_ONLY
