@@ -52,12 +52,11 @@ async def approved(shop: Shop, repair_id: str) -> RepairResult:
 
 
 async def collected_here(shop: Shop) -> tuple[Collected, ...]:
-    """What Temporal's list, which lags behind, says in the end; another one's agents may be on the same server."""
+    """What Temporal's list, which lags behind, says in the end."""
     async with asyncio.timeout(DEADLINE):
-        query = f"WorkflowId = '{(await agent_of(shop)).id}'"
         while True:
-            if [each async for each in shop.client.list_workflows(query)]:
-                return await shop.service.collected()
+            if found := await shop.service.collected():
+                return found
 
 
 def looked_at(result: RepairResult) -> set[str]:
@@ -98,7 +97,7 @@ async def test_what_is_told_while_one_runs_becomes_the_next_one(
         assert looked_at(await approved(shop, first.repair_id)) == {BADGES}
         assert looked_at(await approved(shop, second.repair_id)) == {EGG, UNPAID}
         assert shop.effects() == 3
-        assert await collected_here(shop) == ()
+        assert await shop.service.collected() == ()
 
 
 async def test_a_person_can_have_it_at_once_or_only_planned(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class Event(Wire):
     so that of two callers with one id only the first made it.
     """
 
-    repair_id: Line
+    repair_id: Line = Field(min_length=1)
     call: Line
     request: RepairRequest
 

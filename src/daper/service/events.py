@@ -18,7 +18,7 @@ from daper.service.launching import Launch
 from daper.service.requests import Collected
 from daper.service.translate import EVENTS, temporal_errors
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
-from daper.workflows.names import EVENT_DRIVEN_NAME, USER_MEMO
+from daper.workflows.names import EVENT_DRIVEN_NAME, USER_MEMO, WAITS_MEMO
 
 _LOOKED_THROUGH: Final = 100
 _LOOK_AGAIN_S: Final = 0.02
@@ -71,7 +71,8 @@ class Events:
         query = f"WorkflowType = '{EVENT_DRIVEN_NAME}' AND ExecutionStatus = 'Running'"
         with temporal_errors("", queue=self._queue, of=EVENTS):
             found = self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=ANSWER_WITHIN)
-            ids = [execution.id async for execution in found if execution.task_queue == self._queue]
+            here = [execution async for execution in found if execution.task_queue == self._queue]
+            ids = [execution.id for execution in here if (await execution.memo()).get(WAITS_MEMO)]
         return tuple([each for agent_id in ids for each in _collected(await self._view(agent_id))])
 
     async def _place(self, agent_id: str, repair_id: str) -> Place | None:

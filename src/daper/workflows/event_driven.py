@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.events import Batch, Event, EventDrivenRequest, EventDrivenView, Place
     from daper.core.text import counted, markdown_code
     from daper.workflows.children import Child, start_repair
-    from daper.workflows.names import EVENT_DRIVEN_NAME
+    from daper.workflows.names import EVENT_DRIVEN_NAME, WAITS_MEMO
     from daper.workflows.options import EVENTS_REMEMBERED
 
 _TOLD_IN_DETAILS = 20
@@ -31,6 +31,7 @@ class RepairAgentWorkflowEventDriven:
         self._request = request
         self._inbox = request.inbox
         self._repair_id = ""
+        self._told_that_it_waits = bool(request.inbox.waiting)  # a memo is carried on
 
     @workflow.run
     async def run(self, request: EventDrivenRequest) -> EventDrivenView:
@@ -96,6 +97,9 @@ class RepairAgentWorkflowEventDriven:
 
     def _tell(self) -> None:
         workflow.set_current_details(_details(self.view()))
+        if (waits := bool(self._inbox.waiting)) != self._told_that_it_waits:
+            self._told_that_it_waits = waits
+            workflow.upsert_memo({WAITS_MEMO: waits})
 
 
 def _details(view: EventDrivenView) -> str:
