@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -42,6 +42,8 @@ DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
 # the repair must be answered by another one before whoever looks gives up (three seconds).
 STICKY = timedelta(seconds=1)
+# All that a worker runs; each has histories in `tests/replay`.
+WORKFLOWS: Final[tuple[type, ...]] = (RepairAgentWorkflow, RepairAgentWorkflowProactive)
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
@@ -200,7 +202,7 @@ async def working(
         Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[RepairAgentWorkflow, RepairAgentWorkflowProactive],
+            workflows=WORKFLOWS,
             graceful_shutdown_timeout=DRAIN,
             sticky_queue_schedule_to_start_timeout=STICKY,
         ),
