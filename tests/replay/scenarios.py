@@ -1,10 +1,11 @@
 """The repairs and agents whose histories are kept: one for each way through them.
 
-Each says the id of the workflow it ran; and, after a space, of its run, if that is not the last one.
+Each says the id of the workflow it ran; and, after a space, of its run, if that is not the last one. One whose
+workflows only make sense together says that of each, by the name of its history: `TOGETHER` has these names.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +17,13 @@ from daper.core.models import Verdict
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.phases import Phase
 from daper.ports import ToolCall
+from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.strangers.daper_alerts import Alerts
 from tests.workflow.agents import Agent
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, answer, open_shop
+from tests.workflow.timetable import EVERY_YEAR, Timetable
 
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
 APPLIED, REJECTED, NOT_APPROVED = OutcomeStatus.APPLIED, OutcomeStatus.REJECTED, OutcomeStatus.NOT_APPROVED
@@ -37,7 +40,7 @@ request_approval = ["restricted-without-approval"]
 
 _COMPLETED = "EVENT_TYPE_ACTIVITY_TASK_COMPLETED"
 
-Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str]]
+Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str | Mapping[str, str]]]
 
 
 async def auto_approved(env: WorkflowEnvironment, home: Path) -> str:
@@ -91,6 +94,56 @@ async def parked_where_auto_approval_does_not_reach(env: WorkflowEnvironment, ho
     async with open_shop(env, home) as shop:
         repair_id = await shop.start(auto_approve=True, policy={"auto_max_risk": "low"})
         await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_for_named_records(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: an event named the record, so nothing was detected."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start(scope=BADGES)
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_without_search_attributes(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open, in a namespace that does not know our search attributes."""
+    async with open_shop(env, home, indexed=False) as shop:
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_on_a_schedule(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: a schedule began it."""
+    async with open_shop(env, home) as shop:
+        made = Timetable(shop)
+        await made.create(when=EVERY_YEAR)
+        repair_id = (await shop.schedules.trigger(made.ref)).repair_id
+        assert repair_id is not None
+        await shop.plan(repair_id)
+        await shop.schedules.delete(made.ref)
+        return repair_id
+
+
+async def parked_with_a_model(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: a language model had its say in the analysis and in the plan."""
+    async with model_shop(env, home, GOOD) as (shop, _):
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_again_after_a_lapse(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: it was approved once, nobody acted in time, and it asks again."""
+    shop = Shop(env, home, domains=None, indexed=True)
+    repair_id = await shop.start(scope=EGG, decision_valid_for=timedelta(seconds=1))
+    async with shop.worker():
+        first = await shop.plan(repair_id)
+    async with shop.workflow_worker():
+        await shop.decide(repair_id, first)
+        await shop.until_lapsed(repair_id)
+    async with shop.worker():
+        await shop.plan(repair_id, round_number=2)
         return repair_id
 
 
@@ -174,6 +227,14 @@ async def parked_and_told(env: WorkflowEnvironment, home: Path) -> str:
     async with _owl_shop(env, home) as shop:
         repair_id = await shop.start(tell=["owl"])
         await shop.until_events(repair_id, *[_COMPLETED] * 6, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED")
+        return repair_id
+
+
+async def parked_and_reminded(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: whoever was told was reminded, too."""
+    async with _owl_shop(env, home) as shop:
+        repair_id = await shop.start(tell=["owl"], policy={"reminders": [0.00002, 0.9]})
+        await shop.until_events(repair_id, *[_COMPLETED] * 7, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED")
         return repair_id
 
 
@@ -337,6 +398,19 @@ async def parked_where_acting_alone_does_not_reach(env: WorkflowEnvironment, hom
         return repair_id
 
 
+async def parked_under_an_agent(env: WorkflowEnvironment, home: Path) -> Mapping[str, str]:
+    """Still open: a repair of an agent that waits for a person, and the agent that waits for the repair."""
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-parked")
+        await agent.start()
+        repair_id = await agent.cycle()
+        await shop.plan(repair_id)
+        return dict(zip(TOGETHER["parked_under_an_agent"], (repair_id, agent.handle.id), strict=True))
+
+
+TOGETHER: Mapping[str, Sequence[str]] = {
+    "parked_under_an_agent": ("parked_under_an_agent", "proactive_parked_in_a_cycle"),
+}
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -347,6 +421,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         expired,
         parked_at_approval,
         parked_where_auto_approval_does_not_reach,
+        parked_for_named_records,
+        parked_without_search_attributes,
+        parked_on_a_schedule,
+        parked_with_a_model,
+        parked_again_after_a_lapse,
         stopped_while_waiting,
         stopped_during_execution,
         cancelled,
@@ -356,6 +435,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         told_and_expired,
         told_and_cancelled,
         parked_and_told,
+        parked_and_reminded,
         dry_run,
         nothing_to_repair,
         failed_unknown_record,
@@ -371,6 +451,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         proactive_continued_as_new,
         acted_alone,
         parked_where_acting_alone_does_not_reach,
+        parked_under_an_agent,
     )
 }
 

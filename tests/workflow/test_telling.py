@@ -25,7 +25,7 @@ from daper.core.telling import Event, Message, trial_message
 from daper.service.calling import call_back
 from daper.workflows.options import FAILURES_TOLD, tell
 from daper.workflows.queues import activity_queue, people_queue
-from tests.receiving import HANG, PASSWORD, SECRET, USER, Hook, Post, free_port, hook, mail_server, webhook_lines
+from tests.receiving import HANG, PASSWORD, SECRET, Hook, Post, free_port, hook, mail_lines, mail_server, webhook_lines
 from tests.receiving import write_people as write
 from tests.replay.kept import readable
 from tests.workflow.agents import HOUR, Agent, CrashingRepair, worker_with
@@ -305,13 +305,6 @@ async def test_a_callback_can_be_tried_out_without_a_repair(temporal_env: Workfl
         handle = await temporal_env.client.start_workflow(AskingAgent.run, 1, id=caller, task_queue=queue)
         await call_back(temporal_env.client, callback, message)
         assert [each.event for each in await handle.result()] == [Event.TEST]
-
-
-def mail_lines(port: int, ca_file: Path) -> str:
-    return (
-        f'host = "127.0.0.1"\nport = {port}\nfrom = "daper@planted.example"\nuser = "{USER}"\n'
-        f'password_env = "SMTP_PASSWORD"\nca_file = "{ca_file}"'
-    )
 
 
 async def test_a_mail_server_that_is_down_gets_one_mail_when_it_is_up(
