@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from daper_alerts import Alerts
+from daper_alerts import Alerts, RestartService, Services
 from pydantic import JsonValue
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import ScheduleActionStartWorkflow
@@ -13,8 +13,8 @@ from temporalio.client import ScheduleActionStartWorkflow
 from daper.clock import new_id
 from daper.core.messages import Nudge
 from daper.core.models import Finding, SuppressedFinding, Verdict
-from daper.core.outcomes import RepairResult
-from daper.ports import Record
+from daper.core.outcomes import Effect, Holding, Postcondition, RepairResult
+from daper.ports import Record, ToolCall
 from daper.service.launching import launch_of
 from daper.service.schedule_parts import schedule_of
 from daper.service.scheduled import PutSchedule
@@ -26,15 +26,29 @@ from tests.workflow.shop import DEADLINE, HARRY, Shop, answer
 SERVICE = "owl-post"
 
 
+class Restart(RestartService):
+    """A restart that shows at once, or says of itself what a test lets it say."""
+
+    settling = timedelta()
+
+    def __init__(self, world: Services) -> None:
+        super().__init__(world)
+        self.says: Holding | None = None
+
+    async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+        word = await super().holds(call, effect)
+        return word.model_copy(update={"holding": self.says}) if self.says else word
+
+
 class Ailing(Alerts):
     """One service, whose alert has facts that a test can change; a restart helps only if a test says so."""
 
     def __init__(self, folder: Path, *, helps: bool = False) -> None:
         super().__init__(folder, [SERVICE])
         self.facts: Mapping[str, JsonValue] = {}
+        self.tool = Restart(self.world)
+        self.tools = {self.tool.name: self.tool}
         self.helps(helps)
-        # Nothing has to be waited for: it shows at once.
-        self.tools["restart_service"].settling = timedelta()
 
     def helps(self, helps: bool) -> None:
         """Whether a restart makes the alert go away, from now on."""
@@ -77,6 +91,10 @@ class Carers:
     async def by_person(self) -> str:
         """Somebody starts a repair."""
         return await self.shop.start(domain="alerts")
+
+    async def granted(self, *, again: bool = False) -> str:
+        """Somebody starts a repair that policy approves."""
+        return await self.shop.start(domain="alerts", auto_approve=True, again=again)
 
     async def proactive(self) -> str:
         """The proactive agent is nudged, and begins its next cycle."""

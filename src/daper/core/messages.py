@@ -269,13 +269,16 @@ class VerifyInput(Wire):
 class ConcludeInput(Wire):
     """Tell the memory what became of the findings of a cycle; whatever else it claimed is released.
 
-    `unsettled`: nobody can tell whether its action took effect.
+    Of those on which an action took effect: `ineffective` ones were verified and are not gone, `repaired` ones are,
+    and `unverified` are all others, also where somebody was asked. `unsettled`: nobody can tell whether it did.
     """
 
     cycle: CycleRef
     rejected: tuple[Finding, ...] = ()
     ineffective: tuple[Finding, ...] = ()
     unsettled: tuple[Finding, ...] = ()
+    repaired: tuple[Finding, ...] = ()
+    unverified: tuple[Finding, ...] = ()
     by: str = ""
     at: datetime
 
