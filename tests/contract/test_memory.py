@@ -36,8 +36,7 @@ async def test_d12_what_waits_for_a_decision_elsewhere_is_suppressed_and_says_wh
     reason = only_reason(await memory.claim(claim_of("r2")))
 
     assert reason == (
-        "repair r1 has a plan for it that waits for a decision until 2026-03-02 00:00 UTC;"
-        " to ask anew: --again or --record ORD-1"
+        "repair r1 has a plan for it, and time until 2026-03-02 00:00 UTC; to ask anew: --again or --record ORD-1"
     )
 
 

@@ -5,7 +5,10 @@ Sixty cycles of one fault here, two hundred in `make faults`.
 
 import asyncio
 import os
+import sqlite3
 from collections import Counter
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -141,3 +144,18 @@ async def test_changed_facts_are_proposed_at_once_and_known_ones_are_not(
         alerts.breaks(code=500)
         [after] = left_alone(await carers.result(await carers.scheduled()))
         assert after.reason == before.reason
+
+
+async def test_a_plan_holds_others_back_for_as_long_as_what_is_approved_at_the_last_moment_may_run(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """D15: its time to decide may be over while it runs; another plan for the same then would run it twice."""
+    async with open_shop(temporal_env, tmp_path, domains={"alerts": Ailing(tmp_path)}) as shop:
+        carers = Carers(shop)
+        repair_id = await shop.start(domain="alerts", decision_valid_for=timedelta(hours=3))
+        look = await shop.until(repair_id, lambda look: look.decide_by is not None)
+        with closing(sqlite3.connect(tmp_path / "memory.db")) as db:
+            ((until,),) = db.execute("SELECT until FROM claims").fetchall()
+        assert look.decide_by is not None
+        assert datetime.fromisoformat(until) > look.decide_by + timedelta(hours=3), "and time to verify it"
+        await carers.decide(repair_id)

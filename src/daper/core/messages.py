@@ -170,7 +170,8 @@ class AnalyzeResult(Wire):
 class ClaimInput(Wire):
     """Ask the memory which findings may be planned for; the others wait, were rejected, or were tried too often.
 
-    `asked_again` are fingerprints that this cycle was already given, and asks about anew.
+    Until `until`, or until it ends, nobody else is given what this cycle is. `asked_again` are fingerprints that it was
+    already given, and asks about anew.
     """
 
     cycle: CycleRef

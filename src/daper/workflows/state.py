@@ -42,7 +42,7 @@ from daper.core.phases import Phase
 from daper.core.reporting import count
 from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Usage
-from daper.core.views import PlanView, RepairView, view_plan
+from daper.core.views import PlanView, RepairView, current_plan, view_plan
 
 
 @dataclass(kw_only=True)
@@ -86,6 +86,11 @@ class CycleState:
     def plan(self) -> Plan | None:
         """The plan of the current round."""
         return self.plans[-1] if self.plans else None
+
+    @property
+    def shown_plan(self) -> Plan | None:
+        """The plan as whoever looks is to see it."""
+        return current_plan(self.plans)
 
     @property
     def cycle(self) -> CycleRef:
@@ -322,10 +327,11 @@ class CycleState:
         )
 
     def _plan_page(self, page: int, size: int) -> PlanView | None:
-        if self.plan is None:
+        plan = self.shown_plan
+        if plan is None:
             return None
         spent = self.spent().by_record
-        return view_plan(self.plan, page=page, size=size, heads=self.heads, findings=self.findings, spent=spent)
+        return view_plan(plan, page=page, size=size, heads=self.heads, findings=self.findings, spent=spent)
 
     def _done(self) -> int:
         if self.decision is None:

@@ -142,7 +142,7 @@ def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: da
         " ORDER BY until DESC LIMIT 1",
         (*key, repair_id, time_text(now)),
     ).fetchone()
-    return f"repair {row[0]} has a plan for it that waits for a decision until {_minute(row[1])}" if row else None
+    return f"repair {row[0]} has a plan for it, and time until {_minute(row[1])}" if row else None
 
 
 def _unsettled(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
