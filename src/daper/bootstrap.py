@@ -39,14 +39,16 @@ from daper.workflows.repair import RepairAgentWorkflow
 if TYPE_CHECKING:
     from daper.agents.llm.agents import ModelAgents
 
-# Every worker knows all of them.
-WORKFLOWS: Final = (RepairAgentWorkflow, RepairAgentWorkflowProactive, RepairAgentWorkflowEventDriven)
 DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
 # the repair must be answered by another one before whoever looks gives up (three seconds).
 STICKY = timedelta(seconds=1)
 # All that a worker runs; each has histories in `tests/replay`.
-WORKFLOWS: Final[tuple[type, ...]] = (RepairAgentWorkflow, RepairAgentWorkflowProactive)
+WORKFLOWS: Final[tuple[type, ...]] = (
+    RepairAgentWorkflow,
+    RepairAgentWorkflowProactive,
+    RepairAgentWorkflowEventDriven,
+)
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:

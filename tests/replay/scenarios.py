@@ -21,6 +21,7 @@ from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.strangers.daper_alerts import Alerts
 from tests.workflow.agents import Agent
+from tests.workflow.events import agent_of, approved, begun, event_of, report, report_to_short_runs
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, answer, open_shop
 from tests.workflow.timetable import EVERY_YEAR, Timetable
@@ -98,9 +99,9 @@ async def parked_where_auto_approval_does_not_reach(env: WorkflowEnvironment, ho
 
 
 async def parked_for_named_records(env: WorkflowEnvironment, home: Path) -> str:
-    """Still open: an event named the record, so nothing was detected."""
+    """Still open: the record was named, so nothing was detected."""
     async with open_shop(env, home) as shop:
-        repair_id = await shop.start(scope=BADGES)
+        repair_id = await shop.start(scope=BADGES, at_once=True)
         await shop.plan(repair_id)
         return repair_id
 
@@ -136,7 +137,7 @@ async def parked_with_a_model(env: WorkflowEnvironment, home: Path) -> str:
 async def parked_again_after_a_lapse(env: WorkflowEnvironment, home: Path) -> str:
     """Still open: it was approved once, nobody acted in time, and it asks again."""
     shop = Shop(env, home, domains=None, indexed=True)
-    repair_id = await shop.start(scope=EGG, decision_valid_for=timedelta(seconds=1))
+    repair_id = await shop.start(scope=EGG, at_once=True, decision_valid_for=timedelta(seconds=1))
     async with shop.worker():
         first = await shop.plan(repair_id)
     async with shop.workflow_worker():
@@ -184,7 +185,7 @@ async def cancelled_during_execution(env: WorkflowEnvironment, home: Path) -> st
 async def lapsed_two_rounds(env: WorkflowEnvironment, home: Path) -> str:
     """An approval that nobody acted on in time, asked for again and given again."""
     shop = Shop(env, home, domains=None, indexed=True)
-    repair_id = await shop.start(scope=EGG, decision_valid_for=timedelta(seconds=1))
+    repair_id = await shop.start(scope=EGG, at_once=True, decision_valid_for=timedelta(seconds=1))
     async with shop.worker():
         first = await shop.plan(repair_id)
     async with shop.workflow_worker():
@@ -255,7 +256,7 @@ async def nothing_to_repair(env: WorkflowEnvironment, home: Path) -> str:
 async def failed_unknown_record(env: WorkflowEnvironment, home: Path) -> str:
     """Asked about an order that does not exist."""
     async with open_shop(env, home) as shop:
-        repair_id = await shop.start(scope={"record_ids": ["ORD-999-TMR"]})
+        repair_id = await shop.start(scope={"record_ids": ["ORD-999-TMR"]}, at_once=True)
         return await _ended(shop, repair_id, Phase.REPAIR_FAILED)
 
 
@@ -269,7 +270,7 @@ async def undone(env: WorkflowEnvironment, home: Path) -> str:
     orders = ScriptedOrders(home)
     orders.replaced["order_inventory"] = Unhelpful(orders.script("order_inventory").tool)
     async with open_shop(env, home, domains={"orders": orders}) as shop:
-        repair_id = await shop.start(scope=BADGES, auto_approve=True)
+        repair_id = await shop.start(scope=BADGES, at_once=True, auto_approve=True)
         return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, UNDONE)
 
 
@@ -408,7 +409,53 @@ async def parked_under_an_agent(env: WorkflowEnvironment, home: Path) -> Mapping
         return dict(zip(TOGETHER["parked_under_an_agent"], (repair_id, agent.handle.id), strict=True))
 
 
+async def event_driven_two_repairs(env: WorkflowEnvironment, home: Path) -> str:
+    """What was reported while one ran, with another right, became the next one; then nothing was left."""
+    async with open_shop(env, home) as shop:
+        first = await report(shop, "ORD-002-HJG")
+        second = await report(shop, "ORD-004-RHG", auto_approve=True)
+        await approved(shop, first.repair_id)
+        await begun(shop, second.repair_id)
+        await _ended(shop, second.repair_id, Phase.REPORT_COMPLETED, APPLIED)
+        agent = await agent_of(shop)
+        await agent.result()
+        return agent.id
+
+
+async def event_driven_remembers(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: two events became one repair, and the agent knows for a day which one."""
+    async with open_shop(env, home) as shop:
+        first = await report(shop, "ORD-002-HJG")
+        second = await report(shop, "ORD-004-RHG")
+        await report(shop, "ORD-001-HJP")
+        await approved(shop, first.repair_id)
+        await approved(shop, second.repair_id)
+        agent = await agent_of(shop)
+        await shop.until_events(agent.id, "EVENT_TYPE_TIMER_STARTED")
+        return agent.id
+
+
+async def event_driven_continues_as_new(env: WorkflowEnvironment, home: Path) -> str:
+    """Its first run, which ends after one repair and hands on what waits."""
+    async with open_shop(env, home) as shop:
+        events = [await event_of(shop, hours=number) for number in (1, 2)]
+        run_id = await report_to_short_runs(shop, *events)
+        agent = await agent_of(shop)
+        await agent.result()
+        return f"{agent.id} {run_id}"
+
+
+async def parked_and_reported(env: WorkflowEnvironment, home: Path) -> Mapping[str, str]:
+    """Still open: a repair of what was reported, and the agent that has collected the next one."""
+    async with open_shop(env, home) as shop:
+        first = await report(shop, "ORD-002-HJG")
+        await shop.plan(first.repair_id)
+        await report(shop, "ORD-004-RHG")
+        return dict(zip(TOGETHER["parked_and_reported"], (first.repair_id, (await agent_of(shop)).id), strict=True))
+
+
 TOGETHER: Mapping[str, Sequence[str]] = {
+    "parked_and_reported": ("parked_and_reported", "event_driven_has_collected"),
     "parked_under_an_agent": ("parked_under_an_agent", "proactive_parked_in_a_cycle"),
 }
 SCENARIOS: Mapping[str, Scenario] = {
@@ -452,6 +499,10 @@ SCENARIOS: Mapping[str, Scenario] = {
         acted_alone,
         parked_where_acting_alone_does_not_reach,
         parked_under_an_agent,
+        event_driven_two_repairs,
+        event_driven_remembers,
+        event_driven_continues_as_new,
+        parked_and_reported,
     )
 }
 
@@ -495,7 +546,7 @@ async def _holding_a_restock(
 
     orders.script("order_inventory", before=hold)
     async with open_shop(env, home, domains={"orders": orders}) as shop:
-        repair_id = await shop.start(scope=BADGES, auto_approve=True)
+        repair_id = await shop.start(scope=BADGES, at_once=True, auto_approve=True)
         async with asyncio.timeout(30):
             await begun.wait()
         yield shop, repair_id, go_on

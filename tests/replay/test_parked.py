@@ -26,6 +26,7 @@ from daper.core.phases import Phase
 from daper.core.telling import Event
 from daper.domains.orders import world
 from daper.domains.orders.jsonstore import store
+from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.steps import Steps
 from tests.llm.fake_openai import FakeOpenAI
 from tests.llm.shops import GOOD, KEY
@@ -34,6 +35,7 @@ from tests.replay import kept
 from tests.replay.importing import importing_server, renamed, take_in
 from tests.replay.scenarios import TOGETHER
 from tests.workflow.agents import Agent
+from tests.workflow.events import agent_of, approved
 from tests.workflow.shop import DEADLINE, Shop
 
 RECORDS = Path(__file__).parent / "records"
@@ -150,6 +152,18 @@ async def test_a_kept_agent_sees_its_parked_repair_approved_and_goes_on(later: L
         await agent.waits(after=2)
         await agent.stop()
         assert (await agent.ended()).cycles == 2
+
+
+async def test_kept_reports_are_repaired_one_after_the_other(later: Later) -> None:
+    """The repair that ran, and then the one that was collected behind it, are those that people were told of."""
+    async with AsyncExitStack() as stack:
+        found = await later.open(stack, "parked_and_reported")
+        agent = await agent_of(found.shop)
+        [collected] = (await agent.query(RepairAgentWorkflowEventDriven.view)).waiting
+        await _approved(found, "parked_and_reported")
+        result = await approved(found.shop, collected.repair_id)
+        assert [outcome.record_id for outcome in result.outcomes] == list(collected.record_ids)
+        assert (await agent.result()).waiting == ()
 
 
 async def test_a_release_that_counts_versions_of_records_otherwise_is_noticed(

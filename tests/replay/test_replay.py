@@ -16,9 +16,10 @@ from temporalio.workflow import NondeterminismError
 
 from daper.adapters.temporal.codec import data_converter
 from daper.bootstrap import WORKFLOWS
+from daper.core.events import Batch, Inbox
 from daper.core.proactive import Carried, ProactiveRequest
 from daper.workflows.agent import AgentState
-from daper.workflows.names import PROACTIVE_NAME, WORKFLOW_NAME
+from daper.workflows.names import EVENT_DRIVEN_NAME, PROACTIVE_NAME, WORKFLOW_NAME
 from daper.workflows.steps import Steps
 from tests.replay import kept
 from tests.replay.record import MustNotRecord, to_record
@@ -26,6 +27,7 @@ from tests.replay.scenarios import SCENARIOS, TOGETHER
 
 PARKED = {name for name in kept.names() if name.startswith("parked")}
 AGENTS = [name for name in kept.names() if kept.workflow_of(name) == PROACTIVE_NAME]
+EVENT_DRIVEN = [name for name in kept.names() if kept.workflow_of(name) == EVENT_DRIVEN_NAME]
 REPAIRS = [name for name in kept.names() if kept.workflow_of(name) == WORKFLOW_NAME]
 
 
@@ -85,8 +87,25 @@ async def test_an_agent_that_begins_its_first_cycle_at_another_time_is_noticed(
         await replay(name)
 
 
-def test_the_kept_agents_end_in_every_way_that_they_can() -> None:
-    ends = {EventType.Name(kept.load(name).events[-1].event_type) for name in AGENTS}
+@pytest.mark.parametrize("name", EVENT_DRIVEN)
+async def test_an_agent_that_takes_reports_in_another_way_is_noticed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release that gives repairs other ids than the events brought would repair again what was repaired."""
+    begin = Inbox.begin
+
+    def another(inbox: Inbox) -> tuple[Batch, Inbox]:
+        batch, left = begin(inbox)
+        return batch.model_copy(update={"repair_id": f"{batch.repair_id}-again"}), left
+
+    monkeypatch.setattr(Inbox, "begin", another)
+    with pytest.raises(NondeterminismError):
+        await replay(name)
+
+
+@pytest.mark.parametrize("names", [AGENTS, EVENT_DRIVEN], ids=["proactive", "event-driven"])
+def test_the_kept_agents_end_in_every_way_that_they_can(names: list[str]) -> None:
+    ends = {EventType.Name(kept.load(name).events[-1].event_type) for name in names}
     assert ends >= {"EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED", "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW"}
 
 

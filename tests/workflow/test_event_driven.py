@@ -5,50 +5,26 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from daper.clock import new_id
 from daper.core.errors import NotFound, Unreachable, UserError
-from daper.core.events import Event, EventDrivenRequest, EventDrivenView
-from daper.core.ids import event_driven_id
-from daper.core.models import Scope
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.service.launching import launch_of
-from daper.service.requests import Collected, Started, StartRepair
+from daper.service.requests import Collected
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
-from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
-
-BADGES, EGG, UNPAID, WAND = "ORD-002-HJG", "ORD-004-RHG", "ORD-001-HJP", "ORD-003-RBW"
-
-
-async def report(shop: Shop, *record_ids: str, **order: object) -> Started:
-    given = {"requested_by": HARRY, "domain": "orders", "scope": Scope(record_ids=record_ids), **order}
-    with shop.env.with_time_skipping_disabled():
-        return await shop.service.start(StartRepair.model_validate(given))
-
-
-async def agent_of(shop: Shop) -> WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]:
-    store_id = (await shop.domains["orders"].store()).store_id
-    agent_id = event_driven_id(shop.settings.task_queue, "Harry", "orders", store_id)
-    return shop.client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
-
-
-async def begun(shop: Shop, repair_id: str) -> None:
-    """Wait until a repair that was collected is there."""
-    agent = await agent_of(shop)
-    async with asyncio.timeout(DEADLINE):
-        async for event in agent.fetch_history_events(wait_new_event=True):
-            started = event.child_workflow_execution_started_event_attributes
-            if started.workflow_execution.workflow_id == repair_id:
-                return
-
-
-async def approved(shop: Shop, repair_id: str) -> RepairResult:
-    await begun(shop, repair_id)
-    await shop.decide(repair_id, await shop.plan(repair_id))
-    return await shop.end(repair_id)
+from tests.workflow.events import (
+    BADGES,
+    EGG,
+    UNPAID,
+    WAND,
+    agent_of,
+    approved,
+    begun,
+    event_of,
+    report,
+    report_to_short_runs,
+)
+from tests.workflow.shop import DEADLINE, GINNY, Shop, open_shop
 
 
 async def collected_here(shop: Shop) -> tuple[Collected, ...]:
@@ -230,33 +206,9 @@ async def test_cancelled_it_drops_what_has_not_begun_and_tells_it_and_the_repair
 async def test_over_many_runs_no_event_is_lost(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """It continues as new after each repair, with events of different rights: each is a repair of its own."""
     async with open_shop(temporal_env, tmp_path) as shop:
-        agent, domain = await agent_of(shop), shop.domains["orders"]
-        store = await domain.store()
-
-        def event(number: int) -> Event:
-            order = StartRepair(
-                requested_by=HARRY,
-                domain="orders",
-                scope=Scope(record_ids=(BADGES,)),
-                dry_run=True,
-                approval_timeout=timedelta(hours=1 + number),
-            )
-            launch = launch_of(order.under(shop.settings.policy), store, queue=shop.settings.task_queue, indexed=True)
-            return Event(repair_id=f"repair-Harry-{new_id()}", call="test", request=launch.request)
-
-        events = [event(number) for number in range(5)]
-        with shop.env.with_time_skipping_disabled():
-            await shop.client.start_workflow(
-                RepairAgentWorkflowEventDriven.run,
-                EventDrivenRequest(user="Harry", domain="orders", store_id=store.store_id, repairs_per_run=1),
-                id=agent.id,
-                task_queue=shop.settings.task_queue,
-                start_signal="report",
-                start_signal_args=[events[0]],
-            )
-            for each in events[1:]:
-                await shop.client.get_workflow_handle(agent.id).signal("report", each)
+        events = [await event_of(shop, hours=number) for number in range(1, 6)]
+        await report_to_short_runs(shop, *events)
         async with asyncio.timeout(DEADLINE):
-            assert (await agent.result()).waiting == ()
+            assert (await (await agent_of(shop)).result()).waiting == ()
         for each in events:
             assert (await shop.end(each.repair_id)).phase is Phase.PLAN_ONLY

@@ -172,7 +172,8 @@ class AnalyzeResult(Wire):
 class ClaimInput(Wire):
     """Ask the memory which findings may be planned for; the others wait, were rejected, or were tried too often.
 
-    `asked_again` are fingerprints that this cycle was already given, and asks about anew.
+    Until `until`, or until it ends, nobody else is given what this cycle is. `asked_again` are fingerprints that it was
+    already given, and asks about anew.
     """
 
     cycle: CycleRef
@@ -271,13 +272,16 @@ class VerifyInput(Wire):
 class ConcludeInput(Wire):
     """Tell the memory what became of the findings of a cycle; whatever else it claimed is released.
 
-    `unsettled`: nobody can tell whether its action took effect.
+    Of those on which an action took effect: `ineffective` ones were verified and are not gone, `repaired` ones are,
+    and `unverified` are all others, also where somebody was asked. `unsettled`: nobody can tell whether it did.
     """
 
     cycle: CycleRef
     rejected: tuple[Finding, ...] = ()
     ineffective: tuple[Finding, ...] = ()
     unsettled: tuple[Finding, ...] = ()
+    repaired: tuple[Finding, ...] = ()
+    unverified: tuple[Finding, ...] = ()
     by: str = ""
     at: datetime
 

@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.details import details
     from daper.workflows.execution import Execution, why
     from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
+    from daper.workflows.options import AFTERMATH
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
     from daper.workflows.telling import CycleTelling
@@ -185,7 +186,7 @@ class RepairAgentWorkflow:
         claim = ClaimInput(
             cycle=state.cycle,
             findings=analyzed.findings,
-            until=workflow.now() + request.approval_timeout,
+            until=workflow.now() + request.approval_timeout + request.decision_valid_for + AFTERMATH,
             again=request.again,
             asked_again=tuple(sorted(asked_again)),
             dry_run=request.dry_run,
@@ -335,7 +336,7 @@ class RepairAgentWorkflow:
     def _enter(self, phase: Phase) -> None:
         state = self._state
         state.enter(phase, workflow.now())
-        workflow.set_current_details(details(phase, state.plan, state.message or state.reason, state.decided))
+        workflow.set_current_details(details(phase, state.shown_plan, state.message or state.reason, state.decided))
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
         else:
