@@ -1,10 +1,12 @@
 """RepairService: the one way to start, see, follow, decide, stop and list repairs."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from pydantic import ValidationError
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
@@ -191,18 +193,20 @@ class RepairService:
 
     async def stuck(self, *, limit: int = 20) -> tuple[str, ...]:
         """Open repairs and agents that a worker tries to go on with, and cannot; each with the reason."""
-        found: list[str] = []
         with temporal_errors("", queue=self._queue):
-            running = self._client.list_workflows(
+            listed = self._client.list_workflows(
                 f"WorkflowType IN ('{WORKFLOW_NAME}', '{PROACTIVE_NAME}') AND ExecutionStatus = 'Running'",
                 limit=limit,
                 rpc_timeout=ANSWER_WITHIN,
             )
-            async for execution in running:
-                subject = AGENT if execution.workflow_type == PROACTIVE_NAME else REPAIR
-                if why := await self._asking.stuck(execution.id, subject):
-                    found.append(why)
-        return tuple(found)
+            running = [execution async for execution in listed]
+        found = await asyncio.gather(*(self._stuck(execution) for execution in running))
+        return tuple(why for why in found if why)
+
+    async def _stuck(self, execution: WorkflowExecution) -> str | None:
+        subject = AGENT if execution.workflow_type == PROACTIVE_NAME else REPAIR
+        why = await self._asking.stuck(execution.id, subject)
+        return why or await self._asking.unreplayable(execution.id, subject)
 
     async def workers(self, queue: str) -> tuple[str, ...]:
         """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
