@@ -185,7 +185,7 @@ async def test_a_release_that_counts_versions_of_records_otherwise_is_noticed(
 async def test_a_release_that_swaps_two_steps_is_noticed_by_whoever_looks_at_the_repair(
     later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It cannot be approved, and says why."""
+    """It cannot be approved, and says why; `daper doctor` finds it."""
     first, second = Steps.open, Steps.claim
     monkeypatch.setattr(Steps, "open", second)
     monkeypatch.setattr(Steps, "claim", first)
@@ -193,3 +193,6 @@ async def test_a_release_that_swaps_two_steps_is_noticed_by_whoever_looks_at_the
         found = await later.open(stack, "parked_at_approval")
         with pytest.raises(Unreachable, match=r"is stuck: .*Nondeterminism"):
             await found.shop.service.look(found.repair_id)
+        async with asyncio.timeout(DEADLINE):
+            while not [line for line in await found.shop.service.stuck() if found.repair_id in line]:
+                pass  # Temporal lists it a moment later

@@ -10,12 +10,14 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-from daper.core.errors import NoWorker, Unreachable
+from daper.core.errors import DaperError, NoWorker, Stuck, Unreachable
 from daper.service.translate import Subject, no_worker, temporal_errors
 
 ANSWER_WITHIN = timedelta(seconds=3)
 _ONE_QUESTION = timedelta(seconds=1.2)
 _PAUSE = timedelta(seconds=0.1)
+# The SDK itself answers it, for every workflow, from the whole history.
+_ANY_QUESTION = "__temporal_workflow_metadata"
 
 T = TypeVar("T")
 Question = Callable[[timedelta], Awaitable[T]]
@@ -49,6 +51,18 @@ class Asking:
             return None
         told = f"{failure} (attempt {attempt}; it goes on when a mended worker is started)"
         return f"{of.noun} {workflow_id!r} is stuck: {told}"
+
+    async def unreplayable(self, workflow_id: str, of: Subject) -> str | None:
+        """Why the worker that is there cannot take up a workflow that waits, or None, also where none answers."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            with temporal_errors(workflow_id, queue=self._queue, asks_worker=True, of=of):
+                await handle.query(_ANY_QUESTION, rpc_timeout=_ONE_QUESTION)
+        except Stuck as error:
+            return str(error)
+        except DaperError:
+            return None
+        return None
 
     async def trouble(self, workflow_id: str, of: Subject) -> str | None:
         """Why a workflow does not answer although a worker is there: it is stuck, or the worker too slow; or None."""

@@ -12,7 +12,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, Unreachable
+from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, Stuck, Unreachable
 
 # To a signal or an update that came too late, and to an update that the end overtook.
 _CLOSED = ("already completed", "aborted by closing workflow")
@@ -65,7 +65,7 @@ def temporal_errors(
     except WorkflowQueryFailedError as error:
         if _OTHER_RELEASE in str(error):
             told = f"{error} (it goes on when a worker of the release that began it, or a mended one, is started)"
-            raise Unreachable(f"{of.noun} {workflow_id!r} is stuck: {told}") from error
+            raise Stuck(f"{of.noun} {workflow_id!r} is stuck: {told}") from error
         raise Unreachable(f"{of.noun} {workflow_id!r} could not be looked at: {error}") from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise no_worker(queue) from error
