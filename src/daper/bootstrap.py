@@ -101,6 +101,11 @@ def spending_of(home: Path) -> SqliteSpending:
     return SqliteSpending(home / "spending.db")
 
 
+def memory_of(home: Path) -> SqliteMemory:
+    """What is remembered of problems, as it is kept under a home."""
+    return SqliteMemory(home / "memory.db")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """What a door needs of Temporal, on one connection."""
@@ -173,7 +178,7 @@ async def working(
     )
     repair = RepairActivities(domains=domains, now=utc_now)
     publish = PublishActivities(
-        memory=SqliteMemory(settings.home / "memory.db"),
+        memory=memory_of(settings.home),
         reports=reports_in(settings.home),
         spending=spending_of(settings.home),
         agents=agents,

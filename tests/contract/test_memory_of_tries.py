@@ -96,6 +96,31 @@ async def test_several_problems_of_a_kind_that_one_repair_answers_are_one_try_of
     assert (await memory.claim(claim_of("r3", *lines))).fresh == tuple(lines)
 
 
+async def test_records_that_a_person_replaced_begin_anew_but_for_what_was_rejected_or_did_not_help(
+    memory: Memory,
+) -> None:
+    helped, asked, in_vain, rejected = (finding(f"ORD-{number}") for number in range(4))
+    everything = claim_of("r9", helped, asked, in_vain, rejected)
+    for number in range(3):
+        await do_each(memory, f"r{number}", START, repaired=helped, unverified=asked, ineffective=in_vain)
+    await do_each(memory, "r3", START, rejected=rejected)
+    await memory.records_replaced(store_id="elsewhere", domain="orders")
+    await memory.records_replaced(store_id="s1", domain="alerts")
+    assert (await memory.claim(everything.model_copy(update={"dry_run": True}))).fresh == ()
+
+    await memory.records_replaced(store_id="s1", domain="orders")
+
+    assert (await memory.claim(everything)).fresh == (helped, asked)
+
+
+async def test_a_memory_that_nobody_needed_yet_is_not_made_for_records_that_are_replaced(
+    memory: Memory, path: Path
+) -> None:
+    await memory.records_replaced(store_id="s1", domain="orders")
+
+    assert not path.parent.exists()
+
+
 async def test_a_memory_of_the_first_version_keeps_what_it_holds_and_remembers_more(
     memory: Memory, path: Path, clock: Clock
 ) -> None:

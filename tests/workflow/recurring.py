@@ -40,6 +40,21 @@ class Restart(RestartService):
         return word.model_copy(update={"holding": self.says}) if self.says else word
 
 
+class NotedRestart(Restart):
+    """A restart of which each effect is noted, in order."""
+
+    def __init__(self, world: Services, restarted: list[str]) -> None:
+        super().__init__(world)
+        self.restarted = restarted
+
+    async def apply(self, call: ToolCall) -> Effect:
+        known = call.key in self.world.done
+        effect = await super().apply(call)
+        if not known:
+            self.restarted.append(call.record_id)
+        return effect
+
+
 class Ailing(Alerts):
     """One service, whose alert has facts that a test can change; a restart helps only if a test says so."""
 
@@ -73,6 +88,20 @@ class Ailing(Alerts):
             )
             for finding in super().detect(records, today)
         )
+
+
+class Wards(Alerts):
+    """Many services, of which now this one breaks and now that one; a restart helps."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, [])
+        self.world.delay = 0.0
+        self.restarted: list[str] = []
+        self.tools = {"restart_service": NotedRestart(self.world, self.restarted)}
+
+    def breaks(self, number: int) -> None:
+        """The alert of a new service fires."""
+        self.world.services[f"ward-{number}"] = float("inf")
 
 
 class Carers:

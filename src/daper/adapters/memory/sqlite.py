@@ -73,6 +73,10 @@ class SqliteMemory:
         """Remember what was rejected and what was tried, and let go of everything claimed. Idempotent by cycle."""
         await asyncio.to_thread(self._conclude, request)
 
+    async def records_replaced(self, *, store_id: str, domain: str) -> None:
+        """Forget the repairs that helped, and those of which nobody knows; what was rejected or did not help stays."""
+        await asyncio.to_thread(self._forget_tries, store_id, domain)
+
     def _claim(self, request: ClaimInput) -> ClaimResult:
         now = self._now()
         fresh: list[Finding] = []
@@ -117,6 +121,14 @@ class SqliteMemory:
             # All of its claims, named or not: an ended repair holds nothing back from others.
             db.execute("DELETE FROM claims WHERE store_id = ? AND repair_id = ?", (cycle.store_id, cycle.repair_id))
             _forget_old(db, self._now())
+
+    def _forget_tries(self, store_id: str, domain: str) -> None:
+        if self._file.path.exists():  # else nothing was ever remembered
+            with self._transaction() as db:
+                db.execute(
+                    "DELETE FROM tries WHERE store_id = ? AND domain = ? AND came_to <> ?",
+                    (store_id, domain, _CameTo.NO_HELP),
+                )
 
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._file.transaction(busy_seconds=BUSY_SECONDS)
