@@ -94,9 +94,9 @@ async def test_an_agent_that_takes_reports_in_another_way_is_noticed(
     """A release that gives repairs other ids than the events brought would repair again what was repaired."""
     begin = Inbox.begin
 
-    def another(inbox: Inbox) -> tuple[Batch, Inbox]:
-        batch, left = begin(inbox)
-        return batch.model_copy(update={"repair_id": f"{batch.repair_id}-again"}), left
+    def another(inbox: Inbox) -> Batch:
+        batch = begin(inbox)
+        return batch.model_copy(update={"repair_id": f"{batch.repair_id}-again"})
 
     monkeypatch.setattr(Inbox, "begin", another)
     with pytest.raises(NondeterminismError):

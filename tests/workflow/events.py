@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHandle
 from daper.clock import new_id
 from daper.core.events import Event, EventDrivenRequest, EventDrivenView
 from daper.core.ids import event_driven_id
+from daper.core.messages import asked_for
 from daper.core.models import Scope
 from daper.core.outcomes import RepairResult
 from daper.service.launching import launch_of
@@ -28,7 +29,7 @@ async def report(shop: Shop, *record_ids: str, **order: object) -> Started:
 async def agent_of(shop: Shop) -> WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]:
     """The handle of the agent that takes what Harry reports."""
     store_id = (await shop.domains["orders"].store()).store_id
-    agent_id = event_driven_id(shop.settings.task_queue, "Harry", "orders", store_id)
+    agent_id = event_driven_id(shop.settings.task_queue, HARRY, "orders", store_id)
     return shop.client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
 
 
@@ -60,7 +61,9 @@ async def event_of(shop: Shop, *, hours: int) -> Event:
     )
     store = await shop.domains["orders"].store()
     launch = launch_of(order.under(shop.settings.policy), store, queue=shop.settings.task_queue, indexed=True)
-    return Event(repair_id=f"repair-Harry-{new_id()}", call="test", request=launch.request)
+    return Event(
+        repair_id=f"repair-Harry-{new_id()}", call="test", asked=asked_for(launch.request), request=launch.request
+    )
 
 
 async def report_to_short_runs(shop: Shop, first: Event, *others: Event) -> str:

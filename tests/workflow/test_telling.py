@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
@@ -379,3 +380,44 @@ async def test_a_proactive_agent_hands_on_who_is_told(future_env: WorkflowEnviro
         assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_REJECTED]
         await agent.stop()
         await agent.ended()
+
+
+@pytest.mark.parametrize("name", ["stop", "check_now"])
+async def test_a_callback_that_leads_to_a_repair_or_an_agent_neither_stops_nor_nudges_it(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, name: str
+) -> None:
+    """What is told of a repair would do for a reason to stop another one."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        agent = Agent(shop)
+        started = await agent.start()
+        cycle = await agent.cycle()
+        await shop.plan(cycle)
+        for victim in (started.agent_id, cycle):
+            caller = await shop.start(again=True, callback={"workflow_id": victim, "name": name})
+            await shop.until_events(caller, "EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED")
+        assert (await agent.view()).nudges == 0
+        await shop.decide(cycle, await shop.plan(cycle))
+        assert (await shop.end(cycle)).phase is Phase.REPORT_COMPLETED
+        assert (await agent.waits(after=1)).stopping == ""
+        await agent.stop()
+        await agent.ended()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_cancelled_while_people_are_told_of_its_end_a_repair_keeps_its_result(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, times: int
+) -> None:
+    async with owl_shop(temporal_env, tmp_path, HANG) as (shop, server):
+        repair_id = await shop.start(tell=["owl"], auto_approve=True)
+        await server.until(1)
+        for _ in range(times):
+            await shop.client.get_workflow_handle(repair_id).cancel()
+            await shop.until_events(repair_id, "EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED")
+        server.holding.set()
+        result = await shop.end(repair_id)
+    assert (result.phase, result.counts.applied, result.reason) == (Phase.REPORT_COMPLETED, 4, "")
+
+
+def test_a_callback_that_temporal_would_not_take_is_refused_before_anything_begins() -> None:
+    with pytest.raises(ValidationError, match="longer than 1000 bytes"):
+        SignalCallback(workflow_id="ü" * 501, name="told")

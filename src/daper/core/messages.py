@@ -1,9 +1,11 @@
 """What goes into and out of the workflow and its activities: one model in, one model out."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from daper.core.base import Wire
 from daper.core.digests import canonical, digest
@@ -315,7 +317,17 @@ class PageArgs(Wire):
 
 
 class Nudge(Wire):
-    """A reason that goes with a signal."""
+    """A reason that goes with a signal.
+
+    What is told of a repair is none: a callback that leads to a repair or an agent neither stops nor nudges it.
+    """
 
     by: str = ""
     reason: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_a_message(cls, given: object) -> object:
+        if isinstance(given, Mapping) and "event" in cast(Mapping[str, object], given):
+            raise ValueError("this is what is told of a repair, and no reason to stop or to begin anything")
+        return cast(object, given)

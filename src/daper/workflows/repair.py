@@ -76,13 +76,13 @@ class RepairAgentWorkflow:
     async def run(self, request: RepairRequest) -> RepairResult:
         """The whole story. An ended cycle is a completed workflow, whatever its phase."""
         story = asyncio.create_task(self._story())
-        try:
-            # Shielded: a cancelled repair settles what is in flight, and reports, before it ends.
-            await asyncio.shield(story)
-        except asyncio.CancelledError:
-            self._stop_reason = self._stop_reason or "the workflow was cancelled"
-            await story
-        await self._telling.end()
+        while not story.done():
+            # Shielded: a cancelled repair settles what is in flight, reports, and tells of it, before it ends.
+            try:
+                await asyncio.shield(story)
+            except asyncio.CancelledError:
+                self._stop_reason = self._stop_reason or "the workflow was cancelled"
+        await story
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state.result(workflow.now())
 
@@ -128,6 +128,7 @@ class RepairAgentWorkflow:
             ending = Phase.REPAIR_FAILED
             self._state.reason = why(error)
         await self._publish(ending)
+        await self._telling.end()
 
     async def _cycle(self) -> Phase:
         self._enter(Phase.INITIALIZING)
