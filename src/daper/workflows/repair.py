@@ -34,8 +34,10 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.telling import Event
     from daper.core.usage import Role
     from daper.core.views import RepairView
+    from daper.workflows.concluding import conclusion
     from daper.workflows.details import details
     from daper.workflows.execution import Execution, why
+    from daper.workflows.granting import by_policy
     from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
     from daper.workflows.options import AFTERMATH
     from daper.workflows.state import CycleState
@@ -219,10 +221,10 @@ class RepairAgentWorkflow:
         state, request = self._state, self._request
         state.decision = None
         state.decide_by = workflow.now() + request.approval_timeout
-        by_policy, state.message = state.by_policy(plan)
+        granted, state.message = by_policy(state, plan)
         self._enter(Phase.PENDING_APPROVAL)
-        if by_policy is not None:
-            self._record(plan, by_policy)
+        if granted is not None:
+            self._record(plan, granted)
         await self._wait_for_decision(request.approval_timeout)
         state.message = ""
         if state.decision is None and self._stop_reason:
@@ -298,7 +300,7 @@ class RepairAgentWorkflow:
         if self._stop_reason and ending is not Phase.CANCELLED:
             state.reason = f"{state.reason} ({self._stop_reason}, too late to stop anything)".strip()
         try:
-            await self._steps.conclude(state.conclusion(workflow.now()))
+            await self._steps.conclude(conclusion(state, workflow.now()))
         except ActivityError as error:
             state.troubles.append(
                 f"the memory could not be updated, so other repairs may leave these problems alone for a while; "

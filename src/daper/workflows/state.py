@@ -1,15 +1,14 @@
 """What one cycle knows so far, and what is made of it: the view of an open repair, the result of an ended one."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from daper.core.decisions import decided_by, who
+from daper.core.decisions import decided_by
 from daper.core.messages import (
     MOST_ROUNDS,
     AnalyzeResult,
     Applied,
-    ConcludeInput,
     CycleRef,
     OnOutage,
     OpenCycleResult,
@@ -18,10 +17,8 @@ from daper.core.messages import (
 )
 from daper.core.models import (
     RULES,
-    Decision,
     Detection,
     Finding,
-    Person,
     Plan,
     RecordedDecision,
     RecordHead,
@@ -168,46 +165,6 @@ class CycleState:
         """Who decided on the plan of the current round, in words; empty while nobody has."""
         return decided_by(self.decision.decision) if self.decision else ""
 
-    def by_policy(self, plan: Plan) -> tuple[Decision | None, str]:
-        """The decision that policy makes on a plan; or None, and why, where policy was asked and a person has to."""
-        request, told = self.request, ""
-        if request.may_act_alone:
-            why = self.refuses_alone(plan)
-            if why is None:
-                return request.policy.act_alone(plan, request.requested_by), ""
-            told = f"the agent may not do this alone ({why}); a person has to decide"
-        if request.auto_approve:
-            why = self.refuses_grant(plan)
-            if why is None:
-                return request.policy.grant(plan, request.requested_by), ""
-            told = f"auto-approval does not cover this plan ({why}); a person has to decide"
-        return None, told
-
-    def refuses_alone(self, plan: Plan) -> str | None:
-        """Why this plan may not run with nobody there, or None.
-
-        Both policies have to let it: the one that the agent was started with, and that of the worker as it is now.
-        """
-        opened = self.opened
-        if opened is None or opened.alone_trouble:
-            return opened.alone_trouble if opened else "no store has answered"
-        if self.decisions:
-            return "only the first plan of a repair may run alone"
-        if self.outages:
-            return "a model that was to look at it did not answer"
-        if why := self.request.policy.refuses_alone(plan, self.findings, opened.open_records):
-            return why
-        if opened.alone is None:
-            return "the policy of the worker lets nothing run alone"
-        why = opened.alone.refuses(plan, self.findings, opened.open_records)
-        return f"by the policy of the worker, {why}" if why else None
-
-    def refuses_grant(self, plan: Plan) -> str | None:
-        """Why policy may not approve this plan, or None. Once a person has decided in a cycle, only persons do."""
-        if any(isinstance(recorded.decision.by, Person) for recorded in self.decisions):
-            return "a person has decided on this repair before"
-        return self.request.policy.refuses_grant(plan)
-
     def ending_without_actions(self, plan: Plan) -> Phase:
         """How a cycle ends of whose plan nothing is to run."""
         something = bool(plan.actions or plan.for_person or plan.blocked)
@@ -259,48 +216,6 @@ class CycleState:
         """Whether verification found a problem of this action still open, or something worse."""
         statuses = {each.status for each in self.verified.values() if each.action_id == action_id}
         return bool(statuses & {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE})
-
-    def _gone(self) -> set[str]:
-        """The problems that were verified as resolved, whichever action answers them."""
-        resolved = VerificationStatus.RESOLVED
-        others = {each.fingerprint for each in self.verified.values() if each.status is not resolved}
-        return {each.fingerprint for each in self.verified.values()} - others
-
-    def _answered(self, action_ids: Collection[str]) -> tuple[Finding, ...]:
-        answers = {
-            fingerprint
-            for plan in self.plans
-            for action in plan.actions
-            if action.id in action_ids
-            for fingerprint in action.answers
-        }
-        return tuple(finding for fingerprint, finding in self.findings.items() if fingerprint in answers)
-
-    def _only_rejected(self, action_ids: Collection[str]) -> tuple[Finding, ...]:
-        """The findings of rejected actions, without those that another action was approved for instead."""
-        approved = [action_id for recorded in self.decisions for action_id in recorded.will_run]
-        answered = {finding.fingerprint for finding in self._answered(approved)}
-        return tuple(finding for finding in self._answered(action_ids) if finding.fingerprint not in answered)
-
-    def conclusion(self, now: datetime) -> ConcludeInput:
-        """What the memory is told: what was rejected, what was tried, what nobody waits for any more."""
-        rejected = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.REJECTED]
-        useless = [item.action_id for item in self.outcomes.values() if self.did_not_help(item.action_id)]
-        unsettled = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.UNKNOWN]
-        effective = [item.action_id for item in self.outcomes.values() if item.status.took_effect]
-        ineffective, gone = self._answered(useless), self._gone()
-        in_vain = {finding.fingerprint for finding in ineffective}
-        others = [finding for finding in self._answered(effective) if finding.fingerprint not in in_vain]
-        return ConcludeInput(
-            cycle=self.cycle,
-            rejected=self._only_rejected(rejected),
-            ineffective=ineffective,
-            unsettled=self._answered(unsettled),
-            repaired=tuple(finding for finding in others if finding.fingerprint in gone),
-            unverified=tuple(finding for finding in others if finding.fingerprint not in gone),
-            by=", ".join(dict.fromkeys(who(recorded.decision.by) for recorded in self.decisions)),
-            at=now,
-        )
 
     def durations(self, now: datetime) -> dict[str, timedelta]:
         """How long each phase took, up to now."""
