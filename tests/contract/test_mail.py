@@ -220,3 +220,11 @@ async def test_a_server_that_greets_byte_by_byte_is_cut_off(
                 await asyncio.wait_for(deliver(slow), 30)
         finally:
             over.set()
+
+
+async def test_a_password_that_is_not_ascii_is_refused_and_no_letter_of_it_is_told(tmp_path: Path) -> None:
+    papers = Papers(tmp_path)
+    async with mail_server(papers.cert) as server:
+        with pytest.raises(TargetRefused) as raised:
+            await deliver(account(server, papers), secrets={"SMTP_PASSWORD": "alohomöra"})
+    assert str(raised.value) == "user and password of the mail server must be ASCII: no others can be sent"

@@ -96,9 +96,9 @@ def test_places_are_bounded_and_the_newest_are_kept() -> None:
     for number in range(1, KEPT_PLACES + 5):
         inbox.begin()
         inbox.take(event(number, "A"), remember_until=NOW)
-    assert len(inbox.places) == KEPT_PLACES
+    assert len(inbox.places) == KEPT_PLACES + 1
     assert f"repair-{KEPT_PLACES + 4}" in inbox.places
-    assert "repair-4" not in inbox.places
+    assert "repair-3" not in inbox.places
 
 
 def test_an_event_that_waits_is_known_however_much_is_told_after_it() -> None:

@@ -341,3 +341,10 @@ def test_a_wrong_file_is_one_line_and_a_usage_error(home: Path, capsys: pytest.C
     for command in (["policy", "check", str(path)], ["policy", "show"], ["repair", "list"]):
         assert run(command) == 2
         assert f"daper: the policy {str(path)!r}: [grant] has no key 'max_rsk'" in capsys.readouterr().err
+
+
+def test_a_link_that_leads_nowhere_is_not_as_if_there_were_no_policy(tmp_path: Path) -> None:
+    """The file it once led to may have been stricter than the defaults."""
+    (tmp_path / "policy.toml").symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(SettingError, match=r"cannot read the policy .*policy\.toml"):
+        load_settings(environ={"DAPER_HOME": str(tmp_path)}, folder=tmp_path)

@@ -12,9 +12,12 @@ from daper.core.errors import NotFound, Unreachable, UserError
 from daper.core.events import EventDrivenRequest
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
+from daper.service.asking import Asking, Question
 from daper.service.requests import Collected
+from daper.service.translate import Subject
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.repair import RepairAgentWorkflow
+from tests.receiving import HANG, SECRET, hook, webhook_lines, write_people
 from tests.workflow.events import (
     BADGES,
     EGG,
@@ -27,14 +30,16 @@ from tests.workflow.events import (
     report,
     report_to_short_runs,
 )
-from tests.workflow.shop import DEADLINE, Shop, open_shop
+from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
 
 
 async def collected_here(shop: Shop) -> tuple[Collected, ...]:
     """What Temporal's list, which lags behind, says in the end."""
     async with asyncio.timeout(DEADLINE):
         while True:
-            if found := await shop.service.collected():
+            found, trouble = await shop.service.collected()
+            assert trouble == ""
+            if found:
                 return found
 
 
@@ -76,7 +81,7 @@ async def test_what_is_told_while_one_runs_becomes_the_next_one(
         assert looked_at(await approved(shop, first.repair_id)) == {BADGES}
         assert looked_at(await approved(shop, second.repair_id)) == {EGG, UNPAID}
         assert shop.effects() == 3
-        assert await shop.service.collected() == ()
+        assert await shop.service.collected() == ((), "")
 
 
 async def test_a_person_can_have_it_at_once_or_only_planned(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
@@ -291,3 +296,72 @@ async def test_what_was_reported_by_the_thousand_while_no_worker_was_there_is_ta
             assert not each.HasField("workflow_task_failed_event_attributes")
             if each.HasField("child_workflow_execution_started_event_attributes"):
                 return
+
+
+async def test_cancelled_as_it_begins_a_repair_it_begins_it_and_tells_what_it_drops(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Reported and cancelled before a worker came, so that all of it is one task."""
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    for order in ({}, {"again": True}):
+        with pytest.raises(Unreachable, match="is kept, and repaired once a worker takes it"):
+            await report(shop, BADGES, **order)
+    agent = await agent_of(shop)
+    await agent.cancel()
+    async with shop.worker(), asyncio.timeout(DEADLINE):
+        left = await agent.result()
+        assert [batch.request.again for batch in left.waiting] == [True]
+        assert (await shop.plan(left.repair_id)).total_actions == 1
+
+
+async def test_who_hangs_while_being_told_of_one_repair_does_not_hold_up_the_next(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with hook(HANG) as server:
+        write_people(tmp_path, owl=webhook_lines(server.url))
+        async with open_shop(temporal_env, tmp_path, environ={"OWL_SECRET": SECRET}) as shop:
+            first = await report(shop, BADGES, tell=["owl"], approval_timeout=timedelta(hours=1))
+            await server.until(1)
+            second = await report(shop, EGG)
+            assert second.behind == first.repair_id
+            await shop.decide(first.repair_id, await shop.plan(first.repair_id))
+            await begun(shop, second.repair_id)
+            assert (await shop.plan(second.repair_id)).total_actions == 1
+            assert await shop.service.ended(first.repair_id) is None, "it still tells of its plan"
+            server.holding.set()
+            assert (await shop.end(first.repair_id)).phase is Phase.REPORT_COMPLETED
+
+
+async def test_what_waits_is_listed_whoever_does_not_answer(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        for who in (HARRY, GINNY):
+            await report(shop, BADGES, requested_by=who)
+            await report(shop, EGG, requested_by=who)
+        async with asyncio.timeout(DEADLINE):
+            while len(await collected_here(shop)) < 2:
+                pass
+        silent, ask = (await agent_of(shop)).id, Asking.ask
+
+        async def asked(self: Asking, workflow_id: str, of: Subject, question: Question[object]) -> object:
+            if workflow_id == silent:
+                raise Unreachable("it is stuck")
+            return await ask(self, workflow_id, of, question)
+
+        monkeypatch.setattr(Asking, "ask", asked)
+        collected, trouble = await shop.service.collected()
+    assert ([each.user for each in collected], trouble) == (["Ginny"], "it is stuck")
+
+
+@pytest.mark.parametrize("args", [[], [None]], ids=["none", "null"])
+async def test_a_report_of_nothing_is_dropped(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, args: list[object]
+) -> None:
+    """As the Temporal UI sends a signal, if nobody gives it an input."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        await report(shop, BADGES)
+        agent = await agent_of(shop)
+        await agent.signal("report", args=args)
+        await report(shop, EGG)
+        assert [batch.events for batch in (await agent.query(RepairAgentWorkflowEventDriven.view)).waiting] == [1]

@@ -313,3 +313,20 @@ async def _details(agent: Agent) -> str:
     async with asyncio.timeout(30):
         metadata = await agent.handle.query("__temporal_workflow_metadata", result_type=sdk.WorkflowMetadata)
     return metadata.current_details
+
+
+@pytest.mark.parametrize("args", [[], [None]], ids=["none", "null"])
+async def test_a_signal_without_a_word_counts(
+    future_env: WorkflowEnvironment, tmp_path: Path, args: list[object]
+) -> None:
+    """As the Temporal UI sends it, if nobody gives it an input: to a repair, and to an agent."""
+    async with open_shop(future_env, tmp_path) as shop:
+        agent = Agent(shop)
+        await agent.start()
+        cycle = await agent.cycle()
+        await agent.handle.signal("check_now", args=args)
+        await shop.client.get_workflow_handle(cycle).signal("stop", args=args)
+        assert (await shop.end(cycle)).reason == "stopped"
+        assert (await agent.until(lambda view: view.cycles == 2)).results[0].repair_id == cycle
+        await agent.handle.signal("stop", args=args)
+        assert (await agent.ended()).stopping == "stopped by somebody"

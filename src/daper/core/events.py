@@ -63,7 +63,7 @@ class Kept(Wire):
 class Inbox:
     """What was told and has not begun, in order; and which repair answers an event.
 
-    Places are known of all that waits, and of the last `KEPT_PLACES` events; of `MOST_PLACES` at most.
+    Places are known of all that waits, and of the last `KEPT_PLACES` events that do not; of `MOST_PLACES` at most.
     `remember_until`: when they may be forgotten; None where Temporal knows all that they say.
     """
 
@@ -86,12 +86,17 @@ class Inbox:
         else:
             self.waiting.append(Batch(repair_id=event.repair_id, request=event.request, asked=event.asked))
         self.places[event.repair_id] = Place(repair_id=self.waiting[-1].repair_id, asked=event.asked, call=event.call)
-        if len(self.places) > KEPT_PLACES:
-            self._forget()
+        if len(self.places) > MOST_PLACES:
+            del self.places[next(iter(self.places))]
 
     def begin(self) -> Batch:
         """The repair that is due; it waits no more."""
-        return self.waiting.pop(0)
+        batch = self.waiting.pop(0)
+        waiting = {each.repair_id for each in self.waiting}
+        begun = [event_id for event_id, place in self.places.items() if place.repair_id not in waiting]
+        for event_id in begun[:-KEPT_PLACES]:
+            del self.places[event_id]
+        return batch
 
     def move(self, old: str, new: str) -> None:
         """A repair got another id: what it answers is found under that."""
@@ -109,15 +114,6 @@ class Inbox:
     def to_keep(self) -> Kept:
         """All of it, to be handed on."""
         return Kept(waiting=tuple(self.waiting), places=self.places, remember_until=self.remember_until)
-
-    def _forget(self) -> None:
-        """The oldest place of what has begun; where all wait and they are too many, the oldest of all."""
-        waiting = {batch.repair_id for batch in self.waiting}
-        oldest = next((each for each, place in self.places.items() if place.repair_id not in waiting), None)
-        if oldest is None and len(self.places) > MOST_PLACES:
-            oldest = next(iter(self.places))
-        if oldest is not None:
-            del self.places[oldest]
 
 
 class EventDrivenRequest(Wire):

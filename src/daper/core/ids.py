@@ -5,6 +5,7 @@ import re
 from daper.core.digests import canonical, digest
 from daper.core.models import Person
 
+EVENT_DRIVEN = "event-driven-for"  # how the ids of event-driven agents begin
 DEFAULT_DOMAIN = "orders"
 LONGEST_SCHEDULE_ID = 120
 
@@ -42,7 +43,7 @@ def event_driven_id(queue: str, person: Person, domain: str, store_id: str) -> s
     A name that was checked and one that is a claim are two persons.
     """
     unique = digest(canonical([queue, person.name, person.how, store_id]))[:12]
-    return f"{_of_user('event-driven-for', person.name, domain)}-{unique}"
+    return f"{_of_user(EVENT_DRIVEN, person.name, domain)}-{unique}"
 
 
 def schedule_id(user: str, domain: str) -> str:

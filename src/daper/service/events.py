@@ -20,7 +20,7 @@ from daper.service.translate import EVENTS, temporal_errors
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.names import EVENT_DRIVEN_NAME, USER_MEMO, WAITS_MEMO
 
-_LOOKED_THROUGH: Final = 100
+_LOOKED_THROUGH: Final = 1000
 _LOOK_AGAIN_S: Final = 0.02
 
 Handle = WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]
@@ -75,14 +75,28 @@ class Events:
         except NotFound:
             return None
 
-    async def collected(self) -> tuple[Collected, ...]:
-        """What was reported and has not begun, of every user. Raises Unreachable, also when no worker says it."""
-        query = f"WorkflowType = '{EVENT_DRIVEN_NAME}' AND ExecutionStatus = 'Running'"
+    async def collected(self) -> tuple[tuple[Collected, ...], str]:
+        """What was reported and has not begun, of every user; and why some of it cannot be told, or nothing.
+
+        Raises Unreachable where Temporal does not answer.
+        """
+        running = f"WorkflowType = '{EVENT_DRIVEN_NAME}' AND ExecutionStatus = 'Running'"
+        query = f"{running} AND TaskQueue = {_quoted(self._queue)}"
         with temporal_errors("", queue=self._queue, of=EVENTS):
             found = self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=ANSWER_WITHIN)
-            here = [execution async for execution in found if execution.task_queue == self._queue]
-            ids = [execution.id for execution in here if (await execution.memo()).get(WAITS_MEMO)]
-        return tuple([each for agent_id in ids for each in _collected(await self._view(agent_id))])
+            ids = [each.id async for each in found if (await each.memo()).get(WAITS_MEMO)]
+        looks = await asyncio.gather(*(self._look(agent_id) for agent_id in ids))
+        views = [look for look in looks if not isinstance(look, str)]
+        troubles = dict.fromkeys(look for look in looks if isinstance(look, str) and look)
+        return tuple(each for view in views for each in _collected(view)), "; ".join(troubles)
+
+    async def _look(self, agent_id: str) -> EventDrivenView | str:
+        try:
+            return await self._view(agent_id)
+        except NotFound:  # just ended
+            return ""
+        except Unreachable as error:
+            return str(error)
 
     async def _place(self, agent_id: str, repair_id: str) -> Place | None:
         place = RepairAgentWorkflowEventDriven.place
@@ -118,13 +132,19 @@ class Events:
         return self._client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
 
 
+def _quoted(text: str) -> str:
+    """A text as Temporal's list filters take it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 def _collected(view: EventDrivenView) -> Iterator[Collected]:
     behind = view.repair_id
     for batch in view.waiting:
         yield Collected(
             repair_id=batch.repair_id,
             behind=behind,
-            user=view.user,
+            user=batch.request.requested_by.name,
             domain=view.domain,
             record_ids=batch.record_ids,
             events=batch.events,

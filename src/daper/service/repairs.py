@@ -187,10 +187,10 @@ class RepairService:
         """
         return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
 
-    async def collected(self) -> tuple[Collected, ...]:
-        """What was reported while a repair runs, and comes next, of every user; needs a worker. Raises Unreachable.
+    async def collected(self) -> tuple[tuple[Collected, ...], str]:
+        """What was reported while a repair runs, and comes next, of every user; and why some of it cannot be told.
 
-        Temporal's list lags behind by up to a second.
+        Needs a worker where something waits. Temporal's list lags behind by up to a second. Raises Unreachable.
         """
         return await self._events.collected()
 
@@ -230,7 +230,8 @@ class RepairService:
     async def _refuse_not_begun(self, repair_id: str) -> None:
         """Raises NotFound, saying what it waits for, for a repair of what was collected."""
         with suppress(Unreachable):
-            for each in await self._events.collected():
+            collected, _ = await self._events.collected()
+            for each in collected:
                 if each.repair_id == repair_id:
                     raise NotFound(
                         f"repair {repair_id!r} has not begun: it begins when {each.behind} has ended; "

@@ -44,6 +44,8 @@ def people_of(values: Mapping[str, str], home: Path, folder: Path) -> People:
     if not path.is_file():
         if named:
             raise SettingError(f"DAPER_PEOPLE is {named!r}, and there is no such file; name one or unset it")
+        if path.is_symlink():
+            raise SettingError(f"{str(path)!r} is a link that leads nowhere; mend it or remove it")
         return People()
     return _people(_Table(str(path), "", _parsed(path)), values)
 

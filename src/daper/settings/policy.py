@@ -203,7 +203,7 @@ class PolicySource:
     @property
     def there(self) -> bool:
         """Whether a file counts now."""
-        return self.named or self.path.exists()
+        return self.named or self.path.exists() or self.path.is_symlink()  # one that leads nowhere is not as if none
 
     def read(self) -> ApprovalPolicy:
         """The policy as it is now; the defaults without a file. Raises SettingError."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
@@ -13,10 +15,12 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.ids import repair_id as make_repair_id
     from daper.core.text import counted, markdown_code
     from daper.workflows.children import Child, start_repair
-    from daper.workflows.names import EVENT_DRIVEN_NAME, WAITS_MEMO
+    from daper.workflows.names import EVENT_DRIVEN_NAME, REPAIR_ENDED, WAITS_MEMO
     from daper.workflows.options import EVENTS_REMEMBERED
 
 _TOLD_IN_DETAILS = 20
+
+T = TypeVar("T")
 
 
 @workflow.defn(name=EVENT_DRIVEN_NAME, failure_exception_types=[DaperError])
@@ -31,7 +35,8 @@ class RepairAgentWorkflowEventDriven:
     def __init__(self, request: EventDrivenRequest) -> None:
         self._request = request
         self._inbox = Inbox(request.kept)
-        self._repair_id = ""
+        self._repair_id = self._ended = ""
+        self._tells_soon = False
         self._told_that_it_waits = bool(request.kept.waiting)  # a memo is carried on
 
     @workflow.run
@@ -47,10 +52,16 @@ class RepairAgentWorkflowEventDriven:
         return self.view()
 
     @workflow.signal(description="Say that something is wrong with records: they are repaired now, or next.")
-    def report(self, event: Event) -> None:
-        """Take an event."""
-        self._inbox.take(event, remember_until=workflow.now() + EVENTS_REMEMBERED)
-        self._tell()
+    def report(self, event: Event | None = None) -> None:
+        """Take an event; without one there is nothing to take."""
+        if event is not None:
+            self._inbox.take(event, remember_until=workflow.now() + EVENTS_REMEMBERED)
+            self._tell_soon()
+
+    @workflow.signal(name=REPAIR_ENDED, description="A repair says that it has ended, and only tells people of it.")
+    def repair_ended(self, repair_id: str = "") -> None:
+        """Begin what waits for that repair."""
+        self._ended = repair_id
 
     @workflow.query(description="Which repair answers an event, by the id that the event came with.")
     def place(self, repair_id: str) -> Place | None:
@@ -85,10 +96,10 @@ class RepairAgentWorkflowEventDriven:
         self._repair_id = batch.repair_id
         self._tell()
         with contextlib.suppress(ChildWorkflowError):
-            child = await self._start(batch)
-            # Awaited once it is over: before, it would be handed a cancellation.
-            await workflow.wait_condition(child.done)
-            await child
+            child = await _to_the_end(self._start(batch))
+            await workflow.wait_condition(lambda: child.done() or self._ended == self._repair_id)
+            if child.done():  # before, it would be handed a cancellation
+                await child
         self._repair_id = ""
         self._tell()
 
@@ -102,11 +113,28 @@ class RepairAgentWorkflowEventDriven:
             self._tell()
             return await start_repair(batch.request, self._repair_id, asked=batch.asked)
 
+    def _tell_soon(self) -> None:
+        """Once for all that comes at a time: thousands may, after a while without a worker."""
+        if not self._tells_soon:
+            self._tells_soon = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
     def _tell(self) -> None:
+        self._tells_soon = False
         workflow.set_current_details(_details(self.view()))
         if (waits := bool(self._inbox.waiting)) != self._told_that_it_waits:
             self._told_that_it_waits = waits
             workflow.upsert_memo({WAITS_MEMO: waits})
+
+
+async def _to_the_end(step: Coroutine[object, object, T]) -> T:
+    """The step's result, or its cancellation once it is done: what is due neither gets lost nor is begun by half."""
+    task = asyncio.create_task(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _details(view: EventDrivenView) -> str:

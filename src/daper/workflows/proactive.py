@@ -60,15 +60,15 @@ class RepairAgentWorkflowProactive:
         return self._end()
 
     @workflow.signal(description="Begin a cycle now, or right after the one that runs.")
-    def check_now(self, nudge: Nudge) -> None:
+    def check_now(self, nudge: Nudge | None = None) -> None:
         """Ask for a cycle. Several nudges are answered by one cycle that begins after the last of them."""
-        self._state.nudge(nudge)
+        self._state.nudge(nudge or Nudge())
 
     @workflow.signal(description="End the agent; a cycle that runs is stopped, and settled first.")
-    def stop(self, nudge: Nudge) -> None:
+    def stop(self, nudge: Nudge | None = None) -> None:
         """Ask the agent to end."""
         if self._state.stopped_by is None:
-            self._state.stop(nudge)
+            self._state.stop(nudge or Nudge())
             self._enter(AgentPhase.STOPPING)
 
     @workflow.query(description="Where the agent stands, with its last cycles.")

@@ -109,8 +109,9 @@ class RepairAgentWorkflow:
             raise DecisionRefused(refusal)
 
     @workflow.signal(description="End the repair; effects in flight are settled first.")
-    def stop(self, nudge: Nudge) -> None:
-        """Ask the cycle to end."""
+    def stop(self, nudge: Nudge | None = None) -> None:
+        """Ask the cycle to end; whoever asks may say no word."""
+        nudge = nudge or Nudge()
         by = f" by {nudge.by[:200]}" if nudge.by else ""
         reason = f": {nudge.reason[:500]}" if nudge.reason else ""
         self._stop_reason = self._stop_reason or f"stopped{by}{reason}"

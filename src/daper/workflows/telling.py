@@ -1,6 +1,7 @@
 """Tells people beside the workflow: nothing waits for it but the end, and no failure of it changes what happens."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from temporalio import workflow
@@ -8,6 +9,7 @@ from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from daper.activities.telling import TellingActivities
+    from daper.core.ids import EVENT_DRIVEN
     from daper.core.people import SignalCallback
     from daper.core.telling import (
         Event,
@@ -22,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows import options
     from daper.workflows.agent import AgentState
     from daper.workflows.execution import why
+    from daper.workflows.names import REPAIR_ENDED
     from daper.workflows.queues import people_queue
     from daper.workflows.state import CycleState
 
@@ -107,7 +110,16 @@ class CycleTelling:
         if event is not None:
             self._send(end_message(event, result, at=workflow.now()))
         self._state.message = self._state.reason or "it has ended; those who are told of it are being told"
+        await self._let_agent_go_on()
         await self._telling.settle()
+
+    async def _let_agent_go_on(self) -> None:
+        """An event-driven agent begins the next repair now, and not when the last person is told of this one."""
+        parent = workflow.info().parent
+        if parent is not None and parent.workflow_id.startswith(EVENT_DRIVEN):
+            agent = workflow.get_external_workflow_handle(parent.workflow_id)
+            with contextlib.suppress(FailureError):  # it is gone
+                await agent.signal(REPAIR_ENDED, self._state.repair_id)
 
     def _send(self, message: Message, *, number: int = 1) -> None:
         self._telling.send(message, cycle_id=self._state.cycle_id, round_number=len(self._state.plans), number=number)

@@ -94,7 +94,7 @@ def _hand_over(
             if server.security is Security.STARTTLS:
                 _start_tls(client, context)
             if server.user:
-                client.login(server.user, secret)
+                _log_in(client, server.user, secret)
             refused_ones = client.send_message(mail, from_addr=server.sender, to_addrs=list(target.to))
             with contextlib.suppress(OSError, smtplib.SMTPException):  # it has the mail: nothing may send it again
                 client.quit()
@@ -135,6 +135,12 @@ def _start_tls(client: smtplib.SMTP, context: ssl.SSLContext) -> None:
     if not client.has_extn("starttls"):
         raise TargetRefused("the mail server offers no STARTTLS, and nothing is sent without TLS")
     client.starttls(context=context)
+
+
+def _log_in(client: smtplib.SMTP, user: str, secret: str) -> None:
+    if not (user + secret).isascii():  # the library's own words would have the letter
+        raise TargetRefused("user and password of the mail server must be ASCII: no others can be sent")
+    client.login(user, secret)
 
 
 def _silent(error: OSError) -> TargetRefused | TargetUnreachable:

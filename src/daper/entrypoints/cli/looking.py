@@ -60,7 +60,7 @@ def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
 async def _collected(service: RepairService) -> tuple[tuple[Collected, ...], str]:
     """What was collected; or why nobody can say, which leaves the list what it is."""
     try:
-        return await service.collected(), ""
+        return await service.collected()
     except Unreachable as error:
         return (), str(error)
 

@@ -161,7 +161,8 @@ def _written(result: RepairResult) -> str:
 async def _collected(service: "RepairService") -> tuple[tuple[CollectedRepair, ...], str]:
     """What begins after repairs that run; or why nobody can say, which leaves the list what it is."""
     try:
-        return tuple(CollectedRepair.model_validate(each.model_dump()) for each in await service.collected()), ""
+        collected, trouble = await service.collected()
+        return tuple(CollectedRepair.model_validate(each.model_dump()) for each in collected), trouble
     except Unreachable as error:
         return (), str(error)
 
