@@ -21,7 +21,7 @@ from daper.core.views import PlanView, RepairView
 from daper.service.requests import StartRepair
 from daper.settings import Settings, load_settings
 from daper.workflows.repair import RepairAgentWorkflow
-from tests.e2e.shell import Shell, until
+from tests.e2e.shell import Ran, Shell, until
 
 T = TypeVar("T")
 
@@ -110,6 +110,22 @@ class Shop(Shell):
             return looked.plan if isinstance(looked, RepairView) and looked.phase is Phase.PENDING_APPROVAL else None
 
         return until(look, what="a plan that waits")
+
+    def auto_approved(self) -> Ran:
+        """What is told of a repair that policy approves, up to its end; a worker that is slow to answer is waited for.
+
+        A command that meets one says how to go on, and so does this.
+        """
+        ran = self.run("repair", "start", "--auto-approve")
+        if "The repair is started, and goes on then" not in ran.err:
+            return ran
+        repair_id = ran.value("started with ID: ")
+
+        def follow() -> Ran | None:
+            followed = self.run("repair", "show", repair_id, "--follow")
+            return None if "no worker answered" in followed.err else followed
+
+        return until(follow, what="an answer of the worker")
 
     async def _begin(self) -> str:
         service = await open_service(self.settings())
