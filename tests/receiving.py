@@ -7,7 +7,7 @@ import hmac
 import json
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -55,7 +55,10 @@ class Request:
 
 @dataclass
 class Hook:
-    """A server that answers each request with the next of `answers`, and with 200 after them."""
+    """A server that answers each request with the next of `answers`, and with 200 after them.
+
+    `meanwhile` is awaited for each before it is answered.
+    """
 
     answers: list[int] = field(default_factory=list[int])
     headers: str = ""
@@ -63,6 +66,7 @@ class Hook:
     url: str = ""
     holding: asyncio.Event = field(default_factory=asyncio.Event)
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def until(self, count: int) -> list[object]:
         """Wait for that many requests in all; says which events came."""
@@ -82,6 +86,8 @@ class Hook:
         async with self.came:
             self.requests.append(Request(path=head[0].split()[1], headers=headers, body=body))
             self.came.notify_all()
+        if self.meanwhile is not None:
+            await self.meanwhile()
         answer = self.answers.pop(0) if self.answers else 200
         if answer == HANG:
             await self.holding.wait()
@@ -108,9 +114,13 @@ async def hook(
 
 
 class Post:
-    """Takes mails, and answers each recipient and each mail with the next of its answers."""
+    """Takes mails, and answers each recipient and each mail with the next of its answers.
+
+    `meanwhile` is awaited for each mail that was taken, before that is said.
+    """
 
     def __init__(self) -> None:
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.logins: list[tuple[bytes, bytes]] = []
@@ -133,6 +143,8 @@ class Post:
         self.mails.append(message_from_bytes(cast(bytes, envelope.content), policy=default))
         self.recipients.append(list(envelope.rcpt_tos))
         self.over_tls.append(session.ssl is not None)
+        if self.meanwhile is not None:
+            await self.meanwhile()
         return "250 OK"
 
     def authenticate(
@@ -207,3 +219,10 @@ def write_people(home: Path, *, smtp: str = "", **targets: str) -> None:
 def webhook_lines(url: str, *, timeout_s: int = 20) -> str:
     """The table of a webhook."""
     return f'type = "webhook"\nurl = "{url}"\nsecret_env = "OWL_SECRET"\ntimeout_s = {timeout_s}'
+
+
+def mail_lines(port: int, ca_file: Path) -> str:
+    return (
+        f'host = "127.0.0.1"\nport = {port}\nfrom = "daper@planted.example"\nuser = "{USER}"\n'
+        f'password_env = "SMTP_PASSWORD"\nca_file = "{ca_file}"'
+    )

@@ -39,12 +39,16 @@ from daper.workflows.repair import RepairAgentWorkflow
 if TYPE_CHECKING:
     from daper.agents.llm.agents import ModelAgents
 
-# Every worker knows all of them.
-WORKFLOWS: Final = (RepairAgentWorkflow, RepairAgentWorkflowProactive, RepairAgentWorkflowEventDriven)
 DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
 # the repair must be answered by another one before whoever looks gives up (three seconds).
 STICKY = timedelta(seconds=1)
+# All that a worker runs; each has histories in `tests/replay`.
+WORKFLOWS: Final[tuple[type, ...]] = (
+    RepairAgentWorkflow,
+    RepairAgentWorkflowProactive,
+    RepairAgentWorkflowEventDriven,
+)
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
@@ -95,6 +99,11 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
 def spending_of(home: Path) -> SqliteSpending:
     """What cycles spent on models, as it is kept under a home."""
     return SqliteSpending(home / "spending.db")
+
+
+def memory_of(home: Path) -> SqliteMemory:
+    """What is remembered of problems, as it is kept under a home."""
+    return SqliteMemory(home / "memory.db")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +178,7 @@ async def working(
     )
     repair = RepairActivities(domains=domains, now=utc_now)
     publish = PublishActivities(
-        memory=SqliteMemory(settings.home / "memory.db"),
+        memory=memory_of(settings.home),
         reports=reports_in(settings.home),
         spending=spending_of(settings.home),
         agents=agents,

@@ -1,14 +1,19 @@
 """Mail against a real server: always over TLS, to whom it was meant, and nobody's text makes a header of its own."""
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trustme
 
+from daper.adapters.notify import email
+from daper.adapters.notify.cutting import cut_off
 from daper.adapters.notify.email import Attachment, Letter, compose, send
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
 from daper.core.people import EmailTarget, Security, SmtpServer
@@ -182,3 +187,36 @@ def assert_tells_nothing(error: DaperError) -> None:
     assert error.__suppress_context__ or error.__context__ is None
     for secret in ("planted", "127.0.0.1", "example.org", PASSWORD):
         assert secret not in str(error)
+
+
+@pytest.mark.parametrize("security", Security)
+async def test_a_server_that_greets_byte_by_byte_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, security: Security
+) -> None:
+    """Each byte comes in time; the bound is on the whole exchange, from the first moment on."""
+    papers, over = Papers(tmp_path), asyncio.Event()
+    monkeypatch.setattr(email, "cut_off", partial(cut_off, after=timedelta(seconds=1)))
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not over.is_set():
+            writer.write(b"2")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 0.2)
+        writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    papers.cert.configure_cert(context)
+    tls = context if security is Security.TLS else None
+    async with await asyncio.start_server(drip, "127.0.0.1", 0, ssl=tls) as server:
+        slow = SmtpServer(
+            host="127.0.0.1",
+            port=server.sockets[0].getsockname()[1],
+            security=security,
+            sender="daper@example.org",
+            ca_file=papers.file,
+        )
+        try:
+            with pytest.raises(TargetUnreachable):
+                await asyncio.wait_for(deliver(slow), 30)
+        finally:
+            over.set()

@@ -7,71 +7,21 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.core.errors import StoreBusy, StoreDamaged, StoreError
-from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef
-from daper.core.models import Finding
+from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput
 from daper.ports import Memory
-
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HOURS_12 = timedelta(hours=12)
-
-
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "home" / "memory.db"
-
-
-@pytest.fixture
-def memory(path: Path, clock: Clock) -> Memory:
-    return SqliteMemory(path, now=clock)
-
-
-def finding(record_id: str = "ORD-1", *, kind: str = "never-paid", fingerprint: str = "f1") -> Finding:
-    return Finding(record_id=record_id, kind=kind, issue="It was never paid.", fingerprint=fingerprint)
-
-
-def cycle(repair: str, *, store: str = "s1", domain: str = "orders", cycle_id: str = "") -> CycleRef:
-    return CycleRef(
-        repair_id=repair, cycle_id=cycle_id or f"cycle-of-{repair}", domain=domain, store_id=store, today=START
-    )
-
-
-def claim_of(
-    repair: str, *findings: Finding, until: datetime = START + HOURS_12, again: bool = False, dry_run: bool = False
-) -> ClaimInput:
-    return ClaimInput(cycle=cycle(repair), findings=findings or (finding(),), until=until, again=again, dry_run=dry_run)
+from tests.contract.remembering import HOURS_12, START, Clock, claim_of, cycle, finding, only_reason
 
 
 async def try_in_vain(memory: Memory, repair: str, at: datetime) -> None:
     await memory.claim(claim_of(repair, until=at + HOURS_12))
     await memory.conclude(ConcludeInput(cycle=cycle(repair), ineffective=(finding(),), at=at))
-
-
-def only_reason(result: ClaimResult) -> str:
-    assert result.fresh == ()
-    assert len(result.suppressed) == 1
-    return result.suppressed[0].reason
 
 
 async def test_a_new_finding_is_fresh(memory: Memory) -> None:
@@ -86,8 +36,7 @@ async def test_d12_what_waits_for_a_decision_elsewhere_is_suppressed_and_says_wh
     reason = only_reason(await memory.claim(claim_of("r2")))
 
     assert reason == (
-        "repair r1 has a plan for it that waits for a decision until 2026-03-02 00:00 UTC;"
-        " to ask anew: --again or --record ORD-1"
+        "repair r1 has a plan for it, and time until 2026-03-02 00:00 UTC; to ask anew: --again or --record ORD-1"
     )
 
 
@@ -220,7 +169,7 @@ async def test_a_dry_run_is_told_what_is_suppressed_and_marks_nothing(memory: Me
     assert dry.fresh == real.fresh == (free,)
 
 
-@pytest.mark.parametrize("how", ["rejected", "ineffective", "released"])
+@pytest.mark.parametrize("how", ["rejected", "ineffective", "repaired", "unverified", "released"])
 async def test_whatever_is_concluded_no_longer_waits(memory: Memory, path: Path, how: str) -> None:
     await memory.claim(claim_of("r1"))
 

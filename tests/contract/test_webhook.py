@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.notify.webhook import key_of, post
+from daper.bootstrap import reports_in
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
-from daper.core.people import WebhookTarget
+from daper.core.people import People, WebhookTarget
+from daper.core.telling import TellInput, trial_message
 from tests.receiving import DROP, HANG, SECRET, Hook, free_port, hook
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -138,3 +141,25 @@ def assert_tells_nothing(error: DaperError, server: Hook) -> None:
     assert "planted" not in str(error)
     assert "127.0.0.1" not in str(error)
     assert SECRET not in str(error)
+
+
+async def test_a_server_that_hangs_keeps_nobody_else_from_being_told(tmp_path: Path) -> None:
+    """However many messages wait for it: they never have all the threads."""
+    async with hook(*[HANG] * 40) as hanging, hook() as good:
+        targets = {"slow": target(hanging.url), "owl": target(good.url)}
+        people = People(source="people.toml", targets=targets, secrets={"OWL_SECRET": SECRET})
+        notifier = PeopleNotifier(people, reports=reports_in(tmp_path), link=lambda _: None, now=lambda: NOW)
+        message = trial_message("Harry", at=NOW)
+
+        def told(name: str, number: int) -> TellInput:
+            return TellInput(event_id=f"{name}-{number}", target=name, message=message)
+
+        waiting = [asyncio.create_task(notifier.tell(told("slow", number))) for number in range(40)]
+        await hanging.until(1)
+        async with asyncio.timeout(15):  # a message for the slow one would be given up after 20 s
+            await notifier.tell(told("owl", 1))
+        assert not [each for each in waiting if each.done()]
+        hanging.holding.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        notifier.close()
+    assert len(good.requests) == 1

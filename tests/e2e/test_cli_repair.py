@@ -174,7 +174,9 @@ def test_without_a_terminal_start_stops_where_the_plan_waits_and_a_second_one_le
     first = open_shop.run("repair", "start")
     repair_id = first.value("Workflow started with ID:")
     second = open_shop.run("repair", "start")
+    shown = open_shop.run("repair", "show", second.value("Workflow started with ID:"))
     third = open_shop.run("repair", "start", "--again", "--json")
+    named = open_shop.run("repair", "start", "--record", BADGES, "--json")
 
     assert (first.code, first.err) == (0, "")
     digest = first.value("Repair planning is complete. Plan")
@@ -183,8 +185,12 @@ def test_without_a_terminal_start_stops_where_the_plan_waits_and_a_second_one_le
     assert "Workflow completed with result: NO-REPAIR-NEEDED" in second.out
     assert second.out.count("left alone:") == 4
     assert repair_id in second.out
+    assert [line for line in shown.out.splitlines() if "left alone:" in line] == [
+        line for line in second.out.splitlines() if "left alone:" in line
+    ]
     assert (third.code, third.document()["phase"]) == (0, "PENDING-APPROVAL")
     assert len(third.document()["plan"]["actions"]) == 4
+    assert [action["record_id"] for action in named.document()["plan"]["actions"]] == [BADGES]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Final
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from daper.bootstrap import memory_of
 from daper.core.errors import DecisionRefused
 from daper.core.messages import Nudge
 from daper.core.models import RULES, PolicyGrant, ProposedAction, Risk
@@ -123,6 +124,12 @@ def fill(attacked: Attacked, ill: Collection[str]) -> int:
     return sum(row["status"] != "completed" for row in rows)
 
 
+async def begin_anew(attacked: Attacked) -> None:
+    """These are new problems, and not old ones whose repairs did not last."""
+    store = await attacked.shop.domains["orders"].store()
+    await memory_of(attacked.shop.home).records_replaced(store_id=store.store_id, domain="orders")
+
+
 def closed(row: Json) -> Json:
     return row | {"status": "completed"}
 
@@ -211,6 +218,7 @@ async def test_over_many_cycles_it_never_does_alone_what_the_rules_would_not_or_
             ill = {*chance.sample(restricted, chance.choice([1, 1, 1, 2, 3])), *chance.sample(others, number % 5 == 4)}
             brain.turn(attack, obeys=attack not in NEVER and chance.random() < 0.5)
             open_records = fill(attacked, ill)
+            await begin_anew(attacked)
 
             result = await cycle(agent, number + 2)
 

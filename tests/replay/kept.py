@@ -33,6 +33,11 @@ def load(name: str) -> WorkflowHistory:
     return WorkflowHistory.from_json(started["workflowId"], text)
 
 
+def workflow_of(name: str) -> str:
+    """The name of the workflow that a kept history is of."""
+    return load(name).events[0].workflow_execution_started_event_attributes.workflow_type.name
+
+
 async def scrubbed(history: WorkflowHistory, *, replace: dict[str, str]) -> str:
     """A history as the text of a file: without who and where, and with `replace` done everywhere, also in payloads."""
 

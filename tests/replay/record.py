@@ -55,11 +55,13 @@ async def record(names: Collection[str], *, into: Path) -> None:
             for name in names:
                 home = root / name
                 home.mkdir()
-                workflow_id, _, run_id = (await SCENARIOS[name](env, home)).partition(" ")
-                history = await env.client.get_workflow_handle(workflow_id, run_id=run_id or None).fetch_history()
-                text = await kept.scrubbed(history, replace=_replace(home))
-                (into / f"{name}.json").write_text(text, encoding="utf-8")
-                sys.stdout.write(f"{name}: {len(history.events)} events\n")
+                ran = await SCENARIOS[name](env, home)
+                for each, run in {name: ran}.items() if isinstance(ran, str) else ran.items():
+                    workflow_id, _, run_id = run.partition(" ")
+                    history = await env.client.get_workflow_handle(workflow_id, run_id=run_id or None).fetch_history()
+                    text = await kept.scrubbed(history, replace=_replace(home))
+                    (into / f"{each}.json").write_text(text, encoding="utf-8")
+                    sys.stdout.write(f"{each}: {len(history.events)} events\n")
 
 
 def _replace(home: Path) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """The repairs and agents whose histories are kept: one for each way through them.
 
-Each says the id of the workflow it ran; and, after a space, of its run, if that is not the last one.
+Each says the id of the workflow it ran; and, after a space, of its run, if that is not the last one. One whose
+workflows only make sense together says that of each, by the name of its history: `TOGETHER` has these names.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +17,14 @@ from daper.core.models import Verdict
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.phases import Phase
 from daper.ports import ToolCall
+from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.strangers.daper_alerts import Alerts
 from tests.workflow.agents import Agent
+from tests.workflow.events import agent_of, approved, begun, event_of, report, report_to_short_runs
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, answer, open_shop
+from tests.workflow.timetable import EVERY_YEAR, Timetable
 
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
 APPLIED, REJECTED, NOT_APPROVED = OutcomeStatus.APPLIED, OutcomeStatus.REJECTED, OutcomeStatus.NOT_APPROVED
@@ -37,7 +41,7 @@ request_approval = ["restricted-without-approval"]
 
 _COMPLETED = "EVENT_TYPE_ACTIVITY_TASK_COMPLETED"
 
-Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str]]
+Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str | Mapping[str, str]]]
 
 
 async def auto_approved(env: WorkflowEnvironment, home: Path) -> str:
@@ -94,6 +98,56 @@ async def parked_where_auto_approval_does_not_reach(env: WorkflowEnvironment, ho
         return repair_id
 
 
+async def parked_for_named_records(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: the record was named, so nothing was detected."""
+    async with open_shop(env, home) as shop:
+        repair_id = await shop.start(scope=BADGES, at_once=True)
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_without_search_attributes(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open, in a namespace that does not know our search attributes."""
+    async with open_shop(env, home, indexed=False) as shop:
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_on_a_schedule(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: a schedule began it."""
+    async with open_shop(env, home) as shop:
+        made = Timetable(shop)
+        await made.create(when=EVERY_YEAR)
+        repair_id = (await shop.schedules.trigger(made.ref)).repair_id
+        assert repair_id is not None
+        await shop.plan(repair_id)
+        await shop.schedules.delete(made.ref)
+        return repair_id
+
+
+async def parked_with_a_model(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: a language model had its say in the analysis and in the plan."""
+    async with model_shop(env, home, GOOD) as (shop, _):
+        repair_id = await shop.start()
+        await shop.plan(repair_id)
+        return repair_id
+
+
+async def parked_again_after_a_lapse(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: it was approved once, nobody acted in time, and it asks again."""
+    shop = Shop(env, home, domains=None, indexed=True)
+    repair_id = await shop.start(scope=EGG, at_once=True, decision_valid_for=timedelta(seconds=1))
+    async with shop.worker():
+        first = await shop.plan(repair_id)
+    async with shop.workflow_worker():
+        await shop.decide(repair_id, first)
+        await shop.until_lapsed(repair_id)
+    async with shop.worker():
+        await shop.plan(repair_id, round_number=2)
+        return repair_id
+
+
 async def stopped_while_waiting(env: WorkflowEnvironment, home: Path) -> str:
     """Stopped by a signal, before anybody decided."""
     async with open_shop(env, home) as shop:
@@ -131,7 +185,7 @@ async def cancelled_during_execution(env: WorkflowEnvironment, home: Path) -> st
 async def lapsed_two_rounds(env: WorkflowEnvironment, home: Path) -> str:
     """An approval that nobody acted on in time, asked for again and given again."""
     shop = Shop(env, home, domains=None, indexed=True)
-    repair_id = await shop.start(scope=EGG, decision_valid_for=timedelta(seconds=1))
+    repair_id = await shop.start(scope=EGG, at_once=True, decision_valid_for=timedelta(seconds=1))
     async with shop.worker():
         first = await shop.plan(repair_id)
     async with shop.workflow_worker():
@@ -177,6 +231,14 @@ async def parked_and_told(env: WorkflowEnvironment, home: Path) -> str:
         return repair_id
 
 
+async def parked_and_reminded(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: whoever was told was reminded, too."""
+    async with _owl_shop(env, home) as shop:
+        repair_id = await shop.start(tell=["owl"], policy={"reminders": [0.00002, 0.9]})
+        await shop.until_events(repair_id, *[_COMPLETED] * 7, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED")
+        return repair_id
+
+
 async def dry_run(env: WorkflowEnvironment, home: Path) -> str:
     """Planned, and left at that."""
     async with open_shop(env, home) as shop:
@@ -194,7 +256,7 @@ async def nothing_to_repair(env: WorkflowEnvironment, home: Path) -> str:
 async def failed_unknown_record(env: WorkflowEnvironment, home: Path) -> str:
     """Asked about an order that does not exist."""
     async with open_shop(env, home) as shop:
-        repair_id = await shop.start(scope={"record_ids": ["ORD-999-TMR"]})
+        repair_id = await shop.start(scope={"record_ids": ["ORD-999-TMR"]}, at_once=True)
         return await _ended(shop, repair_id, Phase.REPAIR_FAILED)
 
 
@@ -208,7 +270,7 @@ async def undone(env: WorkflowEnvironment, home: Path) -> str:
     orders = ScriptedOrders(home)
     orders.replaced["order_inventory"] = Unhelpful(orders.script("order_inventory").tool)
     async with open_shop(env, home, domains={"orders": orders}) as shop:
-        repair_id = await shop.start(scope=BADGES, auto_approve=True)
+        repair_id = await shop.start(scope=BADGES, at_once=True, auto_approve=True)
         return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, UNDONE)
 
 
@@ -337,6 +399,65 @@ async def parked_where_acting_alone_does_not_reach(env: WorkflowEnvironment, hom
         return repair_id
 
 
+async def parked_under_an_agent(env: WorkflowEnvironment, home: Path) -> Mapping[str, str]:
+    """Still open: a repair of an agent that waits for a person, and the agent that waits for the repair."""
+    async with open_shop(env, home) as shop:
+        agent = Agent(shop, user="Harry-parked")
+        await agent.start()
+        repair_id = await agent.cycle()
+        await shop.plan(repair_id)
+        return dict(zip(TOGETHER["parked_under_an_agent"], (repair_id, agent.handle.id), strict=True))
+
+
+async def event_driven_two_repairs(env: WorkflowEnvironment, home: Path) -> str:
+    """What was reported while one ran, with another right, became the next one; then nothing was left."""
+    async with open_shop(env, home) as shop:
+        first = await report(shop, "ORD-002-HJG")
+        second = await report(shop, "ORD-004-RHG", auto_approve=True)
+        await approved(shop, first.repair_id)
+        await begun(shop, second.repair_id)
+        await _ended(shop, second.repair_id, Phase.REPORT_COMPLETED, APPLIED)
+        agent = await agent_of(shop)
+        await agent.result()
+        return agent.id
+
+
+async def event_driven_remembers(env: WorkflowEnvironment, home: Path) -> str:
+    """Still open: two events became one repair, and the agent knows for a day which one."""
+    async with open_shop(env, home) as shop:
+        first = await report(shop, "ORD-002-HJG")
+        second = await report(shop, "ORD-004-RHG")
+        await report(shop, "ORD-001-HJP")
+        await approved(shop, first.repair_id)
+        await approved(shop, second.repair_id)
+        agent = await agent_of(shop)
+        await shop.until_events(agent.id, "EVENT_TYPE_TIMER_STARTED")
+        return agent.id
+
+
+async def event_driven_continues_as_new(env: WorkflowEnvironment, home: Path) -> str:
+    """Its first run, which ends after one repair and hands on what waits."""
+    async with open_shop(env, home) as shop:
+        events = [await event_of(shop, hours=number) for number in (1, 2)]
+        run_id = await report_to_short_runs(shop, *events)
+        agent = await agent_of(shop)
+        await agent.result()
+        return f"{agent.id} {run_id}"
+
+
+async def parked_and_reported(env: WorkflowEnvironment, home: Path) -> Mapping[str, str]:
+    """Still open: a repair of what was reported, and the agent that has collected the next one."""
+    async with open_shop(env, home) as shop:
+        first = await report(shop, "ORD-002-HJG")
+        await shop.plan(first.repair_id)
+        await report(shop, "ORD-004-RHG")
+        return dict(zip(TOGETHER["parked_and_reported"], (first.repair_id, (await agent_of(shop)).id), strict=True))
+
+
+TOGETHER: Mapping[str, Sequence[str]] = {
+    "parked_and_reported": ("parked_and_reported", "event_driven_has_collected"),
+    "parked_under_an_agent": ("parked_under_an_agent", "proactive_parked_in_a_cycle"),
+}
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -347,6 +468,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         expired,
         parked_at_approval,
         parked_where_auto_approval_does_not_reach,
+        parked_for_named_records,
+        parked_without_search_attributes,
+        parked_on_a_schedule,
+        parked_with_a_model,
+        parked_again_after_a_lapse,
         stopped_while_waiting,
         stopped_during_execution,
         cancelled,
@@ -356,6 +482,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         told_and_expired,
         told_and_cancelled,
         parked_and_told,
+        parked_and_reminded,
         dry_run,
         nothing_to_repair,
         failed_unknown_record,
@@ -371,6 +498,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         proactive_continued_as_new,
         acted_alone,
         parked_where_acting_alone_does_not_reach,
+        parked_under_an_agent,
+        event_driven_two_repairs,
+        event_driven_remembers,
+        event_driven_continues_as_new,
+        parked_and_reported,
     )
 }
 
@@ -414,7 +546,7 @@ async def _holding_a_restock(
 
     orders.script("order_inventory", before=hold)
     async with open_shop(env, home, domains={"orders": orders}) as shop:
-        repair_id = await shop.start(scope=BADGES, auto_approve=True)
+        repair_id = await shop.start(scope=BADGES, at_once=True, auto_approve=True)
         async with asyncio.timeout(30):
             await begun.wait()
         yield shop, repair_id, go_on

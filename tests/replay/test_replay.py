@@ -11,35 +11,41 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from daper.adapters.temporal.codec import data_converter
-from daper.core.phases import Phase
+from daper.bootstrap import WORKFLOWS
+from daper.core.events import Batch, Inbox
 from daper.core.proactive import Carried, ProactiveRequest
 from daper.workflows.agent import AgentState
-from daper.workflows.proactive import RepairAgentWorkflowProactive
-from daper.workflows.repair import RepairAgentWorkflow
+from daper.workflows.names import EVENT_DRIVEN_NAME, PROACTIVE_NAME, WORKFLOW_NAME
 from daper.workflows.steps import Steps
 from tests.replay import kept
 from tests.replay.record import MustNotRecord, to_record
-from tests.replay.scenarios import SCENARIOS
-from tests.workflow.shop import Shop
+from tests.replay.scenarios import SCENARIOS, TOGETHER
 
-PARKED = {name for name in SCENARIOS if name.startswith("parked")}
-AGENTS = [name for name in kept.names() if name.startswith("proactive")]
-REPAIRS = [name for name in kept.names() if name not in AGENTS]
+PARKED = {name for name in kept.names() if name.startswith("parked")}
+AGENTS = [name for name in kept.names() if kept.workflow_of(name) == PROACTIVE_NAME]
+EVENT_DRIVEN = [name for name in kept.names() if kept.workflow_of(name) == EVENT_DRIVEN_NAME]
+REPAIRS = [name for name in kept.names() if kept.workflow_of(name) == WORKFLOW_NAME]
 
 
 async def replay(name: str) -> None:
     """Run today's workflow along a kept history. Raises NondeterminismError where it would do something else."""
-    replayer = Replayer(workflows=[RepairAgentWorkflow, RepairAgentWorkflowProactive], data_converter=data_converter())
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter())
     await replayer.replay_workflow(kept.load(name))
 
 
 def test_there_is_a_history_for_each_way_through_a_cycle() -> None:
-    assert set(kept.names()) >= set(SCENARIOS)
+    assert set(kept.names()) >= set(SCENARIOS).union(*TOGETHER.values())
+
+
+def test_there_are_histories_of_every_workflow_that_a_worker_runs() -> None:
+    """A new workflow needs a scenario before it is released."""
+    assert {kept.workflow_of(name) for name in kept.names()} == {
+        str(getattr(each, "__temporal_workflow_definition").name) for each in WORKFLOWS
+    }
 
 
 @pytest.mark.parametrize("name", kept.names())
@@ -81,8 +87,25 @@ async def test_an_agent_that_begins_its_first_cycle_at_another_time_is_noticed(
         await replay(name)
 
 
-def test_the_kept_agents_end_in_every_way_that_they_can() -> None:
-    ends = {EventType.Name(kept.load(name).events[-1].event_type) for name in AGENTS}
+@pytest.mark.parametrize("name", EVENT_DRIVEN)
+async def test_an_agent_that_takes_reports_in_another_way_is_noticed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release that gives repairs other ids than the events brought would repair again what was repaired."""
+    begin = Inbox.begin
+
+    def another(inbox: Inbox) -> Batch:
+        batch = begin(inbox)
+        return batch.model_copy(update={"repair_id": f"{batch.repair_id}-again"})
+
+    monkeypatch.setattr(Inbox, "begin", another)
+    with pytest.raises(NondeterminismError):
+        await replay(name)
+
+
+@pytest.mark.parametrize("names", [AGENTS, EVENT_DRIVEN], ids=["proactive", "event-driven"])
+def test_the_kept_agents_end_in_every_way_that_they_can(names: list[str]) -> None:
+    ends = {EventType.Name(kept.load(name).events[-1].event_type) for name in names}
     assert ends >= {"EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED", "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW"}
 
 
@@ -94,30 +117,10 @@ def _swap(monkeypatch: pytest.MonkeyPatch, one: str, other: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(PARKED))
 def test_a_parked_history_ends_where_it_waits_for_a_person(name: str) -> None:
-    kinds = [EventType.Name(event.event_type) for event in kept.load(name).events]
-    assert "EVENT_TYPE_TIMER_STARTED" in kinds
-    assert not [kind for kind in kinds if "UPDATE" in kind or "EXECUTION_COMPLETED" in kind]
-
-
-async def test_a_repair_that_was_parked_is_approved_after_an_upgrade(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
-) -> None:
-    """D9: the worker that made the plan is gone; one that knows only the history takes the decision and ends it."""
-    before = Shop(temporal_env, tmp_path, domains=None, indexed=True)
-    async with before.worker():
-        repair_id = await before.start()
-        shown = await before.plan(repair_id)
-    settings = before.settings
-    after = Shop(temporal_env, tmp_path, domains=None, indexed=True)
-    after.settings = settings
-    after.service = before.service
-    async with after.worker():
-        plan = await after.plan(repair_id)
-        assert plan.digest == shown.digest
-        await after.decide(repair_id, plan)
-        result = await after.end(repair_id)
-    assert result.phase is Phase.REPORT_COMPLETED
-    assert result.counts.applied == after.effects() == 4
+    """`test_parked.py` goes on from there."""
+    kinds = [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in kept.load(name).events]
+    waiting = len(kinds) - kinds[::-1].index("TIMER_STARTED")
+    assert set(kinds[waiting:]) <= {kind for kind in kinds if kind.startswith(("ACTIVITY_TASK", "WORKFLOW_TASK"))}
 
 
 @pytest.mark.parametrize("name", kept.names())

@@ -154,6 +154,17 @@ def test_the_end_is_told_also_when_a_round_was_repeated() -> None:
     assert lines.count(DECIDED) == 1
 
 
+def test_the_end_tells_also_what_an_earlier_round_left_alone() -> None:
+    """A round that asks anew for what lapsed looks at nothing else."""
+    finding = Finding(record_id="ORD-2", kind="never-paid", issue="unpaid", fingerprint="f")
+    first = Plan(digest="first", suppressed=(SuppressedFinding(finding=finding, reason="Minerva rejected it"),))
+
+    lines = list(Story().end(a_result(*WHOLE, plans=(first, Plan(round=2, digest="second")))))
+
+    assert "Repair planning is complete. Plan second" in lines
+    assert "  - ORD-2: never-paid: left alone: Minerva rejected it" in lines
+
+
 def test_a_plan_that_nobody_is_asked_about_is_told_before_the_end() -> None:
     story, looked = Story(), a_look(*UP_TO_PLAN, Phase.PENDING_REPORT, plan=a_plan())
 

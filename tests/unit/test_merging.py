@@ -45,12 +45,18 @@ def test_whatever_a_model_says_every_finding_of_the_rules_stays_as_sure_as_it_wa
     known = [finding("r1", "short", item="a"), finding("r1", "short", item="b"), finding("r2", "unpaid")]
     merged, over = merge_findings(known, found, doubted)
 
-    assert [each.model_copy(update={"seconded_by": (), "doubts": ()}) for each in merged[:3]] == known
+    opinions = {"seconded_by": (), "seconded_confidence": 1.0, "doubts": ()}
+    assert [each.model_copy(update=opinions) for each in merged[:3]] == known
     assert over == 0
     about = {(each.record_id, each.kind) for each in merged}
     assert {(each.record_id, each.kind) for each in found} <= about
     for each in merged[:3]:
-        assert bool(each.seconded_by) == any((each.record_id, each.kind) == (f.record_id, f.kind) for f in found)
+        same = [
+            other.confidence_score for other in found if (each.record_id, each.kind) == (other.record_id, other.kind)
+        ]
+        assert bool(each.seconded_by) == any(score >= 0.5 for score in same)
+        assert sum(" sure of it" in doubt for doubt in each.doubts) == sum(score < 0.5 for score in same)
+        assert each.seconded_confidence == min([1.0, *same])
 
 
 def test_the_cap_of_a_cycle_never_pushes_out_what_the_rules_found() -> None:

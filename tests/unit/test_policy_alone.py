@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from daper.core.decisions import refuse_decision
 from daper.core.digests import digest
 from daper.core.guard import seal
+from daper.core.merging import merge_findings
 from daper.core.models import (
     BlockedProposal,
     BoundAction,
@@ -330,3 +331,21 @@ def test_how_sure_a_plan_is_of_itself_changes_nothing(row: Row, overall: float) 
     assert row.policy.refuses_alone(boasting, row.findings, row.open_records) == row.policy.refuses_alone(
         row.plan, row.findings, row.open_records
     )
+
+
+def test_a_model_that_hardly_believes_in_a_problem_of_the_rules_lowers_trust() -> None:
+    """A7: finding it too, and 0.01 sure, it does not second what the rules found."""
+    row = Row()
+    [known] = row.findings.values()
+    for score in (0.01, 0.94):
+        second = known.model_copy(update={"confidence_score": score, "found_by": MODEL, "fingerprint": "m"})
+        [merged], _ = merge_findings([known], [second], [])
+        assert ALONE.refuses(row.plan, {merged.fingerprint: merged}, row.open_records) is not None
+        assert merged.confidence_score == known.confidence_score
+
+
+def test_a_problem_that_the_rules_themselves_are_not_sure_of_waits() -> None:
+    row = Row()
+    findings = {key: each.model_copy(update={"confidence_score": 0.3}) for key, each in row.findings.items()}
+    refusal = ALONE.refuses(row.plan, findings, row.open_records)
+    assert refusal == f"a0: {KIND} is 0.3 sure, and 0.95 is needed"

@@ -13,6 +13,7 @@ from temporalio.worker import Worker
 from daper.bootstrap import STICKY
 from daper.clock import new_id
 from daper.core.errors import NoWorker
+from daper.core.ids import agent_id
 from daper.core.messages import Nudge, RepairRequest
 from daper.core.models import IdentityProof, Person, Verdict
 from daper.core.outcomes import RepairResult
@@ -30,8 +31,9 @@ HOUR = timedelta(hours=1)
 class Agent:
     """The agent of a user whom no other test has, so that its id is free."""
 
-    def __init__(self, shop: Shop, *, user: str = "") -> None:
+    def __init__(self, shop: Shop, *, user: str = "", domain: str = "orders") -> None:
         self.shop = shop
+        self.domain = domain
         self.by = Person(name=user or f"Harry-{new_id()[:8]}", how=IdentityProof.OS_USER)
         self.user = self.by.name
 
@@ -39,21 +41,21 @@ class Agent:
     def handle(self) -> WorkflowHandle[RepairAgentWorkflowProactive, ProactiveView]:
         """Temporal's handle on its last run."""
         return self.shop.client.get_workflow_handle_for(
-            RepairAgentWorkflowProactive.run, f"always-be-repairin-for-{self.user}"
+            RepairAgentWorkflowProactive.run, agent_id(self.user, self.domain)
         )
 
     async def start(self, *, skipping: bool = False, **order: object) -> ProactiveStarted:
         """Start it; time stands still unless a test moves it, or lets every wait be skipped."""
-        given = StartProactive.model_validate({"requested_by": self.by, "domain": "orders", **order})
+        given = StartProactive.model_validate({"requested_by": self.by, "domain": self.domain, **order})
         with nullcontext() if skipping else self.shop.env.with_time_skipping_disabled():
             return await self.shop.proactive.start(given)
 
     async def start_with_short_runs(self, *, cycles: int) -> str:
         """Start it without the service, so that it continues as new after so many cycles; the id of its first run."""
-        store_id = (await self.shop.domains["orders"].store()).store_id
+        store_id = (await self.shop.domains[self.domain].store()).store_id
         request = ProactiveRequest(
             requested_by=self.by,
-            domain="orders",
+            domain=self.domain,
             store_id=store_id,
             activity_queue=activity_queue(self.shop.settings.task_queue, store_id),
             interval=HOUR,
@@ -74,7 +76,7 @@ class Agent:
 
     async def status(self) -> ProactiveStatus:
         """What the service says of it."""
-        return await self.shop.proactive.status(self.user, "orders")
+        return await self.shop.proactive.status(self.user, self.domain)
 
     async def view(self) -> ProactiveView:
         """Where it stands, once its worker finds the time to say so: beside a flood that may take a while."""
@@ -85,11 +87,11 @@ class Agent:
 
     async def check_now(self, reason: str = "") -> None:
         """Nudge it."""
-        await self.shop.proactive.check_now(self.user, "orders", by="Ginny", reason=reason)
+        await self.shop.proactive.check_now(self.user, self.domain, by="Ginny", reason=reason)
 
     async def stop(self, reason: str = "") -> None:
         """Ask it to end."""
-        await self.shop.proactive.stop(self.user, "orders", by="Ginny", reason=reason)
+        await self.shop.proactive.stop(self.user, self.domain, by="Ginny", reason=reason)
 
     async def until(self, reached: Callable[[ProactiveView], bool]) -> ProactiveView:
         """The first look that is as wanted."""

@@ -1,7 +1,8 @@
 """A shop to test in: a home of its own, a queue of its own, a worker, and the service, on the shared server."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import cast
@@ -89,8 +90,12 @@ class Shop:
     @asynccontextmanager
     async def worker(self, *, agents: Agents | None = None) -> AsyncGenerator[None]:
         """A whole worker, for workflows and for records."""
-        async with working(self.client, self.settings, domains=self.domains, agents=agents):
+        stack = AsyncExitStack()
+        await stack.enter_async_context(working(self.client, self.settings, domains=self.domains, agents=agents))
+        try:
             yield
+        finally:
+            await _within_deadline(stack.__aexit__(*sys.exc_info()))
 
     @asynccontextmanager
     async def workflow_worker(self) -> AsyncGenerator[None]:
@@ -210,6 +215,16 @@ class Shop:
             simplejson.loads(path.read_text()) for path in (self.home / "data" / "orders" / "ledger").glob("*.json")
         ]
         return sum(row["kind"] == "effect" for row in rows)
+
+
+async def _within_deadline(leaving: Coroutine[object, object, object]) -> None:
+    """The SDK waits without end for a workflow that it cannot put away, and swallows what would cancel that."""
+    task = asyncio.create_task(leaving)
+    done, _ = await asyncio.wait({task}, timeout=DEADLINE)
+    if not done:
+        names = "\n".join(map(str, asyncio.all_tasks()))
+        raise AssertionError(f"the worker did not end within {DEADLINE} s; there are still:\n{names}")
+    task.result()
 
 
 @asynccontextmanager

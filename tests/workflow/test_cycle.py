@@ -7,10 +7,13 @@ from pathlib import Path
 import simplejson
 from temporalio.testing import WorkflowEnvironment
 
+from daper.adapters.memory.sqlite import TRIES
+from daper.bootstrap import memory_of
 from daper.clock import new_id
 from daper.core.messages import RepairRequest
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase, may_follow
+from daper.service.records import RecordsService
 from daper.workflows.queues import activity_queue
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.shop import HARRY, open_shop
@@ -53,6 +56,18 @@ async def test_a_second_cycle_finds_nothing_and_ends(temporal_env: WorkflowEnvir
         assert again.findings == ()
         assert again.report is not None
         assert again.report.summary == "Nothing had to be repaired."
+
+
+async def test_records_that_a_person_restored_are_repaired_however_often(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Only what comes back by itself is left alone after the third time."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        records = RecordsService(domains=shop.domains, memory=memory_of(tmp_path))
+        for _ in range(TRIES + 1):
+            result = await shop.end(await shop.start(auto_approve=True))
+            assert result.counts.applied == 4
+            await records.reset("orders", replace_own=True)
 
 
 async def test_every_ended_cycle_leaves_a_report_that_says_what_its_result_says(

@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.core.digests import digest
 from daper.core.guard import seal
-from daper.core.models import BoundAction, Fallback, Plan, ProposedAction, Risk
+from daper.core.models import BoundAction, Fallback, Finding, Plan, ProposedAction, Risk, SuppressedFinding
 from daper.core.phases import Phase
 from daper.workflows.details import MOST_BYTES, details
 from tests.workflow.shop import Shop, open_shop
@@ -45,6 +45,35 @@ def test_no_message_makes_it_longer_than_the_ui_can_read(sign: str) -> None:
 
     assert len(shown.encode()) <= MOST_BYTES
     assert pasted_from(shown)["verdicts"]
+
+
+def suppressed(number: int, reason: str) -> SuppressedFinding:
+    finding = Finding(record_id=f"ORD-{number}", kind="never-paid", issue="unpaid", fingerprint=f"f{number}")
+    return SuppressedFinding(finding=finding, reason=reason)
+
+
+def test_what_is_left_alone_is_shown_with_the_reason() -> None:
+    plan = Plan(suppressed=(suppressed(1, "tried 3 times | <b>"),))
+
+    shown = details(Phase.NO_REPAIR_NEEDED, plan, "")
+
+    assert shown.splitlines()[-1] == r"- `ORD-1` never-paid is left alone: tried 3 times \| &lt;b&gt;"
+
+
+@pytest.mark.parametrize("actions", [0, 1, 60])
+def test_more_that_is_left_alone_than_the_ui_can_read_is_counted(actions: int) -> None:
+    reason = "repair r1 has a plan for it that waits for a decision"
+    plan = Plan(
+        actions=tuple(proposed(f"a{number}", note="x" * 300) for number in range(actions)),
+        suppressed=tuple(suppressed(number, reason) for number in range(500)),
+    )
+
+    shown = details(Phase.PENDING_APPROVAL, seal(plan, cycle_id="c"), "")
+
+    assert len(shown.encode()) <= MOST_BYTES
+    listed = shown.count(reason)
+    assert f"- {500 - listed} more problems are left alone: `daper repair show`" in shown
+    assert (listed > 50) == (actions < 60)
 
 
 def proposed(action_id: str, *, note: str) -> ProposedAction:

@@ -5,59 +5,37 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from daper.clock import new_id
 from daper.core.errors import NotFound, Unreachable, UserError
-from daper.core.events import Event, EventDrivenRequest, EventDrivenView
-from daper.core.ids import event_driven_id
-from daper.core.models import Scope
+from daper.core.events import EventDrivenRequest
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.service.launching import launch_of
-from daper.service.requests import Collected, Started, StartRepair
+from daper.service.requests import Collected
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
-from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
-
-BADGES, EGG, UNPAID, WAND = "ORD-002-HJG", "ORD-004-RHG", "ORD-001-HJP", "ORD-003-RBW"
-
-
-async def report(shop: Shop, *record_ids: str, **order: object) -> Started:
-    given = {"requested_by": HARRY, "domain": "orders", "scope": Scope(record_ids=record_ids), **order}
-    with shop.env.with_time_skipping_disabled():
-        return await shop.service.start(StartRepair.model_validate(given))
-
-
-async def agent_of(shop: Shop) -> WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]:
-    store_id = (await shop.domains["orders"].store()).store_id
-    agent_id = event_driven_id(shop.settings.task_queue, "Harry", "orders", store_id)
-    return shop.client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
-
-
-async def begun(shop: Shop, repair_id: str) -> None:
-    """Wait until a repair that was collected is there."""
-    agent = await agent_of(shop)
-    async with asyncio.timeout(DEADLINE):
-        async for event in agent.fetch_history_events(wait_new_event=True):
-            started = event.child_workflow_execution_started_event_attributes
-            if started.workflow_execution.workflow_id == repair_id:
-                return
-
-
-async def approved(shop: Shop, repair_id: str) -> RepairResult:
-    await begun(shop, repair_id)
-    await shop.decide(repair_id, await shop.plan(repair_id))
-    return await shop.end(repair_id)
+from daper.workflows.repair import RepairAgentWorkflow
+from tests.workflow.events import (
+    BADGES,
+    EGG,
+    UNPAID,
+    WAND,
+    agent_of,
+    approved,
+    begun,
+    event_of,
+    report,
+    report_to_short_runs,
+)
+from tests.workflow.shop import DEADLINE, Shop, open_shop
 
 
 async def collected_here(shop: Shop) -> tuple[Collected, ...]:
-    """What Temporal's list, which lags behind, says in the end; another one's agents may be on the same server."""
+    """What Temporal's list, which lags behind, says in the end."""
     async with asyncio.timeout(DEADLINE):
-        query = f"WorkflowId = '{(await agent_of(shop)).id}'"
         while True:
-            if [each async for each in shop.client.list_workflows(query)]:
-                return await shop.service.collected()
+            if found := await shop.service.collected():
+                return found
 
 
 def looked_at(result: RepairResult) -> set[str]:
@@ -98,7 +76,7 @@ async def test_what_is_told_while_one_runs_becomes_the_next_one(
         assert looked_at(await approved(shop, first.repair_id)) == {BADGES}
         assert looked_at(await approved(shop, second.repair_id)) == {EGG, UNPAID}
         assert shop.effects() == 3
-        assert await collected_here(shop) == ()
+        assert await shop.service.collected() == ()
 
 
 async def test_a_person_can_have_it_at_once_or_only_planned(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
@@ -108,12 +86,6 @@ async def test_a_person_can_have_it_at_once_or_only_planned(temporal_env: Workfl
         assert (beside.behind, dry.behind) == ("", "")
         assert (await shop.end(dry.repair_id)).phase is Phase.PLAN_ONLY
         assert {(await shop.plan(each.repair_id)).total_actions for each in (first, beside)} == {1}
-
-
-async def test_each_person_has_a_row_of_their_own(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
-    async with open_shop(temporal_env, tmp_path) as shop:
-        await report(shop, BADGES)
-        assert (await report(shop, EGG, requested_by=GINNY)).behind == ""
 
 
 async def test_one_key_is_one_repair_also_when_it_was_collected_into_another(
@@ -231,33 +203,91 @@ async def test_cancelled_it_drops_what_has_not_begun_and_tells_it_and_the_repair
 async def test_over_many_runs_no_event_is_lost(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """It continues as new after each repair, with events of different rights: each is a repair of its own."""
     async with open_shop(temporal_env, tmp_path) as shop:
-        agent, domain = await agent_of(shop), shop.domains["orders"]
-        store = await domain.store()
-
-        def event(number: int) -> Event:
-            order = StartRepair(
-                requested_by=HARRY,
-                domain="orders",
-                scope=Scope(record_ids=(BADGES,)),
-                dry_run=True,
-                approval_timeout=timedelta(hours=1 + number),
-            )
-            launch = launch_of(order.under(shop.settings.policy), store, queue=shop.settings.task_queue, indexed=True)
-            return Event(repair_id=f"repair-Harry-{new_id()}", call="test", request=launch.request)
-
-        events = [event(number) for number in range(5)]
-        with shop.env.with_time_skipping_disabled():
-            await shop.client.start_workflow(
-                RepairAgentWorkflowEventDriven.run,
-                EventDrivenRequest(user="Harry", domain="orders", store_id=store.store_id, repairs_per_run=1),
-                id=agent.id,
-                task_queue=shop.settings.task_queue,
-                start_signal="report",
-                start_signal_args=[events[0]],
-            )
-            for each in events[1:]:
-                await shop.client.get_workflow_handle(agent.id).signal("report", each)
+        events = [await event_of(shop, hours=number) for number in range(1, 6)]
+        await report_to_short_runs(shop, *events)
         async with asyncio.timeout(DEADLINE):
-            assert (await agent.result()).waiting == ()
+            assert (await (await agent_of(shop)).result()).waiting == ()
         for each in events:
             assert (await shop.end(each.repair_id)).phase is Phase.PLAN_ONLY
+
+
+async def test_a_key_of_an_event_that_waits_is_refused_to_another_request(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        await report(shop, BADGES)
+        waiting = await report(shop, EGG, request_key="tuesday")
+        with pytest.raises(UserError, match="asked for something else"):
+            await report(shop, EGG, request_key="tuesday", dry_run=True)
+        again = await report(shop, EGG, request_key="tuesday", at_once=True)
+        assert again == waiting.model_copy(update={"created": False})
+
+
+async def test_what_was_collected_is_not_lost_when_its_id_is_taken_meanwhile(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Whoever took it: the repair begins under another id, and by its old one it is found."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        first = await report(shop, BADGES)
+        second = await report(shop, EGG, request_key="tuesday")
+        assert (await report(shop, UNPAID)).repair_id == second.repair_id
+        taken = (await event_of(shop, hours=1)).request
+        await shop.client.start_workflow(
+            RepairAgentWorkflow.run, taken, id=second.repair_id, task_queue=shop.settings.task_queue
+        )
+        await shop.end(second.repair_id)
+        await shop.decide(first.repair_id, await shop.plan(first.repair_id))
+        agent = await agent_of(shop)
+        async with asyncio.timeout(DEADLINE):
+            others = {"", first.repair_id, second.repair_id}
+            while (view := await agent.query(RepairAgentWorkflowEventDriven.view)).repair_id in others:
+                pass
+        await begun(shop, view.repair_id)
+        assert {action.record_id for action in (await shop.plan(view.repair_id)).actions} == {EGG, UNPAID}
+        place = await agent.query(RepairAgentWorkflowEventDriven.place, second.repair_id)
+        assert place is not None
+        assert place.repair_id == view.repair_id
+
+
+async def test_two_persons_whose_names_make_one_id_have_a_row_each(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """And so have Harry who is logged in, and somebody who claims to be Harry."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        for name, how in (
+            ("Harry", "os-user"),
+            ("Ginny", "claimed"),
+            ("Harry P", "token"),
+            ("Harry-P", "token"),
+            ("Harry-P", "claimed"),
+        ):
+            told = await report(shop, BADGES, requested_by={"name": name, "how": how})
+            assert told.behind == "", (name, how)
+
+
+async def test_what_was_reported_by_the_thousand_while_no_worker_was_there_is_taken(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """All of it comes with one task, which Temporal's SDK gives two seconds."""
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    agent, like = await agent_of(shop), await event_of(shop, hours=1)
+    with temporal_env.with_time_skipping_disabled():
+        await shop.client.start_workflow(
+            RepairAgentWorkflowEventDriven.run,
+            EventDrivenRequest(user="Harry", domain="orders", store_id=like.request.store_id),
+            id=agent.id,
+            task_queue=shop.settings.task_queue,
+        )
+    ids = iter([f"repair-Harry-{new_id()}" for _ in range(2500)])
+
+    async def tell() -> None:
+        for repair_id in ids:
+            event = like.model_copy(update={"repair_id": repair_id})
+            await agent.signal(RepairAgentWorkflowEventDriven.report, event)
+
+    await asyncio.gather(*(tell() for _ in range(30)))
+    async with shop.worker(), asyncio.timeout(DEADLINE):
+        async for each in agent.fetch_history_events(wait_new_event=True):
+            assert not each.HasField("workflow_task_failed_event_attributes")
+            if each.HasField("child_workflow_execution_started_event_attributes"):
+                return

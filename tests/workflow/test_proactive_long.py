@@ -1,19 +1,29 @@
-"""The proactive agent over many cycles, while its workflow continues as new again and again."""
+"""The proactive agent over many cycles, while its workflow continues as new again and again.
+
+Nine of them are decided here, fifty in `make faults`.
+"""
 
 import asyncio
+import os
 from pathlib import Path
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
+from daper.core.errors import DecisionRefused
 from daper.core.messages import Nudge
+from daper.core.outcomes import RepairResult
 from daper.core.proactive import KEPT_CYCLES, CycleEnd
+from daper.service.requests import DecisionReceipt
 from daper.workflows.names import USER_ATTRIBUTE, USER_MEMO
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from tests.workflow.agents import HOUR, Agent, QuietRepair, worker_with
-from tests.workflow.shop import Shop
+from tests.workflow.recurring import Wards
+from tests.workflow.shop import GINNY, HARRY, Shop, answer, open_shop
 
 CYCLES = 50
+DECIDED = int(os.environ.get("DAPER_TEST_CYCLES", "9"))
 PER_RUN = 3
 
 
@@ -47,6 +57,50 @@ async def test_over_50_cycles_and_many_runs_no_nudge_is_lost_and_none_counts_twi
     assert described.raw_description.workflow_execution_info.first_run_id == first
     assert await _status(agent, first) is WorkflowExecutionStatus.CONTINUED_AS_NEW
     assert described.history_length < CYCLES, "the last run is a short one"
+
+
+@pytest.mark.timeout(300)
+async def test_over_many_cycles_and_runs_no_decision_is_lost_and_none_counts_twice(
+    future_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Each plan is answered by two people at once, each of them twice, amid a flood of nudges, and late once more."""
+    alerts = Wards(tmp_path)
+    results, sent = list[RepairResult](), 0
+    async with open_shop(future_env, tmp_path, domains={"alerts": alerts}) as shop:
+        agent = Agent(shop, domain="alerts")
+        alerts.breaks(0)
+        first = await agent.start_with_short_runs(cycles=PER_RUN)
+        for number in range(DECIDED):
+            repair_id = await agent.cycle(number + 1)
+            plan = await shop.plan(repair_id)
+            if number + 1 < DECIDED:
+                alerts.breaks(number + 1)
+            decisions = [answer(plan, by=by) for by in (HARRY, GINNY) for _ in range(2)]
+            nudge = Nudge(by="Ginny", reason=f"owl {number}")
+            *told, _, _ = await asyncio.gather(
+                *(shop.service.decide(repair_id, each) for each in decisions),
+                *(agent.handle.signal(RepairAgentWorkflowProactive.check_now, nudge) for _ in range(2)),
+                return_exceptions=True,
+            )
+            sent += 2
+            result = await shop.end(repair_id)
+            told += await asyncio.gather(
+                *(shop.service.decide(repair_id, each) for each in decisions[::2]), return_exceptions=True
+            )
+            accepted = [each for each in told if isinstance(each, DecisionReceipt)]
+            refused = [each for each in told if isinstance(each, DecisionRefused)]
+            assert (len(accepted), len(refused)) == (3, 3), told
+            [recorded] = result.decisions
+            assert [each.recorded for each in accepted] == [recorded] * 3, "the same one, told as it was recorded"
+            results.append(result)
+        view = await agent.until(lambda view: view.nudges_waiting == 0 and view.next_cycle_at is not None)
+        await agent.stop()
+        await agent.ended()
+    assert [result.counts.repaired for result in results] == [1] * DECIDED
+    assert alerts.restarted == [f"ward-{number}" for number in range(DECIDED)]
+    assert view.nudges == sent
+    assert view.cycles == DECIDED + 1, "the last nudges are answered by a cycle that finds nothing"
+    assert await _status(agent, first) is WorkflowExecutionStatus.CONTINUED_AS_NEW
 
 
 async def test_what_is_known_of_it_without_a_worker_is_carried_on(

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from daper.core.phases import Phase
 from daper.core.schedules import When, at_intervals, by_cron
 from daper.service.scheduled import PutSchedule, ScheduleRef
 from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
-from tests.workflow.timetable import EVERY_YEAR, Timetable, timetable
+from tests.workflow.timetable import EVERY_SECOND, EVERY_YEAR, Timetable, timetable
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,8 @@ async def test_ticks_without_a_worker_leave_one_run_which_the_next_worker_takes_
 ) -> None:
     shop = quiet_shop(real_time, tmp_path)
     async with timetable(shop) as made:
-        await made.create()
+        await made.create(when=EVERY_YEAR)
+        await shop.schedules.upsert(made.order(when=EVERY_SECOND))
         view = await made.until(lambda view: view.skipped >= 3)
         assert (view.started, [run.phase for run in view.runs]) == (1, ["not begun"])
         async with shop.worker():
@@ -118,14 +120,21 @@ async def test_a_run_that_nobody_answers_expires_and_is_no_failure_of_the_schedu
 async def test_a_paused_schedule_begins_nothing_until_it_is_resumed(
     real_time: WorkflowEnvironment, tmp_path: Path
 ) -> None:
+    """Nor does one that is to run seldom from now on."""
     shop = quiet_shop(real_time, tmp_path)
-    async with timetable(shop) as made, timetable(shop) as clock:
+    async with timetable(shop) as made, timetable(shop) as slowed, timetable(shop) as clock:
         await clock.create()
+        await slowed.create()
+        await shop.schedules.upsert(slowed.order(when=EVERY_YEAR))
+        seen = await slowed.look()
         created = await made.create(paused=True, note="not before the term begins")
         assert (created.paused, created.note, created.next_runs) == (True, "not before the term begins", ())
         before = (await clock.look()).skipped
         await clock.until(lambda view: view.skipped >= before + 2)
         assert (await made.look()).started == 0
+        after = await slowed.look()
+        ticks = (after.started + after.skipped) - (seen.started + seen.skipped)
+        assert ticks <= 1, "but for one that was due already"
 
         resumed_at = utc_now().replace(microsecond=0)
         assert await shop.schedules.resume(made.ref, by="Ginny", reason="it began") == made.name
@@ -154,6 +163,9 @@ async def test_an_upsert_changes_times_action_and_policy_and_keeps_pause_and_not
         when = at_intervals(timedelta(hours=1))
         first, was_made = await shop.schedules.upsert(made.order(when=when, paused=True, note="by hand"))
         assert (was_made, first.when, first.words) == (True, when, "every 1 hour (UTC)")
+        assert {(later - sooner) for sooner, later in pairwise((await made.described()).info.next_action_times)} == {
+            timedelta(hours=1)
+        }
 
         changed = made.order(
             when=by_cron("30 7 * * MON-FRI", "Europe/London"),
@@ -179,6 +191,7 @@ async def test_an_upsert_changes_times_action_and_policy_and_keeps_pause_and_not
         view, _ = await shop.schedules.upsert(made.order(when=at_intervals(timedelta(days=1), timedelta(hours=7))))
         assert {(run.hour, run.minute) for run in view.next_runs} == {(7, 0)}
         assert (view.dry_run, view.scope, view.note) == (False, Scope(), "resumed by Harry")
+        assert (first.overlap, view.overlap) == ("skip", "skip")
 
 
 async def test_a_run_is_started_at_once_and_skipped_while_another_is_open(

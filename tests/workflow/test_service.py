@@ -2,22 +2,33 @@
 
 import asyncio
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio import workflow
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TaskQueueKind
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    PollWorkflowTaskQueueRequest,
+    RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskFailedRequest,
+)
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from daper.clock import new_id
 from daper.core.errors import NotFound, Unreachable
 from daper.core.messages import RepairRequest
 from daper.core.models import Decision, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
+from daper.service.asking import Asking
 from daper.service.requests import Silence
+from daper.service.translate import REPAIR
 from daper.workflows.names import WORKFLOW_NAME
-from tests.workflow.shop import HARRY, STICKY, Shop, answer, open_shop
+from tests.workflow.shop import DEADLINE, HARRY, STICKY, Shop, answer, open_shop
 
 
 @workflow.defn(name=WORKFLOW_NAME, sandboxed=False)
@@ -50,6 +61,74 @@ async def test_a_bug_leaves_the_repair_open_and_a_mended_worker_goes_on(
         ended = await shop.service.ended(repair_id)
     assert ended is not None
     assert ended.phase is Phase.REPORT_COMPLETED
+
+
+class Unhurried:
+    """A worker that takes what there is to do, and fails or does it, or is too slow, as the test says."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._client = shop.client
+        self._queue = TaskQueue(name=shop.settings.task_queue, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL)
+
+    async def start(self) -> str:
+        """A repair whose worker may take a second for each of its tasks."""
+        repair_id = f"repair-{new_id()}"
+        await self._client.start_workflow(
+            WORKFLOW_NAME, id=repair_id, task_queue=self._queue.name, task_timeout=timedelta(seconds=1)
+        )
+        return repair_id
+
+    @property
+    def asking(self) -> Asking:
+        return Asking(self._client, queue=self._queue.name)
+
+    async def take(self) -> bytes:
+        """The next task; it is late if nothing is said to it."""
+        async with asyncio.timeout(DEADLINE):
+            polled = PollWorkflowTaskQueueRequest(namespace=self._client.namespace, task_queue=self._queue)
+            return (await self._client.workflow_service.poll_workflow_task_queue(polled)).task_token
+
+    async def fail(self, message: str) -> None:
+        await self._client.workflow_service.respond_workflow_task_failed(
+            RespondWorkflowTaskFailedRequest(task_token=await self.take(), failure=Failure(message=message))
+        )
+
+    async def do(self) -> None:
+        await self._client.workflow_service.respond_workflow_task_completed(
+            RespondWorkflowTaskCompletedRequest(task_token=await self.take())
+        )
+
+
+async def test_a_worker_that_is_late_is_called_slow_and_the_repair_not_stuck(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """D21: on a busy machine a workflow task times out, and is done at the next try."""
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    worker = Unhurried(shop)
+    repair_id = await worker.start()
+    await worker.take()
+    await worker.take()
+    told = f"^the worker of repair '{repair_id}' is slow to answer: a workflow task timed out (once|[0-9]+ times); "
+    with pytest.raises(Unreachable, match=told + "it is tried again$"):
+        await shop.service.look(repair_id)
+    assert await worker.asking.stuck(repair_id, REPAIR) is None, "as `doctor` asks"
+    await shop.client.get_workflow_handle(repair_id).terminate()
+
+
+async def test_what_once_failed_and_was_mended_is_not_called_stuck_when_it_is_late(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    worker = Unhurried(shop)
+    repair_id = await worker.start()
+    await worker.fail("the release of last night has a bug")
+    assert "has a bug" in str(await worker.asking.trouble(repair_id, REPAIR))
+    await worker.do()
+    await shop.client.get_workflow_handle(repair_id).signal("owl")
+    await worker.take()
+    await worker.take()
+    assert "is slow to answer" in str(await worker.asking.trouble(repair_id, REPAIR))
+    await shop.client.get_workflow_handle(repair_id).terminate()
 
 
 async def test_an_id_that_was_never_given_out_is_named(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
@@ -25,7 +26,7 @@ from daper.core.telling import Event, Message, trial_message
 from daper.service.calling import call_back
 from daper.workflows.options import FAILURES_TOLD, tell
 from daper.workflows.queues import activity_queue, people_queue
-from tests.receiving import HANG, PASSWORD, SECRET, USER, Hook, Post, free_port, hook, mail_server, webhook_lines
+from tests.receiving import HANG, PASSWORD, SECRET, Hook, Post, free_port, hook, mail_lines, mail_server, webhook_lines
 from tests.receiving import write_people as write
 from tests.replay.kept import readable
 from tests.workflow.agents import HOUR, Agent, CrashingRepair, worker_with
@@ -307,13 +308,6 @@ async def test_a_callback_can_be_tried_out_without_a_repair(temporal_env: Workfl
         assert [each.event for each in await handle.result()] == [Event.TEST]
 
 
-def mail_lines(port: int, ca_file: Path) -> str:
-    return (
-        f'host = "127.0.0.1"\nport = {port}\nfrom = "daper@planted.example"\nuser = "{USER}"\n'
-        f'password_env = "SMTP_PASSWORD"\nca_file = "{ca_file}"'
-    )
-
-
 async def test_a_mail_server_that_is_down_gets_one_mail_when_it_is_up(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -386,3 +380,44 @@ async def test_a_proactive_agent_hands_on_who_is_told(future_env: WorkflowEnviro
         assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_REJECTED]
         await agent.stop()
         await agent.ended()
+
+
+@pytest.mark.parametrize("name", ["stop", "check_now"])
+async def test_a_callback_that_leads_to_a_repair_or_an_agent_neither_stops_nor_nudges_it(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, name: str
+) -> None:
+    """What is told of a repair would do for a reason to stop another one."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        agent = Agent(shop)
+        started = await agent.start()
+        cycle = await agent.cycle()
+        await shop.plan(cycle)
+        for victim in (started.agent_id, cycle):
+            caller = await shop.start(again=True, callback={"workflow_id": victim, "name": name})
+            await shop.until_events(caller, "EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED")
+        assert (await agent.view()).nudges == 0
+        await shop.decide(cycle, await shop.plan(cycle))
+        assert (await shop.end(cycle)).phase is Phase.REPORT_COMPLETED
+        assert (await agent.waits(after=1)).stopping == ""
+        await agent.stop()
+        await agent.ended()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_cancelled_while_people_are_told_of_its_end_a_repair_keeps_its_result(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, times: int
+) -> None:
+    async with owl_shop(temporal_env, tmp_path, HANG) as (shop, server):
+        repair_id = await shop.start(tell=["owl"], auto_approve=True)
+        await server.until(1)
+        for _ in range(times):
+            await shop.client.get_workflow_handle(repair_id).cancel()
+            await shop.until_events(repair_id, "EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED")
+        server.holding.set()
+        result = await shop.end(repair_id)
+    assert (result.phase, result.counts.applied, result.reason) == (Phase.REPORT_COMPLETED, 4, "")
+
+
+def test_a_callback_that_temporal_would_not_take_is_refused_before_anything_begins() -> None:
+    with pytest.raises(ValidationError, match="longer than 1000 bytes"):
+        SignalCallback(workflow_id="ü" * 501, name="told")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from temporalio.client import ScheduleActionStartWorkflow, ScheduleDescription
+from temporalio.service import RPCError
 
 from daper.clock import new_id
 from daper.core.errors import NotFound
@@ -76,4 +77,5 @@ async def timetable(shop: Shop) -> AsyncGenerator[Timetable]:
         with suppress(NotFound):
             gone = await shop.schedules.delete(made.ref)
             for repair_id in gone.open_repairs:
-                await shop.client.get_workflow_handle(repair_id).terminate()
+                with suppress(RPCError):  # it may have ended
+                    await shop.client.get_workflow_handle(repair_id).terminate(rpc_timeout=timedelta(seconds=DEADLINE))

@@ -15,12 +15,21 @@ BUSY_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class SqliteFile:
-    """A file at `path` with the tables of `schema`; `what` is what messages call it. The first transaction makes it."""
+    """A file at `path` with the tables of `schema`; `what` is what messages call it. The first transaction makes it.
+
+    `upgrades`: what makes a file of version 1 one of version 2, that one of version 3, and so on; the first transaction
+    does it too.
+    """
 
     path: Path
     what: str
-    version: int
     schema: Sequence[str]
+    upgrades: Sequence[Sequence[str]] = ()
+
+    @property
+    def version(self) -> int:
+        """Of the file as `schema` makes it."""
+        return 1 + len(self.upgrades)
 
     @contextmanager
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[sqlite3.Connection]:
@@ -51,9 +60,11 @@ class SqliteFile:
                 )
             if version == 0:
                 db.execute("PRAGMA journal_mode = WAL")
+            if version < self.version:
+                upgrades = [statement for upgrade in self.upgrades[version - 1 :] for statement in upgrade]
                 db.execute("BEGIN IMMEDIATE")
                 with db:
-                    for statement in self.schema:
+                    for statement in upgrades if version else self.schema:
                         db.execute(statement)
                     db.execute(f"PRAGMA user_version = {self.version}")
 

@@ -69,6 +69,10 @@ class NoWorker(Unreachable):
     """Temporal answers, and no worker does."""
 
 
+class Stuck(Unreachable):
+    """A worker answers, and cannot go on."""
+
+
 class StoreError(DaperError):
     """The records cannot be read or changed."""
 

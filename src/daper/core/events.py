@@ -1,27 +1,28 @@
 """Events: somebody says that something is wrong with named records. What is told while one repair runs is the next."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import islice
 
 from pydantic import Field
 
 from daper.core.base import Wire
-from daper.core.messages import RepairRequest, asked_for
-from daper.core.models import Line, Scope
+from daper.core.messages import RepairRequest
+from daper.core.models import Digest, Line, Scope
 
-KEPT_PLACES = 1000
+KEPT_PLACES = 1000  # of what has begun
+MOST_PLACES = 5000
 
 
 class Event(Wire):
     """Records that a repair is asked for, without a search through the others.
 
     `repair_id`: of the repair that answers it, if it begins one; the same id is the same event. `call`: who tells it,
-    so that of two callers with one id only the first made it.
+    so that of two callers with one id only the first made it. `asked`: what for, as a digest.
     """
 
-    repair_id: Line
+    repair_id: Line = Field(min_length=1)
     call: Line
+    asked: Digest
     request: RepairRequest
 
 
@@ -51,36 +52,72 @@ class Batch(Wire):
         return self.request.scope.record_ids
 
 
-class Inbox(Wire):
-    """What was told and has not begun, in order; and the places of the last events, `KEPT_PLACES` of them.
-
-    `remember_until`: when the places may be forgotten; None where Temporal knows all that they say.
-    """
+class Kept(Wire):
+    """An inbox as a workflow hands it on to its next run."""
 
     waiting: tuple[Batch, ...] = ()
     places: dict[str, Place] = Field(default_factory=dict[str, Place])
     remember_until: datetime | None = None
 
-    def take(self, event: Event, *, remember_until: datetime) -> "Inbox":
-        """With one event more. It joins the repair that begins last, if that has the same rights and room for it.
+
+class Inbox:
+    """What was told and has not begun, in order; and which repair answers an event.
+
+    Places are known of all that waits, and of the last `KEPT_PLACES` events; of `MOST_PLACES` at most.
+    `remember_until`: when they may be forgotten; None where Temporal knows all that they say.
+    """
+
+    def __init__(self, kept: Kept) -> None:
+        self.waiting: list[Batch] = list(kept.waiting)
+        self.places: dict[str, Place] = dict(kept.places)
+        self.remember_until = kept.remember_until
+
+    def take(self, event: Event, *, remember_until: datetime) -> None:
+        """One event more. It joins the repair that begins last, if that has the same rights and room for it.
 
         An event that is known already changes nothing.
         """
-        if event.repair_id in self.places:
-            return self
-        asked = asked_for(event.request)
+        if event.repair_id in self.places or any(batch.repair_id == event.repair_id for batch in self.waiting):
+            return
         joined = _joined(self.waiting[-1], event.request) if self.waiting else None
-        batch = joined or Batch(repair_id=event.repair_id, request=event.request, asked=asked)
-        place = Place(repair_id=batch.repair_id, asked=asked, call=event.call)
-        return Inbox(
-            waiting=(*(self.waiting[:-1] if joined else self.waiting), batch),
-            places=_newest({**self.places, event.repair_id: place}.items()),
-            remember_until=remember_until if joined else self.remember_until,
-        )
+        if joined is not None:
+            self.waiting[-1] = joined
+            self.remember_until = remember_until
+        else:
+            self.waiting.append(Batch(repair_id=event.repair_id, request=event.request, asked=event.asked))
+        self.places[event.repair_id] = Place(repair_id=self.waiting[-1].repair_id, asked=event.asked, call=event.call)
+        if len(self.places) > KEPT_PLACES:
+            self._forget()
 
-    def begin(self) -> tuple[Batch, "Inbox"]:
-        """The repair that is due, and what is left."""
-        return self.waiting[0], self.model_copy(update={"waiting": self.waiting[1:]})
+    def begin(self) -> Batch:
+        """The repair that is due; it waits no more."""
+        return self.waiting.pop(0)
+
+    def move(self, old: str, new: str) -> None:
+        """A repair got another id: what it answers is found under that."""
+        for event_id, place in self.places.items():
+            if place.repair_id == old:
+                self.places[event_id] = place.model_copy(update={"repair_id": new})
+
+    def place(self, event_id: str, *, running: str) -> Place | None:
+        """Which repair answers an event, and behind which one; None for an event that is not known, or not any more."""
+        place = self.places.get(event_id)
+        if place is None or all(batch.repair_id != place.repair_id for batch in self.waiting):
+            return place
+        return place.model_copy(update={"behind": running})
+
+    def to_keep(self) -> Kept:
+        """All of it, to be handed on."""
+        return Kept(waiting=tuple(self.waiting), places=self.places, remember_until=self.remember_until)
+
+    def _forget(self) -> None:
+        """The oldest place of what has begun; where all wait and they are too many, the oldest of all."""
+        waiting = {batch.repair_id for batch in self.waiting}
+        oldest = next((each for each, place in self.places.items() if place.repair_id not in waiting), None)
+        if oldest is None and len(self.places) > MOST_PLACES:
+            oldest = next(iter(self.places))
+        if oldest is not None:
+            del self.places[oldest]
 
 
 class EventDrivenRequest(Wire):
@@ -93,7 +130,7 @@ class EventDrivenRequest(Wire):
     domain: str
     store_id: str
     repairs_per_run: int = Field(default=100, ge=1, le=1000)
-    inbox: Inbox = Inbox()
+    kept: Kept = Kept()
 
 
 class EventDrivenView(Wire):
@@ -110,21 +147,25 @@ def _joined(batch: Batch, request: RepairRequest) -> Batch | None:
     """The repair with the records of one event more; None where that would change what it may, or overfill it."""
     if not (batch.record_ids and request.scope.record_ids):
         return None
-    if _without_records(batch.request) != _without_records(request):
+    if not _alike(batch.request, request):
         return None
-    record_ids = tuple(dict.fromkeys((*batch.record_ids, *request.scope.record_ids)))
-    if len(record_ids) > max(request.scope.limit, len(batch.record_ids)):
+    known = set(batch.record_ids)
+    new = tuple(dict.fromkeys(each for each in request.scope.record_ids if each not in known))
+    if not new:
+        return batch.model_copy(update={"events": batch.events + 1})
+    record_ids = (*batch.record_ids, *new)
+    if len(record_ids) > request.scope.limit:
         return None
-    scope = batch.request.scope.model_copy(update={"record_ids": record_ids})
-    request = batch.request.model_copy(update={"scope": scope})
-    return batch.model_copy(update={"request": request, "events": batch.events + 1})
+    scope: Scope = batch.request.scope.model_copy(update={"record_ids": record_ids})
+    joined = batch.request.model_copy(update={"scope": scope})
+    return batch.model_copy(update={"request": joined, "events": batch.events + 1})
 
 
-def _without_records(request: RepairRequest) -> RepairRequest:
-    scope: Scope = request.scope.model_copy(update={"record_ids": ()})
-    return request.model_copy(update={"scope": scope})
+def _alike(one: RepairRequest, other: RepairRequest) -> bool:
+    """Whether two requests are the same in all but the records."""
+    return _but_records(one) == _but_records(other)
 
 
-def _newest(places: Iterable[tuple[str, Place]]) -> dict[str, Place]:
-    known = tuple(places)
-    return dict(islice(known, max(0, len(known) - KEPT_PLACES), None))
+def _but_records(request: RepairRequest) -> Mapping[str, object]:
+    scope = request.scope.model_copy(update={"record_ids": ()})
+    return {**dict(request), "scope": scope}

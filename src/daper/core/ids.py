@@ -36,9 +36,13 @@ def agent_id(user: str, domain: str) -> str:
     return _of_user("always-be-repairin-for", user, domain)
 
 
-def event_driven_id(queue: str, user: str, domain: str, store_id: str) -> str:
-    """The id of the one event-driven agent of a user for a store on a task queue: `event-driven-for-USER-…`."""
-    return f"{_of_user('event-driven-for', user, domain)}-{digest(canonical([queue, store_id]))[:8]}"
+def event_driven_id(queue: str, person: Person, domain: str, store_id: str) -> str:
+    """The id of the one event-driven agent of a person for a store on a task queue: `event-driven-for-USER-…`.
+
+    A name that was checked and one that is a claim are two persons.
+    """
+    unique = digest(canonical([queue, person.name, person.how, store_id]))[:12]
+    return f"{_of_user('event-driven-for', person.name, domain)}-{unique}"
 
 
 def schedule_id(user: str, domain: str) -> str:

@@ -21,10 +21,20 @@ def merge_findings(
 ) -> tuple[tuple[Finding, ...], int]:
     """Everything that anybody found, the known ones first; and how many are over the cap of a cycle.
 
-    Whoever finds the same kind on the same record seconds what is known of it. A doubt stays with what it is about.
+    Whoever finds the same kind on the same record seconds what is known of it; less than half sure, it is a doubt. The
+    confidence of what is known stays what it was. A doubt stays with what it is about.
     """
-    told_of = {(finding.record_id, finding.kind): finding for finding in found}
+    told_of = {(finding.record_id, finding.kind): finding for finding in found if _sure(finding)}
+    unsure = [
+        Doubt(record_id=each.record_id, kind=each.kind, by=each.found_by, why=f"{each.confidence_score:g} sure of it")
+        for each in found
+        if not _sure(each)
+    ]
     more = {finding.fingerprint: finding for finding in found}
+    least = dict[tuple[str, str], float]()
+    for finding in found:
+        key = (finding.record_id, finding.kind)
+        least[key] = min(least.get(key, 1.0), finding.confidence_score)
     known_of = {(finding.record_id, finding.kind) for finding in known}
     result: list[Finding] = []
     for finding in known:
@@ -32,13 +42,21 @@ def merge_findings(
         seconded = (*finding.seconded_by, second.found_by) if second is not None else finding.seconded_by
         told = tuple(
             f"{doubt.by}: {doubt.why}"
-            for doubt in doubts
-            if doubt.record_id == finding.record_id and doubt.kind == finding.kind and second is None
+            for doubt in (*unsure, *(doubts if second is None else ()))
+            if doubt.record_id == finding.record_id and doubt.kind == finding.kind
         )
-        update = {"seconded_by": tuple(dict.fromkeys(seconded)), "doubts": (*finding.doubts, *told)}
+        update = {
+            "seconded_by": tuple(dict.fromkeys(seconded)),
+            "seconded_confidence": min(finding.seconded_confidence, least.get((finding.record_id, finding.kind), 1.0)),
+            "doubts": (*finding.doubts, *told),
+        }
         result.append(finding.model_copy(update=update))
     result += (finding for finding in more.values() if (finding.record_id, finding.kind) not in known_of)
     return tuple(result[:MOST_PROBLEMS]), max(0, len(result) - MOST_PROBLEMS)
+
+
+def _sure(finding: Finding) -> bool:
+    return finding.confidence_score >= LOW_CONFIDENCE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,11 @@
 """What goes into and out of the workflow and its activities: one model in, one model out."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from daper.core.base import Wire
 from daper.core.digests import canonical, digest
@@ -172,7 +174,8 @@ class AnalyzeResult(Wire):
 class ClaimInput(Wire):
     """Ask the memory which findings may be planned for; the others wait, were rejected, or were tried too often.
 
-    `asked_again` are fingerprints that this cycle was already given, and asks about anew.
+    Until `until`, or until it ends, nobody else is given what this cycle is. `asked_again` are fingerprints that it was
+    already given, and asks about anew.
     """
 
     cycle: CycleRef
@@ -271,13 +274,16 @@ class VerifyInput(Wire):
 class ConcludeInput(Wire):
     """Tell the memory what became of the findings of a cycle; whatever else it claimed is released.
 
-    `unsettled`: nobody can tell whether its action took effect.
+    Of those on which an action took effect: `ineffective` ones were verified and are not gone, `repaired` ones are,
+    and `unverified` are all others, also where somebody was asked. `unsettled`: nobody can tell whether it did.
     """
 
     cycle: CycleRef
     rejected: tuple[Finding, ...] = ()
     ineffective: tuple[Finding, ...] = ()
     unsettled: tuple[Finding, ...] = ()
+    repaired: tuple[Finding, ...] = ()
+    unverified: tuple[Finding, ...] = ()
     by: str = ""
     at: datetime
 
@@ -311,7 +317,17 @@ class PageArgs(Wire):
 
 
 class Nudge(Wire):
-    """A reason that goes with a signal."""
+    """A reason that goes with a signal.
+
+    What is told of a repair is none: a callback that leads to a repair or an agent neither stops nor nudges it.
+    """
 
     by: str = ""
     reason: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_a_message(cls, given: object) -> object:
+        if isinstance(given, Mapping) and "event" in cast(Mapping[str, object], given):
+            raise ValueError("this is what is told of a repair, and no reason to stop or to begin anything")
+        return cast(object, given)

@@ -74,7 +74,8 @@ class Detection(Wire):
 class Finding(Wire):
     """One problem with one record. The fingerprint covers its material facts: the same problem is recognised again.
 
-    `seconded_by`: who else found it. `doubts`: why somebody who looked does not see it; a doubt removes nothing.
+    `seconded_by`: who else found it, and `seconded_confidence`: how sure the least sure of them is. `doubts`: why
+    somebody who looked does not see it; a doubt removes nothing.
     """
 
     record_id: str
@@ -84,6 +85,7 @@ class Finding(Wire):
     confidence_score: Confidence = 1.0
     found_by: str = RULES
     seconded_by: tuple[str, ...] = ()
+    seconded_confidence: Confidence = 1.0
     doubts: tuple[str, ...] = ()
     fingerprint: str
 

@@ -7,23 +7,31 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from daper.core.base import Wire
 from daper.core.errors import TargetRefused
 
 MOST_TARGETS = 10
+LONGEST_ID = 1000  # bytes
 TARGET_NAME = r"^[a-z][a-z0-9-]{0,39}$"
 
 TargetName = Annotated[str, StringConstraints(pattern=TARGET_NAME)]
 Targets = Annotated[tuple[TargetName, ...], Field(max_length=MOST_TARGETS)]
 
 
+def _fits_an_id(text: str) -> str:
+    """Temporal takes 1,000 bytes: https://docs.temporal.io/cloud/limits"""
+    if len(text.encode(errors="surrogatepass")) > LONGEST_ID:
+        raise ValueError(f"it is longer than {LONGEST_ID} bytes")
+    return text
+
+
 class SignalCallback(Wire):
     """Another workflow of the same namespace, which is told by a signal; what it gets is a `Message`."""
 
     type: Literal["signal-workflow"] = "signal-workflow"
-    workflow_id: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    workflow_id: Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_fits_an_id)]
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^_]")]
 
 

@@ -86,11 +86,14 @@ class Alone(Wire):
     def _not_allowed(self, action: ProposedAction, findings: Mapping[str, Finding]) -> str | None:
         if not action.answers:
             return f"{action.id}: it answers no finding"
-        tool = action.bound.tool
+        tool, least = action.bound.tool, max(self.min_confidence, ALONE_CONFIDENCE)
         for fingerprint in action.answers:
             finding = findings.get(fingerprint)
             if finding is None or finding.found_by != RULES:
                 return f"{action.id}: it answers what the rules did not find"
+            sure = min(finding.confidence_score, finding.seconded_confidence)
+            if not sure >= least:
+                return f"{action.id}: {finding.kind} is {sure:g} sure, and {least:g} is needed"
             if finding.doubts:
                 return f"{action.id}: {finding.kind} is doubted by {finding.doubts[0]}"
             if finding.kind not in self.allow.get(tool, ()):

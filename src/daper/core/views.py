@@ -1,6 +1,6 @@
 """What one look at a repair shows: compact, whatever its size."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import Field, JsonValue
@@ -204,3 +204,17 @@ def plan_of_result(result: RepairResult, number: int, *, page: int = 1, size: in
 def whole_plans(result: RepairResult) -> list[PlanView]:
     """Every plan of an ended repair, each on one page."""
     return [plan_of_result(result, number) for number in range(len(result.plans))]
+
+
+def last_plan(result: RepairResult) -> PlanView | None:
+    """The plan of the last round of an ended repair, on one page; see `current_plan`."""
+    plan = current_plan(result.plans)
+    return plan_of_result(result.model_copy(update={"plans": (plan,)}), 0) if plan else None
+
+
+def current_plan(plans: Sequence[Plan]) -> Plan | None:
+    """The plan of the last round, beside all that any round left alone: a later one looks only at what lapsed."""
+    if not plans:
+        return None
+    suppressed = {item.finding.fingerprint: item for plan in plans for item in plan.suppressed}
+    return plans[-1].model_copy(update={"suppressed": tuple(suppressed.values())})

@@ -40,6 +40,10 @@ class Memory(Protocol):
         """What became of them. Idempotent by cycle."""
         ...
 
+    async def records_replaced(self, *, store_id: str, domain: str) -> None:
+        """A person replaced all records: that a problem is there again says nothing of its repairs any more."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:

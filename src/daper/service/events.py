@@ -18,7 +18,7 @@ from daper.service.launching import Launch
 from daper.service.requests import Collected
 from daper.service.translate import EVENTS, temporal_errors
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
-from daper.workflows.names import EVENT_DRIVEN_NAME, USER_MEMO
+from daper.workflows.names import EVENT_DRIVEN_NAME, USER_MEMO, WAITS_MEMO
 
 _LOOKED_THROUGH: Final = 100
 _LOOK_AGAIN_S: Final = 0.02
@@ -39,9 +39,8 @@ class Events:
 
         The same id again is the same event. Raises Unreachable: where no worker takes it, it is kept until one does.
         """
-        request, call = launch.request, new_id()
-        user = request.requested_by.name
-        agent_id = event_driven_id(self._queue, user, request.domain, request.store_id)
+        request, call, asked = launch.request, new_id(), asked_for(launch.request)
+        user, agent_id = request.requested_by.name, self._agent_of(launch)
         with temporal_errors(agent_id, queue=self._queue, of=EVENTS):
             await self._client.start_workflow(
                 RepairAgentWorkflowEventDriven.run,
@@ -51,7 +50,7 @@ class Events:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # of one that had nothing left to do
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="report",
-                start_signal_args=[Event(repair_id=repair_id, call=call, request=request)],
+                start_signal_args=[Event(repair_id=repair_id, call=call, asked=asked, request=request)],
                 memo={USER_MEMO: user},
                 static_summary=f"Repairing what is reported of {request.domain} for {user}"[:200],
                 rpc_timeout=ANSWER_WITHIN,
@@ -59,19 +58,30 @@ class Events:
         try:
             place = await self._place(agent_id, repair_id)
             # None: another run of the agent was asked, so this one had nothing left to do, and its repair is known.
-            answering = place or Place(repair_id=repair_id, asked=asked_for(request), call=call)
+            answering = place or Place(repair_id=repair_id, asked=asked, call=call)
             if not answering.behind:
                 await self._begun(answering.repair_id)
         except (NotFound, Unreachable) as error:
             raise Unreachable(f"what was reported is kept, and repaired once a worker takes it: {error}") from error
         return Answer(place=answering, created=answering.call == call and answering.repair_id == repair_id)
 
+    async def known(self, launch: Launch, repair_id: str) -> Place | None:
+        """Which repair answers an event that was told with that id; None where nobody told it, or that is forgotten.
+
+        Raises Unreachable where an agent is there, and no worker to ask it.
+        """
+        try:
+            return await self._place(self._agent_of(launch), repair_id)
+        except NotFound:
+            return None
+
     async def collected(self) -> tuple[Collected, ...]:
         """What was reported and has not begun, of every user. Raises Unreachable, also when no worker says it."""
         query = f"WorkflowType = '{EVENT_DRIVEN_NAME}' AND ExecutionStatus = 'Running'"
         with temporal_errors("", queue=self._queue, of=EVENTS):
             found = self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=ANSWER_WITHIN)
-            ids = [execution.id async for execution in found if execution.task_queue == self._queue]
+            here = [execution async for execution in found if execution.task_queue == self._queue]
+            ids = [execution.id for execution in here if (await execution.memo()).get(WAITS_MEMO)]
         return tuple([each for agent_id in ids for each in _collected(await self._view(agent_id))])
 
     async def _place(self, agent_id: str, repair_id: str) -> Place | None:
@@ -99,6 +109,10 @@ class Events:
                 if asyncio.get_running_loop().time() > until:
                     raise
             await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def _agent_of(self, launch: Launch) -> str:
+        request = launch.request
+        return event_driven_id(self._queue, request.requested_by, request.domain, request.store_id)
 
     def _handle(self, agent_id: str) -> Handle:
         return self._client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)

@@ -10,7 +10,7 @@ from pydantic import Field
 from daper.core.base import Wire
 from daper.core.errors import NotFound, UserError
 from daper.core.models import Scope, StoreInfo
-from daper.ports import Adoptable, Domain, Importable, ImportDraft, Recoverable, Replaced, Resettable
+from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, Recoverable, Replaced, Resettable
 from daper.service.picking import Picker, RecordFilter, RecordLine, near
 
 ALL = RecordFilter()
@@ -37,10 +37,11 @@ def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
 
 
 class RecordsService:
-    """The records of the domains on this machine."""
+    """The records of the domains on this machine. `memory` learns of records that are replaced."""
 
-    def __init__(self, *, domains: Mapping[str, Domain]) -> None:
+    def __init__(self, *, domains: Mapping[str, Domain], memory: Memory | None = None) -> None:
         self._domains = domains
+        self._memory = memory
 
     async def list(
         self,
@@ -90,7 +91,9 @@ class RecordsService:
         domain = find_domain(self._domains, name)
         if not isinstance(domain, Resettable):
             raise UserError(f"domain {name!r} ships no data to restore")
-        return await domain.reset(replace_own=replace_own)
+        replaced = await domain.reset(replace_own=replace_own)
+        await self._tell_memory(domain)
+        return replaced
 
     async def holds_own(self, name: str) -> bool:
         """Whether the records that are there are a person's own."""
@@ -113,7 +116,9 @@ class RecordsService:
 
         Raises UserError for a draft with faults, and for a person's own records unless `replace_own`.
         """
-        return await self._importable(name).import_records(draft, replace_own=replace_own)
+        replaced = await self._importable(name).import_records(draft, replace_own=replace_own)
+        await self._tell_memory(find_domain(self._domains, name))
+        return replaced
 
     async def recover(self, name: str, *, keep_edited: bool) -> str:
         """One of the two ways out of a refused change; says what was done. Raises UserError where there is none."""
@@ -128,6 +133,10 @@ class RecordsService:
         if not isinstance(domain, Adoptable):
             raise UserError(f"domain {name!r} has no stores that can be copied")
         return await domain.adopt()
+
+    async def _tell_memory(self, domain: Domain) -> None:
+        if self._memory is not None:
+            await self._memory.records_replaced(store_id=(await domain.store()).store_id, domain=domain.name)
 
     def _importable(self, name: str) -> Importable:
         domain = find_domain(self._domains, name)

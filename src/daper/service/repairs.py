@@ -1,11 +1,13 @@
 """RepairService: the one way to start, see, follow, decide, stop and list repairs."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 
 from pydantic import ValidationError
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
@@ -206,17 +208,20 @@ class RepairService:
 
     async def stuck(self, *, limit: int = 20) -> tuple[str, ...]:
         """Open repairs and agents that a worker tries to go on with, and cannot; each with the reason."""
-        found: list[str] = []
         with temporal_errors("", queue=self._queue):
-            running = self._client.list_workflows(
+            listed = self._client.list_workflows(
                 f"WorkflowType IN ({_ALL_TYPES}) AND ExecutionStatus = 'Running'",
                 limit=limit,
                 rpc_timeout=ANSWER_WITHIN,
             )
-            async for execution in running:
-                if why := await self._asking.stuck(execution.id, _SUBJECTS[execution.workflow_type]):
-                    found.append(why)
-        return tuple(found)
+            running = [execution async for execution in listed]
+        found = await asyncio.gather(*(self._stuck(execution) for execution in running))
+        return tuple(why for why in found if why)
+
+    async def _stuck(self, execution: WorkflowExecution) -> str | None:
+        subject = _SUBJECTS[execution.workflow_type]
+        why = await self._asking.stuck(execution.id, subject)
+        return why or await self._asking.unreplayable(execution.id, subject)
 
     async def workers(self, queue: str) -> tuple[str, ...]:
         """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""

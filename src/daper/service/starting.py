@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daper.clock import new_id
 from daper.core.errors import Unreachable, UserError
+from daper.core.events import Place
 from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
 from daper.core.messages import asked_for
@@ -78,14 +79,32 @@ class Starter:
 
     async def _keyed(self, order: StartRepair, store: StoreInfo, launch: Launch) -> Started:
         repair_id = keyed_repair_id(self._queue, order.requested_by, order.request_key)
+        if found := await self._found(order, launch, store, repair_id):
+            return found
+        # Where Temporal does not have it: a report that outlived it must not be written over.
+        if await self._reports.read(repair_id) is not None:
+            raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
         try:
-            # Only where Temporal does not have it: a report that outlived it must not be written over.
-            if await self._reports.read(repair_id) is not None and await self._asked(repair_id) is None:
-                raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
             return await self._new(order, launch, store, repair_id)
-        except WorkflowAlreadyStartedError:
-            self._refuse_other(order, launch, repair_id, await self._asked(repair_id))
-            return self._told(repair_id, store, created=False)
+        except WorkflowAlreadyStartedError:  # just now
+            found = await self._found(order, launch, store, repair_id)
+            if found is None:
+                raise
+            return found
+
+    async def _found(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started | None:
+        """The repair that has a key, or that answers an event which was told with it; None where there is neither.
+
+        Raises UserError where it was asked for something else.
+        """
+        asked, place = await self._asked(repair_id), None
+        if asked is None:
+            place = await self._events.known(launch, repair_id)
+            asked = place.asked if place else None
+        if asked is None:
+            return None
+        self._refuse_other(order, launch, repair_id, asked)
+        return self._told(repair_id, store, created=False, place=place)
 
     async def _new(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
         if order.is_event:
@@ -105,19 +124,14 @@ class Starter:
         return self._told(repair_id, store, created=True)
 
     async def _reported(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
-        """Raises WorkflowAlreadyStartedError where a repair has the id, UserError where an event with it asked else."""
-        if order.request_key and await self._asked(repair_id) is not None:
-            raise WorkflowAlreadyStartedError(repair_id, WORKFLOW_NAME)
+        """Raises UserError where an event with that id asked for something else."""
         answer = await self._events.report(launch, repair_id)
         self._refuse_other(order, launch, repair_id, answer.place.asked)
-        started = self._told(answer.place.repair_id, store, created=answer.created)
-        return started.model_copy(update={"behind": answer.place.behind})
+        return self._told(repair_id, store, created=answer.created, place=answer.place)
 
-    def _refuse_other(self, order: StartRepair, launch: Launch, repair_id: str, asked: str | None) -> None:
+    def _refuse_other(self, order: StartRepair, launch: Launch, repair_id: str, asked: str) -> None:
         if asked != asked_for(launch.request):
-            raise UserError(
-                f"{_belongs(order, repair_id)}, which was asked for something else; take another key"
-            ) from None
+            raise UserError(f"{_belongs(order, repair_id)}, which was asked for something else; take another key")
 
     async def _open_one(self, same: str) -> str | None:
         """An open repair with the same request. What this process started last is known before Temporal lists it."""
@@ -144,9 +158,14 @@ class Starter:
             return None
         return await _request_of(described) or "unknown"
 
-    def _told(self, repair_id: str, store: StoreInfo, *, created: bool) -> Started:
+    def _told(self, repair_id: str, store: StoreInfo, *, created: bool, place: Place | None = None) -> Started:
         return Started(
-            repair_id=repair_id, queue=self._queue, store_id=store.store_id, place=store.place, created=created
+            repair_id=place.repair_id if place else repair_id,
+            queue=self._queue,
+            store_id=store.store_id,
+            place=store.place,
+            created=created,
+            behind=place.behind if place else "",
         )
 
 

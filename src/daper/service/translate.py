@@ -12,13 +12,15 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, Unreachable
+from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, Stuck, Unreachable
 
 # To a signal or an update that came too late, and to an update that the end overtook.
 _CLOSED = ("already completed", "aborted by closing workflow")
 _NO_ANSWER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION}
 # The type that the server gives to an update on which the workflow's last task did not answer.
 _CAME_WITH_THE_END = "UnprocessedUpdate"
+# In what a worker answers to a question about a history that its code does not lead to.
+_OTHER_RELEASE = "[TMPRL1100]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,9 @@ def temporal_errors(
         text = cause.message if isinstance(cause, ApplicationError) else str(cause)
         raise DecisionRefused(text) from error
     except WorkflowQueryFailedError as error:
+        if _OTHER_RELEASE in str(error):
+            told = f"{error} (it goes on when a worker of the release that began it, or a mended one, is started)"
+            raise Stuck(f"{of.noun} {workflow_id!r} is stuck: {told}") from error
         raise Unreachable(f"{of.noun} {workflow_id!r} could not be looked at: {error}") from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise no_worker(queue) from error

@@ -24,4 +24,5 @@ def agent_details(view: ProactiveView) -> str:
 
 def _cycle(ended: CycleEnd) -> str:
     reason = f": {markdown(ended.reason)}" if ended.reason else ""
-    return f"- {ended.ended_at:%Y-%m-%d %H:%M} UTC {markdown_code(ended.repair_id)} {ended.phase}{reason}"
+    alone = f", {ended.counts.suppressed} left alone" if ended.counts.suppressed else ""
+    return f"- {ended.ended_at:%Y-%m-%d %H:%M} UTC {markdown_code(ended.repair_id)} {ended.phase}{alone}{reason}"

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.digests import canonical
-    from daper.core.models import Plan, ProposedAction
+    from daper.core.models import Plan, ProposedAction, SuppressedFinding
     from daper.core.phases import Phase
     from daper.core.text import markdown, markdown_code
     from daper.core.views import view_action
@@ -14,13 +14,14 @@ with workflow.unsafe.imports_passed_through():
 SHOWN_ACTIONS = 50
 # The UI cannot read what our codec compresses, which is what is longer than 16 KiB.
 MOST_BYTES = 12_000
-_ALL_ELSE = 800  # bytes at most for what is neither phase, nor message, nor action
+_ALL_ELSE = 900  # bytes at most for what is neither phase, nor message, nor action, nor a problem left alone
+_HOW_MANY_MORE = 100
 
 
 def details(phase: Phase, plan: Plan | None, message: str, decided: str = "") -> str:
     """Phase, plan and how to decide, as Markdown in which record text is text; narrow, and never over 12,000 bytes.
 
-    `decided`: who decided on the plan.
+    `decided`: who decided on the plan. What is left alone comes last, as far as there is room.
 
     A plan that does not fit is shown in part, and what is to be pasted then decides on that part alone.
     """
@@ -38,6 +39,7 @@ def details(phase: Phase, plan: Plan | None, message: str, decided: str = "") ->
     if phase is Phase.PENDING_APPROVAL and plan and shown:
         lines += ["", "To decide here, send the update `decide` with this input (`approve` or `reject`, for each):"]
         lines += ["", "```json", _answer(plan, shown), "```"]
+    lines += _left_alone(plan.suppressed if plan else (), left=MOST_BYTES - len("\n".join(lines).encode()))
     return "\n".join(lines)
 
 
@@ -47,6 +49,20 @@ def _fitting(actions: Sequence[ProposedAction], *, left: int) -> Sequence[Propos
         if left < 0:
             return actions[:count]
     return actions[:SHOWN_ACTIONS]
+
+
+def _left_alone(suppressed: Sequence[SuppressedFinding], *, left: int) -> list[str]:
+    lines: list[str] = []
+    for item in suppressed:
+        about = f"{markdown_code(item.finding.record_id)} {markdown(item.finding.kind)}"
+        line = f"- {about} is left alone: {markdown(item.reason, longest=300)}"
+        left -= len(line.encode()) + 1
+        if left < _HOW_MANY_MORE:
+            break
+        lines.append(line)
+    if len(lines) < len(suppressed):
+        lines.append(f"- {len(suppressed) - len(lines)} more problems are left alone: `daper repair show`")
+    return ["", *lines] if lines else []
 
 
 def _action(action: ProposedAction) -> list[str]:

@@ -9,10 +9,11 @@ from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedErro
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.errors import DaperError
-    from daper.core.events import Batch, Event, EventDrivenRequest, EventDrivenView, Place
+    from daper.core.events import Batch, Event, EventDrivenRequest, EventDrivenView, Inbox, Place
+    from daper.core.ids import repair_id as make_repair_id
     from daper.core.text import counted, markdown_code
     from daper.workflows.children import Child, start_repair
-    from daper.workflows.names import EVENT_DRIVEN_NAME
+    from daper.workflows.names import EVENT_DRIVEN_NAME, WAITS_MEMO
     from daper.workflows.options import EVENTS_REMEMBERED
 
 _TOLD_IN_DETAILS = 20
@@ -29,8 +30,9 @@ class RepairAgentWorkflowEventDriven:
     @workflow.init
     def __init__(self, request: EventDrivenRequest) -> None:
         self._request = request
-        self._inbox = request.inbox
+        self._inbox = Inbox(request.kept)
         self._repair_id = ""
+        self._told_that_it_waits = bool(request.kept.waiting)  # a memo is carried on
 
     @workflow.run
     async def run(self, request: EventDrivenRequest) -> EventDrivenView:
@@ -38,26 +40,22 @@ class RepairAgentWorkflowEventDriven:
         with contextlib.suppress(asyncio.CancelledError):
             repairs = 0
             while await self._something_waits():
-                batch, self._inbox = self._inbox.begin()
-                await self._repair(batch)
+                await self._repair(self._inbox.begin())
                 repairs += 1
                 if repairs >= request.repairs_per_run or workflow.info().is_continue_as_new_suggested():
-                    workflow.continue_as_new(request.model_copy(update={"inbox": self._inbox}))
+                    workflow.continue_as_new(request.model_copy(update={"kept": self._inbox.to_keep()}))
         return self.view()
 
     @workflow.signal(description="Say that something is wrong with records: they are repaired now, or next.")
     def report(self, event: Event) -> None:
         """Take an event."""
-        self._inbox = self._inbox.take(event, remember_until=workflow.now() + EVENTS_REMEMBERED)
+        self._inbox.take(event, remember_until=workflow.now() + EVENTS_REMEMBERED)
         self._tell()
 
     @workflow.query(description="Which repair answers an event, by the id that the event came with.")
     def place(self, repair_id: str) -> Place | None:
         """Which repair answers an event; None for one that is not known, or not any more."""
-        place = self._inbox.places.get(repair_id)
-        if place is None or all(batch.repair_id != place.repair_id for batch in self._inbox.waiting):
-            return place
-        return place.model_copy(update={"behind": self._repair_id})
+        return self._inbox.place(repair_id, running=self._repair_id)
 
     @workflow.query(description="What runs, and what begins after it.")
     def view(self) -> EventDrivenView:
@@ -68,7 +66,7 @@ class RepairAgentWorkflowEventDriven:
             domain=mine.domain,
             store_id=mine.store_id,
             repair_id=self._repair_id,
-            waiting=self._inbox.waiting,
+            waiting=tuple(self._inbox.waiting),
         )
 
     async def _something_waits(self) -> bool:
@@ -83,19 +81,32 @@ class RepairAgentWorkflowEventDriven:
         return bool(self._inbox.waiting)
 
     async def _repair(self, batch: Batch) -> None:
-        """One repair, to its end, whatever that is. One that was started before is not started again."""
+        """One repair, to its end, whatever that is."""
         self._repair_id = batch.repair_id
         self._tell()
-        with contextlib.suppress(WorkflowAlreadyStartedError, ChildWorkflowError):
-            child: Child = await start_repair(batch.request, batch.repair_id, asked=batch.asked)
+        with contextlib.suppress(ChildWorkflowError):
+            child = await self._start(batch)
             # Awaited once it is over: before, it would be handed a cancellation.
             await workflow.wait_condition(child.done)
             await child
         self._repair_id = ""
         self._tell()
 
+    async def _start(self, batch: Batch) -> Child:
+        """Under the id that was told; where another repair took that meanwhile, under a new one: no event is lost."""
+        try:
+            return await start_repair(batch.request, batch.repair_id, asked=batch.asked)
+        except WorkflowAlreadyStartedError:
+            self._repair_id = make_repair_id(batch.request.requested_by.name, str(workflow.uuid4()))
+            self._inbox.move(batch.repair_id, self._repair_id)
+            self._tell()
+            return await start_repair(batch.request, self._repair_id, asked=batch.asked)
+
     def _tell(self) -> None:
         workflow.set_current_details(_details(self.view()))
+        if (waits := bool(self._inbox.waiting)) != self._told_that_it_waits:
+            self._told_that_it_waits = waits
+            workflow.upsert_memo({WAITS_MEMO: waits})
 
 
 def _details(view: EventDrivenView) -> str:

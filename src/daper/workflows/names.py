@@ -14,6 +14,8 @@ PHASE_MEMO = "daper_phase"
 USER_MEMO = "daper_user"
 # What was asked for, as a digest: the same request is recognised again.
 REQUEST_MEMO = "daper_request"
+# Of an event-driven agent alone: whether anything waits for its turn, so that nobody asks it in vain.
+WAITS_MEMO = "daper_waits"
 # Of a proactive agent alone: what it repairs, told also where nobody works.
 DOMAIN_MEMO = "daper_domain"
 STORE_MEMO = "daper_store"

@@ -16,6 +16,9 @@ FAILURES_TOLD = 3  # cycles of a proactive agent that fail in a row, before some
 
 HEARTBEAT = timedelta(seconds=10)
 
+# To plan, to finish the last effect and to verify it: so much longer a plan holds others back, if nobody says it ended.
+AFTERMATH = timedelta(hours=1)
+
 # How long a proactive agent pauses after cycles that failed; never longer than its interval.
 FIRST_PAUSE = timedelta(minutes=5)
 _PAUSE_GROWS = 4

@@ -47,13 +47,13 @@ class RepairAgentWorkflowProactive:
     async def run(self, request: ProactiveRequest) -> ProactiveView:
         """Cycle after cycle, until somebody stops it. Its result is its last view."""
         story = asyncio.create_task(self._story())
-        try:
+        while not story.done():
             # Shielded: an agent that is cancelled has its cycle settled, as one that is stopped.
-            await asyncio.shield(story)
-        except asyncio.CancelledError:
-            self.stop(Nudge(by="somebody who cancelled the workflow"))
-            await story
-        await self._telling.settle()
+            try:
+                await asyncio.shield(story)
+            except asyncio.CancelledError:
+                self.stop(Nudge(by="somebody who cancelled the workflow"))
+        await story
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._state.stopped_by is None:
             workflow.continue_as_new(self._state.to_carry_on())
@@ -85,7 +85,8 @@ class RepairAgentWorkflowProactive:
             state.end(await self._cycle(), workflow.now())
             self._telling.cycle_ended()
             if self._has_run_long_enough():
-                return
+                break
+        await self._telling.settle()
 
     def _has_run_long_enough(self) -> bool:
         too_many = self._state.cycles_in_run >= self._request.cycles_per_run

@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.details import details
     from daper.workflows.execution import Execution, why
     from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
+    from daper.workflows.options import AFTERMATH
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
     from daper.workflows.telling import CycleTelling
@@ -75,13 +76,13 @@ class RepairAgentWorkflow:
     async def run(self, request: RepairRequest) -> RepairResult:
         """The whole story. An ended cycle is a completed workflow, whatever its phase."""
         story = asyncio.create_task(self._story())
-        try:
-            # Shielded: a cancelled repair settles what is in flight, and reports, before it ends.
-            await asyncio.shield(story)
-        except asyncio.CancelledError:
-            self._stop_reason = self._stop_reason or "the workflow was cancelled"
-            await story
-        await self._telling.end()
+        while not story.done():
+            # Shielded: a cancelled repair settles what is in flight, reports, and tells of it, before it ends.
+            try:
+                await asyncio.shield(story)
+            except asyncio.CancelledError:
+                self._stop_reason = self._stop_reason or "the workflow was cancelled"
+        await story
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state.result(workflow.now())
 
@@ -127,6 +128,7 @@ class RepairAgentWorkflow:
             ending = Phase.REPAIR_FAILED
             self._state.reason = why(error)
         await self._publish(ending)
+        await self._telling.end()
 
     async def _cycle(self) -> Phase:
         self._enter(Phase.INITIALIZING)
@@ -185,7 +187,7 @@ class RepairAgentWorkflow:
         claim = ClaimInput(
             cycle=state.cycle,
             findings=analyzed.findings,
-            until=workflow.now() + request.approval_timeout,
+            until=workflow.now() + request.approval_timeout + request.decision_valid_for + AFTERMATH,
             again=request.again,
             asked_again=tuple(sorted(asked_again)),
             dry_run=request.dry_run,
@@ -335,7 +337,7 @@ class RepairAgentWorkflow:
     def _enter(self, phase: Phase) -> None:
         state = self._state
         state.enter(phase, workflow.now())
-        workflow.set_current_details(details(phase, state.plan, state.message or state.reason, state.decided))
+        workflow.set_current_details(details(phase, state.shown_plan, state.message or state.reason, state.decided))
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
         else:

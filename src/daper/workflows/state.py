@@ -42,7 +42,7 @@ from daper.core.phases import Phase
 from daper.core.reporting import count
 from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Usage
-from daper.core.views import PlanView, RepairView, view_plan
+from daper.core.views import PlanView, RepairView, current_plan, view_plan
 
 _MISSING_NAMED = 10
 
@@ -88,6 +88,11 @@ class CycleState:
     def plan(self) -> Plan | None:
         """The plan of the current round."""
         return self.plans[-1] if self.plans else None
+
+    @property
+    def shown_plan(self) -> Plan | None:
+        """The plan as whoever looks is to see it."""
+        return current_plan(self.plans)
 
     @property
     def cycle(self) -> CycleRef:
@@ -255,6 +260,12 @@ class CycleState:
         statuses = {each.status for each in self.verified.values() if each.action_id == action_id}
         return bool(statuses & {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE})
 
+    def _gone(self) -> set[str]:
+        """The problems that were verified as resolved, whichever action answers them."""
+        resolved = VerificationStatus.RESOLVED
+        others = {each.fingerprint for each in self.verified.values() if each.status is not resolved}
+        return {each.fingerprint for each in self.verified.values()} - others
+
     def _answered(self, action_ids: Collection[str]) -> tuple[Finding, ...]:
         answers = {
             fingerprint
@@ -272,15 +283,21 @@ class CycleState:
         return tuple(finding for finding in self._answered(action_ids) if finding.fingerprint not in answered)
 
     def conclusion(self, now: datetime) -> ConcludeInput:
-        """What the memory is told: what was rejected, what did not help, what nobody waits for any more."""
+        """What the memory is told: what was rejected, what was tried, what nobody waits for any more."""
         rejected = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.REJECTED]
         useless = [item.action_id for item in self.outcomes.values() if self.did_not_help(item.action_id)]
         unsettled = [item.action_id for item in self.outcomes.values() if item.status is OutcomeStatus.UNKNOWN]
+        effective = [item.action_id for item in self.outcomes.values() if item.status.took_effect]
+        ineffective, gone = self._answered(useless), self._gone()
+        in_vain = {finding.fingerprint for finding in ineffective}
+        others = [finding for finding in self._answered(effective) if finding.fingerprint not in in_vain]
         return ConcludeInput(
             cycle=self.cycle,
             rejected=self._only_rejected(rejected),
-            ineffective=self._answered(useless),
+            ineffective=ineffective,
             unsettled=self._answered(unsettled),
+            repaired=tuple(finding for finding in others if finding.fingerprint in gone),
+            unverified=tuple(finding for finding in others if finding.fingerprint not in gone),
             by=", ".join(dict.fromkeys(who(recorded.decision.by) for recorded in self.decisions)),
             at=now,
         )
@@ -322,10 +339,11 @@ class CycleState:
         )
 
     def _plan_page(self, page: int, size: int) -> PlanView | None:
-        if self.plan is None:
+        plan = self.shown_plan
+        if plan is None:
             return None
         spent = self.spent().by_record
-        return view_plan(self.plan, page=page, size=size, heads=self.heads, findings=self.findings, spent=spent)
+        return view_plan(plan, page=page, size=size, heads=self.heads, findings=self.findings, spent=spent)
 
     def _done(self) -> int:
         if self.decision is None:

@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from daper.adapters.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
@@ -16,10 +19,10 @@ from daper.core.models import Finding, SuppressedFinding
 log = logging.getLogger(__name__)
 
 TRIES = 3
+TRIES_WHATEVER_THE_FACTS = 2 * TRIES
 WINDOW = timedelta(days=30)
 KEPT = timedelta(days=90)
 
-_SCHEMA_VERSION = 1
 _KEY = ", ".join(f"{column} TEXT NOT NULL" for column in ("store_id", "domain", "record_id", "kind", "fingerprint"))
 _SCHEMA = (
     # What a repair was told of a finding: no reason means that it plans for it; else the reason it was suppressed for.
@@ -28,11 +31,24 @@ _SCHEMA = (
     f"CREATE TABLE rejections ({_KEY}, repair_id TEXT NOT NULL, decided_by TEXT NOT NULL, at TEXT NOT NULL,"
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint)) WITHOUT ROWID",
     f"CREATE TABLE tries ({_KEY}, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, at TEXT NOT NULL,"
+    " came_to TEXT NOT NULL DEFAULT 'no-help',"
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, cycle_id)) WITHOUT ROWID",
     f"CREATE TABLE unsettled ({_KEY}, repair_id TEXT NOT NULL, at TEXT NOT NULL,"
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID",
 )
+_UPGRADES = (
+    # Until then, only what had not helped was remembered.
+    ("ALTER TABLE tries ADD COLUMN came_to TEXT NOT NULL DEFAULT 'no-help'",),
+)
 _SAME = "store_id = ? AND domain = ? AND record_id = ? AND kind = ? AND fingerprint = ?"
+
+
+class _CameTo(StrEnum):
+    """What a repair that took effect came to."""
+
+    NO_HELP = "no-help"
+    HELPED = "helped"
+    UNKNOWN = "unknown"  # somebody was asked, or nobody could look
 
 
 class SqliteMemory:
@@ -42,7 +58,7 @@ class SqliteMemory:
     """
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
-        self._file = SqliteFile(path=path, what="memory", version=_SCHEMA_VERSION, schema=_SCHEMA)
+        self._file = SqliteFile(path=path, what="memory", schema=_SCHEMA, upgrades=_UPGRADES)
         self._now = now
 
     async def claim(self, request: ClaimInput) -> ClaimResult:
@@ -54,8 +70,12 @@ class SqliteMemory:
         return await asyncio.to_thread(self._claim, request)
 
     async def conclude(self, request: ConcludeInput) -> None:
-        """Remember what was rejected and what did not help, and let go of everything named. Idempotent by cycle."""
+        """Remember what was rejected and what was tried, and let go of everything claimed. Idempotent by cycle."""
         await asyncio.to_thread(self._conclude, request)
+
+    async def records_replaced(self, *, store_id: str, domain: str) -> None:
+        """Forget the repairs that helped, and those of which nobody knows; what was rejected or did not help stays."""
+        await asyncio.to_thread(self._forget_tries, store_id, domain)
 
     def _claim(self, request: ClaimInput) -> ClaimResult:
         now = self._now()
@@ -79,7 +99,15 @@ class SqliteMemory:
     def _conclude(self, request: ConcludeInput) -> None:
         cycle, at = request.cycle, time_text(request.at)
         rejected = [(*_key(cycle, finding), cycle.repair_id, request.by, at) for finding in request.rejected]
-        tried = [(*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, at) for finding in request.ineffective]
+        tried = [
+            (*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, at, came_to)
+            for came_to, findings in (
+                (_CameTo.NO_HELP, request.ineffective),
+                (_CameTo.HELPED, request.repaired),
+                (_CameTo.UNKNOWN, request.unverified),
+            )
+            for finding in findings
+        ]
         unsettled = [(*_key(cycle, finding), cycle.repair_id, at) for finding in request.unsettled]
         with self._transaction() as db:
             db.executemany(
@@ -88,11 +116,19 @@ class SqliteMemory:
                 " WHERE excluded.at > at",
                 rejected,
             )
-            db.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", tried)
+            db.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", tried)
             db.executemany("INSERT INTO unsettled VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", unsettled)
             # All of its claims, named or not: an ended repair holds nothing back from others.
             db.execute("DELETE FROM claims WHERE store_id = ? AND repair_id = ?", (cycle.store_id, cycle.repair_id))
             _forget_old(db, self._now())
+
+    def _forget_tries(self, store_id: str, domain: str) -> None:
+        if self._file.path.exists():  # else nothing was ever remembered
+            with self._transaction() as db:
+                db.execute(
+                    "DELETE FROM tries WHERE store_id = ? AND domain = ? AND came_to <> ?",
+                    (store_id, domain, _CameTo.NO_HELP),
+                )
 
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._file.transaction(busy_seconds=BUSY_SECONDS)
@@ -118,7 +154,7 @@ def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: da
         " ORDER BY until DESC LIMIT 1",
         (*key, repair_id, time_text(now)),
     ).fetchone()
-    return f"repair {row[0]} has a plan for it that waits for a decision until {_minute(row[1])}" if row else None
+    return f"repair {row[0]} has a plan for it, and time until {_minute(row[1])}" if row else None
 
 
 def _unsettled(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
@@ -137,15 +173,50 @@ def _rejected(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> st
     return f"{row[0] or 'a person'} rejected its repair on {row[2][:10]} (repair {row[1]})" if row else None
 
 
+@dataclass(frozen=True)
+class _Try:
+    """One repair that took effect on a problem."""
+
+    repair_id: str
+    at: str
+    came_to: _CameTo
+
+
 def _tried(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
-    rows: list[tuple[str, str]] = db.execute(
-        f"SELECT repair_id, at FROM tries WHERE {_SAME} AND at > ? ORDER BY at DESC",  # noqa: S608 - constants
-        (*key, time_text(now - WINDOW)),
+    """It was tried too often: with these facts, or with whatever facts the same kind of problem had on this record."""
+    rows: list[tuple[str, str, str, str, str]] = db.execute(
+        "SELECT cycle_id, fingerprint, repair_id, at, came_to FROM tries"
+        " WHERE store_id = ? AND domain = ? AND record_id = ? AND kind = ? AND at > ? ORDER BY at",
+        (*key[:-1], time_text(now - WINDOW)),
     ).fetchall()
-    if len(rows) < TRIES:
-        return None
-    last, first = rows[0], rows[-1]
-    return f"tried {len(rows)} times since {first[1][:10]} without effect, last on {last[1][:10]} by repair {last[0]}"
+    of_cycles = {cycle_id: _Try(repair_id, at, _CameTo(came_to)) for cycle_id, _, repair_id, at, came_to in rows}
+    same = [of_cycles[cycle_id] for cycle_id, fingerprint, *_ in rows if fingerprint == key[-1]]
+    if len(same) >= TRIES:
+        return _tried_so_often(same)
+    if len(of_cycles) >= TRIES_WHATEVER_THE_FACTS:
+        return f"{_tried_so_often(list(of_cycles.values()))}, while its facts changed"
+    return None
+
+
+def _tried_so_often(tries: Sequence[_Try]) -> str:
+    """What became of all these repairs, the oldest first."""
+    came_to, last = Counter(each.came_to for each in tries), tries[-1]
+    since = f"{len(tries)} times since {tries[0].at[:10]}"
+    lately = f"last on {last.at[:10]} by repair {last.repair_id}"
+    if came_to.keys() == {_CameTo.NO_HELP}:
+        return f"tried {since} without effect, {lately}"
+    if came_to.keys() == {_CameTo.HELPED}:
+        return f"repaired {since}, and it came back each time, {lately}"
+    parts = (
+        f"{came_to[kind]} {words}"
+        for kind, words in (
+            (_CameTo.HELPED, "helped, but not for long"),
+            (_CameTo.NO_HELP, "did not help"),
+            (_CameTo.UNKNOWN, "left it to somebody else, or could not be verified"),
+        )
+        if came_to[kind]
+    )
+    return f"tried {since} ({'; '.join(parts)}), {lately}"
 
 
 def _remember_answer(db: sqlite3.Connection, request: ClaimInput, finding: Finding, reason: str | None) -> None:

@@ -16,6 +16,7 @@ from daper.core.errors import TargetRefused, TargetUnreachable
 from daper.core.people import EmailTarget, Security, SmtpServer
 from daper.core.text import visible
 
+_GREETED = 220  # RFC 5321, 4.2.3
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
 
 
@@ -86,9 +87,10 @@ def _hand_over(
     mail: EmailMessage, server: SmtpServer, target: EmailTarget, *, context: ssl.SSLContext, secret: str
 ) -> int:
     """How many of several addresses were refused, while others were not."""
-    client = _connected(server, context)
+    client = _client(server, context)
     try:
         with cut_off(lambda: client.sock):
+            _connect(client, server)
             if server.security is Security.STARTTLS:
                 _start_tls(client, context)
             if server.user:
@@ -101,11 +103,31 @@ def _hand_over(
         client.close()
 
 
-def _connected(server: SmtpServer, context: ssl.SSLContext) -> smtplib.SMTP:
+class _Late(smtplib.SMTP):
+    """Connects when it is told to, and not when it is made: the bound on the exchange has to be around that too."""
+
+    def connect(self, host: str = "", port: int = 0, source_address: object = None) -> tuple[int, bytes]:
+        """Nothing yet; what it is made with stays known."""
+        return _GREETED, b""
+
+
+class _LateTls(_Late, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte on."""
+
+
+def _client(server: SmtpServer, context: ssl.SSLContext) -> smtplib.SMTP:
     seconds = server.timeout.total_seconds()
     if server.security is Security.TLS:
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=seconds, context=context, local_hostname="localhost")
-    return smtplib.SMTP(server.host, server.port, timeout=seconds, local_hostname="localhost")
+        return _LateTls(server.host, server.port, timeout=seconds, context=context, local_hostname="localhost")
+    return _Late(server.host, server.port, timeout=seconds, local_hostname="localhost")
+
+
+def _connect(client: smtplib.SMTP, server: SmtpServer) -> None:
+    code, said = smtplib.SMTP.connect(client, server.host, server.port)
+    if 400 <= code < 600:
+        raise smtplib.SMTPConnectError(code, said)
+    if code != _GREETED:
+        raise smtplib.SMTPServerDisconnected("it greets as no mail server does")
 
 
 def _start_tls(client: smtplib.SMTP, context: ssl.SSLContext) -> None:

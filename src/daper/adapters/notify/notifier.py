@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -23,11 +24,12 @@ from daper.ports import Reports
 log = logging.getLogger(__name__)
 
 MOST_ATTACHED = 5_000_000  # bytes; many mail servers take 10 MB, as base64
-_AT_ONCE = 8
+_AT_ONCE = 16
+_AT_ONCE_EACH = 2
 
 
 class PeopleNotifier:
-    """Knows where each name leads to. A server that hangs takes a thread of its pool, and of nobody else's."""
+    """Knows where each name leads to. A server that hangs takes two threads of the pool, and leaves those of others."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class PeopleNotifier:
         self._reports = reports
         self._link = link
         self._now = now
+        self._at_once = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(_AT_ONCE_EACH))
         self._threads = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="telling")
 
     async def tell(self, given: TellInput) -> Delivery:
@@ -56,7 +59,8 @@ class PeopleNotifier:
                 send = partial(self._mail, target, given, await self._result(given.message))
             case _:
                 assert_never(target)
-        await asyncio.get_running_loop().run_in_executor(self._threads, send)
+        async with self._at_once[given.target]:
+            await asyncio.get_running_loop().run_in_executor(self._threads, send)
         return Delivery()
 
     def close(self) -> None:

@@ -118,6 +118,7 @@ def _left(message: Message) -> str:
 def _facts(message: Message, link: str | None) -> list[tuple[str, str]]:
     counts = message.counts
     numbers = f"{counts.problems} found, {counts.applied} of {counts.proposed} actions done, {counts.repaired} repaired"
+    numbers += f", {counts.suppressed} left alone" if counts.suppressed else ""
     rows = [
         ("decide until", f"{message.decide_by:%Y-%m-%d %H:%M} UTC" if message.decide_by else ""),
         ("spends in all", message.spends),

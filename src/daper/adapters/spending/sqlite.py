@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=90)
 
-_SCHEMA_VERSION = 1
 _SCHEMA = (
     # Money is text, so that it stays exact. What was taken is empty until the call is settled.
     "CREATE TABLE calls (call_id TEXT PRIMARY KEY NOT NULL, cycle_id TEXT NOT NULL, role TEXT NOT NULL,"
@@ -43,7 +42,7 @@ class SqliteSpending:
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
         self._path = path
-        self._file = SqliteFile(path=path, what="spending ledger", version=_SCHEMA_VERSION, schema=_SCHEMA)
+        self._file = SqliteFile(path=path, what="spending ledger", schema=_SCHEMA)
         self._now = now
 
     async def reserve(self, reservation: Reservation, caps: Caps) -> None:

@@ -198,6 +198,7 @@ def _current(found: ProactiveStatus, repair_id: str) -> Iterator[str]:
 def _cycle(ended: CycleEnd) -> Iterator[str]:
     counts = ended.counts
     told = f"{counted(counts.problems, 'problem')}, {counts.repaired} repaired, {counts.requested} asked for"
+    told += f", {counts.suppressed} left alone" if counts.suppressed else ""
     asked = f"; asked for by {ended.asked}" if ended.asked else ""
     yield f"  - {ended.ended_at:%Y-%m-%d %H:%M} UTC {ended.repair_id}: {ended.phase}: {told}{asked}"
     if ended.decided:

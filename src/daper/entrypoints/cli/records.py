@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from daper.bootstrap import open_domains
+from daper.bootstrap import memory_of, open_domains
 from daper.clock import utc_now
 from daper.core.models import Scope, StoreInfo
 from daper.entrypoints.cli.exits import Exit, UsageError
@@ -126,7 +126,7 @@ def recover(*, keep_edited: Flag = False, finish: Flag = False, domain: str | No
 def open_records(domain: str | None) -> tuple[RecordsService, str]:
     """The service, and the name of the domain: the given one, or the configured one."""
     settings = load_settings()
-    return RecordsService(domains=open_domains(settings)), domain or settings.domain
+    return RecordsService(domains=open_domains(settings), memory=memory_of(settings.home)), domain or settings.domain
 
 
 def store_line(store: StoreInfo) -> str:

@@ -11,7 +11,7 @@ from daper.core.models import RULES, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
 from daper.core.usage import Usage
-from daper.core.views import ActionView, PlanView, RepairView, whole_plans
+from daper.core.views import ActionView, PlanView, RepairView, last_plan
 
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
@@ -35,7 +35,7 @@ class Story:
 
     def end(self, result: RepairResult, *, kept: Path | None = None) -> Iterator[str]:
         """The lines with which the story ends; `kept` is where this machine has the report, if it has it."""
-        plan = next(reversed(whole_plans(result)), None)
+        plan = last_plan(result)
         decision = result.decisions[-1] if result.decisions else None
         missed = [phase for phase in map(Phase, result.durations) if phase not in self._told]
         yield from self._go_through(missed, plan, decision, result.domain)
