@@ -9,7 +9,7 @@ from typing import cast
 
 import simplejson
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistoryEventFilterType
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -31,6 +31,7 @@ from daper.workflows.repair import RepairAgentWorkflow
 HARRY = Person(name="Harry", how=IdentityProof.OS_USER)
 GINNY = Person(name="Ginny", how=IdentityProof.CLAIMED)
 DEADLINE = 60
+CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 
 class Shop:
@@ -151,6 +152,8 @@ class Shop:
 
     async def plan(self, repair_id: str, *, round_number: int = 1) -> PlanView:
         """The plan, once it waits for a decision."""
+        if round_number == 1:
+            await self.until_events(repair_id, "EVENT_TYPE_TIMER_STARTED")  # before, there is nothing to ask for
         look = await self.until(
             repair_id,
             lambda look: (
@@ -161,12 +164,14 @@ class Shop:
         return look.plan
 
     async def end(self, repair_id: str) -> RepairResult:
-        """The result, once there is one."""
-        async with asyncio.timeout(DEADLINE), aclosing(self._looks(repair_id)) as looks:
-            async for look in looks:
-                if isinstance(look, RepairResult):
-                    return look
-        raise AssertionError("left no result")
+        """The result, once there is one. Waits at Temporal: each question to the workflow is work for its worker."""
+        async with asyncio.timeout(DEADLINE):
+            handle = self.client.get_workflow_handle(repair_id)
+            async for _ in handle.fetch_history_events(wait_new_event=True, event_filter_type=CLOSE_EVENT):
+                pass
+            result = await self.service.ended(repair_id)
+        assert result is not None, "left no result"
+        return result
 
     async def decide(self, repair_id: str, plan: PlanView, *, by: Person = HARRY, **verdicts: Verdict) -> None:
         """Answer a plan; without verdicts, approve all of it. The same answer again is told as recorded."""
