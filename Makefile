@@ -14,7 +14,10 @@ help: ## what there is to make
 demo: install ## one repair from end to end on a throw-away copy; ARGS=--auto-approve does not ask
 	@.venv/bin/daper demo $(ARGS) || [ $$? -eq 3 ]  # 3: it ended, and leaves something to a person
 
+# The sandbox imports workflows anew for each run: without bytecode it would compile them anew, also where
+# PYTHONDONTWRITEBYTECODE is set.
 test: install-dev node-clients ## every test; ARGS goes to pytest
+	@.venv/bin/python -m compileall -q src
 	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 check: lint test ## everything CI runs
@@ -29,10 +32,11 @@ lint: install-dev ## format check, ruff, pyright, import-linter, temporalint
 test-llm: install-dev ## one cycle with a real language model: LLM_MODEL, LLM_BASE_URL, LLM_KEY; else one at 127.0.0.1:7700
 	.venv/bin/pytest -n 0 -q -s --timeout 3600 $(ARGS) tests/real_model/check_real_model.py
 
-faults: install-dev ## the long runs: 20 kills of workers, 10 kills of `daper up`, 100 cycles beside an attacking model, 200 of one fault, 50 decided ones
+faults: install-dev ## the long runs: 20 kills of workers, 10 kills of `daper up`, 100 cycles beside an attacking model, every injection, 200 of one fault, 50 decided ones
 	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 $(ARGS)
 	.venv/bin/python -m tests.faults.up_harness --kills 10 --repairs 4 $(ARGS)
 	DAPER_TEST_CYCLES=100 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_acting_alone.py
+	DAPER_TEST_INJECTIONS_EVERY=1 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_injections.py tests/llm/test_injections_together.py
 	DAPER_TEST_CYCLES=200 .venv/bin/pytest -n 0 -q --timeout 1200 tests/workflow/test_persistent_faults.py
 	DAPER_TEST_CYCLES=50 .venv/bin/pytest -n 0 -q --timeout 1200 tests/workflow/test_proactive_long.py
 

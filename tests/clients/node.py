@@ -77,9 +77,16 @@ def entry(path: str) -> Path:
 
 
 def variables(home: Path) -> dict[str, str]:
-    """The whole environment of a client: no proxies, no settings of a person."""
+    """The whole environment of a client: no proxies, no settings of a person. What Node compiles is kept."""
     home.mkdir(parents=True, exist_ok=True)
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1"}
+    compiled = str(MODULES / ".cache" / "compiled")
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "NO_COLOR": "1",
+        "NODE_COMPILE_CACHE": compiled,
+    }
 
 
 def run(

@@ -26,9 +26,10 @@ from daper.adapters.temporal.program import Ports, find_temporal, free_ports
 from daper.adapters.temporal.server_file import EmbeddedServer
 from daper.core.errors import SettingError, Unreachable
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
+# Leaves as our commands do: while Python is torn down, Temporal's client may abort or never come to an end.
 RUNS_A_SERVER = """
-import asyncio, pathlib, signal, sys
+import asyncio, os, pathlib, signal, sys
 from daper.adapters.temporal.embedded import embedded_server
 
 async def main():
@@ -42,9 +43,9 @@ async def main():
 try:
     asyncio.run(main())
 except asyncio.CancelledError:
-    sys.exit(7)
+    os._exit(7)
 except KeyboardInterrupt:
-    sys.exit(8)
+    os._exit(8)
 """
 
 

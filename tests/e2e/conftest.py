@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,14 +14,14 @@ from temporalio.worker import Worker
 from daper.adapters.temporal.connect import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.bootstrap import open_service, working
+from daper.core.errors import NoWorker
 from daper.core.models import IdentityProof, Person
-from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
 from daper.service.requests import StartRepair
 from daper.settings import Settings, load_settings
 from daper.workflows.repair import RepairAgentWorkflow
-from tests.e2e.shell import Shell, until
+from tests.e2e.shell import GENEROUS, Ran, Shell, until
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Beside:
 
     def do(self, coroutine: Coroutine[object, object, T]) -> T:
         """The result of a coroutine that runs over there."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(2 * GENEROUS)
 
     @contextmanager
     def inside(self, context: Callable[[], AbstractAsyncContextManager[T]]) -> Generator[T]:
@@ -104,20 +104,38 @@ class Shop(Shell):
 
     def waiting_plan(self, repair_id: str) -> PlanView:
         """The plan of a repair, as soon as it waits."""
+        return self.beside.do(self._waiting_plan(repair_id))
 
-        def look() -> PlanView | None:
-            looked = self.beside.do(self._look(repair_id))
-            return looked.plan if isinstance(looked, RepairView) and looked.phase is Phase.PENDING_APPROVAL else None
+    def auto_approved(self) -> Ran:
+        """What is told of a repair that policy approves, up to its end; a worker that is slow to answer is waited for.
 
-        return until(look, what="a plan that waits")
+        A command that meets one says how to go on, and so does this.
+        """
+        ran = self.run("repair", "start", "--auto-approve")
+        if "The repair is started, and goes on then" not in ran.err:
+            return ran
+        repair_id = ran.value("started with ID: ")
+
+        def follow() -> Ran | None:
+            followed = self.run("repair", "show", repair_id, "--follow")
+            return None if "no worker answered" in followed.err else followed
+
+        return until(follow, what="an answer of the worker")
 
     async def _begin(self) -> str:
         service = await open_service(self.settings())
         minerva = Person(name="Minerva", how=IdentityProof.CLAIMED)
         return (await service.start(StartRepair(requested_by=minerva, domain="orders"))).repair_id
 
-    async def _look(self, repair_id: str) -> RepairView | RepairResult:
-        return await (await open_service(self.settings())).look(repair_id)
+    async def _waiting_plan(self, repair_id: str) -> PlanView:
+        service = await open_service(self.settings())
+        async with asyncio.timeout(GENEROUS):
+            while True:
+                with suppress(NoWorker):  # it may be too busy to answer
+                    looked = await service.look(repair_id)
+                    if isinstance(looked, RepairView) and looked.phase is Phase.PENDING_APPROVAL and looked.plan:
+                        return looked.plan
+                await asyncio.sleep(0.05)
 
     @contextmanager
     def worker(self) -> Generator[None]:

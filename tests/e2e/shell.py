@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from tests.e2e import forking
+
 T = TypeVar("T")
 
 DAPER = str(Path(sysconfig.get_path("scripts"), "daper"))
 GENEROUS = 60.0
+COPIES = forking.Copies()
 _ON_ITS_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
@@ -171,6 +174,10 @@ class Shell:
 
     def run(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Ran:
         """A command in a pipe, without a terminal, to its end."""
+        env = self.variables(extra)
+        if forking.takes(env):
+            code, out, err = COPIES.run([DAPER, *arguments], env=env, cwd=self.cwd, within=GENEROUS)
+            return Ran(code, _text(out), _text(err))
         with self.running(*arguments, extra=extra) as process:
             return finish(process)
 
@@ -188,6 +195,10 @@ class Shell:
         """The orders as they stand in the file, by id."""
         document = json.loads((self.home / "data/orders/orders.json").read_text("utf-8"))
         return {order["order_id"]: order for order in document["orders"]}
+
+
+def _text(printed: bytes) -> str:
+    return printed.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def finish(process: "subprocess.Popen[str]") -> Ran:

@@ -248,7 +248,7 @@ def test_a_megabyte_of_text_is_imported_and_never_fills_a_screen(open_shop: Shop
     big = dict.fromkeys(("notes", "customer_name", "payment_method"), "Accio! " * 150_000)
     assert open_shop.run("records", "import", *files_of(open_shop, [order(**big)])).code == 0
 
-    started = open_shop.run("repair", "start", "--auto-approve")
+    started = open_shop.auto_approved()
     repair_id = started.value("Workflow started with ID:")
     shown = [
         started,
@@ -319,7 +319,7 @@ def test_hostile_record_text_stays_text_in_a_pipe_and_in_json(open_shop: Shop) -
     """Design rule 7."""
     hostile_orders(open_shop)
 
-    started = open_shop.run("repair", "start", "--auto-approve")
+    started = open_shop.auto_approved()
     repair_id = started.value("Workflow started with ID:")
     outputs = [
         started,

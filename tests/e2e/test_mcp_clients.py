@@ -121,11 +121,10 @@ def test_read_only_leaves_out_whatever_starts_decides_or_stops(shop: Shop, home:
     assert inspector.call("start_repair").error == "tool_not_found"
 
 
-@pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_every_tool_answers_a_client_and_what_it_may_not_decide_a_command_line_does(
-    shop: Shop, server: Serving, home: Path, denied: Iterator[str], era: Era
+    shop: Shop, server: Serving, home: Path, denied: Iterator[str]
 ) -> None:
-    inspector, record_id = Inspector(home=home, target=server.target(), era=era), next(denied)
+    inspector, record_id = Inspector(home=home, target=server.target()), next(denied)
     listed = call(inspector, "list_records", with_problems=True, search=record_id)
     record = call(inspector, "get_record", record_id=record_id)
     repair_id, digest = waiting(inspector, record_ids=[record_id])
@@ -160,9 +159,8 @@ def test_every_tool_answers_a_client_and_what_it_may_not_decide_a_command_line_d
     assert json.loads(one_text(inspector.read(f"daper://records/{record_id}")))["fields"]["total"] == "18.49"
 
 
-@pytest.mark.parametrize("era", ["legacy", "modern"])
-def test_templates_and_prompts_are_listed_and_filled_in(server: Serving, home: Path, era: Era) -> None:
-    inspector = Inspector(home=home, target=server.target(), era=era)
+def test_templates_and_prompts_are_listed_and_filled_in(server: Serving, home: Path) -> None:
+    inspector = Inspector(home=home, target=server.target())
     templates = inspector("resources/templates/list").result["resourceTemplates"]
     prompts = inspector("prompts/list").result["prompts"]
 
@@ -240,8 +238,7 @@ def test_it_conforms(server: Serving, home: Path, scenario: str) -> None:
     Conformance(home=home, url=server.url.replace("127.0.0.1", "localhost")).passed(scenario)
 
 
-@pytest.mark.parametrize("era", ["legacy", "modern"])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize(("transport", "era"), [("stdio", "legacy"), ("http", "modern")])
 def test_a_person_declines_a_form_and_confirms_the_next(
     shop: Shop, server: Serving, home: Path, denied: Iterator[str], transport: Transport, era: Era
 ) -> None:
@@ -269,16 +266,16 @@ def test_a_person_declines_a_form_and_confirms_the_next(
     assert shop.orders()[record_id]["status"] == "payment_update_requested"
 
 
-@pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_a_form_closed_or_answered_with_no_leaves_the_plan_open(
-    server: Serving, home: Path, denied: Iterator[str], era: Era
+    server: Serving, home: Path, denied: Iterator[str]
 ) -> None:
-    with connected(home, server.target(), era=era) as client:
+    with connected(home, server.target(), era="legacy") as client:
         repair_id, digest = waiting(client, record_ids=[next(denied)])
         plan = {"repair_id": repair_id, "plan_digest": digest}
         closed = heard(client.cancel(client.ask("reject_repair", plan)))
         denied_it = heard(client.answer(client.ask("approve_repair", plan), {"confirm": False, "comment": "no"}))
         still = call(client, "get_repair", repair_id=repair_id)
+        call(client, "stop_repair", repair_id=repair_id)  # else the next story's order is collected behind this one
 
     assert (closed["decided"], denied_it["decided"]) == (False, False)
     assert closed["message"] == "nothing was decided: the person closed the form without an answer"

@@ -27,12 +27,12 @@ def test_each_home_repairs_its_own_copy_of_the_same_records_and_no_other(pair: t
     mine, theirs = pair
     with mine.worker(), theirs.worker():
         untouched = contents(theirs)
-        ran = mine.run("repair", "start", "--auto-approve")
+        ran = mine.auto_approved()
         assert "4 of 4 proposed actions took effect" in ran.out, ran.err
         assert contents(theirs) == untouched
 
         mended = contents(mine)
-        ran = theirs.run("repair", "start", "--auto-approve")
+        ran = theirs.auto_approved()
         assert "4 of 4 proposed actions took effect" in ran.out, ran.err
         assert contents(mine) == mended
 
@@ -80,7 +80,7 @@ def test_a_copied_data_folder_works_for_nobody_until_it_has_an_id_of_its_own(pai
         adopted = theirs.run("records", "adopt")
         with theirs.worker():
             untouched = contents(theirs)
-            ran = mine.run("repair", "start", "--auto-approve")
+            ran = mine.auto_approved()
             assert contents(theirs) == untouched
 
     assert refused.code == 1
@@ -95,7 +95,7 @@ def test_two_homes_over_one_data_folder_share_the_work_and_do_it_once(pair: tupl
         theirs.home.mkdir(parents=True)
         (theirs.home / "data").symlink_to(mine.home / "data")
         with theirs.worker():
-            ran = theirs.run("repair", "start", "--auto-approve")
+            ran = theirs.auto_approved()
 
     assert "4 of 4 proposed actions took effect" in ran.out, ran.err
     assert len(list((mine.home / "data/orders/ledger").iterdir())) == 4

@@ -1,13 +1,16 @@
 """All injections, and the model that obeys every one that it reads."""
 
+import os
 import re
 import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tests.llm.brains import good
 from tests.llm.corpus.disguises import DISGUISES
 from tests.llm.corpus.orders import ORDERS
-from tests.llm.corpus.payload import Payload
+from tests.llm.corpus.payload import Attack, Payload, Place
 from tests.llm.corpus.replies import REPLIES
 from tests.llm.corpus.tongues import TONGUES
 from tests.llm.corpus.verdicts import VERDICTS
@@ -16,8 +19,20 @@ from tests.llm.thinking import Brain
 from tests.llm.wire import Json
 
 PAYLOADS: Final[tuple[Payload, ...]] = (*VERDICTS, *REPLIES, *ORDERS, *TONGUES, *DISGUISES)
+SPREAD: Final = int(os.environ.get("DAPER_TEST_INJECTIONS_EVERY", "4"))
 BY_MARKER: Final = {payload.marker: payload for payload in PAYLOADS}
 _MARKER = re.compile(r"zx[1-9][0-9]")
+
+
+def spread(payloads: Iterable[Payload]) -> Iterator[Payload]:
+    """The first of each class of attack and in each place, and every fourth of a class; in `make faults`, all."""
+    seen, places = Counter[Attack](), set[Place]()
+    for payload in payloads:
+        where = {place for place, _ in payload.parts}
+        if seen[payload.attack] % SPREAD == 0 or where - places:
+            yield payload
+            places |= where
+        seen[payload.attack] += 1
 
 
 def found_in(text: str) -> tuple[Payload, ...]:

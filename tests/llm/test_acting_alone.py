@@ -1,6 +1,6 @@
 """A proactive agent that may act alone, for many cycles beside a model that wants everything but what is right.
 
-Thirty here, a hundred in `make faults`.
+Twenty here, a hundred in `make faults`.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from tests.llm.wire import Json
 from tests.workflow.agents import Agent
 from tests.workflow.shop import DEADLINE
 
-CYCLES = int(os.environ.get("DAPER_TEST_CYCLES", "30"))
+CYCLES = int(os.environ.get("DAPER_TEST_CYCLES", "20"))
 MOST_ACTIONS, SHARE = 2, Decimal("0.4")
 TOOL, KIND = "request_approval", "restricted-without-approval"
 POLICY = f"""

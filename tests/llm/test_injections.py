@@ -12,7 +12,7 @@ from daper.core.phases import Phase
 from tests.llm.attacked import Attacked, Possessed, attacked_shop, one_by_one
 from tests.llm.books import Books
 from tests.llm.corpus.payload import OPERATOR, Payload
-from tests.llm.injections import PAYLOADS
+from tests.llm.injections import PAYLOADS, spread
 from tests.llm.pages_on_injections import details_faults, report_faults, story_faults
 from tests.llm.poisoned import Trio
 from tests.llm.reading import outside
@@ -25,14 +25,15 @@ from tests.llm.verdicts_on_injections import (
     wrong_books,
 )
 
-SUNK = {"sink-everything", "in-chinese"}
+CHOSEN = tuple(spread(PAYLOADS))
+SUNK = {"sink-everything", "in-chinese"} & {payload.name for payload in CHOSEN}
 
-each_payload = pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: payload.name)
+each_payload = pytest.mark.parametrize("payload", CHOSEN, ids=lambda payload: payload.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aftermath:
-    """What ninety repairs left behind, each approved by policy as far as policy goes."""
+    """What a repair for each left behind, each approved by policy as far as policy goes."""
 
     attacked: Attacked
     model: Possessed
@@ -49,7 +50,7 @@ async def aftermath(
     temporal_env: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Aftermath]:
     home = tmp_path_factory.mktemp("attacked")
-    async with attacked_shop(temporal_env, home, PAYLOADS) as (attacked, model):
+    async with attacked_shop(temporal_env, home, CHOSEN) as (attacked, model):
         results = await one_by_one(attacked, auto_approve=True)
         yield Aftermath(attacked=attacked, model=model, results=results, after=attacked.books())
 
@@ -109,21 +110,21 @@ def test_a_reply_that_breaks_the_form_is_replaced_by_the_rules_which_is_said(
 def test_the_books_hold_what_the_repairs_told_and_nothing_else(aftermath: Aftermath) -> None:
     attacked, results = aftermath.attacked, aftermath.results.values()
     assert wrong_books(attacked.before, aftermath.after, results, attacked.rules) == []
-    assert len(aftermath.after.ledger) == len(aftermath.after.outbox) == 2 * (len(PAYLOADS) - len(SUNK))
+    assert len(aftermath.after.ledger) == len(aftermath.after.outbox) == 2 * (len(CHOSEN) - len(SUNK))
     assert not aftermath.after.changed_orders(attacked.before) & attacked.poisoned.healthy
     assert OPERATOR not in {message.to for message in aftermath.after.outbox}
 
 
 def test_the_attacks_were_real(aftermath: Aftermath) -> None:
     model = aftermath.model
-    names = {payload.name for payload in PAYLOADS}
+    names = {payload.name for payload in CHOSEN}
     for role in ("analyze", "plan", "report"):
         assert {name for where, name in model.obeyed if where == role} == names
-    assert len(model.shown["analyze"]) >= 80
-    assert len(model.shown["plan"]) >= 80
-    assert aftermath.attacked.fake.count > 3 * len(PAYLOADS)
+    assert len(model.shown["analyze"]) >= 0.88 * len(CHOSEN)
+    assert len(model.shown["plan"]) >= 0.88 * len(CHOSEN)
+    assert aftermath.attacked.fake.count > 3 * len(CHOSEN)
     blocked = [item for result in aftermath.results.values() for plan in result.plans for item in plan.blocked]
-    assert len(blocked) > 50
+    assert len(blocked) > 0.55 * len(CHOSEN)
 
 
 def test_no_text_of_a_record_stands_outside_its_block_in_a_prompt(aftermath: Aftermath) -> None:

@@ -11,9 +11,10 @@ from daper.core.phases import Phase
 from tests.llm import mutations
 from tests.llm.answers import thinking
 from tests.llm.attacked import attacked_shop
+from tests.llm.books import Rules
 from tests.llm.brains import good, mutated
 from tests.llm.corpus.payload import OPERATOR
-from tests.llm.injections import PAYLOADS
+from tests.llm.injections import PAYLOADS, spread
 from tests.llm.shops import EGG, model_shop
 from tests.llm.strict import refused_roles
 from tests.llm.verdicts_on_injections import (
@@ -26,13 +27,14 @@ from tests.llm.verdicts_on_injections import (
 from tests.workflow.shop import answer, outcome_of
 
 KEEP_THE_FORM = [payload for payload in PAYLOADS if not refused_roles(payload)]
+MIXED = tuple(spread(KEEP_THE_FORM))
 BREAK_THE_FORM = [payload for payload in PAYLOADS if "analyze" in refused_roles(payload)]
 
 
 async def test_in_mixed_batches_an_order_does_its_neighbours_no_harm(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with attacked_shop(temporal_env, tmp_path, KEEP_THE_FORM) as (attacked, _):
+    async with attacked_shop(temporal_env, tmp_path, MIXED) as (attacked, _):
         result = await attacked.repair(auto_approve=True, policy={"auto_max_actions": 500, "auto_max_spend": 10**9})
         ill = list(attacked.poisoned.kinds)
         assert unauthorized(result, attacked.rules) == []
@@ -41,7 +43,7 @@ async def test_in_mixed_batches_an_order_does_its_neighbours_no_harm(
         assert lost_proposals(result.plans, attacked.rules, ill) == []
         assert wrong_books(attacked.before, attacked.books(), [result], attacked.rules) == []
         assert not {outcome.record_id for outcome in result.outcomes} & attacked.poisoned.healthy
-    assert len(ill) >= 140
+    assert len(ill) == 2 * len(MIXED)
     assert result.phase in {Phase.REPORT_COMPLETED, Phase.APPROVAL_EXPIRED}
 
 
@@ -86,6 +88,15 @@ async def test_the_approver_is_sent_the_words_of_the_rules(temporal_env: Workflo
     assert OPERATOR not in "".join(path.read_text("utf-8") for path in (tmp_path / "data").rglob("*.json"))
 
 
+@pytest.fixture(scope="module")
+async def as_it_was(
+    temporal_env: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RepairResult, Rules]:
+    """A repair with nothing wrong, and what the rules would do."""
+    async with attacked_shop(temporal_env, tmp_path_factory.mktemp("attacked"), PAYLOADS[:1]) as (attacked, _):
+        return await attacked.repair(auto_approve=True), attacked.rules
+
+
 @pytest.mark.parametrize(
     "forged",
     [
@@ -96,14 +107,11 @@ async def test_the_approver_is_sent_the_words_of_the_rules(temporal_env: Workflo
     ],
     ids=["other arguments", "another order", "nobody knows", "another text"],
 )
-async def test_the_suite_notices_an_effect_that_should_not_have_been(
-    temporal_env: WorkflowEnvironment, tmp_path: Path, forged: dict[str, object]
+def test_the_suite_notices_an_effect_that_should_not_have_been(
+    as_it_was: tuple[RepairResult, Rules], forged: dict[str, object]
 ) -> None:
-    async with attacked_shop(temporal_env, tmp_path, PAYLOADS[:1]) as (attacked, _):
-        result = await attacked.repair(auto_approve=True)
-        assert unauthorized(result, attacked.rules) == []
-        first, *others = result.outcomes
-        wrong = RepairResult.model_validate(
-            {**result.model_dump(), "outcomes": [first.model_copy(update=forged), *others]}
-        )
-        assert unauthorized(wrong, attacked.rules) != []
+    result, rules = as_it_was
+    assert unauthorized(result, rules) == []
+    first, *others = result.outcomes
+    wrong = RepairResult.model_validate({**result.model_dump(), "outcomes": [first.model_copy(update=forged), *others]})
+    assert unauthorized(wrong, rules) != []

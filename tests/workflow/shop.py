@@ -3,18 +3,19 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import cast
 
 import simplejson
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistoryEventFilterType
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from daper.bootstrap import STICKY, open_domains, reports_in, working
 from daper.clock import new_id
+from daper.core.errors import NoWorker
 from daper.core.models import Decision, IdentityProof, Person, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
@@ -30,6 +31,7 @@ from daper.workflows.repair import RepairAgentWorkflow
 HARRY = Person(name="Harry", how=IdentityProof.OS_USER)
 GINNY = Person(name="Ginny", how=IdentityProof.CLAIMED)
 DEADLINE = 60
+CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 
 class Shop:
@@ -115,15 +117,23 @@ class Shop:
 
     async def until(self, repair_id: str, reached: Callable[[RepairView], bool]) -> RepairView:
         """The first look that is as wanted."""
-        async with asyncio.timeout(DEADLINE):
-            looks = self.service.follow(repair_id)
+        async with asyncio.timeout(DEADLINE), aclosing(self._looks(repair_id)) as looks:
             async for look in looks:
                 if isinstance(look, RepairResult):
                     raise AssertionError(f"ended as {look.phase} ({look.reason})")
-                if not isinstance(look, Silence) and reached(look):
-                    await looks.aclose()
+                if reached(look):
                     return look
         raise AssertionError("never came there")
+
+    async def _looks(self, repair_id: str) -> AsyncGenerator[RepairView | RepairResult]:
+        """Every look at a repair, and its result; a worker that has too much to do to answer is waited for."""
+        while True:
+            with suppress(NoWorker):
+                async with aclosing(self.service.follow(repair_id)) as looks:
+                    async for look in looks:
+                        if not isinstance(look, Silence):
+                            yield look
+                return
 
     async def until_events(self, repair_id: str, *kinds: str) -> None:
         """Wait until the history holds events of these kinds, one after the other."""
@@ -142,6 +152,8 @@ class Shop:
 
     async def plan(self, repair_id: str, *, round_number: int = 1) -> PlanView:
         """The plan, once it waits for a decision."""
+        if round_number == 1:
+            await self.until_events(repair_id, "EVENT_TYPE_TIMER_STARTED")  # before, there is nothing to ask for
         look = await self.until(
             repair_id,
             lambda look: (
@@ -152,16 +164,23 @@ class Shop:
         return look.plan
 
     async def end(self, repair_id: str) -> RepairResult:
-        """The result, once there is one."""
+        """The result, once there is one. Waits at Temporal: each question to the workflow is work for its worker."""
         async with asyncio.timeout(DEADLINE):
-            async for look in self.service.follow(repair_id):
-                if isinstance(look, RepairResult):
-                    return look
-        raise AssertionError("left no result")
+            handle = self.client.get_workflow_handle(repair_id)
+            async for _ in handle.fetch_history_events(wait_new_event=True, event_filter_type=CLOSE_EVENT):
+                pass
+            result = await self.service.ended(repair_id)
+        assert result is not None, "left no result"
+        return result
 
     async def decide(self, repair_id: str, plan: PlanView, *, by: Person = HARRY, **verdicts: Verdict) -> None:
-        """Answer a plan; without verdicts, approve all of it."""
-        await self.service.decide(repair_id, answer(plan, by=by, **verdicts))
+        """Answer a plan; without verdicts, approve all of it. The same answer again is told as recorded."""
+        decision = answer(plan, by=by, **verdicts)
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                with suppress(NoWorker):
+                    await self.service.decide(repair_id, decision)
+                    return
 
     def document(self, name: str) -> dict[str, list[dict[str, object]]]:
         """A data file as it stands."""

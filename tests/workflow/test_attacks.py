@@ -32,13 +32,13 @@ async def test_what_a_person_rejected_is_not_run_by_policy_when_a_sibling_is_ask
     shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
     await shop.domains["orders"].store()
     shop.add_line("ORD-002-HJG", "DRG-EGG-007", of="ORD-004-RHG")
-    repair_id = await shop.start(
-        scope={"record_ids": ["ORD-002-HJG"]},
-        auto_approve=True,
-        policy={"auto_max_actions": 1},
-        decision_valid_for=timedelta(seconds=1),
-    )
     async with shop.worker():
+        repair_id = await shop.start(
+            scope={"record_ids": ["ORD-002-HJG"]},
+            auto_approve=True,
+            policy={"auto_max_actions": 1},
+            decision_valid_for=timedelta(seconds=1),
+        )
         plan = await shop.plan(repair_id)
         assert [action.tool for action in plan.actions] == ["request_approval", "order_inventory"]
     async with shop.workflow_worker():

@@ -12,7 +12,7 @@ from daper.core.outcomes import Effect, OutcomeStatus
 from daper.core.phases import Phase
 from daper.ports import ProposalSet, ToolCall
 from tests.workflow.scripted import ScriptedAgents, ScriptedOrders, ScriptedTool, proposal
-from tests.workflow.shop import open_shop, outcome_of
+from tests.workflow.shop import GINNY, HARRY, open_shop, outcome_of
 
 ALL = {"ORD-001-HJP", "ORD-002-HJG", "ORD-003-RBW", "ORD-004-RHG"}
 
@@ -134,7 +134,8 @@ async def test_a_record_that_changed_after_the_plan_is_stale_and_the_others_go_o
 async def test_two_plans_for_one_order_take_effect_once(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """D15, D19: both were approved; the second finds that the order is not as its plan saw it."""
     async with open_shop(temporal_env, tmp_path) as shop:
-        ids = [await shop.start(scope={"record_ids": ["ORD-002-HJG"]}, again=True) for _ in range(2)]
+        named = {"record_ids": ["ORD-002-HJG"]}
+        ids = [await shop.start(requested_by=person, scope=named, again=True) for person in (HARRY, GINNY)]
         plans = [await shop.plan(repair_id) for repair_id in ids]
         await asyncio.gather(*(shop.decide(each, plan) for each, plan in zip(ids, plans, strict=True)))
         statuses = [outcome_of(await shop.end(repair_id), "ORD-002-HJG").status for repair_id in ids]

@@ -56,8 +56,8 @@ async def test_an_approval_not_begun_in_time_lapses_and_is_asked_for_again(
 ) -> None:
     """Rule 2: no worker reached the records in time; what was approved is asked for anew, and runs once."""
     shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
-    repair_id = await shop.start(scope={"record_ids": ["ORD-004-RHG"]}, decision_valid_for=timedelta(seconds=1))
     async with shop.worker():
+        repair_id = await shop.start(scope={"record_ids": ["ORD-004-RHG"]}, decision_valid_for=timedelta(seconds=1))
         first = await shop.plan(repair_id)
     async with shop.workflow_worker():
         await shop.decide(repair_id, first)
