@@ -16,6 +16,7 @@ from daper.service.translate import Over, temporal_errors
         (RPCStatusCode.NOT_FOUND, "workflow execution already completed", Over),
         (RPCStatusCode.NOT_FOUND, "workflow update was aborted by closing workflow", Over),
         (RPCStatusCode.INVALID_ARGUMENT, "Length of WorkflowId exceeds the limit.", NotFound),
+        (RPCStatusCode.INVALID_ARGUMENT, "exceeded workflow execution limit for signal events", Unreachable),
         (RPCStatusCode.UNAVAILABLE, "connection refused", Unreachable),
     ],
 )

@@ -16,6 +16,8 @@ from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, S
 
 # To a signal or an update that came too late, and to an update that the end overtook.
 _CLOSED = ("already completed", "aborted by closing workflow")
+# To more signals than one run may have: 10,000 by default.
+_TOO_MUCH = "exceeded workflow execution limit"
 _NO_ANSWER = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION}
 # The type that the server gives to an update on which the workflow's last task did not answer.
 _CAME_WITH_THE_END = "UnprocessedUpdate"
@@ -80,6 +82,10 @@ def _translated(error: RPCError, workflow_id: str, of: Subject, *, queue: str, a
         return NotFound(f"there is no {of.noun} {workflow_id!r}; {of.way_out}")
     if asks_worker and error.status in _NO_ANSWER:
         return no_worker(queue)
+    if _TOO_MUCH in error.message:
+        return Unreachable(
+            f"{of.noun} {workflow_id!r} has taken as much as Temporal lets it in one go ({error.message}); {of.way_out}"
+        )
     if error.status is RPCStatusCode.INVALID_ARGUMENT:
         return NotFound(f"{workflow_id[:80]!r} cannot be the id of a {of.noun}; {of.way_out}")
     return Unreachable(f"Temporal does not answer ({error.status.name.lower()}: {error.message}); see: daper doctor")
