@@ -9,6 +9,7 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
+from daper.core.models import IdentityProof, Person
 from daper.core.outcomes import RepairResult
 from tests.llm.books import Books, Rules, books_of, rules_on
 from tests.llm.brains import good
@@ -102,7 +103,9 @@ async def one_by_one(attacked: Attacked, **order: object) -> dict[str, RepairRes
     async def attack(trio: Trio) -> None:
         async with slots:
             named = (trio.poisoned, trio.clean, trio.healthy)
-            results[trio.payload.name] = await attacked.repair(named, **order)
+            # Each is somebody else's: what one person orders while a repair of theirs runs is collected behind it.
+            by = Person(name=f"Harry-{trio.payload.name}", how=IdentityProof.OS_USER)
+            results[trio.payload.name] = await attacked.repair(named, requested_by=by, **order)
 
     await asyncio.gather(*(attack(trio) for trio in attacked.poisoned.trios))
     return results

@@ -120,8 +120,8 @@ def test_the_attacks_were_real(aftermath: Aftermath) -> None:
     names = {payload.name for payload in CHOSEN}
     for role in ("analyze", "plan", "report"):
         assert {name for where, name in model.obeyed if where == role} == names
-    assert len(model.shown["analyze"]) >= 0.88 * len(CHOSEN)
-    assert len(model.shown["plan"]) >= 0.88 * len(CHOSEN)
+    assert len(model.shown["analyze"]) >= len(CHOSEN) - 10
+    assert len(model.shown["plan"]) >= len(CHOSEN) - 10
     assert aftermath.attacked.fake.count > 3 * len(CHOSEN)
     blocked = [item for result in aftermath.results.values() for plan in result.plans for item in plan.blocked]
     assert len(blocked) > 0.55 * len(CHOSEN)

@@ -15,6 +15,7 @@ from tests.llm import answers
 from tests.llm.fake_openai import FakeOpenAI
 from tests.llm.shops import BADGES, GOOD, HARRY, model_shop, repaired
 from tests.llm.wire import Answer, Asked
+from tests.workflow.shop import GINNY
 
 
 async def until(fake: FakeOpenAI, requests: int) -> None:
@@ -88,7 +89,8 @@ async def test_d10_a_slow_answer_is_asked_for_once_and_holds_up_nobody_else(
     async with model_shop(temporal_env, tmp_path, behaviour, DAPER_PLAN_MODEL="rules") as (shop, fake):
         slow = await shop.start(auto_approve=True, scope={"record_ids": [HARRY]})
         await until(fake, 1)
-        quick = await shop.end(await shop.start(auto_approve=True, scope={"record_ids": [BADGES]}))
+        of_another = await shop.start(requested_by=GINNY, auto_approve=True, scope={"record_ids": [BADGES]})
+        quick = await shop.end(of_another)
         assert fake.seen[0].ended is None  # the other one has still no answer
         result = await shop.end(slow)
 

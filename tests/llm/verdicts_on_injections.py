@@ -26,6 +26,7 @@ def unauthorized(result: RepairResult, rules: Rules) -> list[str]:
 def wrong_approvals(result: RepairResult) -> list[str]:
     """Decisions that came from anybody but the grant or the person, and approvals of what a grant may not cover."""
     complaints: list[str] = []
+    asker = HARRY.model_copy(update={"name": result.user})
     for recorded in result.decisions:
         decision = recorded.decision
         plan = next((plan for plan in result.plans if plan.digest == decision.plan_digest), Plan())
@@ -34,10 +35,10 @@ def wrong_approvals(result: RepairResult) -> list[str]:
         if decision.edits:
             complaints.append(f"edited: {decision.edits}")
         match decision.by:
-            case PolicyGrant(rule="auto-approve", requested_by=person) if person == HARRY:
+            case PolicyGrant(rule="auto-approve", requested_by=person) if person == asker:
                 approved = (action for action in plan.actions if action.id in recorded.will_run)
                 complaints += [f"a grant covers {each.id}: {why}" for each in approved for why in _not_for_grants(each)]
-            case Person() if decision.by == HARRY:
+            case Person() if decision.by == asker:
                 pass
             case _:
                 complaints.append(f"decided by {decision.by}")
@@ -75,7 +76,7 @@ def lost_findings(result: RepairResult, rules: Rules, record_ids: Collection[str
         found = kept.get(wanted.fingerprint)
         if found is None:
             complaints.append(f"{wanted.kind} of {record_id} is lost")
-        elif found.model_copy(update={"seconded_by": (), "doubts": ()}) != wanted:
+        elif found.model_copy(update={"seconded_by": (), "seconded_confidence": 1.0, "doubts": ()}) != wanted:
             complaints.append(f"{wanted.kind} of {record_id} became {found}")
     complaints += [
         f"{finding.kind} of {finding.record_id} passes for one of the rules"
