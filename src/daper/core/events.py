@@ -39,11 +39,15 @@ class Place(Wire):
 
 
 class Batch(Wire):
-    """A repair for the records of one event or of several. `asked`: what the first of them asked for, as a digest."""
+    """A repair for the records of one event or of several.
+
+    `asked`: what the first of them asked for, as a digest; `call`: who told it.
+    """
 
     repair_id: str
     request: RepairRequest
     asked: str
+    call: str = ""
     events: int = 1
 
     @property
@@ -84,7 +88,9 @@ class Inbox:
             self.waiting[-1] = joined
             self.remember_until = remember_until
         else:
-            self.waiting.append(Batch(repair_id=event.repair_id, request=event.request, asked=event.asked))
+            self.waiting.append(
+                Batch(repair_id=event.repair_id, request=event.request, asked=event.asked, call=event.call)
+            )
         self.places[event.repair_id] = Place(repair_id=self.waiting[-1].repair_id, asked=event.asked, call=event.call)
         if len(self.places) > MOST_PLACES:
             del self.places[next(iter(self.places))]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,7 @@ from daper.service.launching import Launch
 from daper.service.requests import Collected
 from daper.service.translate import EVENTS, temporal_errors
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
-from daper.workflows.names import EVENT_DRIVEN_NAME, USER_MEMO, WAITS_MEMO
+from daper.workflows.names import CALL_MEMO, EVENT_DRIVEN_NAME, REQUEST_MEMO, USER_MEMO, WAITS_MEMO
 
 _LOOKED_THROUGH: Final = 1000
 _LOOK_AGAIN_S: Final = 0.02
@@ -55,15 +56,14 @@ class Events:
                 static_summary=f"Repairing what is reported of {request.domain} for {user}"[:200],
                 rpc_timeout=ANSWER_WITHIN,
             )
+        # Asked by many at once an agent answers slowly; the repair that it began can be seen without it.
+        asking = asyncio.create_task(self._placed(agent_id, repair_id))
+        watching = asyncio.create_task(self._begun(repair_id))
         try:
-            place = await self._place(agent_id, repair_id)
-            # None: another run of the agent was asked, so this one had nothing left to do, and its repair is known.
-            answering = place or Place(repair_id=repair_id, asked=asked, call=call)
-            if not answering.behind:
-                await self._begun(answering.repair_id)
+            place = await _first(asking, watching)
         except (NotFound, Unreachable) as error:
             raise Unreachable(f"what was reported is kept, and repaired once a worker takes it: {error}") from error
-        return Answer(place=answering, created=answering.call == call and answering.repair_id == repair_id)
+        return Answer(place=place, created=place.call == call and place.repair_id == repair_id)
 
     async def known(self, launch: Launch, repair_id: str) -> Place | None:
         """Which repair answers an event that was told with that id; None where nobody told it, or that is forgotten.
@@ -110,19 +110,29 @@ class Events:
             agent_id, EVENTS, lambda within: self._handle(agent_id).query(view, rpc_timeout=within)
         )
 
-    async def _begun(self, repair_id: str) -> None:
+    async def _placed(self, agent_id: str, repair_id: str) -> Place:
+        """Which repair answers an event, once it is there, or behind which one. Raises NotFound, Unreachable."""
+        place = await self._place(agent_id, repair_id)
+        if place is None:  # another run of the agent: this one had nothing left to do, so the repair is there
+            return await self._begun(repair_id)
+        if not place.behind:
+            await self._begun(place.repair_id)
+        return place
+
+    async def _begun(self, repair_id: str) -> Place:
         """Wait until Temporal has a repair that its agent is about to start. Raises NotFound, Unreachable."""
         handle = self._client.get_workflow_handle(repair_id)
         until = asyncio.get_running_loop().time() + ANSWER_WITHIN.total_seconds()
         while True:
             try:
                 with temporal_errors(repair_id, queue=self._queue):
-                    await handle.describe(rpc_timeout=ANSWER_WITHIN)
-                    return
+                    memo = await (await handle.describe(rpc_timeout=ANSWER_WITHIN)).memo()
             except NotFound:
                 if asyncio.get_running_loop().time() > until:
                     raise
-            await asyncio.sleep(_LOOK_AGAIN_S)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            else:
+                return Place(repair_id=repair_id, asked=memo.get(REQUEST_MEMO, ""), call=memo.get(CALL_MEMO, ""))
 
     def _agent_of(self, launch: Launch) -> str:
         request = launch.request
@@ -130,6 +140,20 @@ class Events:
 
     def _handle(self, agent_id: str) -> Handle:
         return self._client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
+
+
+async def _first(asking: asyncio.Task[Place], watching: asyncio.Task[Place]) -> Place:
+    """What the first of the two says that does not fail. Raises the error of asking where both fail."""
+    ways = (asking, watching)
+    try:
+        for way in asyncio.as_completed(ways):
+            with suppress(NotFound, Unreachable):
+                return await way
+        return await asking
+    finally:
+        for each in ways:
+            each.cancel()
+        await asyncio.wait(ways)
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,7 @@
 """A repair as the child of an agent: as one that a person starts, and not ended by its parent's end."""
 
+from collections.abc import Mapping
+
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
@@ -7,14 +9,14 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from daper.core.messages import RepairRequest
     from daper.core.outcomes import RepairResult
-    from daper.workflows.names import REQUEST_MEMO, repair_memo, repair_summary, user_attributes
+    from daper.workflows.names import repair_memo, repair_summary, user_attributes
     from daper.workflows.repair import RepairAgentWorkflow
 
 Child = ChildWorkflowHandle[RepairAgentWorkflow, RepairResult]
 
 
-async def start_repair(request: RepairRequest, repair_id: str, *, asked: str = "") -> Child:
-    """Start it, once. `asked`: the request by which it is recognised again, as a digest, where that is another one.
+async def start_repair(request: RepairRequest, repair_id: str, *, memo: Mapping[str, str] | None = None) -> Child:
+    """Start it, once. `memo`: what else it is known by, or known by instead.
 
     Raises WorkflowAlreadyStartedError where the id was used before, ChildWorkflowError.
     """
@@ -26,7 +28,7 @@ async def start_repair(request: RepairRequest, repair_id: str, *, asked: str = "
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         # Whatever becomes of the agent, a plan that waits goes on waiting, and an effect is verified.
         parent_close_policy=ParentClosePolicy.ABANDON,
-        memo={**repair_memo(request), **({REQUEST_MEMO: asked} if asked else {})},
+        memo={**repair_memo(request), **(memo or {})},
         search_attributes=user_attributes(user, indexed=request.indexed),
         static_summary=repair_summary(request.domain, user),
     )

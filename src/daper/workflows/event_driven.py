@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.ids import repair_id as make_repair_id
     from daper.core.text import counted, markdown_code
     from daper.workflows.children import Child, start_repair
-    from daper.workflows.names import EVENT_DRIVEN_NAME, REPAIR_ENDED, WAITS_MEMO
+    from daper.workflows.names import CALL_MEMO, EVENT_DRIVEN_NAME, REPAIR_ENDED, REQUEST_MEMO, WAITS_MEMO
     from daper.workflows.options import EVENTS_REMEMBERED
 
 _TOLD_IN_DETAILS = 20
@@ -105,13 +105,14 @@ class RepairAgentWorkflowEventDriven:
 
     async def _start(self, batch: Batch) -> Child:
         """Under the id that was told; where another repair took that meanwhile, under a new one: no event is lost."""
+        memo = {REQUEST_MEMO: batch.asked, CALL_MEMO: batch.call}
         try:
-            return await start_repair(batch.request, batch.repair_id, asked=batch.asked)
+            return await start_repair(batch.request, batch.repair_id, memo=memo)
         except WorkflowAlreadyStartedError:
             self._repair_id = make_repair_id(batch.request.requested_by.name, str(workflow.uuid4()))
             self._inbox.move(batch.repair_id, self._repair_id)
             self._tell()
-            return await start_repair(batch.request, self._repair_id, asked=batch.asked)
+            return await start_repair(batch.request, self._repair_id, memo=memo)
 
     def _tell_soon(self) -> None:
         """Once for all that comes at a time: thousands may, after a while without a worker."""

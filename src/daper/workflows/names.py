@@ -14,6 +14,8 @@ PHASE_MEMO = "daper_phase"
 USER_MEMO = "daper_user"
 # What was asked for, as a digest: the same request is recognised again.
 REQUEST_MEMO = "daper_request"
+# Which call of somebody's an event-driven agent began a repair for: of several with one id, only one made it.
+CALL_MEMO = "daper_call"
 # The signal by which a repair lets its event-driven agent go on.
 REPAIR_ENDED = "repair_ended"
 # Of an event-driven agent alone: whether anything waits for its turn, so that nobody asks it in vain.
