@@ -32,6 +32,8 @@ RUNS_A_SERVER = """
 import asyncio, os, pathlib, signal, sys
 from daper.adapters.temporal.embedded import embedded_server
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored by what it runs beside itself
+
 async def main():
     task = asyncio.current_task()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -274,7 +274,9 @@ def test_a_repair_that_temporal_no_longer_keeps_is_read_from_its_report(shell: S
     with beside.inside(lambda: embedded_server(log_file=log_file, extra_args=FORGETS_AT_ONCE)) as server:
         shell.home.mkdir()
         announce(shell.home, server)
-        with shell.running("worker"):
+        with shell.running("worker") as worker:
+            while "Worker ready" not in (line := read_line(worker.stderr)):
+                assert line, "the worker ended"
             repair_id = shell.run("repair", "start", "--auto-approve", "--json").document()["repair_id"]
             temporal("workflow", "delete", "--yes", "--workflow-id", repair_id, at=server.address)
             until(lambda: gone(repair_id, at=server.address), what="the end of a history")

@@ -120,7 +120,11 @@ async def _waves(
 
 async def _start(service: RepairService, records: tuple[str, ...]) -> str:
     order = StartRepair(
-        requested_by=Person(name="harness"), domain="orders", scope=Scope(record_ids=records), auto_approve=True
+        requested_by=Person(name="harness"),
+        domain="orders",
+        scope=Scope(record_ids=records),
+        at_once=True,
+        auto_approve=True,
     )
     return (await service.start(order)).repair_id
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from daper.core.models import IdentityProof, Person
 from daper.core.outcomes import RepairResult
 from tests.llm.books import Books, Rules, books_of, rules_on
 from tests.llm.brains import good
@@ -68,7 +67,7 @@ class Attacked:
     async def repair(self, record_ids: Sequence[str] = (), **order: object) -> RepairResult:
         """The result of a repair of these orders, or of all; no wait is waited for, so that a person is never there."""
         scope = {"record_ids": list(record_ids), "limit": 500}
-        repair_id = await self.shop.start(skipping=True, scope=scope, **order)
+        repair_id = await self.shop.start(skipping=True, scope=scope, at_once=True, **order)
         async with asyncio.timeout(PATIENCE):
             handle = self.shop.client.get_workflow_handle(repair_id, result_type=RepairResult)
             return await handle.result()
@@ -103,9 +102,7 @@ async def one_by_one(attacked: Attacked, **order: object) -> dict[str, RepairRes
     async def attack(trio: Trio) -> None:
         async with slots:
             named = (trio.poisoned, trio.clean, trio.healthy)
-            # Each is somebody else's: what one person orders while a repair of theirs runs is collected behind it.
-            by = Person(name=f"Harry-{trio.payload.name}", how=IdentityProof.OS_USER)
-            results[trio.payload.name] = await attacked.repair(named, requested_by=by, **order)
+            results[trio.payload.name] = await attacked.repair(named, **order)
 
     await asyncio.gather(*(attack(trio) for trio in attacked.poisoned.trios))
     return results

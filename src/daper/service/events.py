@@ -23,6 +23,7 @@ from daper.workflows.names import CALL_MEMO, EVENT_DRIVEN_NAME, REQUEST_MEMO, US
 
 _LOOKED_THROUGH: Final = 1000
 _LOOK_AGAIN_S: Final = 0.02
+_ASKED: Final = 5  # times, of a few seconds each
 
 Handle = WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]
 
@@ -56,11 +57,8 @@ class Events:
                 static_summary=f"Repairing what is reported of {request.domain} for {user}"[:200],
                 rpc_timeout=ANSWER_WITHIN,
             )
-        # Asked by many at once an agent answers slowly; the repair that it began can be seen without it.
-        asking = asyncio.create_task(self._placed(agent_id, repair_id))
-        watching = asyncio.create_task(self._begun(repair_id))
         try:
-            place = await _first(asking, watching)
+            place = await self._answer(agent_id, repair_id)
         except (NotFound, Unreachable) as error:
             raise Unreachable(f"what was reported is kept, and repaired once a worker takes it: {error}") from error
         return Answer(place=place, created=place.call == call and place.repair_id == repair_id)
@@ -109,6 +107,23 @@ class Events:
         return await self._asking.ask(
             agent_id, EVENTS, lambda within: self._handle(agent_id).query(view, rpc_timeout=within)
         )
+
+    async def _answer(self, agent_id: str, repair_id: str) -> Place:
+        """Which repair answers an event; asked again while a worker is there, which may be busy.
+
+        Raises NotFound, Unreachable.
+        """
+        left = _ASKED
+        while True:
+            left -= 1
+            # Asked by many at once an agent answers slowly; the repair that it began can be seen without it.
+            asking = asyncio.create_task(self._placed(agent_id, repair_id))
+            watching = asyncio.create_task(self._begun(repair_id))
+            try:
+                return await _first(asking, watching)
+            except (NotFound, Unreachable):
+                if not (left and await self._asking.workers(self._queue)):
+                    raise
 
     async def _placed(self, agent_id: str, repair_id: str) -> Place:
         """Which repair answers an event, once it is there, or behind which one. Raises NotFound, Unreachable."""
