@@ -365,3 +365,14 @@ async def test_a_report_of_nothing_is_dropped(
         await agent.signal("report", args=args)
         await report(shop, EGG)
         assert [batch.events for batch in (await agent.query(RepairAgentWorkflowEventDriven.view)).waiting] == [1]
+
+
+async def test_what_is_reported_as_a_repair_ends_is_behind_nothing(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Its agent learns of the end a moment later than whoever follows the repair."""
+    async with open_shop(temporal_env, tmp_path) as shop:
+        for record_id in (BADGES, EGG, UNPAID, WAND):
+            told = await report(shop, record_id, auto_approve=True)
+            assert (told.created, told.behind) == (True, "")
+            assert looked_at(await shop.end(told.repair_id)) == {record_id}

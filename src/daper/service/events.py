@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from daper.clock import new_id
@@ -130,9 +130,15 @@ class Events:
         place = await self._place(agent_id, repair_id)
         if place is None:  # another run of the agent: this one had nothing left to do, so the repair is there
             return await self._begun(repair_id)
-        if not place.behind:
-            await self._begun(place.repair_id)
-        return place
+        if place.behind and await self._runs(place.behind):
+            return place
+        await self._begun(place.repair_id)  # or is about to: what it was behind has just ended
+        return place.model_copy(update={"behind": ""})
+
+    async def _runs(self, repair_id: str) -> bool:
+        with temporal_errors(repair_id, queue=self._queue):
+            described = await self._client.get_workflow_handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN)
+        return described.status is WorkflowExecutionStatus.RUNNING
 
     async def _begun(self, repair_id: str) -> Place:
         """Wait until Temporal has a repair that its agent is about to start. Raises NotFound, Unreachable."""
