@@ -80,6 +80,9 @@ WRONG = {
     HOOK + 'secret = "planted"\n': r"targets\.owl\.secret would hold a secret",
     HOOK + "timeout = 3\n": r"targets\.owl\.timeout is no key that is known; did you mean 'timeout_s'\?",
     '[targets.owl]\ntype = "signal-workflow"\nworkflow_id = "x"\nname = "__y"\n': r"name is '__y'; it must be the name",
+    '[targets.owl]\ntype = "signal-workflow"\nworkflow_id = "WIDE"\nname = "y"\n'.replace(
+        "WIDE", "ü" * 600
+    ): r"workflow_id is .*; it must be the id of a workflow, of at most 1000 bytes",
     "no toml": r"cannot read .*people\.toml",
 }
 

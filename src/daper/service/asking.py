@@ -47,10 +47,7 @@ class Asking:
     async def stuck(self, workflow_id: str, of: Subject) -> str | None:
         """Why a workflow cannot go on although a worker is there, or None: its task fails again and again."""
         attempt, failure = await self._tries(workflow_id, of)
-        if failure is None:
-            return None
-        told = f"{failure} (attempt {attempt}; it goes on when a mended worker is started)"
-        return f"{of.noun} {workflow_id!r} is stuck: {told}"
+        return _stuck(workflow_id, of, attempt, failure) if failure is not None else None
 
     async def unreplayable(self, workflow_id: str, of: Subject) -> str | None:
         """Why the worker that is there cannot take up a workflow that waits, or None, also where none answers."""
@@ -66,9 +63,9 @@ class Asking:
 
     async def trouble(self, workflow_id: str, of: Subject) -> str | None:
         """Why a workflow does not answer although a worker is there: it is stuck, or the worker too slow; or None."""
-        if stuck := await self.stuck(workflow_id, of):
-            return stuck
-        attempt, _ = await self._tries(workflow_id, of)
+        attempt, failure = await self._tries(workflow_id, of)
+        if failure is not None:
+            return _stuck(workflow_id, of, attempt, failure)
         if attempt <= 1:
             return None
         times = "once" if attempt == 2 else f"{attempt - 1} times"
@@ -121,3 +118,8 @@ class Asking:
                 if not await self.workers(self._queue):
                     raise
                 await asyncio.sleep(_PAUSE.total_seconds())
+
+
+def _stuck(workflow_id: str, of: Subject, attempt: int, failure: str) -> str:
+    told = f"{failure} (attempt {attempt}; it goes on when a mended worker is started)"
+    return f"{of.noun} {workflow_id!r} is stuck: {told}"

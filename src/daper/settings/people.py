@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from daper.core.errors import SettingError
 from daper.core.people import (
+    LONGEST_ID,
     MOST_TARGETS,
     TARGET_NAME,
     EmailTarget,
@@ -25,6 +26,7 @@ from daper.core.people import (
 )
 
 FILE: Final = "people.toml"
+_A_WORKFLOW: Final = f"the id of a workflow, of at most {LONGEST_ID} bytes"
 _KINDS: Final = ("email", "webhook", "signal-workflow")
 _VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 _ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
@@ -192,7 +194,9 @@ def _target(table: _Table, smtp: SmtpServer | None) -> Target:
             timeout=table.timeout(),
         )
     table.only("type", "workflow_id", "name")
-    workflow_id = table.text("workflow_id", r"[^\x00-\x1f\x7f]{1,1000}", "the id of a workflow")
+    workflow_id = table.text("workflow_id", r"[^\x00-\x1f\x7f]{1,1000}", _A_WORKFLOW)
+    if len(workflow_id.encode()) > LONGEST_ID:
+        raise table.wrong("workflow_id", _A_WORKFLOW)
     name = table.text("name", r"[^_\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}", "the name of one of its signals")
     return SignalTarget(callback=SignalCallback(workflow_id=workflow_id, name=name))
 

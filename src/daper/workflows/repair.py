@@ -136,7 +136,9 @@ class RepairAgentWorkflow:
     async def _cycle(self) -> Phase:
         self._enter(Phase.INITIALIZING)
         await self._open()
-        suspects, asked_again = self._state.named_records or await self._detect(), frozenset[str]()
+        # Named records never widen into a search through all.
+        named = self._request.scope.record_ids
+        suspects, asked_again = self._state.named_records if named else await self._detect(), frozenset[str]()
         while suspects:
             plan = await self._plan(await self._analyze(suspects, asked_again), asked_again)
             if not plan.actions or self._request.dry_run:
