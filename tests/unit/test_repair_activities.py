@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from daper.activities.repair import RepairActivities
+from daper.clock import utc_now
 from daper.core.digests import digest, effect_key
 from daper.core.messages import ActionRef, CycleRef, UndoInput
 from daper.core.models import BoundAction, Fallback, ProposedAction, Risk
@@ -50,63 +51,68 @@ def ref(given: ProposedAction, **changes: object) -> ActionRef:
     return ActionRef.model_validate(whole | changes)
 
 
-async def refused(given: ActionRef, *, now: datetime = NOON) -> tuple[str, Alerts]:
-    alerts = Alerts(Path("unused"), ["owl-post"])
+async def refused(home: Path, given: ActionRef, *, now: datetime = NOON) -> tuple[str, Alerts]:
+    alerts = Alerts(home, ["owl-post"])
     activities = RepairActivities(domains={"alerts": alerts}, now=lambda: now)
     with pytest.raises(ApplicationError) as error:
         await ActivityEnvironment().run(activities.apply_action, given)
-    assert alerts.world.done == {}, "no tool was called"
+    assert alerts.world.restarts == {}, "no tool was called"
     assert error.value.non_retryable
     return f"{error.value.type}: {error.value.message}", alerts
 
 
-async def test_what_was_approved_runs() -> None:
-    alerts = Alerts(Path("unused"), ["owl-post"])
+async def test_what_was_approved_runs(tmp_path: Path) -> None:
+    alerts = Alerts(tmp_path, ["owl-post"])
     activities = RepairActivities(domains={"alerts": alerts}, now=lambda: NOON)
-    outcome = await ActivityEnvironment().run(activities.apply_action, ref(action()))
+    given = ref(action(), valid_until=utc_now() + timedelta(hours=1))
+    outcome = await ActivityEnvironment().run(activities.apply_action, given)
     assert outcome.status is OutcomeStatus.APPLIED
-    assert list(alerts.world.done) == [effect_key("c", action().digest)]
+    assert list(alerts.world.restarts) == [effect_key("c", action().digest)]
 
 
-async def test_d4_a_text_that_is_not_the_approved_one_is_not_run() -> None:
+async def test_d4_a_text_that_is_not_the_approved_one_is_not_run(tmp_path: Path) -> None:
     other = action(arguments={"service": "floo-network"})
     forged = action().model_copy(update={"text": other.text})
     for given in (ref(forged), ref(other, approved_digest=action().digest)):
-        why, _ = await refused(given)
+        why, _ = await refused(tmp_path, given)
         assert "is not what was approved" in why
 
 
 @pytest.mark.parametrize("changes", [{"cycle_id": "another"}, {"store_id": "alerts-2"}, {"domain": "orders"}])
-async def test_d2_an_action_of_another_cycle_store_or_domain_is_not_run(changes: Mapping[str, object]) -> None:
-    why, _ = await refused(ref(action(**changes)))
+async def test_d2_an_action_of_another_cycle_store_or_domain_is_not_run(
+    tmp_path: Path, changes: Mapping[str, object]
+) -> None:
+    why, _ = await refused(tmp_path, ref(action(**changes)))
     assert "belongs to another cycle or store" in why
 
 
-async def test_d1_a_key_that_is_not_the_actions_own_is_not_used() -> None:
-    why, _ = await refused(ref(action(), key=effect_key("another", action().digest)))
+async def test_d1_a_key_that_is_not_the_actions_own_is_not_used(tmp_path: Path) -> None:
+    why, _ = await refused(tmp_path, ref(action(), key=effect_key("another", action().digest)))
     assert "a key that is not its own" in why
 
 
-async def test_d5_versions_that_are_missing_or_too_many_are_not_guessed() -> None:
-    why, _ = await refused(ref(action(reads={"orders/1": "v1"})))
+async def test_d5_versions_that_are_missing_or_too_many_are_not_guessed(tmp_path: Path) -> None:
+    why, _ = await refused(tmp_path, ref(action(reads={"orders/1": "v1"})))
     assert "without the versions" in why
-    why, _ = await refused(ref(action(), expected={"orders/1": "v1"}))
+    why, _ = await refused(tmp_path, ref(action(), expected={"orders/1": "v1"}))
     assert "without the versions" in why
 
 
-async def test_an_attempt_after_the_approval_ran_out_does_not_begin_whatever_the_tool_knows_of_time() -> None:
-    why, _ = await refused(ref(action()), now=NOON + timedelta(microseconds=1))
+async def test_an_attempt_after_the_approval_ran_out_does_not_begin_whatever_the_tool_knows_of_time(
+    tmp_path: Path,
+) -> None:
+    why, _ = await refused(tmp_path, ref(action()), now=NOON + timedelta(microseconds=1))
     assert why.startswith("ApprovalLapsed: ")
 
 
-async def test_a_store_that_is_not_the_cycles_own_is_not_touched() -> None:
+async def test_a_store_that_is_not_the_cycles_own_is_not_touched(tmp_path: Path) -> None:
     elsewhere = CYCLE.model_copy(update={"store_id": "alerts-2"})
-    why, _ = await refused(ref(action(store_id="alerts-2"), cycle=elsewhere))
+    why, _ = await refused(tmp_path, ref(action(store_id="alerts-2"), cycle=elsewhere))
     assert why.startswith("WrongStore: ")
 
 
-async def test_an_undo_that_the_plan_did_not_show_is_not_run() -> None:
-    alerts = Alerts(Path("unused"), ["owl-post"])
+async def test_an_undo_that_the_plan_did_not_show_is_not_run(tmp_path: Path) -> None:
+    alerts = Alerts(tmp_path, ["owl-post"])
     activities = RepairActivities(domains={"alerts": alerts}, now=lambda: NOON)
     given = ref(action())
     done = ActionOutcome(

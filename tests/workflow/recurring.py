@@ -1,7 +1,7 @@
 """A service whose alert does not stay away, and agents of three kinds that all look after it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from daper.clock import new_id
 from daper.core.messages import Nudge
 from daper.core.models import Finding, SuppressedFinding, Verdict
 from daper.core.outcomes import Effect, Holding, Postcondition, RepairResult
-from daper.ports import Record, ToolCall
+from daper.ports import Record, Store, ToolCall
 from daper.service.launching import launch_of
 from daper.service.schedule_parts import schedule_of
 from daper.service.scheduled import PutSchedule
@@ -31,8 +31,8 @@ class Restart(RestartService):
 
     settling = timedelta()
 
-    def __init__(self, world: Services) -> None:
-        super().__init__(world)
+    def __init__(self, world: Services, books: Callable[[], Store[object]]) -> None:
+        super().__init__(world, books)
         self.says: Holding | None = None
 
     async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
@@ -43,12 +43,12 @@ class Restart(RestartService):
 class NotedRestart(Restart):
     """A restart of which each effect is noted, in order."""
 
-    def __init__(self, world: Services, restarted: list[str]) -> None:
-        super().__init__(world)
+    def __init__(self, world: Services, books: Callable[[], Store[object]], restarted: list[str]) -> None:
+        super().__init__(world, books)
         self.restarted = restarted
 
     async def apply(self, call: ToolCall) -> Effect:
-        known = call.key in self.world.done
+        known = call.key in self.world.restarts
         effect = await super().apply(call)
         if not known:
             self.restarted.append(call.record_id)
@@ -61,8 +61,8 @@ class Ailing(Alerts):
     def __init__(self, folder: Path, *, helps: bool = False) -> None:
         super().__init__(folder, [SERVICE])
         self.facts: Mapping[str, JsonValue] = {}
-        self.tool = Restart(self.world)
-        self.tools = {self.tool.name: self.tool}
+        self.tool = Restart(self.world, lambda: self.books)
+        self._tools = {self.tool.name: self.tool}
         self.helps(helps)
 
     def helps(self, helps: bool) -> None:
@@ -77,7 +77,7 @@ class Ailing(Alerts):
     @property
     def restarts(self) -> int:
         """How many restarts took effect."""
-        return sum(effect is not None for effect in self.world.done.values())
+        return len(self.world.restarts)
 
     def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
         return tuple(
@@ -97,7 +97,7 @@ class Wards(Alerts):
         super().__init__(folder, [])
         self.world.delay = 0.0
         self.restarted: list[str] = []
-        self.tools = {"restart_service": NotedRestart(self.world, self.restarted)}
+        self._tools = {"restart_service": NotedRestart(self.world, lambda: self.books, self.restarted)}
 
     def breaks(self, number: int) -> None:
         """The alert of a new service fires."""

@@ -17,6 +17,7 @@ from daper.ports.domain import (
 )
 from daper.ports.evaluating import Evaluable
 from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
 from daper.ports.telling import Notifier
 
 __all__ = (
@@ -31,7 +32,10 @@ __all__ = (
     "ImportDraft",
     "ImportNote",
     "Importable",
+    "LedgerRow",
+    "Letter",
     "Memory",
+    "Message",
     "Notifier",
     "ProposalSet",
     "Record",
@@ -45,6 +49,8 @@ __all__ = (
     "Review",
     "Settleable",
     "Spending",
+    "Store",
+    "StoreChange",
     "Suspicion",
     "Terms",
     "ToolCall",

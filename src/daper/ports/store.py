@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 from daper.core.base import Wire
+from daper.core.models import StoreInfo
 from daper.core.outcomes import Effect
 
 
@@ -90,6 +91,10 @@ class Store(Protocol[RecordsT_co]):
     Its methods block. They raise StoreBusy (somebody holds the records), StoreChanged (edited under a change),
     StoreDamaged (not what it must be) and StoreError (the disk or the server refuses).
     """
+
+    def info(self) -> StoreInfo:
+        """Which store this is; two places never have one id."""
+        ...
 
     def change(self) -> AbstractContextManager[StoreChange[RecordsT_co]]:
         """A change: all of it at the end of the block, or nothing if that raises. Others wait meanwhile."""

@@ -54,12 +54,26 @@ class Tool(ABC):
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
         """On what terms it may run with these arguments; an obstacle where it does not fit the record. Pure.
 
+        The record is among `records`. Arguments may be missing, or of any kind: a language model made them up.
+
         Asked when the plan is made, and again, on the records as they are then, before anything is changed.
         """
 
     @abstractmethod
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
         """Whether this very effect shows in freshly read records. What was only asked for is `Holding.WAITING`."""
+
+    @abstractmethod
+    async def apply(self, call: ToolCall) -> Effect:
+        """Do it once, or say why not; either is the last word on the call's key."""
+
+    @abstractmethod
+    async def settle(self, key: str) -> Effect | None:
+        """The recorded effect; or None, once it is certain that a late attempt changes nothing."""
+
+    @abstractmethod
+    async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+        """Whether the effect is there, on freshly read records."""
 
     def refusal(self, call: ToolCall, records: Sequence[Record]) -> Effect | None:
         """Why it may not run on these records: none, an obstacle, or an argument outside its limits."""
@@ -148,7 +162,7 @@ class UndoableStoreTool(StoreTool[RecordsT]):
 
     @abstractmethod
     def take_back(self, records: RecordsT, call: ToolCall, done: Effect, originals: str) -> Deed:
-        """Take back what was done; `originals` is what its deed kept. Only called while all is as the effect left it."""
+        """Take back what was done, with the `originals` of its deed. Only called while all is as the effect left it."""
 
     async def undo(self, call: ToolCall, effect: Effect, *, key: str) -> Effect:
         """Take the effect back, or say why not: `undone` or `undo-blocked`. Idempotent by `key`."""
@@ -202,6 +216,8 @@ def kept_from_undo(done: LedgerRow, effect: Effect, version: Callable[[str], str
     """Why the effect of a row is not taken back: it is another one, or somebody has touched what it wrote."""
     if effect.wrote != done.effect.wrote:
         return refused(OutcomeStatus.UNDO_BLOCKED, "the effect is not the one that the ledger recorded")
+    if not done.effect.wrote:
+        return refused(OutcomeStatus.UNDO_BLOCKED, "it names no record that it wrote, so nobody can tell who did since")
     if changed := outdated(done.effect.wrote, version, since="the repair wrote it"):
         return Effect(status=OutcomeStatus.UNDO_BLOCKED, evidence=changed)
     return None

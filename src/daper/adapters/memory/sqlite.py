@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from daper.adapters.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 from daper.clock import utc_now
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef
 from daper.core.models import Finding, SuppressedFinding
+from daper.stores.sql.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from daper.adapters.spending.cap import check_caps
-from daper.adapters.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 from daper.clock import utc_now
 from daper.core.errors import StoreDamaged
 from daper.core.usage import CallSpent, Role, Spent, Usage
 from daper.ports import Caps, Reservation
+from daper.stores.sql.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 
 log = logging.getLogger(__name__)
 

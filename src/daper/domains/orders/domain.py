@@ -187,10 +187,7 @@ class OrdersDomain:
         return self._info()
 
     def _info(self) -> StoreInfo:
-        about = self._open().about()
-        return StoreInfo(
-            store_id=about.store_id, place=str(self._folder), as_of=about.as_of, counterparty=about.counterparty
-        )
+        return self._open().info()
 
     def _read(self) -> Documents:
         documents = self._open().read()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from daper.clock import new_id, utc_now
 from daper.core.digests import digest
 from daper.core.errors import StoreChanged, StoreDamaged, StoreError, UserError
+from daper.core.models import StoreInfo
 from daper.ports.store import LedgerRow, Message
 from daper.stores.jsonfiles import rowfiles
 from daper.stores.jsonfiles.about import (
@@ -143,6 +144,13 @@ class JsonStore:
             refuse_copy(about, self._folder, self._disk)
         with self._holding(), self._disk_errors():
             return self._remember(adopt=False)
+
+    def info(self) -> StoreInfo:
+        """Which store this is, and what its data says of itself. Raises StoreDamaged like `about`."""
+        about = self.about()
+        return StoreInfo(
+            store_id=about.store_id, place=str(self._folder), as_of=about.as_of, counterparty=about.counterparty
+        )
 
     def adopt(self) -> StoreAbout:
         """Give a copied store an id of its own; ledger and outbox stay. A store that is no copy keeps its id."""

@@ -46,7 +46,7 @@ class SqliteFile:
                 with db:
                     yield db
         except (sqlite3.Error, OSError) as error:
-            raise self._ours(error, busy_seconds) from error
+            raise store_error(error, f"{self.what} {str(self.path)!r}", busy_seconds) from error
 
     def _make_ready(self, db: sqlite3.Connection) -> None:
         if _version(db) == self.version:
@@ -68,15 +68,16 @@ class SqliteFile:
                         db.execute(statement)
                     db.execute(f"PRAGMA user_version = {self.version}")
 
-    def _ours(self, error: Exception, busy_seconds: float) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", None)
-        primary = code & 0xFF if isinstance(code, int) else None
-        named = f"{self.what} {str(self.path)!r}"
-        if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            return StoreBusy(f"{named} has been busy for {busy_seconds:.0f} s; try again")
-        if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-            return StoreDamaged(f"{named} is no database ({error}); move it away, and a new one is made")
-        return StoreError(f"{named} cannot be used: {error}; check the folder, its rights and the disk's space")
+
+def store_error(error: Exception, named: str, busy_seconds: float) -> StoreError:
+    """What an error of SQLite or of the disk means for a file, and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(f"{named} has been busy for {busy_seconds:.0f} s; try again")
+    if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return StoreDamaged(f"{named} is no database ({error}); move it away, and a new one is made")
+    return StoreError(f"{named} cannot be used: {error}; check the folder, its rights and the disk's space")
 
 
 def time_text(at: datetime) -> str:

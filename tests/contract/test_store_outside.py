@@ -1,0 +1,342 @@
+"""Once in a system that shares no transaction with the ledger: asked, found again, or known to nobody."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, JsonValue
+
+from daper.core.errors import ActionFailed, CannotSettle, StoreBusy
+from daper.core.limits import Exactly
+from daper.core.models import Risk
+from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
+from daper.ports import Record, Store, Terms, ToolCall
+from daper.stores.once import Deed
+from daper.stores.outside import Trace, UndoableOutsideTool
+from daper.stores.sql.sqlite import SqliteStore
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+class Lamp:
+    """A lamp somewhere else: it can be asked to switch, and may remember by which requests it did."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.switched = 0
+        self.requests: dict[str, bool] = {}
+        self.closed: set[str] = set()  # requests that it takes no more
+        self.remembers = True
+        self.looks = 0
+
+    def switch(self, key: str, *, on: bool) -> None:
+        if key in self.closed:
+            raise ActionFailed(f"request {key} is closed")
+        self.on = on
+        self.switched += 1
+        self.requests[key] = on
+
+
+class Args(BaseModel):
+    lamp: str
+
+
+class SwitchOn(UndoableOutsideTool):
+    """Switches the lamp on. What happens on the way is a test's to say."""
+
+    name = "switch_on"
+    risk = Risk.LOW
+    args = Args
+
+    def __init__(self, lamp: Lamp, books: Callable[[], Store[object]]) -> None:
+        super().__init__(books, clock=lambda: NOON)
+        self.lamp = lamp
+        self.before: Callable[[], None] = lambda: None
+        self.after: Callable[[], None] = lambda: None
+        self.waits: asyncio.Event | None = None
+        self.asked = asyncio.Event()
+
+    async def look(self, record_id: str) -> tuple[Record, ...]:
+        self.lamp.looks += 1
+        version = str(self.lamp.switched)
+        return (Record(ref=record_id, record_id=record_id, version=version, data={"on": self.lamp.on}),)
+
+    def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
+        obstacle = "it is on" if records[0].data["on"] else ""
+        return Terms(answers=frozenset({"dark"}), limits={"lamp": Exactly(value=record_id)}, obstacle=obstacle)
+
+    async def act(self, call: ToolCall) -> Deed:
+        return await self._ask(call, call.key, on=True)
+
+    async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
+        assert originals == "off"
+        return await self._ask(call, key, on=False)
+
+    async def probe(self, call: ToolCall, *, key: str) -> Trace:
+        if not self.lamp.remembers:
+            return await super().probe(call, key=key)
+        if key in self.lamp.requests:
+            return Trace(deed=self._deed(call, on=self.lamp.requests[key]))
+        return Trace(final=key in self.lamp.closed)
+
+    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+        return Postcondition(holding=Holding.YES if records[0].data["on"] else Holding.NO, evidence="looked")
+
+    async def _ask(self, call: ToolCall, key: str, *, on: bool) -> Deed:
+        self.asked.set()
+        if self.waits is not None:
+            await self.waits.wait()
+        self.before()
+        self.lamp.switch(key, on=on)
+        self.after()
+        return self._deed(call, on=on)
+
+    def _deed(self, call: ToolCall, *, on: bool) -> Deed:
+        return Deed(
+            before={"on": not on}, after={"on": on}, wrote=[call.record_id], evidence=["switched"], originals="off"
+        )
+
+
+class Repeatable(SwitchOn):
+    """The same, of a lamp that counts a request once."""
+
+    repeatable = True
+
+
+class Lost(Exception):
+    """The line went dead."""
+
+
+def lost() -> None:
+    raise Lost
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "ledger.db", tables={})
+
+
+@pytest.fixture
+def lamp() -> Lamp:
+    return Lamp()
+
+
+@pytest.fixture
+def tool(lamp: Lamp, books: SqliteStore) -> SwitchOn:
+    return SwitchOn(lamp, lambda: books)
+
+
+@pytest.fixture
+def repeatable(lamp: Lamp, books: SqliteStore) -> Repeatable:
+    return Repeatable(lamp, lambda: books)
+
+
+CALL = ToolCall(key="k1", record_id="lamp", arguments={"lamp": "lamp"}, expected={"lamp": "0"}, today=NOON)
+
+
+async def test_d1_it_is_asked_once_for_a_key_and_says_what_it_left(tool: SwitchOn, lamp: Lamp) -> None:
+    first = await tool.apply(CALL)
+    again = await tool.apply(CALL)
+    assert (first.status, first.wrote, first.evidence) == (OutcomeStatus.APPLIED, {"lamp": "1"}, ("switched",))
+    assert again == first.model_copy(update={"status": OutcomeStatus.ALREADY_APPLIED})
+    assert await tool.settle("k1") == first
+    assert (await tool.holds(CALL, first)).holding is Holding.YES
+    assert lamp.switched == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        (replace(CALL, expected={"lamp": "7"}), OutcomeStatus.STALE),
+        (replace(CALL, expected={"another": "0"}), OutcomeStatus.STALE),
+        (replace(CALL, arguments={"lamp": "another"}), OutcomeStatus.BLOCKED),
+        (replace(CALL, valid_until=NOON - timedelta(seconds=1)), OutcomeStatus.LAPSED),
+    ],
+)
+async def test_what_does_not_fit_is_not_asked_for_and_that_is_its_last_word(
+    tool: SwitchOn, lamp: Lamp, call: ToolCall, status: OutcomeStatus
+) -> None:
+    first = await tool.apply(call)
+    assert first.status is status
+    assert await tool.apply(CALL) == first
+    assert await tool.settle("k1") == first
+    assert lamp.switched == 0
+
+
+async def test_an_obstacle_of_now_counts_and_not_that_of_the_plan(tool: SwitchOn, lamp: Lamp) -> None:
+    lamp.on = True
+    assert (await tool.apply(CALL)).evidence == ("it is on",)
+
+
+async def test_what_the_system_refuses_has_failed_for_good(tool: SwitchOn, lamp: Lamp) -> None:
+    lamp.closed.add("k1")
+    first = await tool.apply(CALL)
+    assert (first.status, first.evidence) == (OutcomeStatus.FAILED, ("request k1 is closed",))
+    lamp.closed.clear()
+    assert await tool.apply(CALL) == first
+    assert await tool.settle("k1") == first
+    assert lamp.switched == 0
+
+
+async def test_an_answer_that_got_lost_is_found_again_by_the_next_attempt(tool: SwitchOn, lamp: Lamp) -> None:
+    tool.after = lost
+    with pytest.raises(Lost):
+        await tool.apply(CALL)
+    tool.after = lambda: None
+    assert (await tool.apply(CALL)).status is OutcomeStatus.APPLIED
+    assert lamp.switched == 1
+
+
+async def test_an_answer_that_got_lost_is_found_again_by_whoever_settles(tool: SwitchOn, lamp: Lamp) -> None:
+    tool.after = lost
+    with pytest.raises(Lost):
+        await tool.apply(CALL)
+    found = await tool.settle("k1")
+    assert found is not None
+    assert (found.status, found.wrote) == (OutcomeStatus.APPLIED, {"lamp": "1"})
+    assert (await tool.apply(CALL)).status is OutcomeStatus.ALREADY_APPLIED
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_d3_where_nobody_knows_it_is_not_asked_again_nor_called_never(
+    tool: SwitchOn, lamp: Lamp, remembers: bool
+) -> None:
+    """The request may still be on its way."""
+    lamp.remembers = remembers
+    tool.before = lost
+    with pytest.raises(Lost):
+        await tool.apply(CALL)
+    tool.before = lambda: None
+    with pytest.raises(CannotSettle):
+        await tool.apply(CALL)
+    with pytest.raises(CannotSettle):
+        await tool.settle("k1")
+    assert lamp.switched == 0
+    lamp.remembers = True
+    lamp.switch("k1", on=True)  # it was
+    assert (await tool.apply(CALL)).status is OutcomeStatus.APPLIED
+    assert lamp.switched == 1
+
+
+async def test_where_asking_twice_does_no_harm_it_is_asked_again(repeatable: Repeatable, lamp: Lamp) -> None:
+    repeatable.before = lost
+    with pytest.raises(Lost):
+        await repeatable.apply(CALL)
+    with pytest.raises(CannotSettle):
+        await repeatable.settle("k1")
+    repeatable.before = lambda: None
+    assert (await repeatable.apply(CALL)).status is OutcomeStatus.APPLIED
+    assert lamp.switched == 1
+
+
+async def test_what_was_begun_and_does_not_fit_any_more_has_no_last_word(repeatable: Repeatable, lamp: Lamp) -> None:
+    """Stale would be a lie, if the first request came through after all."""
+    repeatable.before = lost
+    with pytest.raises(Lost):
+        await repeatable.apply(CALL)
+    repeatable.before = lambda: None
+    lamp.switched = 5
+    with pytest.raises(CannotSettle):
+        await repeatable.apply(CALL)
+    lamp.switched = 0
+    assert (await repeatable.apply(CALL)).status is OutcomeStatus.APPLIED
+
+
+@pytest.mark.parametrize("by", ["settle", "apply"])
+async def test_a_system_that_takes_no_late_request_makes_never_certain(tool: SwitchOn, lamp: Lamp, by: str) -> None:
+    tool.before = lost
+    with pytest.raises(Lost):
+        await tool.apply(CALL)
+    tool.before = lambda: None
+    lamp.closed.add("k1")
+    if by == "settle":
+        assert await tool.settle("k1") is None
+    assert (await tool.apply(CALL)).status is OutcomeStatus.FAILED
+    assert lamp.switched == 0
+
+
+async def test_a_key_that_was_settled_before_anybody_asked_is_never_asked_for(tool: SwitchOn, lamp: Lamp) -> None:
+    assert await tool.settle("k1") is None
+    assert (await tool.apply(CALL)).status is OutcomeStatus.FAILED
+    assert lamp.switched == 0
+
+
+async def test_d1_who_settles_while_a_request_is_on_its_way_does_not_bury_it(tool: SwitchOn, lamp: Lamp) -> None:
+    tool.waits = asyncio.Event()
+    attempt = asyncio.create_task(tool.apply(CALL))
+    await tool.asked.wait()
+    with pytest.raises(CannotSettle):
+        await tool.settle("k1")
+    with pytest.raises(CannotSettle):
+        await tool.apply(CALL)
+    tool.waits.set()
+    assert (await attempt).status is OutcomeStatus.APPLIED
+    assert (await tool.settle("k1")) == (await attempt)
+    assert lamp.switched == 1
+
+
+async def test_d1_many_attempts_at_once_ask_once(tool: SwitchOn, lamp: Lamp) -> None:
+    found = await asyncio.gather(*(tool.apply(CALL) for _ in range(12)), return_exceptions=True)
+    assert {type(each) for each in found} <= {Effect, CannotSettle}
+    assert lamp.switched == 1
+    assert (await tool.apply(CALL)).status is OutcomeStatus.ALREADY_APPLIED
+
+
+async def test_a_system_that_does_what_it_said_would_never_happen_is_told_as_such(tool: SwitchOn, lamp: Lamp) -> None:
+    tool.waits = asyncio.Event()
+    attempt = asyncio.create_task(tool.apply(CALL))
+    await tool.asked.wait()
+    lamp.closed.add("k1")
+    assert await tool.settle("k1") is None
+    lamp.closed.clear()
+    tool.waits.set()
+    with pytest.raises(CannotSettle, match="never happens, and it did"):
+        await attempt
+
+
+async def test_ledger_and_system_out_of_reach_is_no_answer_and_the_next_attempt_finds_out(
+    tool: SwitchOn, lamp: Lamp, books: SqliteStore
+) -> None:
+    def busy() -> Store[object]:
+        raise StoreBusy("held")
+
+    def broken_books() -> None:
+        tool.books = busy
+
+    tool.after = broken_books
+    with pytest.raises(StoreBusy):
+        await tool.apply(CALL)
+    tool.books = lambda: books
+    tool.after = lambda: None
+    assert (await tool.apply(CALL)).status is OutcomeStatus.APPLIED
+    assert lamp.switched == 1
+
+
+async def test_it_is_taken_back_once_also_where_the_answer_got_lost(tool: SwitchOn, lamp: Lamp) -> None:
+    done = await tool.apply(CALL)
+    tool.after = lost
+    with pytest.raises(Lost):
+        await tool.undo(CALL, done, key="u1")
+    tool.after = lambda: None
+    undone = await tool.undo(CALL, done, key="u1")
+    assert (undone.status, lamp.on, lamp.switched) == (OutcomeStatus.UNDONE, False, 2)
+    assert await tool.settle("u1") == undone
+    assert await tool.undo(CALL, done, key="u1") == undone
+    assert lamp.switched == 2
+
+
+async def test_what_a_stranger_switched_since_is_not_taken_back(tool: SwitchOn, lamp: Lamp) -> None:
+    done = await tool.apply(CALL)
+    lamp.switch("somebody's", on=True)
+    assert (await tool.undo(CALL, done, key="u1")).status is OutcomeStatus.UNDO_BLOCKED
+    lamp.switched = 1
+    assert (await tool.undo(CALL, done, key="u1")).status is OutcomeStatus.UNDO_BLOCKED
+    assert lamp.on
+
+
+async def test_there_is_nothing_to_take_back_where_nothing_was_done(tool: SwitchOn, lamp: Lamp) -> None:
+    assert (await tool.undo(CALL, Effect(status=OutcomeStatus.APPLIED), key="u1")).status is OutcomeStatus.UNDO_BLOCKED
+    assert lamp.switched == 0

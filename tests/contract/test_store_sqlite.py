@@ -1,0 +1,145 @@
+"""What is the SQLite store's own: tables of one's own, other people's tools, a file that is no database."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daper.core.errors import ActionFailed, StoreBusy, StoreDamaged, StoreError
+from daper.stores.sql.sqlite import SqliteStore, records_of
+
+TABLE = "CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, value)"
+
+
+def store_of(path: Path) -> SqliteStore:
+    return SqliteStore(path, tables={"things": "name"}, schema=[TABLE], lock_wait=timedelta(milliseconds=50))
+
+
+def version(store: SqliteStore, ref: str) -> str | None:
+    with store.change() as change:
+        return change.version(ref)
+
+
+def put(path: Path, value: object) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT OR REPLACE INTO things VALUES ('t', ?)", (value,))
+
+
+def test_a_version_follows_the_content_of_any_kind_whoever_changed_it(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "s.db")
+    store.info()
+    seen: set[str | None] = set()
+    values: list[object] = [None, 1, 1.5, "1", "1.5", b"1", b"\xff", float("inf"), float("-inf"), "", "inf", "b'1'"]
+    for value in values:
+        put(tmp_path / "s.db", value)
+        seen.add(version(store, "things/t"))
+    assert len(seen) == len(values)
+    put(tmp_path / "s.db", 1)
+    assert version(store, "things/t") in seen
+
+
+@pytest.mark.parametrize("ref", ["things/u", "others/t", "daper_ledger/k", 'things"; DROP TABLE things; --/t', "t", ""])
+def test_what_is_no_record_of_ours_has_no_version(tmp_path: Path, ref: str) -> None:
+    store = store_of(tmp_path / "s.db")
+    store.info()
+    put(tmp_path / "s.db", 1)
+    assert version(store, ref) is None
+    assert version(store, "things/t") is not None
+
+
+def test_a_record_id_of_any_text_is_data(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "s.db")
+    with store.change() as change:
+        for name in ("x'); DROP TABLE things; --", "a/b", "", "\n", "t"):
+            change.records.execute("INSERT INTO things VALUES (?, 1)", (name,))
+    with store.reading() as db:
+        found = records_of(db, "things", "name", ["x'); DROP TABLE things; --", "a/b", "", "no"])
+        assert [one.record_id for one in found] == ["x'); DROP TABLE things; --", "a/b", ""]
+        assert len(records_of(db, "things", "name")) == 5
+    assert version(store, "things/a/b") is not None
+
+
+def change(store: SqliteStore, *statements: str) -> None:
+    """A change of these statements."""
+    with store.change() as change:
+        for statement in statements:
+            change.records.execute(statement)
+
+
+@pytest.mark.parametrize("words", ["COMMIT", "ROLLBACK", "END"])
+def test_d1_a_tool_cannot_part_its_effect_from_the_ledger(tmp_path: Path, words: str) -> None:
+    store = store_of(tmp_path / "s.db")
+    with pytest.raises(ActionFailed):
+        change(store, "INSERT INTO things VALUES ('t', 1)", words)
+    assert version(store, "things/t") is None
+
+
+def _commit(store: SqliteStore) -> None:
+    with store.change() as change:
+        change.records.execute("INSERT INTO things VALUES ('t', 1)")
+        change.records.commit()
+
+
+def _script(store: SqliteStore) -> None:
+    with store.change() as change:
+        change.records.execute("INSERT INTO things VALUES ('t', 1)")
+        change.records.executescript("INSERT INTO things VALUES ('u', 1);")
+
+
+@pytest.mark.parametrize("parting", [_commit, _script])
+def test_d1_neither_by_the_methods_of_the_connection(tmp_path: Path, parting: Callable[[SqliteStore], None]) -> None:
+    store = store_of(tmp_path / "s.db")
+    with pytest.raises(ActionFailed):
+        parting(store)
+    assert (version(store, "things/t"), version(store, "things/u")) == (None, None)
+
+
+@pytest.mark.parametrize("refused", ["UPDATE nowhere SET a = 1", "INSERT INTO things VALUES ('t', 1), ('t', 2)"])
+def test_a_statement_that_sqlite_refuses_is_the_tools_fault_and_changes_nothing(tmp_path: Path, refused: str) -> None:
+    store = store_of(tmp_path / "s.db")
+    with pytest.raises(ActionFailed, match=r"s\.db.*nothing was changed"):
+        change(store, "INSERT INTO things VALUES ('a', 1)", refused)
+    assert version(store, "things/a") is None
+
+
+def test_what_is_written_while_reading_is_dropped(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "s.db")
+    with store.reading() as db:
+        db.execute("INSERT INTO things VALUES ('t', 1)")
+    assert version(store, "things/t") is None
+
+
+def test_somebody_who_holds_the_file_is_told_as_busy(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "s.db")
+    store.info()
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy), store.change():
+            pass
+        other.execute("ROLLBACK")
+    with store.change():
+        pass
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreDamaged, match=r"s\.db"), store_of(tmp_path / "s.db").change():
+        pass
+    assert (tmp_path / "s.db").read_bytes() == b"no database" * 1000
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(StoreError), store_of(tmp_path / "file" / "s.db").change():
+        pass
+
+
+def test_a_copy_is_another_store_and_each_keeps_its_id(tmp_path: Path) -> None:
+    one = store_of(tmp_path / "s.db")
+    assert one.info() == store_of(tmp_path / "s.db").info()
+    shutil.copy(tmp_path / "s.db", tmp_path / "copy.db")
+    assert store_of(tmp_path / "copy.db").info().store_id != one.info().store_id
