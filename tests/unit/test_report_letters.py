@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sized_repairs import LONG_WORD, SCRIPTS
 
-from daper.adapters.reports.blocks import Span
-from daper.adapters.reports.breaking import pieces
-from daper.adapters.reports.cmap import read_ranges
-from daper.adapters.reports.fonts import FOLDER, Coverage, families
-from daper.adapters.reports.legible import legible, right_to_left
+from daper.documents.blocks import Span
+from daper.documents.cmap import read_ranges
+from daper.documents.fonts import FOLDER, Coverage, families
+from daper.documents.legibility import legible, right_to_left
+from daper.documents.line_breaks import pieces
 
 ROCKET = "👩🏽\u200d🚀"
 

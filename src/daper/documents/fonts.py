@@ -1,4 +1,4 @@
-"""The fonts of the printed report, and what they can show."""
+"""The fonts of a printed document, and what they can show."""
 
 import unicodedata
 from bisect import bisect_right
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from daper.adapters.reports.cmap import Ranges, read_ranges
+from daper.documents.cmap import Ranges, read_ranges
 
 FOLDER = Path(__file__).parent / "fonts"
 TEXT = ("Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
