@@ -205,8 +205,10 @@ def pages_with_outstanding(told: tuple[str, ...], *, orders: int) -> list[str]:
     return printed(repair_report(changed)).pages
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "typst", None)
+@pytest.mark.parametrize("missing", ["typst", "fontTools.ttLib"])
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.delitem(sys.modules, "daper.documents.fonts")
+    monkeypatch.setitem(sys.modules, missing, None)
 
     with pytest.raises(SettingError, match=r"pip install 'daper\[pdf\]'"):
         to_pdf(repair_report(ended_repair(1)))

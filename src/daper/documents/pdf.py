@@ -1,4 +1,4 @@
-"""A document as PDF, by the typesetter `typst`, which is an optional extra."""
+"""A document as PDF, by the typesetter `typst`. Both it and what reads its fonts are an optional extra."""
 
 import json
 from datetime import UTC
@@ -6,8 +6,6 @@ from pathlib import Path
 
 from daper.core.errors import SettingError
 from daper.documents.blocks import Document
-from daper.documents.fonts import FOLDER, Coverage, families
-from daper.documents.typesetting import Typesetting
 
 _TEMPLATE = Path(__file__).parent / "page.typ"
 
@@ -19,6 +17,9 @@ def to_pdf(document: Document) -> bytes:
     """
     try:
         import typst
+
+        from daper.documents.fonts import FOLDER, Coverage, families
+        from daper.documents.typesetting import Typesetting
     except ImportError as error:
         raise SettingError(
             "a PDF needs the extra 'pdf', which is not installed: pip install 'daper[pdf]'; or take --format html"
