@@ -186,7 +186,10 @@ TABLE = 'it must be a table of lists, like request_approval = ["restricted-witho
         ("[time]\nreminders = [0.5, 0.5]", f"time.reminders is [0.5, 0.5]; {REMINDERS}"),
         ("[time]\nreminders = [1]", f"time.reminders is [1]; {REMINDERS}"),
         ("[time]\nreminders = [nan]", f"time.reminders.0 is NaN; {REMINDERS}"),
-        ("[people]\ntell = 'owls'", "people.tell is wrong; it must be a list of at most 20 different names"),
+        (
+            "[people]\ntell = 'owls'",
+            "people.tell is wrong (not shown); it must be a list of at most 20 different names",
+        ),
     ],
     ids=lambda value: value.replace("\n", " ") if value.isascii() else None,
 )
