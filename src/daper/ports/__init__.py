@@ -17,6 +17,7 @@ from daper.ports.domain import (
 )
 from daper.ports.evaluating import Evaluable
 from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.opening import DomainEntry, DomainOption, with_options
 from daper.ports.telling import Notifier
 
 __all__ = (
@@ -26,6 +27,8 @@ __all__ = (
     "Briefing",
     "Caps",
     "Domain",
+    "DomainEntry",
+    "DomainOption",
     "Evaluable",
     "Guide",
     "ImportDraft",
@@ -52,4 +55,5 @@ __all__ = (
     "Transcripts",
     "Undoable",
     "Work",
+    "with_options",
 )

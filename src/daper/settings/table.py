@@ -1,4 +1,4 @@
-"""The table of everything that may be configured; the docs and `daper doctor` are made from it."""
+"""The table of what may be configured, but for the options of domains; docs and `daper doctor` are made from both."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +22,6 @@ class Setting:
     default: str
     help: str
     secret: bool = False
-    domain: str = ""
 
 
 # A name that ends in `*` stands for all that begin so.
@@ -30,18 +29,6 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("USER_NAME", "the operating system's user", "Your name, in repair ids and beside your decisions."),
     Setting("DAPER_HOME", "~/.daper", "Folder for data, reports and logs."),
     Setting("DAPER_DOMAIN", "orders", "The domain of records that commands work on."),
-    Setting(
-        "DAPER_ORDERS_APPROVERS",
-        "approve-orders@diagonalley.co.uk",
-        "Who may be asked to approve restricted items: addresses, separated by commas.",
-        domain="orders",
-    ),
-    Setting(
-        "DAPER_ORDERS_DATASET",
-        "hogwarts",
-        "Which shipped records a new data folder gets, and `daper records reset` brings: hogwarts or trouble.",
-        domain="orders",
-    ),
     Setting(
         "DAPER_POLICY",
         "policy.toml in DAPER_HOME, if it is there",
