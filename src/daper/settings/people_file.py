@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from daper.core.base import Reply
 from daper.core.people import (
+    ANSWER_TIMEOUT,
     LONGEST_ID,
     MOST_TARGETS,
     TARGET_NAME,
@@ -83,6 +84,7 @@ _Seconds = Annotated[Count, Field(ge=1, le=60)]
 # What stands in place of the name by mistake may be the secret itself.
 _VARIABLE: Final = "the name of the variable that holds the secret"
 _CERTIFICATES: Final = "a file with certificates (PEM), and there is none by that name"
+_ANSWER_S: Final = round(ANSWER_TIMEOUT.total_seconds())
 _SECONDS: Final = "a whole number from 1 to 60"
 
 
@@ -98,7 +100,7 @@ class SmtpSection(Reply):
     user: _Line | None = Field(default=None, description="the name to log in with, which a password_env needs")
     password_env: _Variable | None = Field(default=None, repr=False, description=_VARIABLE)
     ca_file: _Certificates | None = Field(default=None, description=_CERTIFICATES)
-    timeout_s: _Seconds = Field(default=20, description=_SECONDS)
+    timeout_s: _Seconds = Field(default=_ANSWER_S, description=_SECONDS)
 
     @model_validator(mode="after")
     def _logs_in_with_both(self) -> "SmtpSection":
@@ -144,7 +146,7 @@ class WebhookSection(Reply):
     )
     secret_env: _Variable = Field(repr=False, description=_VARIABLE)
     ca_file: _Certificates | None = Field(default=None, description=_CERTIFICATES)
-    timeout_s: _Seconds = Field(default=20, description=_SECONDS)
+    timeout_s: _Seconds = Field(default=_ANSWER_S, description=_SECONDS)
 
     def target(self) -> Target:
         """As the rest of the program knows it."""

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from daper.core.base import Reply
 from daper.core.models import MOST_PROBLEMS, Risk
 from daper.core.policy import ALONE_CONFIDENCE, Alone, ApprovalPolicy
+from daper.settings.spans import parse_span, written_span
 from daper.settings.toml_file import Count, Number, Text, read_toml, text
-from daper.settings.values import parse_span
 
 POLICY_FILE: Final = "policy.toml"
 
@@ -118,7 +118,7 @@ class TimeSection(Reply):
         description='a time like "30s", "15m", "12h" or "2d", at most "365d"',
     )
     reminders: Annotated[tuple[Number, ...], Field(max_length=5), AfterValidator(_rising)] = Field(
-        default=(Decimal("0.5"),),
+        default=tuple(Decimal(str(share)) for share in ApprovalPolicy().reminders),
         title="After which shares of the time to decide somebody is reminded.",
         description=_LIST + "at most 5 rising numbers between 0 and 1, like [0.5]; [] for none",
     )
@@ -235,21 +235,16 @@ def policy_document(policy: ApprovalPolicy) -> dict[str, dict[str, object] | Non
             "allow": {tool: list(kinds) for tool, kinds in alone.allow.items()},
         },
         "time": {
-            "approval_timeout": _words(policy.approval_timeout),
-            "decision_valid_for": _words(policy.decision_valid_for),
+            "approval_timeout": _written(policy.approval_timeout),
+            "decision_valid_for": _written(policy.decision_valid_for),
             "reminders": list(policy.reminders),
         },
         "people": {"tell": list(policy.tell)},
     }
 
 
-def _words(span: timedelta | None) -> str | None:
-    """A time as it may be written."""
-    if span is None:
-        return None
-    seconds = round(span.total_seconds())
-    units = (("d", 86400), ("h", 3600), ("m", 60))
-    return next((f"{seconds // size}{unit}" for unit, size in units if seconds % size == 0), f"{seconds}s")
+def _written(span: timedelta | None) -> str | None:
+    return None if span is None else written_span(span)
 
 
 def _shown(value: object) -> str:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR
+from daper.settings.spans import written_span
+
 DEFAULT: Final = "default"
 
 
@@ -34,8 +37,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "policy.toml in DAPER_HOME, if it is there",
         "File with the approval policy (TOML): what may run without a person's yes.",
     ),
-    Setting("DAPER_APPROVAL_TIMEOUT", "12h", "How long a plan waits for a decision: 30s, 15m, 12h or 2d."),
-    Setting("DAPER_DECISION_VALID_FOR", "1h", "How long after its decision an action may still begin."),
+    Setting(
+        "DAPER_APPROVAL_TIMEOUT",
+        written_span(APPROVAL_TIMEOUT),
+        "How long a plan waits for a decision: 30s, 15m, 12h or 2d.",
+    ),
+    Setting(
+        "DAPER_DECISION_VALID_FOR",
+        written_span(DECISION_VALID_FOR),
+        "How long after its decision an action may still begin.",
+    ),
     Setting(
         "DAPER_PEOPLE",
         "people.toml in DAPER_HOME",

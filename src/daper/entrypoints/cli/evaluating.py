@@ -18,6 +18,7 @@ from daper.adapters.temporal.program import find_temporal
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError
 from daper.core.models import RULES
+from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR
 from daper.core.usage import Role
 from daper.entrypoints.cli.evaluation_run import Wanted, run_cases
 from daper.entrypoints.cli.evaluation_table import WIDTH, table_of
@@ -135,6 +136,8 @@ def _on_its_own(settings: Settings, home: Path, address: str, number: int) -> Se
         address_source=CONFIGURED,
         ui_url=None,
         namespace="default",
+        approval_timeout=APPROVAL_TIMEOUT,
+        decision_valid_for=DECISION_VALID_FOR,
         temporal={"TEMPORAL_ADDRESS": address},
         options={},
     )
