@@ -15,9 +15,9 @@ from daper.ports.domain import (
     ToolCall,
     Undoable,
 )
+from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.evaluating import Evaluable
 from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
-from daper.ports.opening import DomainEntry, DomainOption, with_options
 from daper.ports.telling import Notifier
 
 __all__ = (

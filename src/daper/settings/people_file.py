@@ -25,7 +25,7 @@ from daper.core.people import (
     Target,
     WebhookTarget,
 )
-from daper.settings.toml_file import FOLDER, Count, Text, missing, read_toml, text, wrong
+from daper.settings.toml_file import FOLDER, Count, Text, missing, read_toml, toml_text, wrong
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465}
@@ -78,7 +78,7 @@ _Address = Annotated[Text, StringConstraints(pattern=rf"^{_ADDRESS.pattern}$")]
 _Host = Annotated[Text, StringConstraints(pattern=r"^([A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:]{2,45})$")]
 _Variable = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 _Certificates = Annotated[Path, BeforeValidator(_there)]
-_Security = Annotated[Security, BeforeValidator(text)]
+_Security = Annotated[Security, BeforeValidator(toml_text)]
 _Seconds = Annotated[Count, Field(ge=1, le=60)]
 
 # What stands in place of the name by mistake may be the secret itself.

@@ -15,7 +15,7 @@ from daper.core.base import Reply
 from daper.core.models import MOST_PROBLEMS, Risk
 from daper.core.policy import ALONE_CONFIDENCE, Alone, ApprovalPolicy
 from daper.settings.spans import parse_span, written_span
-from daper.settings.toml_file import Count, Number, Text, read_toml, text
+from daper.settings.toml_file import Count, Number, Text, read_toml, toml_text
 
 POLICY_FILE: Final = "policy.toml"
 
@@ -46,7 +46,7 @@ def _named(names: tuple[str, ...]) -> tuple[str, ...]:
 _Money = Annotated[Number, Field(ge=0, le=_MOST_MONEY)]
 _Share = Annotated[Number, Field(ge=0, le=1)]
 _Span = Annotated[timedelta, BeforeValidator(_span)]
-_Risk = Annotated[Risk, BeforeValidator(text)]
+_Risk = Annotated[Risk, BeforeValidator(toml_text)]
 
 
 class GrantSection(Reply):

@@ -29,23 +29,23 @@ _LONGEST: Final = 60
 Document = TypeVar("Document", bound=BaseModel)
 
 
-def number(value: object) -> object:
+def toml_number(value: object) -> object:
     """A TOML number; pydantic alone would take true for 1, and "5" for 5."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("no number")  # noqa: TRY004 - pydantic tells a ValueError in its own words
     return value
 
 
-def text(value: object) -> object:
+def toml_text(value: object) -> object:
     """A TOML text, and nothing that could be turned into one."""
     if not isinstance(value, str):
         raise ValueError("no text")  # noqa: TRY004 - pydantic tells a ValueError in its own words
     return value
 
 
-Number = Annotated[Decimal, BeforeValidator(number)]
-Count = Annotated[int, BeforeValidator(number)]
-Text = Annotated[str, BeforeValidator(text)]
+Number = Annotated[Decimal, BeforeValidator(toml_number)]
+Count = Annotated[int, BeforeValidator(toml_number)]
+Text = Annotated[str, BeforeValidator(toml_text)]
 
 
 def missing(key: str) -> PydanticCustomError:
