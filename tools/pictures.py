@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from daper.adapters.reports.as_pdf import to_pdf
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.kept import FileReports
+from daper.documents.pdf import to_pdf
 
 PICTURES: Final = Path(__file__).parents[1] / "docs" / "pictures"
 _COLUMNS: Final = 112

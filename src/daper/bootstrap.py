@@ -29,6 +29,7 @@ from daper.domains.registry import load_domains
 from daper.ports import Agents, Domain
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
+from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
 from daper.settings import Settings
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
@@ -115,14 +116,20 @@ class Services:
     schedules: ScheduleService
 
 
+def times_of(settings: Settings) -> Times:
+    """How long plans wait and decisions are valid where nobody says otherwise."""
+    return Times(approval_timeout=settings.approval_timeout, decision_valid_for=settings.decision_valid_for)
+
+
 async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
     """All services on the configured Temporal. Raises Unreachable, SettingError."""
     client = client or await connect(settings)
     domains, indexed = open_domains(settings), await search_attributes_registered(client)
-    queue, policy = settings.task_queue, settings.policy
+    queue, policy, times = settings.task_queue, settings.policy, times_of(settings)
     repairs = RepairService(
         client=client,
         queue=queue,
+        times=times,
         domains=domains,
         reports=reports_in(settings.home),
         indexed=indexed,
@@ -131,10 +138,22 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
     return Services(
         repairs=repairs,
         proactive=ProactiveService(
-            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=policy
+            client=client,
+            queue=queue,
+            times=times,
+            domains=domains,
+            repairs=repairs,
+            indexed=indexed,
+            policy=policy,
         ),
         schedules=ScheduleService(
-            client=client, queue=queue, domains=domains, repairs=repairs, indexed=indexed, policy=policy
+            client=client,
+            queue=queue,
+            times=times,
+            domains=domains,
+            repairs=repairs,
+            indexed=indexed,
+            policy=policy,
         ),
     )
 

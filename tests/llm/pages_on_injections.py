@@ -10,8 +10,6 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from daper.adapters.reports.as_html import to_html
-from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.proposal import plan_report
 from daper.core.models import Plan
@@ -19,6 +17,8 @@ from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.text import visible
 from daper.core.views import whole_plans
+from daper.documents.html import to_html
+from daper.documents.markdown import to_markdown
 from daper.entrypoints.cli.story import Story
 from daper.workflows.details import details
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
 from daper.agents.llm.agents import REPORT_TOKENS
 from daper.core.phases import Phase
 from daper.core.text import markdown
 from daper.core.usage import Role
+from daper.documents.markdown import to_markdown
 from tests.llm import answers, mutations
 from tests.llm.brains import good, mutated
 from tests.llm.shops import GOOD, KEY, blocked, model_shop, repaired

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
 from daper.core.models import RULES, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.text import markdown
 from daper.core.usage import Role
+from daper.documents.markdown import to_markdown
 from tests.workflow import shop as shops
 
 RULES_ACTIONS = {

@@ -21,12 +21,12 @@ from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import AgentPhase
 from daper.core.telling import Event
 from daper.domains.orders.needs import OrderProblem
-from daper.domains.registry import load_domains
+from daper.domains.registry import declared_options, load_domains
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, configuration
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
-from daper.settings import SETTINGS, ChatApproval, Setting, load_settings
+from daper.settings import ChatApproval, Setting, every_setting, load_settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -80,14 +80,14 @@ def as_shown(setting: Setting) -> str:
 def test_the_configuration_page_has_every_setting_as_it_is_and_no_other() -> None:
     shown = [line for line in text(CONFIGURATION).splitlines() if line.startswith("| `")]
 
-    assert shown == [as_shown(setting) for setting in SETTINGS]
+    assert shown == [as_shown(setting) for setting in every_setting()]
 
 
 def test_the_example_has_every_setting_with_its_default_and_no_other() -> None:
     found = re.findall(r"^#([A-Z_*]+)=(.*)$", text(EXAMPLE), re.MULTILINE)
 
-    assert found == [(each.name, "" if " " in each.default else each.default) for each in SETTINGS]
-    for setting in SETTINGS:
+    assert found == [(each.name, "" if " " in each.default else each.default) for each in every_setting()]
+    for setting in every_setting():
         assert f"# {setting.help}" in text(EXAMPLE)
 
 
@@ -102,7 +102,8 @@ def test_the_example_changes_nothing_as_it_is_and_nothing_with_its_defaults(tmp_
     filled = load_settings(environ={"HOME": str(tmp_path)}, folder=tmp_path)
     for name in ("home", "user", "task_queue", "domain", "approval_timeout", "decision_valid_for", "address"):
         assert getattr(filled, name) == getattr(bare, name)
-    assert filled.domain_options("orders") == bare.domain_options("orders")
+    assert bare.domain_options("orders") == {}
+    assert filled.domain_options("orders") == {each.name: each.default for each in declared_options()["orders"]}
 
 
 @pytest.mark.parametrize("name", ALL_COMMANDS)

@@ -1,9 +1,11 @@
 """The score of an evaluation: each thing that goes wrong lowers the figure that is about it, and no other."""
 
 from decimal import Decimal
+from io import StringIO
 
 import pytest
 from judged_runs import CASES, MODEL, RIGHT_END, Story, action, finding, outcome
+from rich.console import Console
 
 from daper.core.models import BlockedProposal, ProposedAction
 from daper.core.outcomes import OutcomeStatus
@@ -226,18 +228,48 @@ def test_what_passes_in_one_of_two_runs_passes_half_the_time_and_never_in_both()
     assert found.product.knowable.passed.of == 4
 
 
+def printed(evaluation: Evaluation, *, width: int = WIDTH) -> list[str]:
+    """The lines of the table, on a screen that is no wider."""
+    screen = Console(file=StringIO(), width=width)
+    with screen.capture() as shown:
+        screen.print(table_of(evaluation, width=width))
+    return shown.get().splitlines()
+
+
 def test_the_table_rounds_nothing_up_to_100_percent() -> None:
     runs = [Story().run()] * 19 + [Story(findings=()).run()]
-    row = next(line for line in table_of(evaluate(CASES, runs)) if line.startswith("what rules can know"))
+    row = next(line for line in printed(evaluate(CASES, runs)) if line.startswith("what rules can know"))
 
     assert row.split()[4:] == ["2", "100", "%", "95", "%", "100", "%", "100", "%", "100", "%", "0", "97", "%"]
 
 
 def test_the_table_is_narrow_and_says_in_words_what_rules_cannot_know() -> None:
     story = Story(thinkers=THOUGHT, spent={"SHORT": Spent(calls=3, input_tokens=1_000, unpriced=1)})
-    lines = table_of(evaluate(CASES, [story.run()]))
+    lines = printed(evaluate(CASES, [story.run()]))
 
     assert max(map(len, lines)) <= WIDTH
     assert "- cancelled-by-word: found 0 of 1. Only a note tells." in lines
     assert any(line.startswith(f"{MODEL} alone") for line in lines)
     assert any("3 model calls, 1,000 tokens, 0.0000 US dollars, without 1 call that" in line for line in lines)
+
+
+def test_on_a_narrow_screen_a_name_is_folded_and_no_figure_is_cut_or_leaves_its_column() -> None:
+    def figures(lines: list[str], *, after: int) -> list[str]:
+        return [line[after:] for line in lines if line.endswith((" %", " -", "  passed"))]
+
+    evaluation = evaluate(CASES, [Story().run()])
+
+    wide, narrow = printed(evaluation), printed(evaluation, width=80)
+
+    assert max(map(len, narrow)) == 80
+    assert figures(narrow, after=80 - 67) == figures(wide, after=32)
+    assert len(figures(wide, after=32)) == 10
+    assert {"what rules", "can know"} <= {line[: 80 - 67].strip() for line in narrow}
+
+
+def test_what_a_case_or_a_model_is_called_is_no_markup_and_hides_nothing() -> None:
+    thinkers = dict.fromkeys(THOUGHT, "[bold]a\x1b[31m")
+
+    shown = "\n".join(printed(evaluate(CASES, [Story(thinkers=thinkers).run()])))
+
+    assert "[bold]a<U+001B>[31m" in shown

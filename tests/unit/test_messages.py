@@ -7,7 +7,6 @@ import pytest
 from sized_repairs import HOSTILE, ended_repair, waiting_repair
 
 from daper.adapters.notify.wording import LONGEST_SUBJECT, commands, document, plain, subject
-from daper.adapters.reports.as_html import to_html
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.telling import (
@@ -21,6 +20,7 @@ from daper.core.telling import (
     plan_message,
     trial_message,
 )
+from daper.documents.html import to_html
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from tests.receiving import SECRET
 
 from daper.adapters.notify.webhook import sign
@@ -13,6 +14,8 @@ from daper.core.errors import SettingError
 from daper.core.people import EmailTarget, Security, SignalTarget, WebhookTarget
 from daper.entrypoints.cli.app import run
 from daper.settings import Settings, load_settings
+from daper.settings.people_file import EmailSection, PeopleDocument, SignalSection, SmtpSection, WebhookSection
+from daper.settings.policy import SECTIONS, PolicyDocument
 
 DOCS = Path(__file__).parents[2] / "docs"
 SMTP = '[smtp]\nhost = "smtp.example.org"\nfrom = "daper@example.org"\n'
@@ -57,8 +60,8 @@ def test_implicit_tls_has_its_own_port_and_files_are_beside_the_file(tmp_path: P
 
 
 WRONG = {
-    "[smpt]\n": r"smpt is no key that is known; did you mean 'smtp'\?",
-    "[targets]\nowl = 1\n": r"targets\.owl is 1; it must be a table, \[targets\.owl\]",
+    "[smpt]\n": r"there is no section or key 'smpt'; did you mean 'smtp'\?",
+    "[targets]\nowl = 1\n": r"targets\.owl is 1; it must be a table, like \[targets\.hagrid\]",
     '[targets."Owl Post"]\ntype = "email"\n': r"targets\.'Owl Post' is no name",
     '[targets.owl]\ntype = "pigeon"\n': r"targets\.owl\.type is 'pigeon'; it must be email or webhook or signal-work",
     "[targets.owl]\n": r"targets\.owl\.type is missing; it must be email or webhook",
@@ -72,18 +75,25 @@ WRONG = {
     f'{SMTP}password_env = "X"\n': r"smtp\.user is missing",
     f'{SMTP}user = "me"\npassword = "planted"\n': r"smtp\.password would hold a secret, .* in smtp\.password_env",
     f'{SMTP}ca_file = "none.pem"\n': r"smtp\.ca_file is 'none\.pem'; it must be a file",
-    f"{SMTP}timeout_s = true\n": r"smtp\.timeout_s is True; it must be a whole number from 1 to 60",
+    f"{SMTP}timeout_s = true\n": r"smtp\.timeout_s is true; it must be a whole number from 1 to 60",
     '[smtp]\nhost = "a b"\nfrom = "x@y.z"\n': r"smtp\.host is 'a b'; it must be the name of a mail server",
     HOOK.replace("https", "http"): r"targets\.owl\.url is wrong \(not shown\); it must be an https:// address",
     HOOK.replace("owl.example", "u:planted@owl.example"): r"targets\.owl\.url is wrong \(not shown\)",
     HOOK.replace("OWL_SECRET", "whsec_planted="): r"targets\.owl\.secret_env is wrong \(not shown\)",
     HOOK + 'secret = "planted"\n': r"targets\.owl\.secret would hold a secret",
-    HOOK + "timeout = 3\n": r"targets\.owl\.timeout is no key that is known; did you mean 'timeout_s'\?",
+    HOOK + "timeout = 3\n": r"\[targets\.owl\] has no key 'timeout'; did you mean 'timeout_s'\?",
     '[targets.owl]\ntype = "signal-workflow"\nworkflow_id = "x"\nname = "__y"\n': r"name is '__y'; it must be the name",
     '[targets.owl]\ntype = "signal-workflow"\nworkflow_id = "WIDE"\nname = "y"\n'.replace(
         "WIDE", "ü" * 600
     ): r"workflow_id is .*; it must be the id of a workflow, of at most 1000 bytes",
-    "no toml": r"cannot read .*people\.toml",
+    "smtp = 1\n": r"smtp is 1; it must be a table: \[smtp\]",
+    "targets = 1\n": r"targets is 1; it must be tables, like \[targets\.hagrid\]",
+    "[targets.owl]\ntype = 3\n": r"targets\.owl\.type is 3; it must be email or webhook or signal-workflow",
+    '[smtp]\nhosst = "a"\nfrom = "x@y.z"\n': r"\[smtp\] has no key 'hosst'; did you mean 'host'\? there are: host",
+    '[smtp]\nhost = "a"\nsender = "x@y.z"\n': r"\[smtp\] has no key 'sender'; .* from, user",
+    f"{SMTP}user = 3\n": r"smtp\.user is 3; it must be the name to log in with",
+    HOOK.replace("https://", "https://["): r"targets\.owl\.url is wrong \(not shown\)",
+    "no toml": r"the people file .*people\.toml' is not TOML: .*line 1",
 }
 
 
@@ -103,6 +113,15 @@ def test_names_that_nobody_has_are_refused(tmp_path: Path) -> None:
         load(tmp_path, HOOK, DAPER_TELL=",".join(f"owl{number}" for number in range(11)))
     with pytest.raises(SettingError, match=r"DAPER_PEOPLE is 'none\.toml', and there is no such file"):
         load(tmp_path, None, DAPER_PEOPLE="none.toml")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [PeopleDocument, SmtpSection, EmailSection, WebhookSection, SignalSection, PolicyDocument, *SECTIONS.values()],
+)
+def test_each_key_of_a_file_says_what_it_must_be(table: type[BaseModel]) -> None:
+    """All but the type of a target, which says which table it is."""
+    assert [name for name, known in table.model_fields.items() if not known.description and name != "type"] == []
 
 
 @pytest.fixture

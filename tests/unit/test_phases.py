@@ -1,12 +1,17 @@
 """The phases of a repair: every open one can reach an end, and nothing follows an end (D21)."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daper.core.phases import Phase, may_follow
+from daper.core.errors import DaperError
+from daper.core.messages import RepairRequest
+from daper.core.models import IdentityProof, Person
+from daper.core.phases import ImpossibleStep, Phase, may_follow
+from daper.workflows.state import CycleState
 
 ENDS = {
     Phase.REPORT_COMPLETED,
@@ -120,3 +125,45 @@ def test_d21_no_walk_through_the_phases_gets_stuck_before_an_end(data: st.DataOb
             return
         phase = data.draw(st.sampled_from(after(phase)))
     assert may_follow(phase, Phase.PENDING_REPORT) or phase in {Phase.PENDING_REPORT, *ENDS}
+
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def a_cycle() -> CycleState:
+    request = RepairRequest(
+        requested_by=Person(name="Harry", how=IdentityProof.CLAIMED), domain="orders", store_id="s", activity_queue="q"
+    )
+    return CycleState(request=request, repair_id="r", cycle_id="c", started_at=NOW, phase_since=NOW)
+
+
+def test_a_cycle_goes_through_its_phases_and_keeps_them() -> None:
+    cycle = a_cycle()
+
+    for phase in WHOLE:
+        cycle.enter(phase, NOW)
+
+    assert [phase for phase, _ in cycle.phases] == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ([], Phase.PENDING_REPAIR),
+        (WHOLE[:1], Phase.INITIALIZING),
+        (WHOLE[:5], Phase.PENDING_REPAIR),
+        (WHOLE[:9], Phase.APPROVED),
+        (WHOLE, Phase.PENDING_REPORT),
+    ],
+)
+def test_a_step_that_cannot_be_is_a_bug_and_changes_nothing(before: list[Phase], then: Phase) -> None:
+    """It is no DaperError, which would end the repair as failed: the workflow waits for better code."""
+    cycle = a_cycle()
+    for phase in before:
+        cycle.enter(phase, NOW)
+
+    with pytest.raises(ImpossibleStep, match=f"cannot go on to {then}: this is a bug of daper") as error:
+        cycle.enter(then, NOW)
+
+    assert not isinstance(error.value, DaperError)
+    assert [phase for phase, _ in cycle.phases] == before

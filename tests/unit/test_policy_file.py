@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from daper.bootstrap import times_of
 from daper.core.errors import SettingError
 from daper.core.models import IdentityProof, Person, Risk
 from daper.core.policy import Alone, ApprovalPolicy
-from daper.core.proactive import ProactiveRequest
+from daper.core.proactive import PROACTIVE_TIMEOUT, ProactiveRequest
 from daper.entrypoints.cli.app import run
 from daper.service.requests import StartProactive, StartRepair
+from daper.service.scheduled import PutSchedule
 from daper.settings import Settings, load_settings, policy_document, policy_rows, read_policy
 from daper.settings.policy import SECTIONS, PolicyDocument
+from daper.settings.spans import parse_span, written_span
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 HARRY = Person(name="Harry", how=IdentityProof.OS_USER)
@@ -186,7 +189,10 @@ TABLE = 'it must be a table of lists, like request_approval = ["restricted-witho
         ("[time]\nreminders = [0.5, 0.5]", f"time.reminders is [0.5, 0.5]; {REMINDERS}"),
         ("[time]\nreminders = [1]", f"time.reminders is [1]; {REMINDERS}"),
         ("[time]\nreminders = [nan]", f"time.reminders.0 is NaN; {REMINDERS}"),
-        ("[people]\ntell = 'owls'", "people.tell is wrong; it must be a list of at most 20 different names"),
+        (
+            "[people]\ntell = 'owls'",
+            "people.tell is wrong (not shown); it must be a list of at most 20 different names",
+        ),
     ],
     ids=lambda value: value.replace("\n", " ") if value.isascii() else None,
 )
@@ -238,10 +244,35 @@ def test_times_of_the_policy_are_defaults_and_the_most(tmp_path: Path) -> None:
     assert (silent.approval_timeout, silent.decision_valid_for) == (8 * HOUR, HOUR / 2)
     assert (shorter.approval_timeout, shorter.decision_valid_for) == (HOUR, HOUR / 60)
     assert (longer.approval_timeout, longer.decision_valid_for) == (8 * HOUR, HOUR / 2)
-    repair = StartRepair(requested_by=HARRY, domain="orders", approval_timeout=30 * HOUR).under(silent.policy)
-    agent = StartProactive(requested_by=HARRY, domain="orders").under(silent.policy)
+    repair = StartRepair(requested_by=HARRY, domain="orders", approval_timeout=30 * HOUR).under(
+        silent.policy, times_of(silent)
+    )
+    agent = StartProactive(requested_by=HARRY, domain="orders").under(silent.policy, times_of(silent))
     assert repair.approval_timeout == agent.approval_timeout == 8 * HOUR
     assert (repair.policy, repair.decision_valid_for) == (silent.policy, HOUR / 2)
+
+
+def test_an_order_that_says_no_time_takes_that_of_the_service_whoever_gives_it(tmp_path: Path) -> None:
+    written(tmp_path, '[time]\napproval_timeout = "8h"\n')
+    settings = load(tmp_path, DAPER_APPROVAL_TIMEOUT="2h", DAPER_DECISION_VALID_FOR="1m")
+    policy, times = settings.policy, times_of(settings)
+
+    repair = StartRepair(requested_by=HARRY, domain="orders")
+    scheduled = PutSchedule(requested_by=HARRY, domain="orders").repair
+    agent = StartProactive(requested_by=HARRY, domain="orders")
+
+    assert [each.under(policy, times).approval_timeout for each in (repair, scheduled)] == [2 * HOUR, 2 * HOUR]
+    assert agent.under(policy, times).approval_timeout == 8 * HOUR
+    assert agent.under(ApprovalPolicy(), times).approval_timeout == PROACTIVE_TIMEOUT
+    assert {each.under(policy, times).decision_valid_for for each in (repair, scheduled, agent)} == {HOUR / 60}
+
+
+@pytest.mark.parametrize("text", ["30s", "15m", "12h", "2d", "90m", "365d"])
+def test_a_time_is_written_as_it_may_be_read(text: str) -> None:
+    span = parse_span(text)
+
+    assert span is not None
+    assert written_span(span) == text
 
 
 def test_a_policy_that_waits_longer_than_the_default_is_heard() -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.files import read_report, write_report
 from daper.core.decisions import record
@@ -50,6 +49,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.phases import Phase
+from daper.documents.markdown import to_markdown
 
 STARTED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOSTILE = (

@@ -11,14 +11,14 @@ import pytest
 from pydantic import JsonValue, ValidationError
 from tests.unit.test_report import HOSTILE, blocks_of, whole_result
 
-from daper.adapters.reports.as_html import to_html
-from daper.adapters.reports.as_markdown import to_markdown
-from daper.adapters.reports.as_pdf import to_pdf
-from daper.adapters.reports.blocks import Document
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.proposal import plan_report
 from daper.core.outcomes import RepairResult
 from daper.core.views import whole_plans
+from daper.documents.blocks import Document
+from daper.documents.html import to_html
+from daper.documents.markdown import to_markdown
+from daper.documents.pdf import to_pdf
 
 TYPST = '\n= big\n#panic("ran") #read("/etc/passwd") $x$ `raw` *bold* @ref <label> \\ // gone'
 # Short, so that no page cuts any of it away.

@@ -1,19 +1,18 @@
 """Letters on a page: which a font has, where a word may be broken, what would scribble over its neighbours."""
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTCollection, TTFont  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from hypothesis import given
 from hypothesis import strategies as st
 from sized_repairs import LONG_WORD, SCRIPTS
 
-from daper.adapters.reports.blocks import Span
-from daper.adapters.reports.breaking import pieces
-from daper.adapters.reports.cmap import read_ranges
-from daper.adapters.reports.fonts import FOLDER, Coverage, families
-from daper.adapters.reports.legible import legible, right_to_left
+from daper.documents.blocks import Span
+from daper.documents.fonts import FOLDER, Coverage, families
+from daper.documents.legibility import legible, right_to_left
+from daper.documents.line_breaks import pieces
 
 ROCKET = "👩🏽\u200d🚀"
 
@@ -60,53 +59,23 @@ def test_what_no_font_has_is_named_by_its_number(text: str, shown: str) -> None:
 
 def test_a_font_that_cannot_be_read_has_nothing(tmp_path: Path) -> None:
     broken = tmp_path / "broken.ttf"
-    for data in (b"", b"ttcf", b"\x00\x01\x00\x00\x00\x05" + b"\0" * 20, b"OTTO" + b"\xff" * 400):
+    whole = (FOLDER / "NotoSansThai-Regular.ttf").read_bytes()
+    for data in (b"", b"ttcf", b"\x00\x01\x00\x00\x00\x05" + b"\0" * 20, b"OTTO" + b"\xff" * 400, whole[:400]):
         broken.write_bytes(data)
-        assert read_ranges(broken) == []
-    assert read_ranges(tmp_path / "none.ttf") == []
-    assert Coverage([Face("x", str(broken)), Face("inside", None)]).shown("é") == "<U+00E9>"
-
-
-def a_font(*tables: bytes) -> bytes:
-    """A font with nothing but these subtables of a `cmap`."""
-    at = 4 + 8 * len(tables)
-    records, body = b"", b""
-    for table in tables:
-        records += struct.pack(">HHI", 3, 1, at + len(body))
-        body += table
-    cmap = struct.pack(">HH", 0, len(tables)) + records + body
-    return struct.pack(">IHHHH", 0x10000, 1, 0, 0, 0) + struct.pack(">4sIII", b"cmap", 0, 28, len(cmap)) + cmap
-
-
-# One segment by difference, one by a list in which one letter has no drawing, and the one that ends each table.
-SEGMENTS = struct.pack(
-    ">7H 3H H 3H 3h 3H 3H",
-    *(4, 0, 0, 6, 0, 0, 0),
-    *(0x42, 0x63, 0xFFFF),
-    0,
-    *(0x41, 0x61, 0xFFFF),
-    *(-0x40, 5, 1),
-    *(0, 4, 0),
-    *(7, 0, 9),
-)
-SPARSE = struct.pack(">HHIII", 12, 0, 0, 0, 2) + struct.pack(">6I", 0x20, 0x7E, 1, 0x1F600, 0x1F64F, 100)
-
-
-def test_both_forms_of_a_font_s_list_are_read_and_the_wider_one_wins(tmp_path: Path) -> None:
-    font = tmp_path / "font.ttf"
-
-    font.write_bytes(a_font(SEGMENTS))
-    assert read_ranges(font) == [(0x41, 0x41), (0x42, 0x42), (0x61, 0x61), (0x63, 0x63)]
-    font.write_bytes(a_font(SEGMENTS, SPARSE))
-    assert read_ranges(font) == [(0x20, 0x7E), (0x1F600, 0x1F64F)]
+        assert Coverage([Face("x", str(broken))]).shown("ก") == "<U+0E01>"
+    broken.write_bytes(whole)
+    assert Coverage([Face("x", str(broken))]).shown("ก") == "ก"
+    assert Coverage([Face("x", str(tmp_path / "none.ttf")), Face("inside", None)]).shown("é") == "<U+00E9>"
 
 
 def test_a_font_in_a_collection_is_found_by_its_place(tmp_path: Path) -> None:
-    font, at = a_font(SPARSE), 20
-    moved = font[:20] + struct.pack(">I", 28 + at) + font[24:]
-    (tmp_path / "fonts.ttc").write_bytes(struct.pack(">4sIIII", b"ttcf", 0x10000, 2, at, at) + moved)
+    both = TTCollection()
+    both.fonts = [TTFont(FOLDER / f"NotoSans{script}-Regular.ttf") for script in ("Hebrew", "Thai")]
+    both.save(tmp_path / "fonts.ttc")
 
-    assert read_ranges(tmp_path / "fonts.ttc", 1) == [(0x20, 0x7E), (0x1F600, 0x1F64F)]
+    shown = [Coverage([Face("x", str(tmp_path / "fonts.ttc"), place)]).shown("שก") for place in (0, 1)]
+
+    assert shown == ["ש<U+0E01>", "<U+05E9>ก"]
 
 
 def test_our_fonts_come_before_installed_ones_and_the_drawing_of_everything_last() -> None:

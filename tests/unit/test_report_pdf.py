@@ -10,12 +10,12 @@ import pytest
 from pypdf import PdfReader
 from sized_repairs import HOSTILE, LONG_WORD, SCRIPTS, ended_repair, order_id, waiting_repair
 
-from daper.adapters.reports.as_pdf import to_pdf
-from daper.adapters.reports.blocks import Document
 from daper.adapters.reports.ended import repair_report
-from daper.adapters.reports.fonts import Coverage
 from daper.adapters.reports.proposal import plan_report
 from daper.core.errors import SettingError
+from daper.documents.blocks import Document
+from daper.documents.fonts import Coverage
+from daper.documents.pdf import to_pdf
 
 ORDERS = 31  # so that every script, and every name that means harm, has an action
 # pypdf takes such letters apart, or turns them round, when it reads a page; each is there all the same.
@@ -205,8 +205,10 @@ def pages_with_outstanding(told: tuple[str, ...], *, orders: int) -> list[str]:
     return printed(repair_report(changed)).pages
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "typst", None)
+@pytest.mark.parametrize("missing", ["typst", "fontTools.ttLib"])
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.delitem(sys.modules, "daper.documents.fonts")
+    monkeypatch.setitem(sys.modules, missing, None)
 
     with pytest.raises(SettingError, match=r"pip install 'daper\[pdf\]'"):
         to_pdf(repair_report(ended_repair(1)))

@@ -3,13 +3,13 @@
 import pytest
 from sized_repairs import a_plan, ended_repair, waiting_repair
 
-from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.fates import Fate, chart
 from daper.adapters.reports.proposal import plan_report
 from daper.core.outcomes import OutcomeStatus, RepairResult, VerificationStatus
 from daper.core.phases import Phase
 from daper.core.views import RepairView, view_plan, whole_plans
+from daper.documents.markdown import to_markdown
 
 
 def waiting(view: RepairView) -> str:

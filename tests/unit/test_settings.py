@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from daper.bootstrap import open_domains
 from daper.core.errors import SettingError
 from daper.core.models import IdentityProof, Person
-from daper.settings import SETTINGS, ChatApproval, Settings, Shown, load_settings, shown
+from daper.settings import ChatApproval, Settings, Shown, every_setting, load_settings, shown
 
 Load = Callable[..., Settings]
 
@@ -43,10 +44,7 @@ def test_without_any_configuration_everything_has_its_default(tmp_path: Path) ->
     assert (settings.address, settings.address_source) == ("localhost:7233", "default")
     assert settings.namespace == "default"
     assert settings.temporal == {}
-    assert settings.domain_options("orders") == {
-        "approvers": "approve-orders@diagonalley.co.uk",
-        "dataset": "hogwarts",
-    }
+    assert settings.domain_options("orders") == {}
     assert settings.warnings() == ()
 
 
@@ -68,10 +66,7 @@ def test_an_empty_value_counts_as_not_set_and_still_wins_over_dotenv(load: Load,
 
     assert settings.temporal == {}
     assert settings.approval_timeout == timedelta(hours=12)
-    assert settings.domain_options("orders") == {
-        "approvers": "approve-orders@diagonalley.co.uk",
-        "dataset": "hogwarts",
-    }
+    assert settings.domain_options("orders") == {}
 
 
 def test_the_process_environment_and_the_current_folder_are_what_counts_by_default(
@@ -292,11 +287,7 @@ def test_options_of_a_domain_are_its_own(load: Load) -> None:
         DAPER_APPROVAL_TIMEOUT="1h",
     )
 
-    assert settings.domain_options("orders") == {
-        "approvers": "ministry@magic.uk",
-        "dataset": "hogwarts",
-        "max_stock": "9",
-    }
+    assert settings.domain_options("orders") == {"approvers": "ministry@magic.uk", "max_stock": "9"}
     assert settings.domain_options("my-alerts") == {"delay": "3"}
     assert settings.domain_options("approval") == {}
 
@@ -328,16 +319,83 @@ def test_options_of_installed_domains_are_not_warned_of(load: Load) -> None:
     assert len(settings.warnings()) == 1
 
 
+OWLS = """
+from daper.ports import DomainOption, with_options
+
+
+@with_options(
+    DomainOption(name="roost", default="the tower", help="Where owls are."),
+    DomainOption(name="feed_key", help="Opens the store.", secret=True),
+)
+def open_domain(folder, options):
+    return dict(options)
+"""
+
+
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, code: str) -> None:
+    """Somebody's domain, as if it were installed."""
+    about = folder / f"daper_{name}-0.1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: daper-{name}\nVersion: 0.1\n")
+    (about / "entry_points.txt").write_text(f"[daper.domains]\n{name} = daper_{name}:open_domain\n")
+    (folder / f"daper_{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_the_options_that_a_stranger_s_domain_declares_are_settings_like_ours(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, tmp_path / "site", "owls", OWLS)
+    given = {"DAPER_OWLS_ROOST": "a barn", "DAPER_OWLS_FEED_KEY": "planted-secret"}
+
+    settings = load(**given, DAPER_OWLS_ROST="x")
+    roost, key = row("DAPER_OWLS_ROOST", tmp_path, **given), row("DAPER_OWLS_FEED_KEY", tmp_path, **given)
+
+    assert (roost.value, roost.source, roost.help) == ("a barn", "environment", "Where owls are.")
+    assert (row("DAPER_OWLS_ROOST", tmp_path).value, key.value) == ("the tower", "(set)")
+    assert settings.warnings(["orders", "owls"]) == (
+        "DAPER_OWLS_ROST is set, but nothing reads it; did you mean DAPER_OWLS_ROOST?",
+    )
+    assert opened(load(DAPER_OWLS_ROOST="a barn")) == {"roost": "a barn", "feed_key": ""}
+    assert opened(load()) == {"roost": "the tower", "feed_key": ""}
+    assert "planted-secret" not in repr(settings)
+
+
+def opened(settings: Settings) -> object:
+    """What the domain of owls was given: it is nothing but that."""
+    return open_domains(settings)["owls"]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import nothing_like_it", "No module named 'nothing_like_it'"),
+        (OWLS.replace('"roost"', '"Roost-At"'), "the option 'Roost-At' of a domain must be lower-case letters"),
+    ],
+)
+def test_a_domain_that_cannot_be_loaded_is_told_of_where_it_is_opened_and_hides_no_setting(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    install(monkeypatch, tmp_path / "site", "broken", code)
+
+    assert row("DAPER_ORDERS_DATASET", tmp_path).value == "hogwarts"
+    with pytest.raises(SettingError, match=rf"domain 'broken' \(daper_broken:open_domain\) cannot be loaded: {told}"):
+        open_domains(load())
+
+
 def test_every_setting_is_shown_with_value_source_and_help(tmp_path: Path) -> None:
     rows = shown(environ={"TEMPORAL_GRPC_META_B": "x", "TEMPORAL_GRPC_META_A": "x"}, folder=tmp_path)
 
     names = [row.name for row in rows]
-    assert names == [setting.name for setting in SETTINGS[:-1]] + ["TEMPORAL_GRPC_META_A", "TEMPORAL_GRPC_META_B"]
+    assert names == [setting.name for setting in every_setting()[:-1]] + [
+        "TEMPORAL_GRPC_META_A",
+        "TEMPORAL_GRPC_META_B",
+    ]
     assert all(row.help for row in rows)
 
 
 def test_d20_no_secret_is_shown_or_printed(load: Load, tmp_path: Path) -> None:
-    secrets = {setting.name.replace("*", "X"): "planted-secret" for setting in SETTINGS if setting.secret}
+    secrets = {setting.name.replace("*", "X"): "planted-secret" for setting in every_setting() if setting.secret}
 
     assert "planted-secret" not in str(shown(environ=secrets, folder=tmp_path))
     assert "planted-secret" not in repr(load(**secrets))

@@ -12,7 +12,7 @@ from daper.core.messages import asked_for
 from daper.core.models import Scope
 from daper.core.outcomes import RepairResult
 from daper.service.launching import launch_of
-from daper.service.requests import Started, StartRepair
+from daper.service.requests import Started, StartRepair, Times
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from tests.workflow.shop import DEADLINE, HARRY, Shop
 
@@ -60,7 +60,7 @@ async def event_of(shop: Shop, *, hours: int) -> Event:
         approval_timeout=timedelta(hours=hours),
     )
     store = await shop.domains["orders"].store()
-    launch = launch_of(order.under(shop.settings.policy), store, queue=shop.settings.task_queue, indexed=True)
+    launch = launch_of(order.under(shop.settings.policy, Times()), store, queue=shop.settings.task_queue, indexed=True)
     return Event(
         repair_id=f"repair-Harry-{new_id()}", call="test", asked=asked_for(launch.request), request=launch.request
     )

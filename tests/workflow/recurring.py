@@ -16,6 +16,7 @@ from daper.core.models import Finding, SuppressedFinding, Verdict
 from daper.core.outcomes import Effect, Holding, Postcondition, RepairResult
 from daper.ports import Record, Store, ToolCall
 from daper.service.launching import launch_of
+from daper.service.requests import Times
 from daper.service.schedule_parts import schedule_of
 from daper.service.scheduled import PutSchedule
 from daper.workflows.proactive import RepairAgentWorkflowProactive
@@ -134,7 +135,7 @@ class Carers:
         """What Temporal does when a schedule is due: it starts the action of that schedule."""
         shop, order = self.shop, PutSchedule(requested_by=HARRY, domain="alerts")
         launch = launch_of(
-            order.repair.under(shop.settings.policy),
+            order.repair.under(shop.settings.policy, Times()),
             await shop.domains["alerts"].store(),
             queue=shop.settings.task_queue,
             indexed=True,

@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHistoryEventFilterType
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from daper.bootstrap import STICKY, open_domains, reports_in, working
+from daper.bootstrap import STICKY, open_domains, reports_in, times_of, working
 from daper.clock import new_id
 from daper.core.errors import NoWorker
 from daper.core.models import Decision, IdentityProof, Person, Verdict
@@ -63,6 +63,7 @@ class Shop:
         self.service = RepairService(
             client=env.client,
             queue=self.settings.task_queue,
+            times=times_of(self.settings),
             domains=self.domains,
             reports=self.reports,
             indexed=indexed,
@@ -71,6 +72,7 @@ class Shop:
         self.proactive = ProactiveService(
             client=env.client,
             queue=self.settings.task_queue,
+            times=times_of(self.settings),
             domains=self.domains,
             repairs=self.service,
             indexed=indexed,
@@ -79,6 +81,7 @@ class Shop:
         self.schedules = ScheduleService(
             client=env.client,
             queue=self.settings.task_queue,
+            times=times_of(self.settings),
             domains=self.domains,
             repairs=self.service,
             indexed=indexed,

@@ -1,7 +1,7 @@
 """What goes into and out of the workflow and its activities: one model in, one model out."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import cast
 
@@ -25,7 +25,7 @@ from daper.core.models import (
 )
 from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
 from daper.core.people import SignalCallback, Targets
-from daper.core.policy import Alone, ApprovalPolicy
+from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR, Alone, ApprovalPolicy
 from daper.core.usage import CallSpent, Role
 
 MOST_PER_PAGE = 100
@@ -54,8 +54,8 @@ class RepairRequest(Wire):
     auto_approve: bool = False
     dry_run: bool = False
     again: bool = False
-    approval_timeout: Span = timedelta(hours=12)
-    decision_valid_for: Span = timedelta(hours=1)
+    approval_timeout: Span = APPROVAL_TIMEOUT
+    decision_valid_for: Span = DECISION_VALID_FOR
     policy: ApprovalPolicy = ApprovalPolicy()
     may_act_alone: bool = False
     indexed: bool = False

@@ -14,6 +14,7 @@ from daper.core.errors import TargetRefused
 
 MOST_TARGETS = 10
 LONGEST_ID = 1000  # bytes
+ANSWER_TIMEOUT = timedelta(seconds=20)  # of a server that is told
 TARGET_NAME = r"^[a-z][a-z0-9-]{0,39}$"
 
 TargetName = Annotated[str, StringConstraints(pattern=TARGET_NAME)]
@@ -53,7 +54,7 @@ class SmtpServer:
     user: str = ""
     password_env: str = ""
     ca_file: Path | None = None
-    timeout: timedelta = timedelta(seconds=20)
+    timeout: timedelta = ANSWER_TIMEOUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class WebhookTarget:
     url: str = field(repr=False)
     secret_env: str
     ca_file: Path | None = None
-    timeout: timedelta = timedelta(seconds=20)
+    timeout: timedelta = ANSWER_TIMEOUT
     kind: str = "webhook"
 
 

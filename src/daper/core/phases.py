@@ -58,3 +58,11 @@ _NEXT: dict[Phase, frozenset[Phase]] = {
 def may_follow(now: Phase, then: Phase) -> bool:
     """Whether `then` may come right after `now`. Any open phase may also fail or be cancelled, by way of its report."""
     return then in _NEXT.get(now, frozenset()) or (not now.ended and then is Phase.PENDING_REPORT)
+
+
+class ImpossibleStep(Exception):
+    """A bug of ours, and so no DaperError: one phase was to follow another that it cannot follow."""
+
+    def __init__(self, now: Phase, then: Phase) -> None:
+        """From which phase to which."""
+        super().__init__(f"a repair in {now} cannot go on to {then}: this is a bug of daper, please report it")

@@ -32,6 +32,10 @@ ALONE_CONFIDENCE: Final = 0.95
 Money = Annotated[Decimal, Field(ge=0)]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 
+# What counts where nobody says otherwise.
+APPROVAL_TIMEOUT: Final = timedelta(hours=12)
+DECISION_VALID_FOR: Final = timedelta(hours=1)
+
 
 class Alone(Wire):
     """What a proactive agent may do with nobody there. `allow`: tool → the kinds of problem that it may answer.

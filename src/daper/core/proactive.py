@@ -13,10 +13,11 @@ from daper.core.models import Person, Span
 from daper.core.outcomes import Counts, RepairResult
 from daper.core.people import SignalCallback, Targets
 from daper.core.phases import Phase
-from daper.core.policy import ApprovalPolicy
+from daper.core.policy import DECISION_VALID_FOR, ApprovalPolicy
 
 KEPT_CYCLES = 10
 LONGEST_REASON = 500
+PROACTIVE_INTERVAL = timedelta(days=1)
 PROACTIVE_TIMEOUT = timedelta(hours=20)  # less than a day: the next plan is not made beside one that waits
 
 # A date a year from now can be told in every calendar; a pause of nothing would be a loop.
@@ -86,9 +87,9 @@ class ProactiveRequest(Wire):
     domain: str
     store_id: str
     activity_queue: str
-    interval: Interval = timedelta(days=1)
+    interval: Interval = PROACTIVE_INTERVAL
     approval_timeout: Interval = PROACTIVE_TIMEOUT
-    decision_valid_for: Span = timedelta(hours=1)
+    decision_valid_for: Span = DECISION_VALID_FOR
     policy: ApprovalPolicy = ApprovalPolicy()
     indexed: bool = False
     cycles_per_run: int = Field(default=100, ge=1, le=1000)

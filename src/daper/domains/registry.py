@@ -1,12 +1,12 @@
 """Domains are found by entry point: ours enters by the same door as a stranger's."""
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from daper.core.errors import SettingError
 from daper.core.ids import safe_name
-from daper.ports import Domain
+from daper.ports import Domain, DomainEntry, DomainOption
 
 GROUP = "daper.domains"
 
@@ -16,12 +16,29 @@ def load_domains(data: Path, *, options: Callable[[str], Mapping[str, str]]) -> 
 
     Raises SettingError for a domain that cannot be loaded.
     """
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    domains: dict[str, Domain] = {}
-    for name in sorted(found):
+    return {name: _loaded(entry)(data / safe_name(name), options(name)) for name, entry in _installed().items()}
+
+
+def declared_options() -> dict[str, tuple[DomainOption, ...]]:
+    """The options of each installed domain that declares some; a domain that cannot be loaded declares none."""
+    declared: dict[str, tuple[DomainOption, ...]] = {}
+    for name, entry in _installed().items():
         try:
-            open_domain: Callable[[Path, Mapping[str, str]], Domain] = found[name].load()
-        except (ImportError, AttributeError) as error:
-            raise SettingError(f"domain {name!r} ({found[name].value}) cannot be loaded: {error}") from error
-        domains[name] = open_domain(data / safe_name(name), options(name))
-    return domains
+            door = _loaded(entry)
+        except SettingError:
+            continue  # whoever opens the domains is told
+        if isinstance(door, DomainEntry) and door.options:
+            declared[name] = door.options
+    return declared
+
+
+def _installed() -> dict[str, EntryPoint]:
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {name: found[name] for name in sorted(found)}
+
+
+def _loaded(entry: EntryPoint) -> Callable[[Path, Mapping[str, str]], Domain]:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError, SettingError) as error:
+        raise SettingError(f"domain {entry.name!r} ({entry.value}) cannot be loaded: {error}") from error

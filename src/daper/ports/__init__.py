@@ -15,6 +15,7 @@ from daper.ports.domain import (
     ToolCall,
     Undoable,
 )
+from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.evaluating import Evaluable
 from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
 from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
@@ -27,6 +28,8 @@ __all__ = (
     "Briefing",
     "Caps",
     "Domain",
+    "DomainEntry",
+    "DomainOption",
     "Evaluable",
     "Guide",
     "ImportDraft",
@@ -58,4 +61,5 @@ __all__ = (
     "Transcripts",
     "Undoable",
     "Work",
+    "with_options",
 )

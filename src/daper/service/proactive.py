@@ -18,7 +18,7 @@ from daper.ports import Domain
 from daper.service.asking import ANSWER_WITHIN, Asking
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
-from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
+from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive, Times
 from daper.service.translate import AGENT, Over, temporal_errors
 from daper.workflows.names import (
     DOMAIN_MEMO,
@@ -43,6 +43,7 @@ class ProactiveService:
         *,
         client: Client,
         queue: str,
+        times: Times | None = None,
         domains: Mapping[str, Domain],
         repairs: RepairService,
         indexed: bool,
@@ -50,6 +51,7 @@ class ProactiveService:
     ) -> None:
         self._client = client
         self._queue = queue
+        self._times = times or Times()
         self._domains = domains
         self._repairs = repairs
         self._indexed = indexed
@@ -65,7 +67,7 @@ class ProactiveService:
         store = await find_domain(self._domains, order.domain).store()
         user = order.requested_by.name
         agent_id = make_agent_id(user, order.domain)
-        policy, order = self._policy, order.under(self._policy)
+        policy, order = self._policy, order.under(self._policy, self._times)
         request = ProactiveRequest(
             store_id=store.store_id,
             activity_queue=activity_queue(self._queue, store.store_id),

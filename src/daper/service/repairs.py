@@ -26,7 +26,7 @@ from daper.ports import Domain, Reports
 from daper.service.asking import ANSWER_WITHIN, Asking
 from daper.service.events import Events
 from daper.service.listing import line_of, newest_repairs, reported_line
-from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair
+from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair, Times
 from daper.service.starting import Starter
 from daper.service.translate import AGENT, EVENTS, REPAIR, Over, temporal_errors
 from daper.service.watching import Watches
@@ -47,6 +47,7 @@ class RepairService:
         *,
         client: Client,
         queue: str,
+        times: Times | None = None,
         domains: Mapping[str, Domain],
         reports: Reports,
         indexed: bool,
@@ -60,6 +61,7 @@ class RepairService:
             client=client,
             events=self._events,
             queue=queue,
+            times=times or Times(),
             domains=domains,
             reports=reports,
             indexed=indexed,

@@ -1,14 +1,21 @@
 """What the doors ask the service for, and what it answers."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from daper.core.base import Wire
 from daper.core.models import Line, Person, RecordedDecision, Scope, Span
 from daper.core.outcomes import RepairResult
 from daper.core.people import SignalCallback, Targets
-from daper.core.policy import ApprovalPolicy
-from daper.core.proactive import PROACTIVE_TIMEOUT, Interval, ProactiveView
+from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR, ApprovalPolicy
+from daper.core.proactive import PROACTIVE_INTERVAL, PROACTIVE_TIMEOUT, Interval, ProactiveView
 from daper.core.views import RepairView
+
+
+class Times(Wire):
+    """How long a plan waits for a decision, and a decision is valid, where an order says nothing of it."""
+
+    approval_timeout: Span = APPROVAL_TIMEOUT
+    decision_valid_for: Span = DECISION_VALID_FOR
 
 
 class StartRepair(Wire):
@@ -16,7 +23,7 @@ class StartRepair(Wire):
 
     `request_key`: the repair of this person that has this key, whenever it was started; a new one only if there is
     none. `join_open`: an open repair in which the same person asks for the same; a new one only if there is none.
-    `policy`: another one than the service's.
+    `policy`, `approval_timeout`, `decision_valid_for`: others than the service's.
 
     Named records are an event: while a repair of such records runs for the same person, they are collected for the
     next one. `at_once`: not so, but beside it; a dry run never waits.
@@ -29,8 +36,8 @@ class StartRepair(Wire):
     auto_approve: bool = False
     dry_run: bool = False
     again: bool = False
-    approval_timeout: Span = timedelta(hours=12)
-    decision_valid_for: Span = timedelta(hours=1)
+    approval_timeout: Span | None = None
+    decision_valid_for: Span | None = None
     policy: ApprovalPolicy | None = None
     tell: Targets = ()
     callback: SignalCallback | None = None
@@ -42,10 +49,17 @@ class StartRepair(Wire):
         """Whether it is collected while another one for named records runs."""
         return bool(self.scope.record_ids) and not (self.dry_run or self.at_once)
 
-    def under(self, policy: ApprovalPolicy) -> "StartRepair":
-        """The same within a policy; one that the order names counts instead."""
-        policy = self.policy or policy
-        return self.model_copy(update={"policy": policy, **_times(policy, self)})
+    def under(self, policy: ApprovalPolicy, times: Times) -> "StartRepair":
+        """The same within a policy, with every time said; a policy that the order names counts instead."""
+        policy, waits = self.policy or policy, self.approval_timeout or times.approval_timeout
+        valid = self.decision_valid_for or times.decision_valid_for
+        return self.model_copy(
+            update={
+                "policy": policy,
+                "approval_timeout": policy.waits(waits, waits),
+                "decision_valid_for": policy.valid_for(valid, valid),
+            }
+        )
 
 
 class Started(Wire):
@@ -107,16 +121,22 @@ class StartProactive(Wire):
 
     requested_by: Person
     domain: str
-    interval: Interval = timedelta(days=1)
-    approval_timeout: Interval = PROACTIVE_TIMEOUT
-    decision_valid_for: Span = timedelta(hours=1)
+    interval: Interval = PROACTIVE_INTERVAL
+    approval_timeout: Interval | None = None
+    decision_valid_for: Span | None = None
     asks_always: bool = False
     tell: Targets = ()
     callback: SignalCallback | None = None
 
-    def under(self, policy: ApprovalPolicy) -> "StartProactive":
-        """The same within a policy."""
-        return self.model_copy(update=_times(policy, self))
+    def under(self, policy: ApprovalPolicy, times: Times) -> "StartProactive":
+        """The same within a policy, with every time said; its plans wait for a time of their own."""
+        valid = self.decision_valid_for or times.decision_valid_for
+        return self.model_copy(
+            update={
+                "approval_timeout": policy.waits(self.approval_timeout, PROACTIVE_TIMEOUT),
+                "decision_valid_for": policy.valid_for(valid, valid),
+            }
+        )
 
 
 class ProactiveStarted(Wire):
@@ -147,11 +167,3 @@ class ProactiveStatus(Wire):
         if self.repair is not None and not self.ended:
             return str(self.repair.phase)
         return str(self.agent.phase) if self.ended in {"", "stopped"} else self.ended.upper()
-
-
-def _times(policy: ApprovalPolicy, order: StartRepair | StartProactive) -> dict[str, timedelta]:
-    """What was asked for, and no more than the policy lets."""
-    return {
-        "approval_timeout": policy.waits(order.approval_timeout, order.approval_timeout),
-        "decision_valid_for": policy.valid_for(order.decision_valid_for, order.decision_valid_for),
-    }

@@ -11,10 +11,10 @@ from daper.core.ids import LONGEST_SCHEDULE_ID, fits_schedule_id, schedule_id
 from daper.core.messages import Span
 from daper.core.models import Line, Person, Scope
 from daper.core.people import Targets
-from daper.core.schedules import When
+from daper.core.schedules import DAY, When
 from daper.service.requests import StartRepair
 
-EVERY_DAY: Final = When(every=timedelta(days=1))
+EVERY_DAY: Final = When(every=DAY)
 # A person's machine sleeps at night: what was missed then begins in the morning, and not close to the next one.
 CATCH_UP: Final = timedelta(hours=12)
 
@@ -49,7 +49,7 @@ class PutSchedule(Wire):
     """A schedule somebody asks for. Its repairs approve nothing by themselves, and there is nothing to ask it with.
 
     `note`: None keeps what is there. `paused`: no run begins before it is resumed; False leaves it as it is.
-    `tell`: who is told of each run.
+    `tell`: who is told of each run. Times that it does not say are the service's.
     """
 
     requested_by: Person
@@ -58,8 +58,8 @@ class PutSchedule(Wire):
     when: When = EVERY_DAY
     scope: Scope = Scope()
     dry_run: bool = False
-    approval_timeout: Span = timedelta(hours=12)
-    decision_valid_for: Span = timedelta(hours=1)
+    approval_timeout: Span | None = None
+    decision_valid_for: Span | None = None
     catch_up: CatchUp = CATCH_UP
     note: Line | None = None
     paused: bool = False

@@ -30,6 +30,7 @@ from daper.service.asking import ANSWER_WITHIN
 from daper.service.launching import Launch, launch_of
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
+from daper.service.requests import Times
 from daper.service.schedule_parts import (
     line_of,
     open_repairs,
@@ -66,6 +67,7 @@ class ScheduleService:
         *,
         client: Client,
         queue: str,
+        times: Times | None = None,
         domains: Mapping[str, Domain],
         repairs: RepairService,
         indexed: bool,
@@ -73,6 +75,7 @@ class ScheduleService:
     ) -> None:
         self._client = client
         self._queue = queue
+        self._times = times or Times()
         self._domains = domains
         self._repairs = repairs
         self._indexed = indexed
@@ -209,7 +212,7 @@ class ScheduleService:
 
     async def _launch(self, order: PutSchedule) -> Launch:
         store = await find_domain(self._domains, order.domain).store()
-        return launch_of(order.repair.under(self._policy), store, queue=self._queue, indexed=self._indexed)
+        return launch_of(order.repair.under(self._policy, self._times), store, queue=self._queue, indexed=self._indexed)
 
     async def _create(self, order: PutSchedule, schedule_id: str, launch: Launch) -> None:
         with temporal_errors(schedule_id, queue=self._queue, of=SCHEDULE), _refused_spec():

@@ -22,7 +22,7 @@ from daper.service.asking import ANSWER_WITHIN
 from daper.service.events import Events
 from daper.service.launching import Launch, launch_of
 from daper.service.records import find_domain
-from daper.service.requests import Started, StartRepair
+from daper.service.requests import Started, StartRepair, Times
 from daper.service.translate import temporal_errors
 from daper.workflows.names import REQUEST_MEMO, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
@@ -41,6 +41,7 @@ class Starter:
         client: Client,
         events: Events,
         queue: str,
+        times: Times,
         domains: Mapping[str, Domain],
         reports: Reports,
         indexed: bool,
@@ -48,6 +49,7 @@ class Starter:
     ) -> None:
         self._client = client
         self._queue = queue
+        self._times = times
         self._domains = domains
         self._reports = reports
         self._indexed = indexed
@@ -62,7 +64,7 @@ class Starter:
         Raises NotFound for an unknown domain, UserError where the key belongs to another request, Unreachable.
         """
         store = await find_domain(self._domains, order.domain).store()
-        launch = launch_of(order.under(self._policy), store, queue=self._queue, indexed=self._indexed)
+        launch = launch_of(order.under(self._policy, self._times), store, queue=self._queue, indexed=self._indexed)
         if order.request_key:
             return await self._keyed(order, store, launch)
         if not order.join_open:

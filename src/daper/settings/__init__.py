@@ -1,20 +1,21 @@
 """Everything that may be configured: the only reader of the environment and of `.env` in the current folder."""
 
+from daper.settings.domain_options import every_setting
 from daper.settings.loading import Settings, Shown, load_settings, shown
 from daper.settings.people import refuse_unknown
 from daper.settings.policy import PolicySource, policy_document, policy_rows, read_policy
-from daper.settings.table import DEFAULT, SETTINGS, ChatApproval, Setting
+from daper.settings.table import DEFAULT, ChatApproval, Setting
 from daper.settings.temporal import CONFIGURED
 
 __all__ = (
     "CONFIGURED",
     "DEFAULT",
-    "SETTINGS",
     "ChatApproval",
     "PolicySource",
     "Setting",
     "Settings",
     "Shown",
+    "every_setting",
     "load_settings",
     "policy_document",
     "policy_rows",

@@ -16,9 +16,10 @@ from daper.core.models import IdentityProof, Person
 from daper.core.people import People
 from daper.core.policy import ApprovalPolicy
 from daper.core.usage import Role
+from daper.settings.domain_options import every_setting, prefix_of, settings_of_domains
 from daper.settings.people import people_of, told_of
 from daper.settings.policy import POLICY_FILE, PolicySource
-from daper.settings.table import BY_NAME, DEFAULT, SETTINGS, ChatApproval, Setting
+from daper.settings.table import BY_NAME, DEFAULT, ChatApproval, Setting
 from daper.settings.temporal import (
     EMBEDDED,
     find_temporal_server,
@@ -75,25 +76,24 @@ class Settings:
         return f"{self.ui_url}/namespaces/{quote(self.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
 
     def domain_options(self, name: str) -> Mapping[str, str]:
-        """What is set for one domain: DAPER_<DOMAIN>_<OPTION> as option → value, over the defaults of the table."""
-        prefix = _prefix(name)
-        found = {row.name: row.default for row in SETTINGS if row.domain == name}
-        found |= {key: value for key, value in self.options.items() if key.startswith(prefix)}
-        general = {row.name for row in SETTINGS if not row.domain}
-        return {key[len(prefix) :].lower(): value for key, value in found.items() if key not in general}
+        """What is set for one domain: DAPER_<DOMAIN>_<OPTION> as option → value."""
+        prefix = prefix_of(name)
+        found = {key: value for key, value in self.options.items() if key.startswith(prefix) and key not in BY_NAME}
+        return {key[len(prefix) :].lower(): value for key, value in found.items()}
 
     def warnings(self, domains: Collection[str] = ()) -> tuple[str, ...]:
         """One line for each variable that looks meant for us and does nothing.
 
-        `domains` are the names of installed domains: what begins with DAPER_<DOMAIN>_ is theirs, unless our table
-        lists what that domain understands.
+        `domains` are the names of installed domains: what begins with DAPER_<DOMAIN>_ is theirs, unless a domain
+        declares what it understands.
         """
-        listed = {row.domain for row in SETTINGS}
-        theirs = tuple(_prefix(name) for name in {*domains, self.domain} if name not in listed)
-        known = {*BY_NAME, *self.people.secrets}
+        declared = settings_of_domains()
+        names = {*BY_NAME, *(setting.name for settings in declared.values() for setting in settings)}
+        theirs = tuple(prefix_of(name) for name in {*domains, self.domain} if name not in declared)
+        known = {*names, *self.people.secrets}
         strange = [name for name in self.options if name not in known and not name.startswith(theirs)]
         strange += [name for name in self.temporal if _nearly_known(name)]
-        return tuple(_warning(name) for name in sorted(strange))
+        return tuple(_warning(name, names) for name in sorted(strange))
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def shown(*, environ: Mapping[str, str] | None = None, folder: Path | None = Non
     Checks no value, so that it can be shown when one is wrong. Raises SettingError if `.env` cannot be read.
     """
     values = _read(environ, Path.cwd() if folder is None else folder)
-    return tuple(row for setting in SETTINGS for row in _rows(setting, values))
+    return tuple(row for setting in every_setting() for row in _rows(setting, values))
 
 
 def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[Shown]:
@@ -238,18 +238,14 @@ def _login_name() -> str | None:
     return name if name and len(name) <= 200 and name.isprintable() else None
 
 
-def _prefix(domain: str) -> str:
-    return f"DAPER_{re.sub(r'[^A-Z0-9]', '_', domain.upper())}_"
-
-
 def _nearly_known(name: str) -> bool:
     if name in BY_NAME or name.startswith("TEMPORAL_GRPC_META_"):
         return False
     return name in _IGNORED or bool(difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.85))
 
 
-def _warning(name: str) -> str:
+def _warning(name: str, known: Collection[str]) -> str:
     if name in _IGNORED:
         return f"{name} is set, but the Python SDK of Temporal does not read it"
-    near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"{name} is set, but nothing reads it" + (f"; did you mean {near[0]}?" if near else "")

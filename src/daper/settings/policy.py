@@ -1,9 +1,7 @@
 """Reads the approval policy from a TOML file: sections and keys as people write them, checked to the last one."""
 
-import difflib
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,33 +9,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from daper.core.base import Reply
-from daper.core.errors import SettingError
 from daper.core.models import MOST_PROBLEMS, Risk
 from daper.core.policy import ALONE_CONFIDENCE, Alone, ApprovalPolicy
-from daper.settings.values import parse_span
+from daper.settings.spans import parse_span, written_span
+from daper.settings.toml_file import Count, Number, Text, read_toml, toml_text
 
 POLICY_FILE: Final = "policy.toml"
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 _MOST_MONEY: Final = 10**9
 _LIST = "a list of "
-
-
-def _number(value: object) -> object:
-    """A TOML number; pydantic alone would take true for 1, and "5" for 5."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("no number")  # noqa: TRY004 - pydantic tells a ValueError in its own words
-    return value
-
-
-def _text(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("no text")  # noqa: TRY004 - pydantic tells a ValueError in its own words
-    return value
 
 
 def _span(value: object) -> object:
@@ -59,13 +43,10 @@ def _named(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-_Number = Annotated[Decimal, BeforeValidator(_number)]
-_Count = Annotated[int, BeforeValidator(_number)]
-_Money = Annotated[_Number, Field(ge=0, le=_MOST_MONEY)]
-_Share = Annotated[_Number, Field(ge=0, le=1)]
-_Text = Annotated[str, BeforeValidator(_text)]
+_Money = Annotated[Number, Field(ge=0, le=_MOST_MONEY)]
+_Share = Annotated[Number, Field(ge=0, le=1)]
 _Span = Annotated[timedelta, BeforeValidator(_span)]
-_Risk = Annotated[Risk, BeforeValidator(_text)]
+_Risk = Annotated[Risk, BeforeValidator(toml_text)]
 
 
 class GrantSection(Reply):
@@ -81,7 +62,7 @@ class GrantSection(Reply):
         title="How sure an action must be; less sure ones are skipped.",
         description="a number from 0 to 1",
     )
-    max_actions: Annotated[_Count, Field(ge=0, le=MOST_PROBLEMS)] = Field(
+    max_actions: Annotated[Count, Field(ge=0, le=MOST_PROBLEMS)] = Field(
         default=ApprovalPolicy().auto_max_actions,
         title="How many actions one plan may have.",
         description=f"a whole number from 0 to {MOST_PROBLEMS}",
@@ -96,12 +77,12 @@ class GrantSection(Reply):
 class AloneSection(Reply):
     """What the proactive agent does with nobody there. Without this section: nothing."""
 
-    min_confidence: Annotated[_Number, Field(ge=Decimal(str(ALONE_CONFIDENCE)), le=1)] = Field(
+    min_confidence: Annotated[Number, Field(ge=Decimal(str(ALONE_CONFIDENCE)), le=1)] = Field(
         default=Decimal(str(ALONE_CONFIDENCE)),
         title="How sure each action must be.",
         description=f"a number from {ALONE_CONFIDENCE:g} to 1: this can only be raised",
     )
-    max_actions: Annotated[_Count, Field(ge=0, le=MOST_PROBLEMS)] = Field(
+    max_actions: Annotated[Count, Field(ge=0, le=MOST_PROBLEMS)] = Field(
         default=Alone().max_actions,
         title="How many actions one cycle may run.",
         description=f"a whole number from 0 to {MOST_PROBLEMS}",
@@ -116,7 +97,7 @@ class AloneSection(Reply):
         title="How many of the open records one cycle may touch, as a share of them.",
         description="a number from 0 to 1, like 0.2 for a fifth",
     )
-    allow: dict[str, tuple[_Text, ...]] = Field(
+    allow: dict[str, tuple[Text, ...]] = Field(
         default_factory=dict[str, tuple[str, ...]],
         title="Which tools, and for each the kinds of problem that it may answer.",
         description='a table of lists, like request_approval = ["restricted-without-approval"]',
@@ -136,8 +117,8 @@ class TimeSection(Reply):
         title="How long after its decision an action may still begin, likewise.",
         description='a time like "30s", "15m", "12h" or "2d", at most "365d"',
     )
-    reminders: Annotated[tuple[_Number, ...], Field(max_length=5), AfterValidator(_rising)] = Field(
-        default=(Decimal("0.5"),),
+    reminders: Annotated[tuple[Number, ...], Field(max_length=5), AfterValidator(_rising)] = Field(
+        default=tuple(Decimal(str(share)) for share in ApprovalPolicy().reminders),
         title="After which shares of the time to decide somebody is reminded.",
         description=_LIST + "at most 5 rising numbers between 0 and 1, like [0.5]; [] for none",
     )
@@ -146,8 +127,9 @@ class TimeSection(Reply):
 class PeopleSection(Reply):
     """Who has a part in it."""
 
-    tell: Annotated[tuple[_Text, ...], Field(max_length=20), AfterValidator(_named)] = Field(
+    tell: Annotated[tuple[Text, ...], Field(max_length=20), AfterValidator(_named)] = Field(
         default=(),
+        repr=False,  # what stands here by mistake may be somebody's address, or worse
         title="Names of the targets that are told what waits and what ended. Never addresses or secrets.",
         description=_LIST + 'at most 20 different names like "owls": small letters, digits, - and _, no addresses',
     )
@@ -218,20 +200,7 @@ class PolicySource:
 
 def read_policy(path: Path) -> PolicyDocument:
     """A policy file, checked. Raises SettingError: one line that names file, key, value and what would be right."""
-    try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"), parse_float=Decimal)
-    except OSError as error:
-        raise SettingError(
-            f"cannot read the policy {str(path)!r}: {error.strerror}; mend the file, or DAPER_POLICY"
-        ) from error
-    except UnicodeError as error:
-        raise SettingError(f"the policy {str(path)!r} is not UTF-8 text") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SettingError(f"the policy {str(path)!r} is not TOML: {str(error) or 'nested too deep'}") from error
-    try:
-        return PolicyDocument.model_validate(document)
-    except ValidationError as error:
-        raise SettingError(f"the policy {str(path)!r}: {_told(error.errors(include_url=False)[0])}") from error
+    return read_toml(path, PolicyDocument, what="the policy", variable="DAPER_POLICY")
 
 
 def policy_rows(policy: ApprovalPolicy) -> Iterator[tuple[str, str, str]]:
@@ -266,21 +235,16 @@ def policy_document(policy: ApprovalPolicy) -> dict[str, dict[str, object] | Non
             "allow": {tool: list(kinds) for tool, kinds in alone.allow.items()},
         },
         "time": {
-            "approval_timeout": _words(policy.approval_timeout),
-            "decision_valid_for": _words(policy.decision_valid_for),
+            "approval_timeout": _written(policy.approval_timeout),
+            "decision_valid_for": _written(policy.decision_valid_for),
             "reminders": list(policy.reminders),
         },
         "people": {"tell": list(policy.tell)},
     }
 
 
-def _words(span: timedelta | None) -> str | None:
-    """A time as it may be written."""
-    if span is None:
-        return None
-    seconds = round(span.total_seconds())
-    units = (("d", 86400), ("h", 3600), ("m", 60))
-    return next((f"{seconds // size}{unit}" for unit, size in units if seconds % size == 0), f"{seconds}s")
+def _written(span: timedelta | None) -> str | None:
+    return None if span is None else written_span(span)
 
 
 def _shown(value: object) -> str:
@@ -294,28 +258,3 @@ def _shown(value: object) -> str:
             return json.dumps(value)
         case _:
             return str(value)
-
-
-def _told(error: ErrorDetails) -> str:
-    """What is wrong with one key, in one line."""
-    path = [str(part) for part in error["loc"]]
-    model = SECTIONS.get(path[0])
-    if error["type"] == "extra_forbidden":
-        return _unknown(path, model)
-    fields = PolicyDocument.model_fields if model is None or len(path) == 1 else model.model_fields
-    known = fields[path[0] if fields is PolicyDocument.model_fields else path[1]]
-    holds = "is wrong" if path[0] == "people" else f"is {_value(error['input'])}"  # somebody's address, or worse
-    return f"{'.'.join(path)} {holds}; it must be {known.description}"
-
-
-def _unknown(path: list[str], model: type[BaseModel] | None) -> str:
-    known = list(SECTIONS) if model is None else list(model.model_fields)
-    what = f"there is no section or key {path[0]!r}" if model is None else f"[{path[0]}] has no key {path[-1]!r}"
-    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.6)
-    return f"{what}; " + (f"did you mean {near[0]!r}? " if near else "") + f"there are: {', '.join(known)}"
-
-
-def _value(value: object) -> str:
-    shown = str(value).lower() if isinstance(value, bool) else repr(value)
-    shown = re.sub(r"Decimal\('([^']*)'\)", r"\1", shown)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -1,8 +1,11 @@
-"""The table of everything that may be configured; the docs and `daper doctor` are made from it."""
+"""The table of what may be configured, but for the options of domains; docs and `daper doctor` are made from both."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR
+from daper.settings.spans import written_span
 
 DEFAULT: Final = "default"
 
@@ -22,7 +25,6 @@ class Setting:
     default: str
     help: str
     secret: bool = False
-    domain: str = ""
 
 
 # A name that ends in `*` stands for all that begin so.
@@ -31,24 +33,20 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("DAPER_HOME", "~/.daper", "Folder for data, reports and logs."),
     Setting("DAPER_DOMAIN", "orders", "The domain of records that commands work on."),
     Setting(
-        "DAPER_ORDERS_APPROVERS",
-        "approve-orders@diagonalley.co.uk",
-        "Who may be asked to approve restricted items: addresses, separated by commas.",
-        domain="orders",
-    ),
-    Setting(
-        "DAPER_ORDERS_DATASET",
-        "hogwarts",
-        "Which shipped records a new data folder gets, and `daper records reset` brings: hogwarts or trouble.",
-        domain="orders",
-    ),
-    Setting(
         "DAPER_POLICY",
         "policy.toml in DAPER_HOME, if it is there",
         "File with the approval policy (TOML): what may run without a person's yes.",
     ),
-    Setting("DAPER_APPROVAL_TIMEOUT", "12h", "How long a plan waits for a decision: 30s, 15m, 12h or 2d."),
-    Setting("DAPER_DECISION_VALID_FOR", "1h", "How long after its decision an action may still begin."),
+    Setting(
+        "DAPER_APPROVAL_TIMEOUT",
+        written_span(APPROVAL_TIMEOUT),
+        "How long a plan waits for a decision: 30s, 15m, 12h or 2d.",
+    ),
+    Setting(
+        "DAPER_DECISION_VALID_FOR",
+        written_span(DECISION_VALID_FOR),
+        "How long after its decision an action may still begin.",
+    ),
     Setting(
         "DAPER_PEOPLE",
         "people.toml in DAPER_HOME",

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from daper.core.errors import SettingError
+from daper.settings.spans import parse_span
 from daper.settings.table import BY_NAME
 
 Choice = TypeVar("Choice", bound=StrEnum)
-
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_LONGEST: Final = timedelta(days=365)
 
 
 def raw(values: Mapping[str, str], name: str) -> str:
@@ -36,13 +34,6 @@ def span(values: Mapping[str, str], name: str) -> timedelta:
     if length is None:
         raise SettingError(f"{name} is {value!r}; it must be a time like 30s, 15m, 12h or 2d, at most 365d")
     return length
-
-
-def parse_span(value: str) -> timedelta | None:
-    """A length of time as people write it, like 30s, 15m, 12h or 2d; None where it is none, or over a year."""
-    found = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", value)
-    length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
-    return length if timedelta(0) < length <= _LONGEST else None
 
 
 def whole(values: Mapping[str, str], name: str, *, least: int, most: int) -> int:

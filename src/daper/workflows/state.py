@@ -35,7 +35,7 @@ from daper.core.outcomes import (
     VerificationStatus,
     VerifiedFinding,
 )
-from daper.core.phases import Phase
+from daper.core.phases import ImpossibleStep, Phase, may_follow
 from daper.core.reporting import count
 from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Usage
@@ -103,7 +103,12 @@ class CycleState:
         )
 
     def enter(self, phase: Phase, now: datetime) -> None:
-        """Go on to a phase."""
+        """Go on to a phase.
+
+        Raises ImpossibleStep, which is a bug of ours: the repair stays open, as it was, until the code is mended.
+        """
+        if not (may_follow(self.phase, phase) if self.phases else phase is Phase.INITIALIZING):
+            raise ImpossibleStep(self.phase, phase)
         self.phase, self.phase_since = phase, now
         self.phases.append((phase, now))
 

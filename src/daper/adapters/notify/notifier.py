@@ -11,14 +11,14 @@ from typing import assert_never
 
 from daper.adapters.notify import email, webhook
 from daper.adapters.notify.wording import commands, document, plain, subject
-from daper.adapters.reports.as_html import to_html
-from daper.adapters.reports.as_pdf import to_pdf
 from daper.adapters.reports.ended import repair_report
 from daper.core.errors import SettingError, TargetRefused
 from daper.core.ids import safe_name
 from daper.core.outcomes import RepairResult
 from daper.core.people import EmailTarget, People, SignalTarget, WebhookTarget
 from daper.core.telling import Delivery, Event, Message, TellInput
+from daper.documents.html import to_html
+from daper.documents.pdf import to_pdf
 from daper.ports import Reports
 
 log = logging.getLogger(__name__)

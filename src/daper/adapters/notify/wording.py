@@ -4,7 +4,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from daper.adapters.reports.blocks import (
+from daper.core.telling import ActionLine, Event, Message
+from daper.core.text import counted, visible
+from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_PROSE,
     CheckList,
@@ -19,9 +21,7 @@ from daper.adapters.reports.blocks import (
     Style,
     Table,
 )
-from daper.adapters.reports.wording import cell, code, facts, section, text
-from daper.core.telling import ActionLine, Event, Message
-from daper.core.text import counted, visible
+from daper.documents.cells import cell, code, facts, section, text
 
 LONGEST_SUBJECT = 150
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
-from daper.adapters.reports.blocks import Cell, Column, Line, Part, Table
-from daper.adapters.reports.wording import EMPTY, cell, code, listed, prose, score, settings, text, value
 from daper.core.models import BlockedProposal, Change, ProposedAction
 from daper.core.outcomes import ActionOutcome, RepairResult
+from daper.documents.blocks import Cell, Column, Line, Part, Table
+from daper.documents.cells import EMPTY, cell, code, listed, prose, score, settings, text, value
 
 _ACTION_PARTS = (Part("action", 30), Part("what was to be done", 40), Part("what became of it", 30))
 _ACTION_COLUMNS = (

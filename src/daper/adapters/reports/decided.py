@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from daper.adapters.reports.actions import table
-from daper.adapters.reports.blocks import Block, Column, Paragraph, Part, Table
-from daper.adapters.reports.wording import cell, code, moment, prose, settings, text
 from daper.core.decisions import decided_by
 from daper.core.models import ForPerson, RecordedDecision, SuppressedFinding, Verdict
+from daper.documents.blocks import Block, Column, Paragraph, Part, Table
+from daper.documents.cells import cell, code, moment, prose, settings, text
 
 _VERDICTS = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", None: "not approved (not named)"}
 _DECISION_PARTS = (

@@ -3,7 +3,15 @@
 from collections.abc import Iterable
 
 from daper.adapters.reports.actions import actions_table, blocked_table, plans_table, table
-from daper.adapters.reports.blocks import (
+from daper.adapters.reports.decided import decision_log, suppressed_table
+from daper.adapters.reports.fates import chart, fates
+from daper.adapters.reports.glossary import glossary
+from daper.adapters.reports.spent import by_record, by_role
+from daper.adapters.reports.words import PHASES
+from daper.core.models import Finding
+from daper.core.outcomes import Counts, RecordReport, RepairResult, Report
+from daper.core.phases import Phase
+from daper.documents.blocks import (
     Cell,
     CheckList,
     Column,
@@ -15,11 +23,7 @@ from daper.adapters.reports.blocks import (
     Part,
     Table,
 )
-from daper.adapters.reports.decided import decision_log, suppressed_table
-from daper.adapters.reports.fates import chart, fates
-from daper.adapters.reports.glossary import glossary
-from daper.adapters.reports.spent import by_record, by_role
-from daper.adapters.reports.wording import (
+from daper.documents.cells import (
     cell,
     code,
     facts,
@@ -32,10 +36,6 @@ from daper.adapters.reports.wording import (
     text,
     took,
 )
-from daper.adapters.reports.words import PHASES
-from daper.core.models import Finding
-from daper.core.outcomes import Counts, RecordReport, RepairResult, Report
-from daper.core.phases import Phase
 
 _RECORD_PARTS = (Part("record", 30), Part("status", 35), Part("outstanding", 35))
 _RECORD_COLUMNS = (

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 
-from daper.adapters.reports.blocks import Bars, Cell, Line
-from daper.adapters.reports.wording import cell, code, listed, text
 from daper.core.models import Finding
 from daper.core.outcomes import OutcomeStatus, RepairResult, VerificationStatus
+from daper.documents.blocks import Bars, Cell, Line
+from daper.documents.cells import cell, code, listed, text
 
 
 class Fate(StrEnum):

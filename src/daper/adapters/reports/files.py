@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from daper.adapters.reports.as_markdown import to_markdown
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.ids import file_stem
 from daper.core.outcomes import RepairResult, ReportPaths
 from daper.core.text import markdown_code
+from daper.documents.markdown import to_markdown
 
 log = logging.getLogger(__name__)
 

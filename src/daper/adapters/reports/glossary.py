@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from daper.adapters.reports.blocks import Facts
-from daper.adapters.reports.wording import cell, code, text
 from daper.adapters.reports.words import OUTCOMES, PROOFS, SIMULATED, VERIFIED
 from daper.core.models import IdentityProof, Person, RecordedDecision
 from daper.core.outcomes import RepairResult
+from daper.documents.blocks import Facts
+from daper.documents.cells import cell, code, text
 
 
 def glossary(result: RepairResult) -> Facts | None:

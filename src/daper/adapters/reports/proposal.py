@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daper.adapters.reports.actions import blocked_table, planned, table
-from daper.adapters.reports.blocks import (
+from daper.adapters.reports.decided import decision_log, for_person_table, suppressed_table
+from daper.adapters.reports.ended import state
+from daper.adapters.reports.words import FALLBACKS
+from daper.core.decisions import who
+from daper.core.models import Detection, RecordedDecision
+from daper.core.outcomes import RepairResult
+from daper.core.phases import Phase
+from daper.core.views import ActionView, PlanView, RepairView
+from daper.documents.blocks import (
     LONGEST_PROSE,
     Cell,
     Column,
@@ -19,15 +27,7 @@ from daper.adapters.reports.blocks import (
     Section,
     Table,
 )
-from daper.adapters.reports.decided import decision_log, for_person_table, suppressed_table
-from daper.adapters.reports.ended import state
-from daper.adapters.reports.wording import cell, code, facts, listed, moment, prose, score, section, text, value, whole
-from daper.adapters.reports.words import FALLBACKS
-from daper.core.decisions import who
-from daper.core.models import Detection, RecordedDecision
-from daper.core.outcomes import RepairResult
-from daper.core.phases import Phase
-from daper.core.views import ActionView, PlanView, RepairView
+from daper.documents.cells import cell, code, facts, listed, moment, prose, score, section, text, value, whole
 
 _PARTS = (Part("action", 26), Part("what is wrong, and what would be done", 48), Part("how sure, and what then", 26))
 _COLUMNS = (

@@ -1,10 +1,10 @@
 """What language models took for a repair, as tables; none where none was asked. Pure."""
 
 from daper.adapters.reports.actions import table
-from daper.adapters.reports.blocks import Cell, Column, Part, Table
-from daper.adapters.reports.wording import cell, code, text
 from daper.core.outcomes import RepairResult
 from daper.core.usage import Spent
+from daper.documents.blocks import Cell, Column, Part, Table
+from daper.documents.cells import cell, code, text
 
 _PARTS = (Part("what for", 30), Part("tokens", 35), Part("money", 35))
 _COLUMNS = (

@@ -21,7 +21,18 @@ from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
 from daper.domains.orders.world import Raw, Worlds, check, current_version, is_order, parse, raw_orders, records_for
-from daper.ports import Guide, ImportDraft, ProposalSet, Record, RecordPage, RepairTool, Replaced, Terms
+from daper.ports import (
+    DomainOption,
+    Guide,
+    ImportDraft,
+    ProposalSet,
+    Record,
+    RecordPage,
+    RepairTool,
+    Replaced,
+    Terms,
+    with_options,
+)
 from daper.ports.store import Message
 from daper.stores.jsonfiles.about import StoreAbout
 from daper.stores.jsonfiles.documents import Documents
@@ -31,20 +42,30 @@ DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
 PAGE = 500
 
 
+@with_options(
+    DomainOption(
+        name="approvers",
+        default=DEFAULT_APPROVER,
+        help="Who may be asked to approve restricted items: addresses, separated by commas.",
+    ),
+    DomainOption(
+        name="dataset",
+        default="hogwarts",
+        help="Which shipped records a new data folder gets, and `daper records reset` brings: hogwarts or trouble.",
+    ),
+)
 def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
     """The orders in a folder; no file is touched before the first use.
 
-    Options: `approvers`, who may be asked to approve (comma separated); `dataset`, the shipped data that a new folder
-    gets. Raises SettingError for an empty list or an unknown data set.
+    Raises SettingError for an empty list of approvers or an unknown data set.
     """
-    approvers = tuple(name.strip() for name in options.get("approvers", DEFAULT_APPROVER).split(",") if name.strip())
+    approvers = tuple(name.strip() for name in options["approvers"].split(",") if name.strip())
     if not approvers:
         raise SettingError(
             f"approvers names nobody: {options['approvers']!r}; give at least one, as {DEFAULT_APPROVER!r}"
         )
-    dataset = options.get("dataset", "hogwarts")
-    shipped.about(dataset)
-    return OrdersDomain(folder=folder, approvers=approvers, dataset=dataset)
+    shipped.about(options["dataset"])
+    return OrdersDomain(folder=folder, approvers=approvers, dataset=options["dataset"])
 
 
 class OrdersDomain:

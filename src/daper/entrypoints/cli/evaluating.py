@@ -18,11 +18,12 @@ from daper.adapters.temporal.program import find_temporal
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError
 from daper.core.models import RULES
+from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR
 from daper.core.usage import Role
 from daper.entrypoints.cli.evaluation_run import Wanted, run_cases
-from daper.entrypoints.cli.evaluation_table import table_of
+from daper.entrypoints.cli.evaluation_table import WIDTH, table_of
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
-from daper.entrypoints.cli.output import console, json_text, print_json, say
+from daper.entrypoints.cli.output import console, json_text, print_json
 from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names
 from daper.entrypoints.cli.running import run_to_end
 from daper.entrypoints.cli.saving import save
@@ -81,8 +82,8 @@ def evaluate_agents(
     if as_json:
         print_json(evaluation)
         return Exit.OK
-    for line in table_of(evaluation):
-        say(console(), line)
+    screen = console(width=WIDTH)
+    screen.print(table_of(evaluation, width=screen.width))
     return Exit.OK
 
 
@@ -135,6 +136,8 @@ def _on_its_own(settings: Settings, home: Path, address: str, number: int) -> Se
         address_source=CONFIGURED,
         ui_url=None,
         namespace="default",
+        approval_timeout=APPROVAL_TIMEOUT,
+        decision_valid_for=DECISION_VALID_FOR,
         temporal={"TEMPORAL_ADDRESS": address},
         options={},
     )

@@ -23,9 +23,15 @@ class _Screen(Console):
         _nobody_reads()
 
 
-def console() -> Console:
-    """The console on stdout; colours and motion only on a terminal."""
-    return _Screen(highlight=False, emoji=False, markup=False)
+def console(*, width: int | None = None) -> Console:
+    """The console on stdout; colours and motion only on a terminal.
+
+    `width`: how wide it may be; what is no terminal is as wide as that.
+    """
+    screen = _Screen(highlight=False, emoji=False, markup=False)
+    if width is not None:
+        screen.width = min(width, screen.width) if screen.is_terminal else width
+    return screen
 
 
 def say(screen: Console, line: str, *, style: str = "") -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from daper.bootstrap import open_proactive
 from daper.core.outcomes import RepairResult
-from daper.core.proactive import PROACTIVE_TIMEOUT, CycleEnd
+from daper.core.proactive import PROACTIVE_INTERVAL, CycleEnd
 from daper.core.text import counted
 from daper.entrypoints.cli.answers import who_asks, who_is_told
 from daper.entrypoints.cli.document import repair_document
@@ -21,7 +21,7 @@ from daper.settings import Settings, load_settings
 
 def start(
     *,
-    interval: timedelta = timedelta(days=1),
+    interval: timedelta = PROACTIVE_INTERVAL,
     approval_timeout: timedelta | None = None,
     domain: str | None = None,
     tell: Names = NONE,
@@ -51,8 +51,7 @@ def start(
             requested_by=who_asks(settings),
             domain=domain or settings.domain,
             interval=interval,
-            approval_timeout=settings.policy.waits(approval_timeout, PROACTIVE_TIMEOUT),
-            decision_valid_for=settings.decision_valid_for,
+            approval_timeout=approval_timeout,
             tell=who_is_told(settings, tell),
         )
 

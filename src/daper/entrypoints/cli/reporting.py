@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from daper.adapters.reports.as_html import to_html
-from daper.adapters.reports.as_markdown import to_markdown
-from daper.adapters.reports.as_pdf import to_pdf
-from daper.adapters.reports.blocks import Document
 from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.proposal import plan_report
 from daper.bootstrap import open_service
 from daper.core.errors import UserError
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView, whole_plans
+from daper.documents.blocks import Document
+from daper.documents.html import to_html
+from daper.documents.markdown import to_markdown
+from daper.documents.pdf import to_pdf
 from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.following import exit_code

@@ -9,7 +9,7 @@ from daper.bootstrap import open_schedules
 from daper.core.errors import UserError
 from daper.core.ids import fits_schedule_id
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
-from daper.core.schedules import UTC_NAME, When, at_intervals, by_cron
+from daper.core.schedules import DAY, UTC_NAME, When, at_intervals, by_cron
 from daper.entrypoints.cli.answers import who_asks, who_is_told
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
@@ -18,8 +18,6 @@ from daper.entrypoints.cli.running import run_to_end
 from daper.entrypoints.cli.schedule_lines import view_lines
 from daper.service.scheduled import CATCH_UP, PutSchedule, ScheduleView, unfit_name
 from daper.settings import Settings, load_settings
-
-DAY = timedelta(days=1)
 
 
 @Parameter(name="*")
@@ -137,8 +135,7 @@ def _order(settings: Settings, name: str | None, wanted: Wanted) -> PutSchedule:
             when=_when(wanted),
             scope=Scope(record_ids=tuple(dict.fromkeys(wanted.record)), status=wanted.status, limit=wanted.limit),
             dry_run=wanted.dry_run,
-            approval_timeout=wanted.approval_timeout or settings.approval_timeout,
-            decision_valid_for=settings.decision_valid_for,
+            approval_timeout=wanted.approval_timeout or None,
             catch_up=wanted.catch_up,
             note=wanted.note,
             paused=wanted.paused,

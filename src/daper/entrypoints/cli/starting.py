@@ -79,8 +79,7 @@ def start(
             auto_approve=auto_approve,
             dry_run=dry_run,
             again=again or bool(record),
-            approval_timeout=settings.policy.waits(approval_timeout, settings.approval_timeout),
-            decision_valid_for=settings.decision_valid_for,
+            approval_timeout=approval_timeout,
             tell=who_is_told(settings, tell),
         )
     return _start(settings, order, no_wait=no_wait, as_json=as_json)

@@ -8,14 +8,15 @@ from pydantic import Field
 
 from daper.core.access import Access
 from daper.core.errors import Unreachable
-from daper.core.proactive import PROACTIVE_TIMEOUT
+from daper.core.proactive import PROACTIVE_INTERVAL
 from daper.entrypoints.mcp.answers import ProactiveAgent
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.telling import agent_of, just_begun
 from daper.entrypoints.mcp.tools import READS, STARTS, Domain, tool
 from daper.service.requests import StartProactive
 
-_A_DAY = 24 * 60
+_MINUTE = timedelta(minutes=1)
+_A_DAY = timedelta(days=1) // _MINUTE
 
 Minutes = Annotated[
     int, Field(ge=1, le=366 * _A_DAY, description="Minutes between the end of a cycle and the next; a day is 1440.")
@@ -36,7 +37,9 @@ class ProactiveTools:
         """What changes nothing."""
         return [tool(self._door, self.get_proactive_agent, title="See your proactive agent", hints=READS)]
 
-    async def initiate_proactive_agent(self, interval_minutes: Minutes = _A_DAY, domain: Domain = "") -> ProactiveAgent:
+    async def initiate_proactive_agent(
+        self, interval_minutes: Minutes = PROACTIVE_INTERVAL // _MINUTE, domain: Domain = ""
+    ) -> ProactiveAgent:
         """Start the agent that looks for problems by itself, at once and after every interval, until it is stopped.
 
         There is one for each person and domain: if it runs already, it is left as it is, and answered. Each cycle is a
@@ -49,8 +52,6 @@ class ProactiveTools:
             requested_by=person,
             domain=domain or settings.domain,
             interval=timedelta(minutes=interval_minutes),
-            approval_timeout=settings.policy.waits(None, PROACTIVE_TIMEOUT),
-            decision_valid_for=settings.decision_valid_for,
             asks_always=True,  # acting alone is a grant, and no chat client can ask for one
             tell=settings.tell,
         )

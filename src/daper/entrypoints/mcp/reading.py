@@ -152,8 +152,8 @@ async def report_page(door: Door, repair_id: str, offset: int = 0, *, most: int 
 
 
 def _written(result: RepairResult) -> str:
-    from daper.adapters.reports.as_markdown import to_markdown
     from daper.adapters.reports.ended import repair_report
+    from daper.documents.markdown import to_markdown
 
     return to_markdown(repair_report(result))
 

@@ -106,13 +106,8 @@ class StartingTools:
 async def start(door: Door, order: StartRepair) -> StartedRepair:
     """Start a repair within what is configured, and say where it stands; that no worker answers is no failure."""
     service = await door.repairs()
-    settings = door.settings  # as they are since we are connected
-    configured = {
-        "approval_timeout": settings.approval_timeout,
-        "decision_valid_for": settings.decision_valid_for,
-        "tell": settings.tell,
-    }
-    begun = await service.start(order.model_copy(update=configured))
+    told = door.settings.tell  # as it is since we are connected
+    begun = await service.start(order.model_copy(update={"tell": told}))
     try:
         look = await service.look(begun.behind or begun.repair_id)
     except Unreachable:

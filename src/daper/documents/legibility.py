@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
 
-from daper.adapters.reports.blocks import Span
 from daper.core.text import visible
+from daper.documents.blocks import Span
 
 _MOST_MARKS = 4  # what a language needs on one letter; more of them cover the lines above and below
 _MARKS = frozenset({"Mn", "Me"})

@@ -1,11 +1,12 @@
-"""Lines and cells, made from the values that a report shows. Pure."""
+"""Lines and cells, made from the values that a document shows. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from daper.adapters.reports.blocks import (
+from daper.core.digests import canonical
+from daper.documents.blocks import (
     LONGEST_CODE,
     LONGEST_PROSE,
     LONGEST_TEXT,
@@ -18,7 +19,6 @@ from daper.adapters.reports.blocks import (
     Span,
     Style,
 )
-from daper.core.digests import canonical
 
 MOST_ITEMS = 12
 EMPTY = Cell()

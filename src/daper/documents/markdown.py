@@ -1,9 +1,10 @@
-"""A report as Markdown that record text cannot break out of. Pure."""
+"""A document as Markdown that record text cannot break out of. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from daper.adapters.reports.blocks import (
+from daper.core.text import markdown, markdown_code
+from daper.documents.blocks import (
     LONGEST_COMMAND,
     Bars,
     Block,
@@ -19,14 +20,13 @@ from daper.adapters.reports.blocks import (
     Style,
     Table,
 )
-from daper.core.text import markdown, markdown_code
 
 _NOTHING = "-"
 _LONGEST_BAR = 20
 
 
 def to_markdown(document: Document) -> str:
-    """The whole report. Text from records, people and models is shown as text, whatever it looks like."""
+    """The whole document. Text from records, people and models is shown as text, whatever it looks like."""
     lines = [
         f"# {document.title} {markdown_code(document.repair_id)}",
         "",

@@ -1,10 +1,10 @@
-"""A report as one HTML file that a mail can carry: tables, inline styles, nothing that runs or is fetched. Pure."""
+"""A document as one HTML file that a mail can carry: tables, inline styles, nothing that runs or is fetched. Pure."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import assert_never
 
-from daper.adapters.reports.blocks import (
+from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_ID,
     Bars,
@@ -21,7 +21,7 @@ from daper.adapters.reports.blocks import (
     Style,
     Table,
 )
-from daper.adapters.reports.legible import legible, right_to_left
+from daper.documents.legibility import legible, right_to_left
 
 # Colours are given only where they are legible on white and on black; the rest is the reader's own.
 _LINES = "border-collapse:collapse;border-color:#9998;table-layout:fixed;overflow-wrap:anywhere"
@@ -34,7 +34,7 @@ _NOTHING = "-"
 
 
 def to_html(document: Document) -> str:
-    """The whole report. Text from records, people and models is shown as text, whatever it looks like."""
+    """The whole document. Text from records, people and models is shown as text, whatever it looks like."""
     named = Span(document.repair_id, longest=LONGEST_ID)
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""The one description of a report: a small tree of blocks, from which every format is made. Pure."""
+"""The one description of a document: a small tree of blocks, from which every format is made. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,7 +130,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report. `made_at` is when what it tells became so: the same repair gives the same document."""
+    """A whole report, plan or message. `made_at` is when what it tells became so: one repair gives one document."""
 
     title: str
     repair_id: str

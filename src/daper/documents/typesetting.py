@@ -1,10 +1,10 @@
-"""A report as the data that the template of the printed page takes. Pure."""
+"""A document as the data that the template of the printed page takes. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC
 from typing import assert_never
 
-from daper.adapters.reports.blocks import (
+from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_ID,
     Bars,
@@ -20,10 +20,10 @@ from daper.adapters.reports.blocks import (
     Span,
     Table,
 )
-from daper.adapters.reports.breaking import pieces
-from daper.adapters.reports.fonts import Coverage
-from daper.adapters.reports.legible import legible, right_to_left
-from daper.adapters.reports.wording import moment
+from daper.documents.cells import moment
+from daper.documents.fonts import Coverage
+from daper.documents.legibility import legible, right_to_left
+from daper.documents.line_breaks import pieces
 
 # A row of so much text stays on one page; a longer one may be parted, or it might not fit on any.
 _ONE_PIECE = 1500

@@ -1,12 +1,11 @@
-"""The fonts of the printed report, and what they can show."""
+"""The fonts of a printed document, and what they can show. Needs the extra `pdf`, which reads them."""
 
 import unicodedata
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from daper.adapters.reports.cmap import Ranges, read_ranges
+from fontTools.ttLib import TTFont  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 FOLDER = Path(__file__).parent / "fonts"
 TEXT = ("Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
@@ -53,7 +52,7 @@ class Coverage:
 
     def __init__(self, faces: Iterable[Face]) -> None:
         self._faces = [(Path(face.path), face.index) for face in faces if face.path is not None]
-        self._read: list[Ranges] = []
+        self._read: list[frozenset[int]] = []
         self._known: dict[str, bool] = {}
 
     def shown(self, text: str) -> str:
@@ -73,14 +72,14 @@ class Coverage:
         """Whether one face has all of it: a letter and its marks are drawn by the same one."""
         if cluster not in self._known:
             wanted = [ord(char) for char in cluster if char not in _IGNORED]
-            self._known[cluster] = any(all(_within(ranges, point) for point in wanted) for ranges in self._ranges())
+            self._known[cluster] = any(drawn.issuperset(wanted) for drawn in self._drawn())
         return self._known[cluster]
 
-    def _ranges(self) -> Iterator[Ranges]:
+    def _drawn(self) -> Iterator[frozenset[int]]:
         """Face by face; a font is read when those before it were not enough."""
         yield from self._read
         for path, index in self._faces[len(self._read) :]:
-            self._read.append(read_ranges(path, index))
+            self._read.append(_characters(path, index))
             yield self._read[-1]
 
 
@@ -99,6 +98,12 @@ def _clusters(text: str) -> Iterator[str]:
     yield cluster
 
 
-def _within(ranges: Sequence[tuple[int, int]], point: int) -> bool:
-    place = bisect_right(ranges, (point, 0x110000)) - 1
-    return place >= 0 and point <= ranges[place][1]
+def _characters(path: Path, index: int) -> frozenset[int]:
+    """What a face has a drawing for. One that cannot be read is one that the text must do without: it has nothing."""
+    try:
+        with path.open("rb") as file, TTFont(file, fontNumber=index, lazy=True) as font:
+            # By their numbers: their names would first be made from all the drawings.
+            font.setGlyphOrder([str(number) for number in range(font["maxp"].numGlyphs)])
+            return frozenset(font.getBestCmap() or ())
+    except Exception:  # noqa: BLE001 - what is wrong with a stranger's file ends in any error of those who read it
+        return frozenset()

@@ -1,0 +1,216 @@
+"""The form of `people.toml`: who may be told, by which way, and the names of the secrets; it holds none itself."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, model_validator
+
+from daper.core.base import Reply
+from daper.core.people import (
+    ANSWER_TIMEOUT,
+    LONGEST_ID,
+    MOST_TARGETS,
+    TARGET_NAME,
+    EmailTarget,
+    People,
+    Security,
+    SignalCallback,
+    SignalTarget,
+    SmtpServer,
+    Target,
+    WebhookTarget,
+)
+from daper.settings.toml_file import FOLDER, Count, Text, missing, read_toml, toml_text, wrong
+
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465}
+
+
+def _list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _addresses(given: tuple[str, ...]) -> tuple[str, ...]:
+    if not 1 <= len(given) <= MOST_TARGETS or not all(map(_ADDRESS.fullmatch, given)):
+        raise ValueError("no addresses")
+    return given
+
+
+def _there(name: object, info: ValidationInfo) -> Path:
+    """A file beside the one that names it."""
+    folder: Mapping[str, Path] = info.context or {}
+    path = folder[FOLDER] / name if isinstance(name, str) and name.isprintable() else None
+    if path is None or not path.is_file():
+        raise ValueError("no such file")
+    return path
+
+
+def _url(value: str) -> str:
+    """Without TLS only on this machine."""
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    plain = "@" not in parts.netloc and not parts.fragment and parts.port != 0
+    if not host or not plain or (value.startswith("http:") and not _is_here(host)):
+        raise ValueError("no address that is safe")
+    return value
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _short_enough(value: str) -> str:
+    if len(value.encode()) > LONGEST_ID:
+        raise ValueError("too long")
+    return value
+
+
+_Line = Annotated[Text, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+_Address = Annotated[Text, StringConstraints(pattern=rf"^{_ADDRESS.pattern}$")]
+_Host = Annotated[Text, StringConstraints(pattern=r"^([A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:]{2,45})$")]
+_Variable = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+_Certificates = Annotated[Path, BeforeValidator(_there)]
+_Security = Annotated[Security, BeforeValidator(toml_text)]
+_Seconds = Annotated[Count, Field(ge=1, le=60)]
+
+# What stands in place of the name by mistake may be the secret itself.
+_VARIABLE: Final = "the name of the variable that holds the secret"
+_CERTIFICATES: Final = "a file with certificates (PEM), and there is none by that name"
+_ANSWER_S: Final = round(ANSWER_TIMEOUT.total_seconds())
+_SECONDS: Final = "a whole number from 1 to 60"
+
+
+class SmtpSection(Reply):
+    """The mail server."""
+
+    host: _Host = Field(description="the name of a mail server, like smtp.example.org")
+    port: Annotated[Count, Field(ge=1, le=65535)] | None = Field(
+        default=None, description="a whole number from 1 to 65535"
+    )
+    security: _Security = Field(default=Security.STARTTLS, description=" or ".join(Security))
+    sender: _Address = Field(alias="from", description="the address that mails come from, like daper@example.org")
+    user: _Line | None = Field(default=None, description="the name to log in with, which a password_env needs")
+    password_env: _Variable | None = Field(default=None, repr=False, description=_VARIABLE)
+    ca_file: _Certificates | None = Field(default=None, description=_CERTIFICATES)
+    timeout_s: _Seconds = Field(default=_ANSWER_S, description=_SECONDS)
+
+    @model_validator(mode="after")
+    def _logs_in_with_both(self) -> "SmtpSection":
+        if self.user is None and self.password_env is not None:
+            raise missing("user")
+        if self.password_env is None and self.user is not None:
+            raise missing("password_env")
+        return self
+
+    def server(self) -> SmtpServer:
+        """As the rest of the program knows it."""
+        return SmtpServer(
+            host=self.host,
+            port=self.port or _PORTS[self.security],
+            security=self.security,
+            sender=self.sender,
+            user=self.user or "",
+            password_env=self.password_env or "",
+            ca_file=self.ca_file,
+            timeout=timedelta(seconds=self.timeout_s),
+        )
+
+
+class EmailSection(Reply):
+    """A person, or several, by e-mail."""
+
+    type: Literal["email"]
+    to: Annotated[tuple[Text, ...], BeforeValidator(_list), AfterValidator(_addresses)] = Field(
+        description=f"an address like harry@example.org, or a list of at most {MOST_TARGETS}"
+    )
+
+    def target(self) -> Target:
+        """As the rest of the program knows it."""
+        return EmailTarget(to=self.to)
+
+
+class WebhookSection(Reply):
+    """A server that is sent JSON; its address may itself be a secret."""
+
+    type: Literal["webhook"]
+    url: Annotated[Text, StringConstraints(pattern=r"^https?://[!-~]{1,1000}$"), AfterValidator(_url)] = Field(
+        repr=False, description="an https:// address without name or password; http:// only on this machine"
+    )
+    secret_env: _Variable = Field(repr=False, description=_VARIABLE)
+    ca_file: _Certificates | None = Field(default=None, description=_CERTIFICATES)
+    timeout_s: _Seconds = Field(default=_ANSWER_S, description=_SECONDS)
+
+    def target(self) -> Target:
+        """As the rest of the program knows it."""
+        return WebhookTarget(
+            url=self.url,
+            secret_env=self.secret_env,
+            ca_file=self.ca_file,
+            timeout=timedelta(seconds=self.timeout_s),
+        )
+
+
+class SignalSection(Reply):
+    """A workflow of the same namespace."""
+
+    type: Literal["signal-workflow"]
+    workflow_id: Annotated[
+        Text, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,1000}$"), AfterValidator(_short_enough)
+    ] = Field(description=f"the id of a workflow, of at most {LONGEST_ID} bytes")
+    name: Annotated[Text, StringConstraints(pattern=r"^[^_\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}$")] = Field(
+        description="the name of one of its signals"
+    )
+
+    def target(self) -> Target:
+        """As the rest of the program knows it."""
+        return SignalTarget(callback=SignalCallback(workflow_id=self.workflow_id, name=self.name))
+
+
+_Name = Annotated[
+    str,
+    StringConstraints(pattern=TARGET_NAME),
+    Field(description="lower-case letters, digits and -, like hagrid or on-call"),
+]
+_Target = Annotated[
+    EmailSection | WebhookSection | SignalSection,
+    Field(discriminator="type", description="a table, like [targets.hagrid]"),
+]
+
+
+class PeopleDocument(Reply):
+    """The whole file."""
+
+    smtp: SmtpSection | None = Field(default=None, description="a table: [smtp]")
+    targets: dict[_Name, _Target] = Field(
+        default_factory=dict[str, _Target], description="tables, like [targets.hagrid]"
+    )
+
+    @model_validator(mode="after")
+    def _mail_has_a_server(self) -> "PeopleDocument":
+        for name, target in self.targets.items():
+            if isinstance(target, EmailSection) and self.smtp is None:
+                raise wrong(f"targets.{name} is told by e-mail, but there is no table [smtp]; add it")
+        return self
+
+    def people(self, *, source: str, values: Mapping[str, str]) -> People:
+        """As the rest of the program knows them, with those of their secrets that are set."""
+        smtp = self.smtp.server() if self.smtp else None
+        targets = {name: section.target() for name, section in self.targets.items()}
+        variables = {target.secret_env for target in targets.values() if isinstance(target, WebhookTarget)}
+        variables |= {smtp.password_env} if smtp and smtp.password_env else set()
+        secrets = {name: values[name] for name in variables if name in values}
+        return People(source=source, targets=targets, smtp=smtp, secrets=secrets)
+
+
+def read_people(path: Path, values: Mapping[str, str]) -> People:
+    """Everybody in the file. Raises SettingError, one line, with no secret and no address of a webhook."""
+    document = read_toml(path, PeopleDocument, what="the people file", variable="DAPER_PEOPLE")
+    return document.people(source=str(path), values=values)
