@@ -127,7 +127,7 @@ def _look_lines(look: RepairView | RepairResult) -> list[str]:
     if look.message:
         lines.append(look.message)
     if look.plan is not None:
-        lines += plan_lines(look.plan, domain=look.domain)
+        lines += plan_lines(look.plan, domain=look.domain, decide_by=look.decide_by)
     lines += [*(f"Note: {notice}" for notice in look.notices), *usage_lines(look.usage)]
     if look.decision is not None:
         lines.append(decided(look.decision))
