@@ -121,7 +121,7 @@ def action_lines(action: ActionView, *, edits: Mapping[str, JsonValue] | None = 
 
     `edits`: arguments that a person changes. What the change leads to was not worked out, so no old preview is told.
     """
-    return tuple(line for make in _ACTION.values() for line in make(action, edits or {}))
+    return tuple(line for make in ACTION_FIELDS.values() for line in make(action, edits or {}))
 
 
 def change_line(change: Change) -> FieldLine:
@@ -284,7 +284,7 @@ def _alternative(action: ActionView, _: _Edits) -> Iterable[FieldLine]:
         yield _line(LineKind.ALTERNATIVE, _value(action.instead_of), Piece("; at most one of the two can be approved"))
 
 
-_ACTION: Final[dict[LineKind, Callable[[ActionView, _Edits], Iterable[FieldLine]]]] = {
+ACTION_FIELDS: Final[dict[LineKind, Callable[[ActionView, _Edits], Iterable[FieldLine]]]] = {
     LineKind.TOOL: _tool,
     LineKind.RISK: _risk,
     LineKind.CONFIDENCE: _confidence,
@@ -298,7 +298,7 @@ _ACTION: Final[dict[LineKind, Callable[[ActionView, _Edits], Iterable[FieldLine]
     LineKind.DOUBT: _doubts,
     LineKind.ALTERNATIVE: _alternative,
 }
-ACTION_KINDS: Final = tuple(_ACTION)
+ACTION_KINDS: Final = tuple(ACTION_FIELDS)
 
 
 def _line(kind: LineKind, *pieces: Piece) -> FieldLine:

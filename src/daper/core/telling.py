@@ -7,7 +7,7 @@ from enum import StrEnum
 from daper.core.base import Wire
 from daper.core.decisions import who
 from daper.core.digests import canonical, digest
-from daper.core.lines import FieldLine, LineKind, PlanHead, action_lines
+from daper.core.lines import FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
 from daper.core.outcomes import Counts, RepairResult
 from daper.core.people import SignalCallback
 from daper.core.phases import Phase
@@ -87,7 +87,8 @@ class Message(Wire):
     """What is told. Every text is one visible line of bounded length; the counts say how much is not shown.
 
     `subject_id`: the repair, or the proactive agent. `spends`: what the whole plan costs. `left`: for a person to do.
-    `notes`, `confidence_score` and `left_out` are of a plan; the last counts problems over the cap of one repair.
+    `notes`, `confidence_score`, `left_out` and `alone` are of a plan: problems over the cap of one repair, and what is
+    blocked or suppressed.
     """
 
     event: Event
@@ -110,6 +111,8 @@ class Message(Wire):
     confidence_score: float | None = None
     notes: str = ""
     left_out: int = 0
+    alone: int = 0
+    alone_lines: tuple[str, ...] = ()
 
     @property
     def head(self) -> PlanHead:
@@ -149,7 +152,9 @@ def plan_message(event: Event, view: RepairView, *, at: datetime) -> Message:
     plan = view.plan
     actions = plan.actions if plan else ()
     total = plan.total_actions if plan else 0
-    left = [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person] if plan else []
+    aside = list(left_alone_lines(plan)) if plan else []
+    left = [line.text for line in aside if line.kind is LineKind.FOR_PERSON]
+    alone = [line.text for line in aside if line.kind is not LineKind.FOR_PERSON]
     what = f"a plan of {counted(total, 'action')} waits for a decision"
     return Message(
         event=event,
@@ -171,6 +176,8 @@ def plan_message(event: Event, view: RepairView, *, at: datetime) -> Message:
         confidence_score=plan.overall_confidence_score if plan else None,
         notes=_line(plan.additional_notes) if plan else "",
         left_out=plan.left_out if plan else 0,
+        alone=len(alone),
+        alone_lines=tuple(map(_line, alone[:MOST_LEFT_TOLD])),
     )
 
 

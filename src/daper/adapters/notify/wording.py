@@ -84,6 +84,9 @@ def _lines(message: Message, link: str | None) -> Iterator[str]:
     if message.left_lines:
         yield from ("", f"{_left(message)}:")
         yield from _items(message.left_lines, message.left)
+    if message.alone_lines:
+        yield from ("", "Left alone:")
+        yield from _items(message.alone_lines, message.alone)
     if found := commands(message):
         yield from ("", "What you can do:")
         yield from (f"  {command.line}    # {command.does}" for command in found)
@@ -176,6 +179,11 @@ def document(message: Message, link: str | None) -> Document:
                 _left(message),
                 CheckList(tuple(map(text, message.left_lines))) if message.left_lines else None,
                 _more(message.left, len(message.left_lines)),
+            ),
+            *section(
+                "Left alone",
+                *(Paragraph(text(line)) for line in message.alone_lines),
+                _more(message.alone, len(message.alone_lines)),
             ),
             *section("What you can do", *_commands(message)),
         ),
