@@ -1,6 +1,10 @@
 """The story of a repair in lines, from looks that come early, late, or not at all."""
 
+import io
 from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
 
 from daper.core.models import (
     Change,
@@ -18,6 +22,7 @@ from daper.core.models import (
 from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView
+from daper.entrypoints.cli.output import say
 from daper.entrypoints.cli.story import Story, plan_lines, result_lines
 
 AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
@@ -241,3 +246,24 @@ def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() 
 
     assert "  - ORD-1: request_approval: applied: approval 'none, stock 1 → 9' → given" in lines
     assert any(line.startswith("  - ORD-2: request_approval: applied: status unpaid → unpaid, ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("    - why: the supplier has to bring it", ["    - why: the supplier", "      has to bring it"]),
+        ("  - 赫敏 赫敏 赫敏 赫敏 赫敏", ["  - 赫敏 赫敏 赫敏 赫敏", "    赫敏"]),
+        ("  - id: 0123456789-0123456789-0123456789", ["  - id:", "    0123456789-0123456789-0123456789"]),
+        ("  daper repair approve repair-1 --plan 0123", ["  daper repair approve repair-1 --plan 0123"]),
+    ],
+    ids=["words", "wide letters", "one long word", "a command"],
+)
+def test_on_a_terminal_an_item_goes_on_below_its_words_and_no_word_is_broken(line: str, shown: list[str]) -> None:
+    assert told(line, width=24, terminal=True) == shown
+    assert told(line, width=24, terminal=False) == [line]
+
+
+def told(line: str, *, width: int, terminal: bool) -> list[str]:
+    to = io.StringIO()
+    say(Console(file=to, width=width, force_terminal=terminal, color_system=None), line)
+    return to.getvalue().splitlines()

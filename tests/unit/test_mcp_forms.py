@@ -65,7 +65,7 @@ def test_the_form_says_all_that_would_run() -> None:
         "  if it does not help: it is undone\n"
         "Plan p1\n"
         "  actions: 1\n"
-        "  confidence score: 0.95"
+        "  overall confidence: 0.95"
     )
 
 

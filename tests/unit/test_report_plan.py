@@ -40,7 +40,7 @@ def test_a_waiting_plan_says_what_until_when_and_by_which_digest() -> None:
         f"| plan | `{view.plan.digest}` |\n"
         "| actions | 10 |\n"
         "| spends in all | 510.00 |\n"
-        "| confidence score | 0.8 |\n"
+        "| overall confidence | 0.8 |\n"
         "| decide until | 2026-03-01 21:00:12 UTC |\n"
         "| notes | Two suppliers are closed until Monday. |\n\n"
         "## What was found\n\n"

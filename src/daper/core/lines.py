@@ -171,7 +171,7 @@ class PlanHead:
         if self.actions and self.spends:
             yield FieldLine(LineKind.SPENDS, "spends in all", (_amount(self.spends),))
         if self.actions and self.confidence_score is not None:
-            yield confidence_line(self.confidence_score)
+            yield FieldLine(LineKind.CONFIDENCE, "overall confidence", confidence_line(self.confidence_score).pieces)
         if self.decide_by is not None:
             at = f"{self.decide_by:%Y-%m-%d %H:%M:%S} {self.decide_by.tzname() or ''}".rstrip()
             yield _line(LineKind.DEADLINE, Piece(at))

@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -44,9 +45,15 @@ def say(screen: Console, line: str, *, style: str = "") -> None:
 
 
 def _hanging(screen: Console, item: str, *, indent: int) -> list[str]:
-    width = max(screen.width - indent, _NARROWEST)
-    first, *rest = Text(item[indent:]).wrap(screen, width, overflow="ignore")
-    return [f"{item[:indent]}{first.plain}", *(f"{' ' * indent}{part.plain}" for part in rest)]
+    width = max(screen.width, indent + _NARROWEST)
+    lines, line = list[str](), item[:indent]
+    for number, word in enumerate(item[indent:].split(" ")):
+        if number and cell_len(line) + 1 + cell_len(word) > width:
+            lines.append(line)
+            line = " " * indent + word
+        else:
+            line += f" {word}" if number else word
+    return [*lines, line]
 
 
 def table(screen: Console, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

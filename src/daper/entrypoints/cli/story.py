@@ -109,8 +109,8 @@ def plan_lines(
 def _head_lines(head: PlanHead) -> Iterator[str]:
     lines = head.lines()
     if heading := ", ".join(f"{line.label} {line.text}" for line in lines if line.kind in PLAN_HEADING):
-        yield f"  {heading}"
-    yield from (f"  {line.label}: {line.text}" for line in lines if line.kind not in PLAN_HEADING)
+        yield f"  - {heading}"
+    yield from (f"  - {line.label}: {line.text}" for line in lines if line.kind not in PLAN_HEADING)
 
 
 def _action_lines(action: ActionView, edits: Mapping[str, JsonValue]) -> Iterator[str]:
