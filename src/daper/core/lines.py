@@ -70,7 +70,7 @@ LABELS: Final[Mapping[LineKind, str]] = {
     LineKind.ACTIONS: "actions",
     LineKind.DEADLINE: "decide until",
     LineKind.NOTES: "notes",
-    LineKind.LEFT_OUT: "left for another repair",
+    LineKind.LEFT_OUT: "left out",
     LineKind.FOR_PERSON: "for a person",
     LineKind.BLOCKED: "blocked",
     LineKind.SUPPRESSED: "left alone",

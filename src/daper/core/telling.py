@@ -152,8 +152,8 @@ def plan_message(event: Event, view: RepairView, *, at: datetime) -> Message:
     plan = view.plan
     actions = plan.actions if plan else ()
     total = plan.total_actions if plan else 0
-    aside = list(left_alone_lines(plan)) if plan else []
-    left = [line.text for line in aside if line.kind is LineKind.FOR_PERSON]
+    left = [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person] if plan else []
+    aside = left_alone_lines(plan) if plan else ()
     alone = [line.text for line in aside if line.kind is not LineKind.FOR_PERSON]
     what = f"a plan of {counted(total, 'action')} waits for a decision"
     return Message(

@@ -114,7 +114,9 @@ def _action(action: ActionView) -> list[str]:
 
 
 def _item(line: FieldLine) -> str:
-    return f"- {markdown(line.label)}: {line.styled(_whole if line.kind in _WHOLE else _styled)}"
+    if line.kind in _WHOLE:
+        return f"- {markdown(line.label)}: {line.styled(_whole)}"
+    return f"- **{markdown(line.label)}**: {line.styled(_styled)}"  # a word of ours, unlike the name of an argument
 
 
 def _styled(piece: Piece) -> str:

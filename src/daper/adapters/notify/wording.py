@@ -85,7 +85,7 @@ def _lines(message: Message, link: str | None) -> Iterator[str]:
         yield from ("", f"{_left(message)}:")
         yield from _items(message.left_lines, message.left)
     if message.alone_lines:
-        yield from ("", "Left alone:")
+        yield from ("", "Not acted on:")
         yield from _items(message.alone_lines, message.alone)
     if found := commands(message):
         yield from ("", "What you can do:")
@@ -181,7 +181,7 @@ def document(message: Message, link: str | None) -> Document:
                 _more(message.left, len(message.left_lines)),
             ),
             *section(
-                "Left alone",
+                "Not acted on",
                 *(Paragraph(text(line)) for line in message.alone_lines),
                 _more(message.alone, len(message.alone_lines)),
             ),
@@ -203,7 +203,7 @@ def _table(message: Message) -> Table | None:
         [
             Proposed(
                 action_id=each.id,
-                record=each.record,
+                about=each.record,
                 lines=[FieldLine(line.kind, line.label, (Piece(line.text, Voice.TEXT),)) for line in _fields(each)],
                 untold=each.untold,
             )

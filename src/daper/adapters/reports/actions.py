@@ -79,7 +79,7 @@ class Proposed:
     """One action of a plan, with its fields in order; `untold`: how many more it has."""
 
     action_id: str
-    record: str
+    record: str = ""
     about: str = ""
     lines: Sequence[FieldLine]
     untold: int = 0
