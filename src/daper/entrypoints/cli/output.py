@@ -15,7 +15,7 @@ from rich.text import Text
 from daper.core.text import visible
 from daper.entrypoints.cli.exits import Interrupted, mute
 
-_LONGEST_LINE = 2000
+_LONGEST_LINE = 4000  # an argument and what a person makes of it, whole
 _ITEM = re.compile(r" *- (?=\S)")
 _NARROWEST = 20
 
