@@ -230,6 +230,20 @@ def test_record_text_that_could_pass_for_words_of_ours_is_quoted() -> None:
     assert "      - orders/ORD-1 status: 'x → completed' → on-hold" in lines
 
 
+def test_a_plan_that_is_about_to_be_changed_shows_the_change_and_no_preview_that_it_makes_wrong() -> None:
+    plan = a_plan(
+        spends="170.00",
+        actions=(an_action().model_copy(update={"preview": (Change(record="r", field="f", before="1", after="2"),)}),),
+    )
+
+    lines = list(plan_lines(plan, domain="orders", edits={"a1": {"quantity": 250}}))
+
+    assert lines[1].endswith("spends in all not worked out for the change (170.00 before), overall confidence 0.9")
+    assert "      - quantity: 200, changed to 250 (may be 113 to 553)" in lines
+    assert "      - spends: not worked out for the change (0 before)" in lines
+    assert not [line for line in lines if "→" in line]
+
+
 def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() -> None:
     outcome = ActionOutcome(
         action_id="a1",

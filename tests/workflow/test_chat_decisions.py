@@ -50,7 +50,7 @@ async def test_what_the_form_showed_is_what_runs(temporal_env: WorkflowEnvironme
         "spends: not worked out for the change (170.00 before)",
         'quantity: 200, changed to 250 (may be "113 to 553")\n',
         'problem: "The payment of 56.52 has not come in."\n',
-        "spends in all: 170.00\n",
+        "spends in all: not worked out for the change (170.00 before)\n",
         "decide until: ",
         "2 other",
         "Harry (os-user)",

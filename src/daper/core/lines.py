@@ -140,6 +140,7 @@ class PlanHead:
     """What is to be known of a whole plan, whatever part of it is shown. What is None, empty or none is not told.
 
     `spends`: what all of it spends, without the actions that stand instead of others; or that nobody can say.
+    `changed`: a person changes arguments, and what that leads to was not worked out.
     """
 
     actions: int = 0
@@ -148,9 +149,10 @@ class PlanHead:
     decide_by: datetime | None = None
     notes: str = ""
     left_out: int = 0
+    changed: bool = False
 
     @classmethod
-    def of(cls, plan: PlanView, *, decide_by: datetime | None = None) -> "PlanHead":
+    def of(cls, plan: PlanView, *, decide_by: datetime | None = None, changed: bool = False) -> "PlanHead":
         """The head of a plan, of which one page is enough; `decide_by` while it waits."""
         return cls(
             actions=plan.total_actions,
@@ -159,6 +161,7 @@ class PlanHead:
             decide_by=decide_by,
             notes=plan.additional_notes,
             left_out=plan.left_out,
+            changed=changed,
         )
 
     def lines(self) -> tuple[FieldLine, ...]:
@@ -169,7 +172,7 @@ class PlanHead:
         if self.actions:
             yield _line(LineKind.ACTIONS, Piece(f"{self.actions:,}"))
         if self.actions and self.spends:
-            yield FieldLine(LineKind.SPENDS, "spends in all", (_amount(self.spends),))
+            yield FieldLine(LineKind.SPENDS, "spends in all", (_amount(self.spends, changed=self.changed),))
         if self.actions and self.confidence_score is not None:
             yield FieldLine(LineKind.CONFIDENCE, "overall confidence", confidence_line(self.confidence_score).pieces)
         if self.decide_by is not None:
@@ -266,9 +269,7 @@ def _changes(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:
 
 
 def _spends(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:
-    known = _amount(action.spends)
-    told = (Piece("not worked out for the change ("), known, Piece(" before)")) if edits else (known,)
-    yield _line(LineKind.SPENDS, *told)
+    yield _line(LineKind.SPENDS, _amount(action.spends, changed=bool(edits)))
 
 
 def _fallback(action: ActionView, _: _Edits) -> Iterable[FieldLine]:
@@ -313,5 +314,7 @@ def _text(words: str) -> Piece:
     return Piece(words, Voice.TEXT)
 
 
-def _amount(spends: str) -> Piece:
-    return Piece("unknown, nobody can say" if spends == UNKNOWN_AMOUNT else spends)
+def _amount(spends: str, *, changed: bool) -> Piece:
+    """An amount as it was planned; or that nobody can say."""
+    known = "unknown, nobody can say" if spends == UNKNOWN_AMOUNT else spends
+    return Piece(f"not worked out for the change ({known} before)" if changed else known)

@@ -92,7 +92,7 @@ def plan_lines(
     `decide_by`: while it waits; `edits`: by action, what the reader is about to change.
     """
     yield f"Repair planning is complete. Plan {plan.digest}"
-    yield from _head_lines(PlanHead.of(plan, decide_by=decide_by))
+    yield from _head_lines(PlanHead.of(plan, decide_by=decide_by, changed=bool(edits)))
     yield f"Proposed {domain.title()} to repair:" if plan.actions else "Nothing is proposed."
     told = ""
     for action in plan.actions:

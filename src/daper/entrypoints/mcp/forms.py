@@ -123,7 +123,7 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     if decision.comment:
         lines.append(f"Comment: {_quoted(decision.comment)}")
     lines.append(f"Plan {plan.digest}")
-    lines += map(_line, PlanHead.of(plan, decide_by=decide_by).lines())
+    lines += map(_line, PlanHead.of(plan, decide_by=decide_by, changed=bool(decision.edits)).lines())
     text = "\n".join(lines)
     if len(text) > _LONGEST_FORM:
         raise _too_much("what would run is more text than a form can show")
