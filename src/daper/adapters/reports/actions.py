@@ -19,7 +19,7 @@ from daper.adapters.reports.wording import (
     whole,
     worded,
 )
-from daper.core.lines import ACTION_KINDS, LABELS, FieldLine, LineKind, change_line
+from daper.core.lines import ACTION_KINDS, LABELS, FieldLine, LineKind, change_line, confidence_line
 from daper.core.models import BlockedProposal, Change, ProposedAction
 from daper.core.outcomes import ActionOutcome, RepairResult
 
@@ -136,7 +136,7 @@ def _action(action: ProposedAction, outcome: ActionOutcome | None) -> tuple[Cell
         cell(code(bound.record_id)),
         cell(code(bound.tool)),
         settings(arguments, after="(edited)" if edited else ""),
-        cell(text(score(action.confidence_score))),
+        cell(worded(confidence_line(action.confidence_score))),
         cell(text(bound.risk)),
         _status(outcome),
         _changes(action, outcome),

@@ -19,7 +19,7 @@ from daper.adapters.reports.blocks import (
     Style,
 )
 from daper.core.digests import canonical
-from daper.core.lines import FieldLine, Piece, Voice, confidence_line
+from daper.core.lines import FieldLine, Piece, Voice
 
 MOST_ITEMS = 12
 EMPTY = Cell()
@@ -123,5 +123,5 @@ def took(span: timedelta) -> str:
 
 
 def score(confidence: float) -> str:
-    """A confidence score."""
-    return confidence_line(confidence).text
+    """How sure somebody is of a finding or a whole plan, with two digits; that of an action has its own line."""
+    return f"{confidence:.2f}"
