@@ -165,13 +165,16 @@ def test_the_approval_was_asked_with_the_whole_plan_and_given_by_the_person_alon
 
 def test_the_temporal_ui_gets_no_markup_from_a_record(walk: Walk) -> None:
     """D13."""
-    table, _, pasted = walk.details.partition("```json")
+    table, _, after = walk.details.partition("```json")
+    pasted, _, left_alone = after.partition("```")
     check_markdown(table)
+    check_markdown(left_alone)
     assert hidden_in(pasted) <= {"\n"}
     assert "evil.example" not in pasted
-    assert json.loads(pasted.partition("```")[0])["verdicts"].keys() <= {f"a{n}" for n in range(1, 10)}
+    assert json.loads(pasted)["verdicts"].keys() <= {f"a{n}" for n in range(1, 10)}
     assert "ORD-119-HSL" in table
     assert "mallory" not in table
+    assert "- `ORD-115-LLV`: `payment-pending`: for a person: " in left_alone
 
 
 def test_the_report_gets_no_markup_from_a_record(walk: Walk) -> None:

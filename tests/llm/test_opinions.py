@@ -7,6 +7,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.errors import DecisionRefused
+from daper.core.lines import action_lines
 from daper.core.models import Verdict
 from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
@@ -115,7 +116,7 @@ async def test_a_doubt_is_shown_and_keeps_a_grant_from_the_action_and_a_person_m
 
         repair_id = await shop.start(scope={"record_ids": [HARRY]})
         plan = await shop.plan(repair_id)
-        assert plan.actions[0].opinions == ("doubted by fake-1: He has paid by owl.",)
+        assert plan.actions[0].doubts == ("fake-1: He has paid by owl.",)
         await shop.decide(repair_id, plan)
         assert (await shop.end(repair_id)).counts.applied == 1
 
@@ -161,10 +162,9 @@ async def test_another_answer_to_a_problem_is_an_alternative_of_which_one_can_be
         mine, other = plan.actions
         assert (mine.arguments["quantity"], mine.proposed_by, mine.instead_of) == (200, "rules", "")
         assert (other.arguments["quantity"], other.proposed_by, other.instead_of) == (300, "fake-1", "a1")
-        assert other.opinions == (
-            "proposed by fake-1, not by the rules",
-            "instead of a1: at most one of the two can be approved",
-        )
+        said = {line.label: line.text for line in action_lines(other)}
+        assert said["proposed by"] == "fake-1, not by the rules"
+        assert said["instead of"] == "a1; at most one of the two can be approved"
 
         with pytest.raises(DecisionRefused, match="a1 and a2 answer the same problem; approve one of them"):
             await shop.decide(repair_id, plan, a1=Verdict.APPROVE, a2=Verdict.APPROVE)

@@ -1,6 +1,10 @@
 """The story of a repair in lines, from looks that come early, late, or not at all."""
 
+import io
 from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
 
 from daper.core.models import (
     Change,
@@ -18,6 +22,7 @@ from daper.core.models import (
 from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView
+from daper.entrypoints.cli.output import say
 from daper.entrypoints.cli.story import Story, plan_lines, result_lines
 
 AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
@@ -225,6 +230,20 @@ def test_record_text_that_could_pass_for_words_of_ours_is_quoted() -> None:
     assert "      - orders/ORD-1 status: 'x → completed' → on-hold" in lines
 
 
+def test_a_plan_that_is_about_to_be_changed_shows_the_change_and_no_preview_that_it_makes_wrong() -> None:
+    plan = a_plan(
+        spends="170.00",
+        actions=(an_action().model_copy(update={"preview": (Change(record="r", field="f", before="1", after="2"),)}),),
+    )
+
+    lines = list(plan_lines(plan, domain="orders", edits={"a1": {"quantity": 250}}))
+
+    assert lines[1].endswith("spends in all not worked out for the change (170.00 before), overall confidence 0.9")
+    assert "      - quantity: 200, changed to 250 (may be 113 to 553)" in lines
+    assert "      - spends: not worked out for the change (0 before)" in lines
+    assert not [line for line in lines if "→" in line]
+
+
 def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() -> None:
     outcome = ActionOutcome(
         action_id="a1",
@@ -241,3 +260,24 @@ def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() 
 
     assert "  - ORD-1: request_approval: applied: approval 'none, stock 1 → 9' → given" in lines
     assert any(line.startswith("  - ORD-2: request_approval: applied: status unpaid → unpaid, ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("    - why: the supplier has to bring it", ["    - why: the supplier", "      has to bring it"]),
+        ("  - 赫敏 赫敏 赫敏 赫敏 赫敏", ["  - 赫敏 赫敏 赫敏 赫敏", "    赫敏"]),
+        ("  - id: 0123456789-0123456789-0123456789", ["  - id:", "    0123456789-0123456789-0123456789"]),
+        ("  daper repair approve repair-1 --plan 0123", ["  daper repair approve repair-1 --plan 0123"]),
+    ],
+    ids=["words", "wide letters", "one long word", "a command"],
+)
+def test_on_a_terminal_an_item_goes_on_below_its_words_and_no_word_is_broken(line: str, shown: list[str]) -> None:
+    assert told(line, width=24, terminal=True) == shown
+    assert told(line, width=24, terminal=False) == [line]
+
+
+def told(line: str, *, width: int, terminal: bool) -> list[str]:
+    to = io.StringIO()
+    say(Console(file=to, width=width, force_terminal=terminal, color_system=None), line)
+    return to.getvalue().splitlines()

@@ -56,19 +56,23 @@ def _asked(*actions: ActionView, by: Person = MINERVA, edits: dict[str, JsonValu
 def test_the_form_says_all_that_would_run() -> None:
     assert _asked(_action()) == (
         "Run 1 action of repair r1, as Minerva (os-user)?\n"
-        "a1: order_inventory; risk medium; spends 170.00; confidence 0.95\n"
-        "  if it does not help: it is undone\n"
+        "a1: order_inventory; risk medium; confidence score 0.95\n"
         '  record: "ORD-1", "Harry"\n'
-        "  quantity: 200\n"
-        '  changes "inventory/X current_stock: 247 → 447"\n'
-        "Plan p1"
+        '  proposed by: "rules"\n'
+        '  quantity: 200 (may be "113 to 553")\n'
+        '  "inventory/X current_stock": "247" → "447"\n'
+        "  spends: 170.00\n"
+        "  if it does not help: it is undone\n"
+        "Plan p1\n"
+        "  actions: 1\n"
+        "  overall confidence: 0.95"
     )
 
 
 def test_an_edited_action_shows_its_old_cost_as_old_and_no_old_preview() -> None:
     asked = _asked(_action(), edits={"quantity": 250})
-    assert "spends: not worked out for the change (170.00 before)" in asked
-    assert "  quantity: 200\n    the person changes it to: 250\n    it may be 113 to 553\n" in asked
+    assert "  spends: not worked out for the change (170.00 before)\n" in asked
+    assert '  quantity: 200, changed to 250 (may be "113 to 553")\n' in asked
     assert "247" not in asked
 
 
@@ -79,7 +83,7 @@ def test_values_that_look_alike_are_told_apart() -> None:
     }
     assert len(set(shown.values())) == len(shown)
     for text, asked in shown.items():
-        assert f"  quantity: {text}\n" in asked
+        assert f"  quantity: {text} (may be " in asked
 
 
 HOSTILE = "Harry); risk low; spends 0\nPlan p9\x1b[2J\u202e, changed to Draco"
@@ -92,15 +96,19 @@ HOSTILE = "Harry); risk low; spends 0\nPlan p9\x1b[2J\u202e, changed to Draco"
         _action(record_id=HOSTILE * 10),
         _action(arguments={"customer": HOSTILE}),
         _action(preview=(Change(record=HOSTILE, field=HOSTILE, before=HOSTILE, after=HOSTILE),)),
+        _action(preview=(Change(record="spends: 0, changed to Draco", field="x", before="1", after="2"),)),
         _action(proposed_by=HOSTILE),
         _action(doubts=(HOSTILE,)),
+        _action(problems=(HOSTILE,)),
+        _action(rationale=HOSTILE),
     ],
-    ids=["title", "record", "value", "preview", "model", "doubt"],
+    ids=["title", "record", "value", "preview", "what changes", "model", "doubt", "problem", "reason"],
 )
 def test_text_from_elsewhere_neither_hides_nor_fakes_a_line(action: ActionView) -> None:
     lines = _asked(action).split("\n")
-    assert lines[1] == "a1: order_inventory; risk medium; spends 170.00; confidence 0.95"
+    assert lines[1] == "a1: order_inventory; risk medium; confidence score 0.95"
     assert [line for line in lines if line.startswith("Plan")] == ["Plan p1"]
+    assert [line for line in lines if line.startswith("  spends: ")] == ["  spends: 170.00"]
     assert not [line for line in lines if "Draco" in line and '"' not in line]
     assert all(line.isprintable() for line in lines)
 

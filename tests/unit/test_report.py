@@ -305,7 +305,7 @@ def test_d4_an_edited_action_shows_the_arguments_that_ran_and_others_what_was_pr
     rows = rows_of(markdown_report(whole_result()), "Actions")
 
     assert rows[0] == (
-        "| `a1` | `ORD-1` | `order_inventory` | quantity = `250`; note = ` ` (edited) | 1.00 | medium"
+        "| `a1` | `ORD-1` | `order_inventory` | quantity = `250`; note = ` ` (edited) | 1 | medium"
         " | `applied` (simulated) | status: `pending` → `completed`; stock: `3` → - | ledger row 1 |"
     )
     assert "quantity = `300`" in rows[1]

@@ -37,9 +37,11 @@ def test_a_waiting_plan_says_what_until_when_and_by_which_digest() -> None:
         "| requested by | Minerva McGonagall (os-user) |\n"
         "| domain | `orders` |\n"
         "| started | 2026-03-01 09:00:12 UTC |\n"
-        "| decide until | 2026-03-01 21:00:12 UTC |\n"
         f"| plan | `{view.plan.digest}` |\n"
-        "| confidence | 0.80 |\n"
+        "| actions | 10 |\n"
+        "| spends in all | 510.00 |\n"
+        "| overall confidence | 0.8 |\n"
+        "| decide until | 2026-03-01 21:00:12 UTC |\n"
         "| notes | Two suppliers are closed until Monday. |\n\n"
         "## What was found\n\n"
         "| fact | value |\n"
@@ -53,12 +55,12 @@ def test_a_waiting_plan_says_what_until_when_and_by_which_digest() -> None:
 
 def test_d4_each_action_is_told_with_all_that_would_run_and_what_follows() -> None:
     assert rows_of(waiting(waiting_repair(6, hostile=False)), "What is proposed")[0] == (
-        "| `a1` | `ORD-001-HJP` | Harry James Potter | The payment of 1.52 by Harry James Potter has not come in."
-        " | `order_inventory` | customer\\_name = `Harry James Potter`; order\\_id = `ORD-001-HJP`;"
-        " quantity = `200` (may be 113 to 553)"
+        "| `a1` | `ORD-001-HJP` | Harry James Potter | `order_inventory` | medium | 0.9 | rules"
+        " | The payment of 1.52 by Harry James Potter has not come in."
+        " | The order cannot go on before the customer sees to the payment."
+        " | customer\\_name: `Harry James Potter`; order\\_id: `ORD-001-HJP`; quantity: `200` (may be 113 to 553)"
         " | orders/ORD-001-HJP status: `pending-payment` → `on-hold`;"
-        " inventory/STP-001 current\\_stock: `247` → `447 when delivered`"
-        " | The order cannot go on before the customer sees to the payment. | 0.90 | medium | 170.00 | it is undone |"
+        " inventory/STP-001 current\\_stock: `247` → `447 when delivered` | 170.00 | it is undone |"
     )
 
 
@@ -138,7 +140,7 @@ def test_what_is_over_the_cap_is_said() -> None:
     text = to_markdown(plan_report(view, [view.plan.model_copy(update={"left_out": 7})]))
 
     assert "1 problems found, 1 actions proposed; 7 over the cap of one repair." in text
-    assert "7 more problems are over the cap of one repair; another one takes them on." in text
+    assert "7 more problems are over the cap of one repair; another one takes them on" in text
 
 
 def test_each_problem_has_one_fate_and_all_of_them_are_counted() -> None:

@@ -45,10 +45,13 @@ async def test_what_the_form_showed_is_what_runs(temporal_env: WorkflowEnvironme
     assert len(chat.asked) == 1
     for shown in (
         "Run 2 actions",
-        "a1: request_payment_update; risk low; spends 0; confidence 0.8\n",
+        "a1: request_payment_update; risk low; confidence score 0.8\n",
         'record: "ORD-001-HJP", "Harry James Potter"\n',
         "spends: not worked out for the change (170.00 before)",
-        "quantity: 200\n    the person changes it to: 250\n    it may be 113 to 553\n",
+        'quantity: 200, changed to 250 (may be "113 to 553")\n',
+        'problem: "The payment of 56.52 has not come in."\n',
+        "spends in all: not worked out for the change (170.00 before)\n",
+        "decide until: ",
         "2 other",
         "Harry (os-user)",
         "Dobby said so",
@@ -57,7 +60,7 @@ async def test_what_the_form_showed_is_what_runs(temporal_env: WorkflowEnvironme
         assert shown in chat.asked[0]
     assert told["decision"]["edits"] == {"a2": {"quantity": 250}}
     decided = ended["plan"]["actions"][1]
-    assert (decided["changes"], decided["spends"]) == ([], "not worked out for the person's change (170.00 before)")
+    assert (decided["changes"], decided["spends"]) == ([], "not worked out for the change (170.00 before)")
     recorded = result.decisions[0].decision
     assert (recorded.by, recorded.door, recorded.confirmed) == (HARRY, "mcp", Confirmation.FORM)
     assert recorded.comment == "Dobby said so"
@@ -193,7 +196,7 @@ async def test_a_value_outside_the_limits_is_refused_by_the_repair_itself(
             edits={"a2": {"quantity": 10**9}},
         )
         assert "a2.quantity" in said
-        assert "the person changes it to: 1000000000\n    it may be 113 to 553" in chat.asked[0]
+        assert 'quantity: 200, changed to 1000000000 (may be "113 to 553")' in chat.asked[0]
         await _undecided(shop, repair["repair_id"])
 
 

@@ -57,7 +57,7 @@ def test_what_is_left_alone_is_shown_with_the_reason() -> None:
 
     shown = details(Phase.NO_REPAIR_NEEDED, plan, "")
 
-    assert shown.splitlines()[-1] == r"- `ORD-1` never-paid is left alone: tried 3 times \| &lt;b&gt;"
+    assert shown.splitlines()[-1] == r"- `ORD-1`: `never-paid`: left alone: tried 3 times \| &lt;b&gt;"
 
 
 @pytest.mark.parametrize("actions", [0, 1, 60])
@@ -128,8 +128,9 @@ async def test_record_text_there_is_neither_markup_nor_a_way_out_of_its_cell(
         assert "<b>" not in table
         assert "```" not in table
         named = [line for line in table.splitlines() if "click" in line]
-        assert len(named) == 1
-        assert named[0].startswith(r"- customer\_name: Tom ")
+        assert len(named) == 2
+        assert named[0].startswith("`a1` `request_payment_update` for `ORD-001-HJP` (Tom ")
+        assert named[1].startswith(r"- customer\_name: Tom ")
         await shop.service.stop(repair_id, by="Harry")
         await shop.end(repair_id)
 

@@ -70,7 +70,7 @@ async def test_a_plan_that_waits_and_its_end_are_told_with_what_to_do(
     assert "decide until: " in told
     assert "a2 order_inventory for ORD-002-HJG (Hermione Jean Granger)" in told
     assert "risk medium" in told
-    assert "ORD-001-HJP: " in told
+    assert "problem: The payment of 56.52 has not come in." in told
     assert result.notices == ()
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from daper.core.base import Wire
 from daper.core.decisions import who
 from daper.core.digests import canonical, digest
+from daper.core.lines import FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
 from daper.core.outcomes import Counts, RepairResult
 from daper.core.people import SignalCallback
 from daper.core.phases import Phase
@@ -18,8 +18,10 @@ from daper.core.views import ActionView, RepairView
 MOST_PROBLEMS_TOLD = 10
 MOST_ACTIONS_TOLD = 20
 MOST_LEFT_TOLD = 10
+MOST_LINES_TOLD = 40  # of one action
 
 _LONGEST = 200
+_MOST_TEXT = 12_000  # characters of all actions together
 
 
 class Event(StrEnum):
@@ -59,8 +61,16 @@ _ENDS = frozenset(
 )
 
 
+class ToldLine(Wire):
+    """One field of an action, as far as a message tells it."""
+
+    kind: LineKind
+    label: str
+    text: str
+
+
 class ActionLine(Wire):
-    """One action of a plan, as far as a message tells it."""
+    """One action of a plan, as far as a message tells it. `told`: its fields, in order; `untold`: how many are not."""
 
     id: str
     record: str
@@ -69,12 +79,16 @@ class ActionLine(Wire):
     risk: str
     spends: str
     doubts: int = 0
+    told: tuple[ToldLine, ...] = ()
+    untold: int = 0
 
 
 class Message(Wire):
     """What is told. Every text is one visible line of bounded length; the counts say how much is not shown.
 
     `subject_id`: the repair, or the proactive agent. `spends`: what the whole plan costs. `left`: for a person to do.
+    `notes`, `confidence_score`, `left_out` and `alone` are of a plan: problems over the cap of one repair, and what is
+    blocked or suppressed.
     """
 
     event: Event
@@ -94,6 +108,23 @@ class Message(Wire):
     left: int = 0
     left_lines: tuple[str, ...] = ()
     counts: Counts = Counts()
+    confidence_score: float | None = None
+    notes: str = ""
+    left_out: int = 0
+    alone: int = 0
+    alone_lines: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> PlanHead:
+        """The head of the plan that waits; an empty one where none does."""
+        return PlanHead(
+            actions=self.actions,
+            spends=self.spends,
+            confidence_score=self.confidence_score,
+            decide_by=self.decide_by,
+            notes=self.notes,
+            left_out=self.left_out,
+        )
 
 
 class TellInput(Wire):
@@ -122,6 +153,8 @@ def plan_message(event: Event, view: RepairView, *, at: datetime) -> Message:
     actions = plan.actions if plan else ()
     total = plan.total_actions if plan else 0
     left = [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person] if plan else []
+    aside = left_alone_lines(plan) if plan else ()
+    alone = [line.text for line in aside if line.kind is not LineKind.FOR_PERSON]
     what = f"a plan of {counted(total, 'action')} waits for a decision"
     return Message(
         event=event,
@@ -133,13 +166,18 @@ def plan_message(event: Event, view: RepairView, *, at: datetime) -> Message:
         phase=str(view.phase),
         reason=_line(view.message),
         decide_by=view.decide_by,
-        spends=_sum(action.spends for action in actions if not action.instead_of),
+        spends=plan.spends if plan else "",
         problems=view.problems,
         problem_lines=_problems(actions),
         actions=total,
-        action_lines=tuple(map(_action, actions[:MOST_ACTIONS_TOLD])),
+        action_lines=_told(actions[:MOST_ACTIONS_TOLD]),
         left=len(left),
         left_lines=tuple(map(_line, left[:MOST_LEFT_TOLD])),
+        confidence_score=plan.overall_confidence_score if plan else None,
+        notes=_line(plan.additional_notes) if plan else "",
+        left_out=plan.left_out if plan else 0,
+        alone=len(alone),
+        alone_lines=tuple(map(_line, alone[:MOST_LEFT_TOLD])),
     )
 
 
@@ -223,9 +261,23 @@ def trial_message(user: str, *, at: datetime) -> Message:
     )
 
 
+def _told(actions: Iterable[ActionView]) -> tuple[ActionLine, ...]:
+    """As many actions, from the first on, as a message has room for."""
+    told: list[ActionLine] = []
+    left = _MOST_TEXT
+    for action in actions:
+        line = _action(action)
+        left -= sum(len(each.label) + len(each.text) for each in line.told)
+        if told and left < 0:
+            break
+        told.append(line)
+    return tuple(told)
+
+
 def _action(action: ActionView) -> ActionLine:
     change = next(iter(action.preview), None)
     record = f"{action.record_id} ({action.title})" if action.title else action.record_id
+    lines = action_lines(action)
     return ActionLine(
         id=_line(action.id),
         record=_line(record),
@@ -234,20 +286,18 @@ def _action(action: ActionView) -> ActionLine:
         risk=str(action.risk),
         spends=_line(action.spends),
         doubts=len(action.doubts),
+        told=tuple(map(_told_line, lines[:MOST_LINES_TOLD])),
+        untold=max(0, len(lines) - MOST_LINES_TOLD),
     )
+
+
+def _told_line(line: FieldLine) -> ToldLine:
+    return ToldLine(kind=line.kind, label=_line(line.label), text=_line(line.text))
 
 
 def _problems(actions: Iterable[ActionView]) -> tuple[str, ...]:
     issues = (f"{action.record_id}: {issue}" for action in actions for issue in action.problems)
     return tuple(map(_line, list(dict.fromkeys(issues))[:MOST_PROBLEMS_TOLD]))
-
-
-def _sum(amounts: Iterable[str]) -> str:
-    """What all of it costs, or that nobody can say."""
-    try:
-        return str(sum(map(Decimal, amounts), Decimal(0)))
-    except InvalidOperation:
-        return "unknown"
 
 
 def _line(text: object, *, longest: int = _LONGEST) -> str:

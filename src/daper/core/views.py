@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import Field, JsonValue
 
@@ -9,7 +10,6 @@ from daper.core.base import Wire
 from daper.core.limits import describe
 from daper.core.models import (
     MOST_PROBLEMS,
-    RULES,
     BlockedProposal,
     Change,
     Detection,
@@ -28,6 +28,7 @@ from daper.core.outcomes import Counts, RepairResult, ReportPaths
 from daper.core.phases import Phase
 from daper.core.usage import Role, Spent, Usage
 
+UNKNOWN_AMOUNT = "unknown"  # what is spent, where nobody can say
 _LONGEST_PLAN = 10 * MOST_PROBLEMS  # a finding may need several actions
 
 
@@ -41,38 +42,30 @@ class ActionView(Wire):
     record_id: str
     title: str = ""
     tool: str
-    arguments: dict[str, JsonValue]
-    editable: dict[str, str]
     risk: Risk
-    spends: str
-    preview: tuple[Change, ...]
     confidence_score: float
-    rationale: str
     proposed_by: str
     seconded_by: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    rationale: str
+    arguments: dict[str, JsonValue]
+    editable: dict[str, str]
+    preview: tuple[Change, ...]
+    spends: str
+    if_it_does_not_help: Fallback
     doubts: tuple[str, ...] = ()
     instead_of: str = ""
     spent: Spent = Spent()
-    if_it_does_not_help: Fallback
     digest: str
-    problems: tuple[str, ...] = ()
-
-    @property
-    def opinions(self) -> tuple[str, ...]:
-        """What whoever looked says of this action, one sentence each; nothing where rules alone looked."""
-        told = [] if self.proposed_by == RULES else [f"proposed by {self.proposed_by}, not by the rules"]
-        if self.instead_of:
-            told.append(f"instead of {self.instead_of}: at most one of the two can be approved")
-        told += [f"{name} proposes the same" for name in self.seconded_by]
-        return (*told, *(f"doubted by {doubt}" for doubt in self.doubts))
 
 
 class PlanView(Wire):
-    """One page of a plan."""
+    """One page of a plan. `spends`: what all of it spends, without the actions that stand instead of others."""
 
     digest: str
     round: int
     overall_confidence_score: float
+    spends: str = ""
     additional_notes: str
     actions: tuple[ActionView, ...]
     total_actions: int
@@ -130,7 +123,7 @@ def view_action(
         arguments=bound.arguments,
         editable={name: describe(limit) for name, limit in bound.editable.items()},
         risk=bound.risk,
-        spends="unknown" if bound.spends is None else str(bound.spends),
+        spends=_amount(bound.spends),
         preview=action.preview,
         confidence_score=action.confidence_score,
         rationale=action.rationale,
@@ -169,6 +162,7 @@ def view_plan(
         digest=plan.digest,
         round=plan.round,
         overall_confidence_score=plan.overall_confidence_score,
+        spends=_amount(_spent_in_all(plan)),
         additional_notes=plan.additional_notes,
         actions=tuple(
             view_action(
@@ -187,6 +181,16 @@ def view_plan(
         for_person=plan.for_person[part],
         left_out=plan.left_out,
     )
+
+
+def _spent_in_all(plan: Plan) -> Decimal | None:
+    amounts = [action.bound.spends for action in plan.actions if not action.instead_of]
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+
+def _amount(spends: Decimal | None) -> str:
+    return UNKNOWN_AMOUNT if spends is None else str(spends)
 
 
 def plan_of_result(result: RepairResult, number: int, *, page: int = 1, size: int = _LONGEST_PLAN) -> PlanView:
@@ -213,8 +217,9 @@ def last_plan(result: RepairResult) -> PlanView | None:
 
 
 def current_plan(plans: Sequence[Plan]) -> Plan | None:
-    """The plan of the last round, beside all that any round left alone: a later one looks only at what lapsed."""
+    """The plan of the last round, beside all that any round left alone or out: a later one looks at what lapsed."""
     if not plans:
         return None
     suppressed = {item.finding.fingerprint: item for plan in plans for item in plan.suppressed}
-    return plans[-1].model_copy(update={"suppressed": tuple(suppressed.values())})
+    left_out = max(plan.left_out for plan in plans)
+    return plans[-1].model_copy(update={"suppressed": tuple(suppressed.values()), "left_out": left_out})

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pydantic import JsonValue
 
 from daper.core.digests import canonical
+from daper.core.lines import FieldLine, Piece, Voice
 from daper.documents.blocks import (
     LONGEST_CODE,
     LONGEST_PROSE,
@@ -49,6 +50,22 @@ def value(of: JsonValue, *, longest: int = LONGEST_CODE) -> Line:
     return (Span(of if isinstance(of, str) else canonical(of), Style.CODE, longest),)
 
 
+def worded(field: FieldLine, *, named: bool = False) -> Line:
+    """What a field of an action or a plan says; `named`: after what it is called."""
+    said = in_a_row(map(_piece, field.pieces), between="")
+    return (*text(field.label), *text(": "), *said) if named else said
+
+
+def _piece(piece: Piece) -> Line:
+    match piece.voice:
+        case Voice.OURS:
+            return text(piece.text)
+        case Voice.VALUE:
+            return value(piece.value, longest=LONGEST_PROSE)
+        case Voice.TEXT:
+            return prose(piece.text)
+
+
 def cell(line: Line) -> Cell:
     """A cell of one line."""
     return Cell((line,)) if line else EMPTY
@@ -69,9 +86,10 @@ def whole(lines: Iterable[Line], *, before: str = "", after: str = "") -> Cell:
     return Cell(some, before, after) if some else EMPTY
 
 
-def in_a_row(lines: Iterable[Line]) -> Line:
+def in_a_row(lines: Iterable[Line], *, between: str = "; ") -> Line:
     """Some lines as one."""
-    return tuple(span for line in lines for span in (*text("; "), *line))[1:]
+    apart = text(between)
+    return tuple(span for line in lines for span in (*apart, *line))[len(apart) :]
 
 
 def settings(arguments: Mapping[str, JsonValue], *, after: str = "") -> Cell:
@@ -105,5 +123,5 @@ def took(span: timedelta) -> str:
 
 
 def score(confidence: float) -> str:
-    """A confidence score with two digits."""
+    """How sure somebody is of a finding or a whole plan, with two digits; that of an action has its own line."""
     return f"{confidence:.2f}"

@@ -1,27 +1,52 @@
 """The current details of a repair: what the Temporal UI shows, with the JSON to paste for a decision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.digests import canonical
-    from daper.core.models import Plan, ProposedAction, SuppressedFinding
+    from daper.core.lines import (
+        HEADING,
+        PLAN_HEADING,
+        FieldLine,
+        LineKind,
+        Piece,
+        PlanHead,
+        Voice,
+        action_lines,
+        left_alone_lines,
+    )
+    from daper.core.models import Finding, Plan, RecordHead
     from daper.core.phases import Phase
     from daper.core.text import markdown, markdown_code
-    from daper.core.views import view_action
+    from daper.core.views import ActionView, view_plan
 
 SHOWN_ACTIONS = 50
 # The UI cannot read what our codec compresses, which is what is longer than 16 KiB.
 MOST_BYTES = 12_000
-_ALL_ELSE = 900  # bytes at most for what is neither phase, nor message, nor action, nor a problem left alone
+_ALL_ELSE = 900  # bytes at most for what is neither phase, message, head, action, nor a problem left alone
 _HOW_MANY_MORE = 100
+_LONGEST_TEXT = 300
+# All that would run is shown whole: an action that does not fit is not shown, nor offered.
+_WHOLE = frozenset({LineKind.ARGUMENT, LineKind.CHANGE})
 
 
-def details(phase: Phase, plan: Plan | None, message: str, decided: str = "") -> str:
+def details(
+    phase: Phase,
+    plan: Plan | None,
+    message: str,
+    decided: str = "",
+    *,
+    decide_by: datetime | None = None,
+    heads: Mapping[str, RecordHead] | None = None,
+    findings: Mapping[str, Finding] | None = None,
+) -> str:
     """Phase, plan and how to decide, as Markdown in which record text is text; narrow, and never over 12,000 bytes.
 
-    `decided`: who decided on the plan. What is left alone comes last, as far as there is room.
+    `decided`: who decided on the plan; `decide_by`: until when it waits; `heads` by record, `findings` by fingerprint.
+    What is left alone comes last, as far as there is room.
 
     A plan that does not fit is shown in part, and what is to be pasted then decides on that part alone.
     """
@@ -30,59 +55,81 @@ def details(phase: Phase, plan: Plan | None, message: str, decided: str = "") ->
         lines += ["", markdown(message, longest=500)]
     if decided:
         lines += ["", f"Decided by {markdown(decided, longest=500)}"]
-    actions = plan.actions if plan else ()
-    shown = _fitting(actions, left=MOST_BYTES - _ALL_ELSE - len("\n".join(lines).encode()))
+    if plan is None:
+        return "\n".join(lines)
+    view = view_plan(plan, size=SHOWN_ACTIONS, heads=heads, findings=findings)
+    lines += _head(PlanHead.of(view, decide_by=decide_by))
+    shown = _fitting(view.actions, left=MOST_BYTES - _ALL_ELSE - _size(lines))
     for action in shown:
         lines += ["", *_action(action)]
-    if len(shown) < len(actions):
-        lines += ["", f"… and {len(actions) - len(shown)} more: `daper repair show`"]
-    if phase is Phase.PENDING_APPROVAL and plan and shown:
+    if len(shown) < len(plan.actions):
+        lines += ["", f"… and {len(plan.actions) - len(shown)} more: `daper repair show`"]
+    if phase is Phase.PENDING_APPROVAL and shown:
         lines += ["", "To decide here, send the update `decide` with this input (`approve` or `reject`, for each):"]
         lines += ["", "```json", _answer(plan, shown), "```"]
-    lines += _left_alone(plan.suppressed if plan else (), left=MOST_BYTES - len("\n".join(lines).encode()))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_left_alone(plan, left=MOST_BYTES - _size(lines))])
 
 
-def _fitting(actions: Sequence[ProposedAction], *, left: int) -> Sequence[ProposedAction]:
-    for count, action in enumerate(actions[:SHOWN_ACTIONS]):
-        left -= len("\n".join(_action(action)).encode()) + len(f'    "{action.id}": "approve",\n') + 1
+def _size(lines: Sequence[str]) -> int:
+    return len("\n".join(lines).encode())
+
+
+def _head(head: PlanHead) -> list[str]:
+    lines = head.lines()
+    heading = ", ".join(f"{line.label} {line.styled(_styled)}" for line in lines if line.kind in PLAN_HEADING)
+    rest = [_item(line) for line in lines if line.kind not in PLAN_HEADING]
+    return [*(["", heading] if heading else []), *(["", *rest] if rest else [])]
+
+
+def _fitting(actions: Sequence[ActionView], *, left: int) -> Sequence[ActionView]:
+    for count, action in enumerate(actions):
+        left -= _size(_action(action)) + len(f'    "{action.id}": "approve",\n') + 2
         if left < 0:
             return actions[:count]
-    return actions[:SHOWN_ACTIONS]
+    return actions
 
 
-def _left_alone(suppressed: Sequence[SuppressedFinding], *, left: int) -> list[str]:
+def _left_alone(plan: Plan, *, left: int) -> list[str]:
+    every = list(left_alone_lines(plan))
     lines: list[str] = []
-    for item in suppressed:
-        about = f"{markdown_code(item.finding.record_id)} {markdown(item.finding.kind)}"
-        line = f"- {about} is left alone: {markdown(item.reason, longest=300)}"
-        left -= len(line.encode()) + 1
+    for line in every:
+        item = f"- {line.styled(_styled)}"
+        left -= len(item.encode()) + 1
         if left < _HOW_MANY_MORE:
             break
-        lines.append(line)
-    if len(lines) < len(suppressed):
-        lines.append(f"- {len(suppressed) - len(lines)} more problems are left alone: `daper repair show`")
+        lines.append(item)
+    if len(lines) < len(every):
+        lines.append(f"- {len(every) - len(lines)} more problems are left alone: `daper repair show`")
     return ["", *lines] if lines else []
 
 
-def _action(action: ProposedAction) -> list[str]:
-    bound = action.bound
-    sure = f"confidence {action.confidence_score}, risk {bound.risk}, if it does not help: {bound.if_it_does_not_help}"
-    heading = f"{markdown_code(action.id)} {markdown_code(bound.tool)} for {markdown_code(bound.record_id)}: {sure}"
-    arguments = [f"- {markdown(name)}: {_value(value)}" for name, value in bound.arguments.items()]
-    changes = [
-        f"- {markdown(change.record)} {markdown(change.field)}: {_value(change.before)} → {_value(change.after)}"
-        for change in action.preview
-    ]
-    opinions = [f"- {markdown(opinion)}" for opinion in view_action(action).opinions]
-    return [heading, "", *arguments, *changes, *opinions]
+def _action(action: ActionView) -> list[str]:
+    lines = action_lines(action)
+    heading = {line.kind: line for line in lines if line.kind in HEADING}
+    tool = heading.pop(LineKind.TOOL).styled(_styled)
+    about = f" ({markdown(action.title, longest=_LONGEST_TEXT)})" if action.title else ""
+    said = ", ".join(f"{line.label} {line.styled(_styled)}" for line in heading.values())
+    first = f"{markdown_code(action.id)} {tool} for {markdown_code(action.record_id)}{about}: {said}"
+    return [first, "", *(_item(line) for line in lines if line.kind not in HEADING)]
 
 
-def _value(value: object) -> str:
-    return markdown(value, longest=MOST_BYTES)  # never cut: what does not fit is not shown, nor offered
+def _item(line: FieldLine) -> str:
+    if line.kind in _WHOLE:
+        return f"- {markdown(line.label)}: {line.styled(_whole)}"
+    return f"- **{markdown(line.label)}**: {line.styled(_styled)}"  # a word of ours, unlike the name of an argument
 
 
-def _answer(plan: Plan, shown: Sequence[ProposedAction]) -> str:
+def _styled(piece: Piece) -> str:
+    if piece.voice is Voice.OURS:
+        return piece.text
+    return markdown_code(piece.text) if piece.voice is Voice.VALUE else markdown(piece.text, longest=_LONGEST_TEXT)
+
+
+def _whole(piece: Piece) -> str:
+    return piece.text if piece.voice is Voice.OURS else markdown(piece.text, longest=MOST_BYTES)
+
+
+def _answer(plan: Plan, shown: Sequence[ActionView]) -> str:
     """The decision to paste: JSON of ids and digests alone, one entry a line, for the page is narrow."""
     lines = [
         f'  "plan_digest": {canonical(plan.digest)},',

@@ -342,7 +342,17 @@ class RepairAgentWorkflow:
     def _enter(self, phase: Phase) -> None:
         state = self._state
         state.enter(phase, workflow.now())
-        workflow.set_current_details(details(phase, state.shown_plan, state.message or state.reason, state.decided))
+        workflow.set_current_details(
+            details(
+                phase,
+                state.shown_plan,
+                state.message or state.reason,
+                state.decided,
+                decide_by=state.decide_by if phase is Phase.PENDING_APPROVAL else None,
+                heads=state.heads,
+                findings=state.findings,
+            )
+        )
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
         else:

@@ -4,19 +4,18 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from daper.core.telling import ActionLine, Event, Message
+from daper.adapters.reports.actions import Proposed, proposed_table
+from daper.core.lines import HEADING, LABELS, FieldLine, LineKind, Piece, Voice
+from daper.core.telling import ActionLine, Event, Message, ToldLine
 from daper.core.text import counted, visible
 from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_PROSE,
     CheckList,
-    Column,
     Commands,
     Document,
     Facts,
-    Line,
     Paragraph,
-    Part,
     Span,
     Style,
     Table,
@@ -24,17 +23,6 @@ from daper.documents.blocks import (
 from daper.documents.cells import cell, code, facts, section, text
 
 LONGEST_SUBJECT = 150
-
-_COLUMNS = (
-    Column("action", 0),
-    Column("record", 0),
-    Column("tool", 1),
-    Column("what it does", 1),
-    Column("risk", 2, "risk"),
-    Column("spends", 2, "spends"),
-    Column("doubts", 2, "doubts"),
-)
-_PARTS = (Part("action", 35), Part("what it does", 45), Part("how risky", 20))
 
 
 @dataclass(frozen=True)
@@ -85,30 +73,62 @@ def _lines(message: Message, link: str | None) -> Iterator[str]:
         yield visible(message.reason, longest=LONGEST_PROSE)
     yield ""
     yield from (f"{name}: {value}" for name, value in _facts(message, link))
-    if message.problem_lines:
+    if problems := _problems(message):
         yield from ("", f"What is wrong ({counted(message.problems, 'problem')}):")
-        yield from _items(message.problem_lines, message.problems)
+        yield from _items(problems, message.problems)
     if message.action_lines:
         yield from ("", f"What would be done ({counted(message.actions, 'action')}):")
-        yield from _items([_in_words(action) for action in message.action_lines], message.actions)
+        for action in message.action_lines:
+            yield from _action(action)
+        yield from _rest(message.actions, len(message.action_lines))
     if message.left_lines:
         yield from ("", f"{_left(message)}:")
         yield from _items(message.left_lines, message.left)
+    if message.alone_lines:
+        yield from ("", "Not acted on:")
+        yield from _items(message.alone_lines, message.alone)
     if found := commands(message):
         yield from ("", "What you can do:")
         yield from (f"  {command.line}    # {command.does}" for command in found)
 
 
+def _problems(message: Message) -> tuple[str, ...]:
+    """What is wrong, where no action tells which problem it answers."""
+    return () if message.action_lines else message.problem_lines
+
+
 def _items(lines: list[str] | tuple[str, ...], of: int) -> Iterator[str]:
     yield from (f"  - {visible(line)}" for line in lines)
-    if of > len(lines):
-        yield f"  - and {of - len(lines):,} more"
+    yield from _rest(of, len(lines))
 
 
-def _in_words(action: ActionLine) -> str:
-    does = f": {action.does}" if action.does else ""
-    doubts = f", {counted(action.doubts, 'doubt')}" if action.doubts else ""
-    return f"{action.id} {action.tool} for {action.record}{does} (risk {action.risk}, spends {action.spends}{doubts})"
+def _rest(of: int, shown: int) -> Iterator[str]:
+    if of > shown:
+        yield f"  - and {of - shown:,} more"
+
+
+def _action(action: ActionLine) -> Iterator[str]:
+    lines = _fields(action)
+    heading = ", ".join(f"{line.label} {line.text}" for line in lines if line.kind in HEADING[1:])
+    yield visible(f"  - {action.id} {action.tool} for {action.record}: {heading}", longest=LONGEST_PROSE)
+    for line in lines:
+        if line.kind not in HEADING:
+            yield visible(f"      {line.label}: {line.text}", longest=LONGEST_PROSE)
+    if action.untold:
+        yield f"      and {counted(action.untold, 'more field')}"
+
+
+def _fields(action: ActionLine) -> tuple[ToldLine, ...]:
+    """The fields of an action; of a message that an earlier version of daper wrote, what that told of them."""
+    told = {
+        LineKind.TOOL: action.tool,
+        LineKind.RISK: action.risk,
+        LineKind.CHANGE: action.does,
+        LineKind.SPENDS: action.spends,
+    }
+    return action.told or tuple(
+        ToldLine(kind=kind, label=LABELS[kind], text=said) for kind, said in told.items() if said
+    )
 
 
 def _left(message: Message) -> str:
@@ -120,8 +140,7 @@ def _facts(message: Message, link: str | None) -> list[tuple[str, str]]:
     numbers = f"{counts.problems} found, {counts.applied} of {counts.proposed} actions done, {counts.repaired} repaired"
     numbers += f", {counts.suppressed} left alone" if counts.suppressed else ""
     rows = [
-        ("decide until", f"{message.decide_by:%Y-%m-%d %H:%M} UTC" if message.decide_by else ""),
-        ("spends in all", message.spends),
+        *((line.label, line.text) for line in message.head.lines()),
         ("problems", numbers if message.event.ends else str(message.problems or "")),
         ("phase", message.phase),
         ("domain", message.domain),
@@ -148,8 +167,8 @@ def document(message: Message, link: str | None) -> Document:
         sections=(
             *section(
                 f"What is wrong ({counted(message.problems, 'problem')})",
-                *(Paragraph(text(line)) for line in message.problem_lines),
-                _more(message.problems, len(message.problem_lines)),
+                *(Paragraph(text(line)) for line in _problems(message)),
+                _more(message.problems, len(_problems(message))),
             ),
             *section(
                 f"What would be done ({counted(message.actions, 'action')})",
@@ -160,6 +179,11 @@ def document(message: Message, link: str | None) -> Document:
                 _left(message),
                 CheckList(tuple(map(text, message.left_lines))) if message.left_lines else None,
                 _more(message.left, len(message.left_lines)),
+            ),
+            *section(
+                "Not acted on",
+                *(Paragraph(text(line)) for line in message.alone_lines),
+                _more(message.alone, len(message.alone_lines)),
             ),
             *section("What you can do", *_commands(message)),
         ),
@@ -175,17 +199,17 @@ def _more(of: int, shown: int) -> Paragraph | None:
 
 
 def _table(message: Message) -> Table | None:
-    if not message.action_lines:
-        return None
-    rows = tuple(
-        tuple(map(cell, (code(each.id), text(each.record), code(each.tool), text(each.does), *_risks(each))))
-        for each in message.action_lines
+    return proposed_table(
+        [
+            Proposed(
+                action_id=each.id,
+                about=each.record,
+                lines=[FieldLine(line.kind, line.label, (Piece(line.text, Voice.TEXT),)) for line in _fields(each)],
+                untold=each.untold,
+            )
+            for each in message.action_lines
+        ]
     )
-    return Table(columns=_COLUMNS, parts=_PARTS, rows=rows)
-
-
-def _risks(action: ActionLine) -> tuple[Line, Line, Line]:
-    return text(action.risk), text(action.spends), text(action.doubts or "")
 
 
 def _commands(message: Message) -> Iterator[Paragraph | Commands]:

@@ -1,14 +1,49 @@
 """What was proposed, refused and done, as tables; none where there is nothing to show. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from daper.core.lines import ACTION_KINDS, LABELS, FieldLine, LineKind, change_line, confidence_line
 from daper.core.models import BlockedProposal, Change, ProposedAction
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.documents.blocks import Cell, Column, Line, Part, Table
-from daper.documents.cells import EMPTY, cell, code, listed, prose, score, settings, text, value
+from daper.documents.cells import (
+    EMPTY,
+    cell,
+    code,
+    listed,
+    prose,
+    score,
+    settings,
+    text,
+    value,
+    whole,
+    worded,
+)
 
+_PROPOSED_PARTS = (
+    Part("action", 28),
+    Part("what is wrong, and what would be done", 48),
+    Part("what it spends, and what then", 24),
+)
+_PART_OF = {
+    LineKind.TOOL: 0,
+    LineKind.RISK: 0,
+    LineKind.CONFIDENCE: 0,
+    LineKind.PROPOSER: 0,
+    LineKind.PROBLEM: 1,
+    LineKind.REASON: 1,
+    LineKind.ARGUMENT: 1,
+    LineKind.CHANGE: 1,
+    LineKind.SPENDS: 2,
+    LineKind.FALLBACK: 2,
+    LineKind.DOUBT: 2,
+    LineKind.ALTERNATIVE: 2,
+}
+_NAMED = frozenset({LineKind.ARGUMENT, LineKind.CHANGE})  # each line of theirs has a name of its own
+_RARE = frozenset({LineKind.DOUBT, LineKind.ALTERNATIVE})
 _ACTION_PARTS = (Part("action", 30), Part("what was to be done", 40), Part("what became of it", 30))
 _ACTION_COLUMNS = (
     Column("action", 0),
@@ -39,6 +74,46 @@ _PLAN_COLUMNS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proposed:
+    """One action of a plan, with its fields in order; `untold`: how many more it has."""
+
+    action_id: str
+    record: str = ""
+    about: str = ""
+    lines: Sequence[FieldLine]
+    untold: int = 0
+
+
+def proposed_table(actions: Sequence[Proposed]) -> Table | None:
+    """The actions of a plan, a column for each kind of field; for what no action has and few ever have, none."""
+    there = {line.kind for action in actions for line in action.lines}
+    kinds = [kind for kind in ACTION_KINDS if kind in there or kind not in _RARE]
+    columns = (
+        Column("action", 0),
+        Column("record", 0),
+        Column("about", 0),
+        *(Column(LABELS[kind], _PART_OF[kind], "" if kind is LineKind.ARGUMENT else LABELS[kind]) for kind in kinds),
+    )
+    return table(columns, _PROPOSED_PARTS, (_proposed(action, kinds) for action in actions))
+
+
+def _proposed(action: Proposed, kinds: Sequence[LineKind]) -> tuple[Cell, ...]:
+    more = text(f"({action.untold} more fields are not shown here)" if action.untold else "")
+    return (
+        whole((code(action.action_id), more)),
+        cell(code(action.record)),
+        cell(text(action.about)),
+        *(_fields(kind, [line for line in action.lines if line.kind is kind]) for kind in kinds),
+    )
+
+
+def _fields(kind: LineKind, lines: Sequence[FieldLine]) -> Cell:
+    worded_lines = (worded(line, named=kind in _NAMED) for line in lines)
+    # Uncut, and none left out: this is what a person approves.
+    return whole(worded_lines) if kind is LineKind.ARGUMENT else listed(worded_lines)
+
+
 def actions_table(result: RepairResult) -> Table | None:
     """Every proposed action of every round, and what became of it."""
     outcomes = {outcome.action_id: outcome for outcome in result.outcomes}
@@ -61,7 +136,7 @@ def _action(action: ProposedAction, outcome: ActionOutcome | None) -> tuple[Cell
         cell(code(bound.record_id)),
         cell(code(bound.tool)),
         settings(arguments, after="(edited)" if edited else ""),
-        cell(text(score(action.confidence_score))),
+        cell(worded(confidence_line(action.confidence_score))),
         cell(text(bound.risk)),
         _status(outcome),
         _changes(action, outcome),
@@ -87,21 +162,7 @@ def _changes(action: ProposedAction, outcome: ActionOutcome | None) -> Cell:
 
 def planned(changes: Iterable[Change], *, before: str = "") -> Cell:
     """What a plan says that would change."""
-    return listed(
-        (
-            (
-                *text(change.record),
-                *text(" "),
-                *text(change.field),
-                *text(": "),
-                *value(change.before),
-                *text(" → "),
-                *value(change.after),
-            )
-            for change in changes
-        ),
-        before=before,
-    )
+    return listed((worded(change_line(change), named=True) for change in changes), before=before)
 
 
 def _at(fields: Mapping[str, JsonValue], name: str) -> Line:

@@ -5,45 +5,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daper.adapters.reports.actions import blocked_table, planned, table
+from daper.adapters.reports.actions import Proposed, blocked_table, proposed_table
 from daper.adapters.reports.decided import decision_log, for_person_table, suppressed_table
 from daper.adapters.reports.ended import state
-from daper.adapters.reports.words import FALLBACKS
 from daper.core.decisions import who
+from daper.core.lines import LineKind, PlanHead, action_lines, left_out_line
 from daper.core.models import Detection, RecordedDecision
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.core.views import ActionView, PlanView, RepairView
+from daper.core.views import PlanView, RepairView
 from daper.documents.blocks import (
-    LONGEST_PROSE,
-    Cell,
-    Column,
     Commands,
     Document,
     Facts,
     Line,
     Paragraph,
-    Part,
     Section,
     Table,
 )
-from daper.documents.cells import cell, code, facts, listed, moment, prose, score, section, text, value, whole
-
-_PARTS = (Part("action", 26), Part("what is wrong, and what would be done", 48), Part("how sure, and what then", 26))
-_COLUMNS = (
-    Column("action", 0),
-    Column("record", 0),
-    Column("about", 0),
-    Column("problem", 1),
-    Column("tool", 1, "tool"),
-    Column("arguments", 1),
-    Column("before → after", 1, "before → after"),
-    Column("reason", 1, "reason"),
-    Column("confidence", 2, "confidence"),
-    Column("risk", 2, "risk"),
-    Column("spends", 2, "spends"),
-    Column("if it does not help", 2, "if it does not help"),
-)
+from daper.documents.cells import cell, code, facts, moment, prose, score, section, text, worded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +103,14 @@ def _summary(plan: PlanView, problems: int, *, waits: bool) -> Line:
 
 
 def _about(asked: _Asked, plan: PlanView) -> Facts:
+    head = PlanHead.of(plan, decide_by=asked.decide_by)
     return facts(
         [
             ("requested by", cell(text(asked.user))),
             ("domain", cell(code(asked.domain))),
             ("started", cell(text(moment(asked.started_at)))),
-            ("decide until", cell(text(moment(asked.decide_by) if asked.decide_by else ""))),
             ("plan", cell(code(plan.digest))),
-            ("confidence", cell(text(score(plan.overall_confidence_score)))),
-            ("notes", cell(prose(plan.additional_notes))),
+            *((line.label, cell(worded(line))) for line in head.lines() if line.kind is not LineKind.LEFT_OUT),
         ]
     )
 
@@ -150,42 +129,23 @@ def _found(asked: _Asked) -> Facts:
 
 def _proposed(plan: PlanView, *, several: bool) -> tuple[Section, ...]:
     round_ = f", round {plan.round}" if several else ""
-    more = f"{plan.left_out} more problems are over the cap of one repair; another one takes them on."
+    more = left_out_line(plan.left_out).text if plan.left_out else ""
     return (
-        *section(f"What is proposed{round_}", _actions(plan), otherwise="Nothing is proposed."),
+        *section(f"What is proposed{round_}", _proposed_actions(plan), otherwise="Nothing is proposed."),
         *section(f"Left for a person{round_}", for_person_table(plan.for_person)),
         *section(f"Blocked proposals{round_}", blocked_table(plan.blocked)),
         *section(f"Suppressed problems{round_}", suppressed_table(plan.suppressed)),
-        *section(f"Left for another repair{round_}", otherwise=more if plan.left_out else ""),
+        *section(f"Left for another repair{round_}", otherwise=more),
     )
 
 
-def _actions(plan: PlanView) -> Table | None:
-    return table(_COLUMNS, _PARTS, map(_action, plan.actions))
-
-
-def _action(action: ActionView) -> tuple[Cell, ...]:
-    return (
-        cell(code(action.id)),
-        cell(code(action.record_id)),
-        cell(text(action.title)),
-        listed(map(text, action.problems)),
-        cell(code(action.tool)),
-        whole(_argument(action, name) for name in action.arguments),
-        planned(action.preview),
-        whole([prose(action.rationale), *map(prose, action.opinions)]),
-        cell(text(score(action.confidence_score))),
-        cell(text(action.risk)),
-        cell(text(action.spends)),
-        cell(text(FALLBACKS[action.if_it_does_not_help])),
+def _proposed_actions(plan: PlanView) -> Table | None:
+    return proposed_table(
+        [
+            Proposed(action_id=action.id, record=action.record_id, about=action.title, lines=action_lines(action))
+            for action in plan.actions
+        ]
     )
-
-
-def _argument(action: ActionView, name: str) -> Line:
-    # Uncut, as the line above it: this is what a person approves.
-    limits = action.editable.get(name, "")
-    may_be = (*text(" (may be "), *text(limits), *text(")")) if limits else ()
-    return (*text(name), *text(" = "), *value(action.arguments[name], longest=LONGEST_PROSE), *may_be)
 
 
 def _ids(plans: Sequence[PlanView]) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """What the names of phases, outcomes and verifications mean, for a reader who sees them for the first time."""
 
-from daper.core.models import Fallback, IdentityProof
+from daper.core.models import IdentityProof
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 
@@ -50,11 +50,6 @@ PROOFS = {
     IdentityProof.OS_USER: "the login name on that person's machine",
     IdentityProof.TOKEN: "the name that belongs to an access token",
     IdentityProof.CLAIMED: "a name that was given and not checked",
-}
-
-FALLBACKS = {
-    Fallback.UNDO: "it is undone",
-    Fallback.HAND_OVER: "it is handed to a person (it cannot be undone)",
 }
 
 SIMULATED = "nobody real was asked; a stand-in answered"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -157,9 +158,9 @@ def _decide(repair_id: str, words: _Words) -> int:
 
     async def run() -> int:
         service = await open_service(settings)
-        plan = await _waiting_plan(service, repair_id)
+        plan, decide_by = await _waiting_plan(service, repair_id)
         if asks:
-            for line in plan_lines(plan, domain=settings.domain):
+            for line in plan_lines(plan, domain=settings.domain, decide_by=decide_by, edits=edits):
                 say(screen, line)
             if await ask_verdict(question=_question(words)) is not Verdict.APPROVE:
                 say(screen, "left open; nothing was decided")
@@ -188,13 +189,13 @@ def _question(words: _Words) -> str:
     return f"{words.verdict.title()} {named or 'all of it'}?"
 
 
-async def _waiting_plan(service: RepairService, repair_id: str) -> PlanView:
-    """The whole plan of the current round, every page of it. Raises DecisionRefused if there is none."""
+async def _waiting_plan(service: RepairService, repair_id: str) -> tuple[PlanView, datetime | None]:
+    """The whole plan of the current round, every page of it, and until when it waits. Raises DecisionRefused."""
     look = await look_at_whole_plan(service, repair_id)
     if isinstance(look, RepairResult):
         if not look.plans:
             raise DecisionRefused(f"repair {repair_id!r} ended as {look.phase}; there was no plan to decide on")
-        return whole_plans(look)[-1]
+        return whole_plans(look)[-1], None
     if look.plan is None:
         raise DecisionRefused(f"no plan is waiting for a decision yet (phase {look.phase})")
-    return look.plan
+    return look.plan, look.decide_by

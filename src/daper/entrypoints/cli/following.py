@@ -60,9 +60,8 @@ def exit_code(look: RepairResult | RepairView) -> int:
 def how_to_decide(look: RepairView) -> tuple[str, ...]:
     """The commands that answer a waiting plan."""
     digest = look.plan.digest if look.plan else ""
-    until = f" until {look.decide_by:%Y-%m-%d %H:%M} UTC" if look.decide_by else ""
     return (
-        f"The plan waits for a decision{until}:",
+        "The plan waits for a decision:",
         f"  daper repair approve {look.repair_id} --plan {digest}",
         f"  daper repair reject {look.repair_id} --plan {digest}",
         "  (--action a1 --action a2 for some of it, --edit a1.quantity=250 within the limits shown)",

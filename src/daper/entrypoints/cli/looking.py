@@ -107,14 +107,14 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
         if as_json:
             print_json(repair_document(look))
         else:
-            for line in _look_lines(look):
+            for line in look_lines(look):
                 say(screen, line)
         return exit_code(look)
 
     return run_to_end(run())
 
 
-def _look_lines(look: RepairView | RepairResult) -> list[str]:
+def look_lines(look: RepairView | RepairResult) -> list[str]:
     if isinstance(look, RepairResult):
         told = [line for plan in whole_plans(look) for line in plan_lines(plan, domain=look.domain)]
         return [
@@ -127,7 +127,7 @@ def _look_lines(look: RepairView | RepairResult) -> list[str]:
     if look.message:
         lines.append(look.message)
     if look.plan is not None:
-        lines += plan_lines(look.plan, domain=look.domain)
+        lines += plan_lines(look.plan, domain=look.domain, decide_by=look.decide_by)
     lines += [*(f"Note: {notice}" for notice in look.notices), *usage_lines(look.usage)]
     if look.decision is not None:
         lines.append(decided(look.decision))

@@ -1,11 +1,13 @@
 """What the CLI prints with: text that stays text, and one JSON document."""
 
 import json
+import re
 import signal
 import sys
 from typing import NoReturn
 
 from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +15,9 @@ from rich.text import Text
 from daper.core.text import visible
 from daper.entrypoints.cli.exits import Interrupted, mute
 
-_LONGEST_LINE = 2000
+_LONGEST_LINE = 4000  # an argument and what a person makes of it, whole
+_ITEM = re.compile(r" *- (?=\S)")
+_NARROWEST = 20
 
 
 class _Screen(Console):
@@ -37,9 +41,25 @@ def console(*, width: int | None = None) -> Console:
 def say(screen: Console, line: str, *, style: str = "") -> None:
     """Print one line in which nothing is hidden and nothing is markup.
 
-    It is not broken at the width of the terminal, which does that itself: a command or digest can be copied whole.
+    On a terminal, an item of a list goes on below where its words began, and no word is broken. Anything else is left
+    to the terminal, which breaks it where it likes: a command can be copied whole.
     """
-    screen.print(Text(visible(line, longest=_LONGEST_LINE), style=style), soft_wrap=True)
+    shown = visible(line, longest=_LONGEST_LINE)
+    item = _ITEM.match(shown) if screen.is_terminal else None
+    for part in _hanging(screen, shown, indent=item.end()) if item else [shown]:
+        screen.print(Text(part, style=style), soft_wrap=True)
+
+
+def _hanging(screen: Console, item: str, *, indent: int) -> list[str]:
+    width = max(screen.width, indent + _NARROWEST)
+    lines, line = list[str](), item[:indent]
+    for number, word in enumerate(item[indent:].split(" ")):
+        if number and cell_len(line) + 1 + cell_len(word) > width:
+            lines.append(line)
+            line = " " * indent + word
+        else:
+            line += f" {word}" if number else word
+    return [*lines, line]
 
 
 def table(screen: Console, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

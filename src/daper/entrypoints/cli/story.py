@@ -1,18 +1,33 @@
 """The story of a repair in lines, made from what one look after another shows. Pure; each thing is told once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from daper.adapters.reports.words import FALLBACKS
 from daper.core.decisions import decided_by
-from daper.core.models import RULES, RecordedDecision, Verdict
+from daper.core.lines import (
+    CHANGED_TO,
+    HEADING,
+    MAY_BE,
+    PLAN_HEADING,
+    TO,
+    LineKind,
+    Piece,
+    PlanHead,
+    Voice,
+    action_lines,
+    left_alone_lines,
+)
+from daper.core.models import RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
 from daper.core.usage import Usage
 from daper.core.views import ActionView, PlanView, RepairView, last_plan
 
+Edits = Mapping[str, Mapping[str, JsonValue]]
+_MARKS = tuple(mark.strip() for mark in (TO, MAY_BE, CHANGED_TO))
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
 
@@ -28,7 +43,8 @@ class Story:
 
     def go_on(self, look: RepairView) -> Iterator[str]:
         """The lines that this look adds."""
-        yield from self._go_through(look.phases_seen[len(self._told) :], look.plan, look.decision, look.domain)
+        told = plan_lines(look.plan, domain=look.domain, decide_by=look.decide_by) if look.plan else iter(())
+        yield from self._go_through(look.phases_seen[len(self._told) :], look.plan, told, look.decision)
         if look.message and look.message != self._message:
             self._message = look.message
             yield look.message
@@ -38,28 +54,29 @@ class Story:
         plan = last_plan(result)
         decision = result.decisions[-1] if result.decisions else None
         missed = [phase for phase in map(Phase, result.durations) if phase not in self._told]
-        yield from self._go_through(missed, plan, decision, result.domain)
+        told = plan_lines(plan, domain=result.domain) if plan else iter(())
+        yield from self._go_through(missed, plan, told, decision)
         yield from result_lines(result, kept=kept)
 
     def _go_through(
-        self, phases: Sequence[Phase], plan: PlanView | None, decision: RecordedDecision | None, domain: str
+        self, phases: Sequence[Phase], plan: PlanView | None, told: Iterator[str], decision: RecordedDecision | None
     ) -> Iterator[str]:
         for phase in phases:
             # Before what follows from them: a plan that nobody was asked about, and an answer.
             if phase not in _BEFORE_PLAN and phase is not Phase.PENDING_APPROVAL:
-                yield from self._tell_plan(plan, domain)
+                yield from self._tell_plan(plan, told)
                 yield from self._tell_decision(decision)
             self._told.append(phase)
             yield f"Current repair status: {phase}"
             if phase is Phase.PENDING_APPROVAL:
-                yield from self._tell_plan(plan, domain)
+                yield from self._tell_plan(plan, told)
         if self._told and self._told[-1] not in _BEFORE_PLAN:
             yield from self._tell_decision(decision)
 
-    def _tell_plan(self, plan: PlanView | None, domain: str) -> Iterator[str]:
+    def _tell_plan(self, plan: PlanView | None, told: Iterator[str]) -> Iterator[str]:
         if plan is not None and plan.digest != self._plan:
             self._plan = plan.digest
-            yield from plan_lines(plan, domain=domain)
+            yield from told
 
     def _tell_decision(self, decision: RecordedDecision | None) -> Iterator[str]:
         if decision is not None and decision != self._decision:
@@ -67,43 +84,41 @@ class Story:
             yield decided(decision)
 
 
-def plan_lines(plan: PlanView, *, domain: str) -> Iterator[str]:
-    """The plan as a person reads it: per record, each action with everything that would run."""
+def plan_lines(
+    plan: PlanView, *, domain: str, decide_by: datetime | None = None, edits: Edits | None = None
+) -> Iterator[str]:
+    """The plan as a person reads it: its head, and per record each action with everything that would run.
+
+    `decide_by`: while it waits; `edits`: by action, what the reader is about to change.
+    """
     yield f"Repair planning is complete. Plan {plan.digest}"
-    if plan.additional_notes:
-        yield f"Notes: {plan.additional_notes}"
+    yield from _head_lines(PlanHead.of(plan, decide_by=decide_by, changed=bool(edits)))
     yield f"Proposed {domain.title()} to repair:" if plan.actions else "Nothing is proposed."
     told = ""
     for action in plan.actions:
         if action.record_id != told:
             told = action.record_id
-            about = f" ({_quoted(action.title, '(', ')', ':')})" if action.title else ""
+            about = f" ({_apart(action.title, '(', ')', ':')})" if action.title else ""
             yield f"  - {action.record_id}{about}:"
-        yield from _action_lines(action)
+        yield from _action_lines(action, (edits or {}).get(action.id, {}))
     if plan.pages > 1:
         yield f"  page {plan.page} of {plan.pages}; {plan.total_actions} actions in all"
-    for item in plan.for_person:
-        yield f"  - {item.record_id}: {item.kind}: for a person: {item.reason}"
-    for blocked in plan.blocked:
-        by = "" if blocked.proposed_by == RULES else f" (proposed by {blocked.proposed_by})"
-        yield f"  - {blocked.record_id}: {blocked.tool}: blocked: {blocked.reason}{by}"
-    for suppressed in plan.suppressed:
-        yield f"  - {suppressed.finding.record_id}: {suppressed.finding.kind}: left alone: {suppressed.reason}"
+    yield from (f"  - {line.styled(_quoted)}" for line in left_alone_lines(plan))
 
 
-def _action_lines(action: ActionView) -> Iterator[str]:
-    sure = f"confidence score {action.confidence_score:g}, risk {action.risk}"
-    yield f"    - {action.id} {action.tool}: {sure}"
-    for name, value in action.arguments.items():
-        limits = f" (may be {action.editable[name]})" if name in action.editable else ""
-        yield f"      - {name}: {_quoted(value, '(may be')}{limits}"
-    for change in action.preview:
-        before, after = (_quoted(value, "→") for value in (change.before, change.after))
-        yield f"      - {change.record} {change.field}: {before} → {after}"
-    yield from (f"      - {opinion}" for opinion in action.opinions)
-    if action.opinions and action.rationale:
-        yield f"      - why: {action.rationale}"
-    yield f"      - if it does not help: {FALLBACKS[action.if_it_does_not_help]}"
+def _head_lines(head: PlanHead) -> Iterator[str]:
+    lines = head.lines()
+    if heading := ", ".join(f"{line.label} {line.text}" for line in lines if line.kind in PLAN_HEADING):
+        yield f"  - {heading}"
+    yield from (f"  - {line.label}: {line.text}" for line in lines if line.kind not in PLAN_HEADING)
+
+
+def _action_lines(action: ActionView, edits: Mapping[str, JsonValue]) -> Iterator[str]:
+    lines = action_lines(action, edits=edits)
+    heading = {line.kind: line for line in lines if line.kind in HEADING}
+    tool = heading.pop(LineKind.TOOL).text
+    yield f"    - {action.id} {tool}: " + ", ".join(f"{line.label} {line.text}" for line in heading.values())
+    yield from (f"      - {line.label}: {line.styled(_quoted)}" for line in lines if line.kind not in HEADING)
 
 
 def decided(recorded: RecordedDecision) -> str:
@@ -172,14 +187,18 @@ def _changes(outcome: ActionOutcome) -> str:
         return ""
     changed = {name: value for name, value in outcome.after.items() if value != outcome.before.get(name)}
     told = (
-        f"{name} {_quoted(outcome.before.get(name), '→', ', ')} → {_quoted(value, '→', ', ')}"
+        f"{name} {_apart(outcome.before.get(name), '→', ', ')} → {_apart(value, '→', ', ')}"
         for name, value in (changed or outcome.after).items()
     )
     return ": " + ", ".join(told)
 
 
-def _quoted(value: JsonValue, *marks: str) -> str:
+def _quoted(piece: Piece) -> str:
     """Record text beside words of ours; in quotes where it could pass for them."""
+    return _apart(piece.text, *_MARKS) if piece.voice is Voice.VALUE else piece.text
+
+
+def _apart(value: JsonValue, *marks: str) -> str:
     text = _shown(value)
     return repr(text) if any(mark in text for mark in marks) else text
 

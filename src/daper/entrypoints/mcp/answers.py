@@ -49,16 +49,18 @@ class PlannedAction(Wire):
     record_id: str
     about: str
     tool: str
+    risk: str
+    confidence_score: float
+    proposed_by: str
+    problems: tuple[str, ...]
+    rationale: str
     arguments: dict[str, JsonValue]
     editable: dict[str, str]
     changes: tuple[str, ...]
-    risk: str
     spends: str
-    confidence_score: float
-    rationale: str
-    opinions: tuple[str, ...]
     if_it_does_not_help: str
-    problems: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+    instead_of: str = ""
 
 
 class LeftAlone(Wire):
@@ -74,14 +76,15 @@ class ProposedPlan(Wire):
 
     digest: str
     round: int
+    total_actions: int
+    spends: str
     overall_confidence_score: float
     notes: str
-    total_actions: int
+    left_out: int
     actions: tuple[PlannedAction, ...]
     suppressed: tuple[LeftAlone, ...]
     blocked: tuple[LeftAlone, ...]
     for_person: tuple[LeftAlone, ...]
-    left_out: int
 
 
 class Decided(Wire):

@@ -3,6 +3,7 @@
 import json
 import shlex
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from mcp.server.mcpserver import Context, Elicit, Resolve
@@ -73,9 +74,13 @@ class _Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class _Quoted:
-    """The plan that a decision quotes. `answered`: it has been, and whoever answers it again only hears how."""
+    """The plan that a decision quotes, and until when it waits.
+
+    `answered`: it has been, and whoever answers it again only hears how.
+    """
 
     plan: PlanView
+    decide_by: datetime | None = None
     answered: bool
 
 
@@ -122,7 +127,9 @@ class Deciding:
                 "this client cannot show the person a form, so nobody can confirm here that it is what they want. "
                 f"The person can say it in a terminal, which shows the plan and asks: {wanted.command}"
             )
-        return await forms.ask(ctx, forms.question_of(wanted.repair_id, quoted.plan, decision))
+        return await forms.ask(
+            ctx, forms.question_of(wanted.repair_id, quoted.plan, decision, decide_by=quoted.decide_by)
+        )
 
     async def settle(self, wanted: _Wanted, answer: forms.Answer) -> DecisionAnswer:
         """Decide as the person said, if they did."""
@@ -252,7 +259,7 @@ async def _quoted_plan(door: Door, wanted: _Wanted) -> _Quoted:
     elif look.plan is None:
         raise DecisionRefused(f"no plan is waiting for a decision yet (phase {look.phase}); call wait_for_repair")
     else:
-        quoted = _Quoted(plan=look.plan, answered=look.decision is not None)
+        quoted = _Quoted(plan=look.plan, decide_by=look.decide_by, answered=look.decision is not None)
     if quoted.plan.digest != wanted.plan_digest:
         raise DecisionRefused(
             f"the decision quotes plan {wanted.plan_digest!r}, and that is not the plan; "

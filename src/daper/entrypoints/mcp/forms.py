@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, DeclinedElicitation
@@ -19,10 +20,10 @@ from daper.core.base import Wire
 from daper.core.decisions import who
 from daper.core.errors import DecisionRefused
 from daper.core.guard import LONGEST_ARGUMENT
-from daper.core.models import Confirmation, Decision, Fallback, Verdict
+from daper.core.lines import FieldLine, LineKind, Piece, PlanHead, Voice, action_lines
+from daper.core.models import Confirmation, Decision, Verdict
 from daper.core.text import counted, visible
 from daper.core.views import ActionView, PlanView
-from daper.entrypoints.mcp.telling import changes_of
 
 MOST_IN_A_FORM: Final = 50
 _FORMS_IN_ANSWERS: Final = "2026-07-28"
@@ -31,8 +32,8 @@ _PATIENCE_S: Final = 50.0
 _PATIENCE_WITH_PROGRESS_S: Final = 600.0
 _PROGRESS_S: Final = 15.0
 _LONGEST_VALUE: Final = 2 * LONGEST_ARGUMENT + 2  # in quotes, and each character may be escaped
-_LONGEST_FORM: Final = 30_000
-_FALLBACK: Final = {Fallback.UNDO: "it is undone", Fallback.HAND_OVER: "it is handed to a person"}
+_LONGEST_FORM: Final = 40_000
+_LONGEST_SENTENCE: Final = 300  # of what does not run: why it is wrong, why it is proposed
 
 
 class Confirm(BaseModel):
@@ -102,7 +103,7 @@ def understood(answer: Answer) -> Heard:
     return Heard(confirmed=Confirmation.FORM, comment=said.comment)
 
 
-def question_of(repair_id: str, plan: PlanView, decision: Decision) -> str:
+def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by: datetime | None = None) -> str:
     """What the person is asked, word for word: each action with all that would run. The same for the same decision.
 
     What comes from records or models stands in quotes on lines of its own, after what is ours. Nothing that would run
@@ -122,6 +123,7 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision) -> str:
     if decision.comment:
         lines.append(f"Comment: {_quoted(decision.comment)}")
     lines.append(f"Plan {plan.digest}")
+    lines += map(_line, PlanHead.of(plan, decide_by=decide_by, changed=bool(decision.edits)).lines())
     text = "\n".join(lines)
     if len(text) > _LONGEST_FORM:
         raise _too_much("what would run is more text than a form can show")
@@ -129,19 +131,37 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision) -> str:
 
 
 def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> list[str]:
-    # What an edit leads to was not worked out; to show what was worked out before would be wrong.
-    spends = f"spends: not worked out for the change ({action.spends} before)" if edits else f"spends {action.spends}"
-    said = [f"{action.id}: {action.tool}; risk {action.risk}; {spends}; confidence {action.confidence_score}"]
-    said.append(f"  if it does not help: {_FALLBACK[action.if_it_does_not_help]}")
-    said.append(f"  record: {_quoted(action.record_id)}, {_quoted(action.title)}")
-    for name, value in action.arguments.items():
-        said.append(f"  {visible(name)}: {_quoted(value)}")
-        if name in edits:
-            said.append(f"    the person changes it to: {_quoted(edits[name])}")
-            said.append(f"    it may be {visible(action.editable[name])}")
-    said += [] if edits else [f"  changes {_quoted(change)}" for change in changes_of(action)]
-    said += [f"  said of it: {_quoted(opinion)}" for opinion in action.opinions]
-    return said
+    lines = action_lines(action, edits=edits)
+    heading = "; ".join(line.text if line.kind is LineKind.TOOL else _named(line) for line in lines if _short(line))
+    return [
+        f"{visible(action.id)}: {heading}",
+        f"  record: {_quoted(action.record_id)}, {_quoted(action.title)}",
+        *(_line(line) for line in lines if not _short(line)),
+    ]
+
+
+def _line(line: FieldLine) -> str:
+    style = _piece if line.kind is LineKind.ARGUMENT else _explained
+    label = _quoted(line.label) if line.kind is LineKind.CHANGE else visible(line.label)
+    return f"  {label}: {line.styled(style)}"
+
+
+def _short(line: FieldLine) -> bool:
+    """Whether it stands beside the action's id: all of it is ours."""
+    return line.kind in {LineKind.TOOL, LineKind.RISK, LineKind.CONFIDENCE}
+
+
+def _named(line: FieldLine) -> str:
+    return f"{line.label} {line.text}"
+
+
+def _piece(piece: Piece) -> str:
+    return piece.text if piece.voice is Voice.OURS else _quoted(piece.value)
+
+
+def _explained(piece: Piece) -> str:
+    sentence = piece.voice is Voice.TEXT
+    return _quoted(visible(piece.text, longest=_LONGEST_SENTENCE)) if sentence else _piece(piece)
 
 
 def _quoted(value: JsonValue) -> str:

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar, cast
 
+from pydantic import JsonValue
+
 from daper.core.base import Wire
 from daper.core.decisions import decided_by
+from daper.core.lines import LineKind, action_lines
 from daper.core.models import RULES, Finding, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
@@ -201,16 +204,19 @@ def _ended(result: RepairResult, page: int) -> RepairDetails:
 
 
 def _plan(plan: PlanView, decisions: Sequence[RecordedDecision]) -> ProposedPlan:
-    edited = {
-        action_id for each in decisions if each.decision.plan_digest == plan.digest for action_id in each.decision.edits
-    }
+    edits: dict[str, dict[str, JsonValue]] = {}
+    for each in decisions:
+        if each.decision.plan_digest == plan.digest:
+            edits |= each.decision.edits
     return ProposedPlan(
         digest=plan.digest,
         round=plan.round,
+        total_actions=plan.total_actions,
+        spends=plan.spends,
         overall_confidence_score=plan.overall_confidence_score,
         notes=plan.additional_notes,
-        total_actions=plan.total_actions,
-        actions=tuple(_action(action, edited=action.id in edited) for action in plan.actions),
+        left_out=plan.left_out,
+        actions=tuple(_action(action, edits.get(action.id, {})) for action in plan.actions),
         suppressed=tuple(
             LeftAlone(record_id=each.finding.record_id, what=each.finding.issue, why=each.reason)
             for each in plan.suppressed
@@ -222,33 +228,37 @@ def _plan(plan: PlanView, decisions: Sequence[RecordedDecision]) -> ProposedPlan
         for_person=tuple(
             LeftAlone(record_id=each.record_id, what=each.kind, why=each.reason) for each in plan.for_person
         ),
-        left_out=plan.left_out,
     )
 
 
-def _action(action: ActionView, *, edited: bool) -> PlannedAction:
+def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> PlannedAction:
     """As it was planned; what a person's change leads to was not worked out."""
+    said: dict[LineKind, list[str]] = {}
+    for line in action_lines(action, edits=edits):
+        named = f"{line.label}: " if line.kind is LineKind.CHANGE else ""
+        said.setdefault(line.kind, []).append(f"{named}{line.text}")
     return PlannedAction(
         id=action.id,
         record_id=action.record_id,
         about=action.title,
         tool=action.tool,
+        risk=str(action.risk),
+        confidence_score=action.confidence_score,
+        proposed_by=_all_of(said, LineKind.PROPOSER),
+        problems=tuple(said.get(LineKind.PROBLEM, ())),
+        rationale=_all_of(said, LineKind.REASON),
         arguments=action.arguments,
         editable=action.editable,
-        changes=() if edited else tuple(changes_of(action)),
-        risk=str(action.risk),
-        spends=f"not worked out for the person's change ({action.spends} before)" if edited else action.spends,
-        confidence_score=action.confidence_score,
-        rationale=action.rationale,
-        opinions=action.opinions,
-        if_it_does_not_help=str(action.if_it_does_not_help),
-        problems=action.problems,
+        changes=tuple(said.get(LineKind.CHANGE, ())),
+        spends=_all_of(said, LineKind.SPENDS),
+        if_it_does_not_help=_all_of(said, LineKind.FALLBACK),
+        doubts=tuple(said.get(LineKind.DOUBT, ())),
+        instead_of=_all_of(said, LineKind.ALTERNATIVE),
     )
 
 
-def changes_of(action: ActionView) -> list[str]:
-    """What an action would change, one sentence for each field."""
-    return [f"{change.record} {change.field}: {change.before} → {change.after}" for change in action.preview]
+def _all_of(said: Mapping[LineKind, Sequence[str]], kind: LineKind) -> str:
+    return "; ".join(said.get(kind, ()))
 
 
 def _outcomes(result: RepairResult, part: slice) -> tuple[Outcome, ...]:

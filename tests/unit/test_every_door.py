@@ -1,0 +1,132 @@
+"""One plan through every door: the same fields of each action, in the same order, and the same heads."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import pytest
+from every_door import DOORS, LOOK, UNTIL, VIEW
+
+from daper.core import lines
+from daper.core.lines import ACTION_KINDS, FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
+from daper.entrypoints.cli.document import repair_document
+from daper.entrypoints.mcp.telling import details_of
+
+HEAD: Final = PlanHead.of(VIEW, decide_by=UNTIL).lines()
+# The keys of the documents for programs, in the order of the fields.
+KEYS: Final = {
+    LineKind.TOOL: ("tool",),
+    LineKind.RISK: ("risk",),
+    LineKind.CONFIDENCE: ("confidence_score",),
+    LineKind.PROPOSER: ("proposed_by",),
+    LineKind.PROBLEM: ("problems",),
+    LineKind.REASON: ("rationale",),
+    LineKind.ARGUMENT: ("arguments", "editable"),
+    LineKind.CHANGE: ("preview", "changes"),
+    LineKind.SPENDS: ("spends",),
+    LineKind.FALLBACK: ("if_it_does_not_help",),
+    LineKind.DOUBT: ("doubts",),
+    LineKind.ALTERNATIVE: ("instead_of",),
+}
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def parts(shown: str) -> list[str]:
+    """What is said of each action: from its id beside its tool on, to the next one."""
+    starts = [re.search(rf"\b{action.id}\b.{{1,60}}\b{action.tool}\b", shown) for action in VIEW.actions]
+    places = [start.start() for start in starts if start]
+    assert len(places) == len(VIEW.actions), shown
+    return [shown[start:end] for start, end in zip(places, [*places[1:], len(shown)], strict=True)]
+
+
+def unsaid(shown: str, fields: Iterable[FieldLine]) -> list[LineKind]:
+    """The fields whose text does not stand there, after that of the one before."""
+    missing: list[LineKind] = []
+    at = 0
+    for field in fields:
+        found = shown.find(plain(field.text), at)
+        if found < 0:
+            missing.append(field.kind)
+        else:
+            at = found + len(plain(field.text))
+    return missing
+
+
+def all_unsaid(shown: str, fields: Sequence[Sequence[FieldLine]]) -> list[LineKind]:
+    whole = plain(shown)
+    return [kind for part, each in zip(parts(whole), fields, strict=True) for kind in unsaid(part, each)]
+
+
+def test_the_plan_has_something_to_say_in_every_field() -> None:
+    assert {line.kind for action in VIEW.actions for line in action_lines(action)} == set(ACTION_KINDS)
+    assert {line.kind for line in (*HEAD, *left_alone_lines(VIEW))} == set(LineKind) - set(ACTION_KINDS) | {
+        LineKind.SPENDS,
+        LineKind.CONFIDENCE,
+    }
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_says_every_field_in_the_same_order(door: str) -> None:
+    shown = DOORS[door]()
+    fields = [action_lines(action) for action in VIEW.actions]
+
+    assert all_unsaid(shown, fields) == []
+    labels = {plain(line.label) for each in fields for line in each if line.kind is not LineKind.TOOL}
+    assert not [label for label in labels if label not in plain(shown)]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_says_the_heads_of_the_plan_and_what_is_left_alone(door: str) -> None:
+    shown = plain(DOORS[door]())
+
+    assert not [line.kind for line in HEAD if plain(line.text) not in shown]
+    # A form asks about what would run; what is left alone is beside the plan that it is about.
+    for item in () if door == "form" else (*VIEW.for_person, *VIEW.blocked, *VIEW.suppressed):
+        assert item.reason in shown
+
+
+@pytest.mark.parametrize("kind", ACTION_KINDS[1:])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_that_drops_a_field_is_found_out(door: str, kind: LineKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no door has words of its own for a field: without ours it says nothing of it."""
+    fields = [action_lines(action) for action in VIEW.actions]
+    monkeypatch.delitem(lines.ACTION_FIELDS, kind)
+
+    assert kind in all_unsaid(DOORS[door](), fields)
+
+
+# Any: whatever JSON there is.
+def documents() -> dict[str, dict[str, Any]]:
+    return {
+        "--json": json.loads(json.dumps(repair_document(LOOK), default=str)),
+        "get_repair": json.loads(details_of(LOOK, page=1).model_dump_json()),
+    }
+
+
+@pytest.mark.parametrize("door", documents())
+def test_every_document_has_every_field_in_the_same_order(door: str) -> None:
+    document = documents()[door]
+    plan = document["plan"]
+    keys = [key for each in KEYS.values() for key in each]
+
+    for shown, action in zip(plan["actions"], VIEW.actions, strict=True):
+        there = [key for key in shown if key in keys]
+        assert there == sorted(there, key=keys.index)
+        assert [kind for kind, names in KEYS.items() if not any(name in there for name in names)] == []
+        assert (shown["tool"], shown["risk"], shown["confidence_score"]) == (
+            action.tool,
+            action.risk,
+            action.confidence_score,
+        )
+        assert (shown["arguments"], shown["editable"]) == (action.arguments, action.editable)
+        assert (tuple(shown["problems"]), shown["rationale"]) == (action.problems, action.rationale)
+        assert tuple(shown["doubts"]) == action.doubts
+        assert action.proposed_by in shown["proposed_by"]
+        assert shown["instead_of"].startswith(action.instead_of)
+    assert (plan["spends"], plan["left_out"]) == (VIEW.spends, VIEW.left_out) == ("170.00", 7)
+    assert plan["overall_confidence_score"] == VIEW.overall_confidence_score
+    assert document["decide_by"].replace("+00:00", "Z") == f"{UNTIL:%Y-%m-%dT%H:%M:%SZ}"
