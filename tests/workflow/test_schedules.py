@@ -371,17 +371,25 @@ async def test_what_a_schedule_starts_is_what_repair_start_starts(
 async def test_a_run_that_was_due_while_temporal_was_away_begins_late_and_once(tmp_path: Path) -> None:
     home = tmp_path / "server"
     home.mkdir()
-    async with kept_server(home) as env:
-        shop = quiet_shop(env, tmp_path)
-        name = Timetable(shop)
-        due = utc_now().replace(microsecond=0) + timedelta(seconds=2)
-        hour = timedelta(hours=1)
-        await name.create(when=at_intervals(hour, (due - datetime.fromtimestamp(0, UTC)) % hour))
+    name, due = await _due_while_away(home, tmp_path)
     await asyncio.sleep(max(0.0, (due - utc_now()).total_seconds()))
     async with kept_server(home) as env:
-        again = Timetable(quiet_shop(env, tmp_path), name=name.name)
+        again = Timetable(quiet_shop(env, tmp_path), name=name)
         view = await again.until(lambda view: view.started > 0)
         assert (view.started, view.missed, view.skipped) == (1, 0, 0)
         assert view.runs[0].repair_id.endswith(f"{due:%Y-%m-%dT%H:%M:%SZ}")
         assert view.runs[0].started_at > due
         await again.shop.schedules.delete(again.ref)
+
+
+async def _due_while_away(server: Path, home: Path) -> tuple[str, datetime]:
+    """A schedule whose next run is due after its server went away, and when; tried with more time where it took long."""
+    hour, lead = timedelta(hours=1), timedelta(seconds=2)
+    while True:
+        due = utc_now().replace(microsecond=0) + lead
+        async with kept_server(server) as env:
+            made = Timetable(quiet_shop(env, home))
+            await made.create(when=at_intervals(hour, (due - datetime.fromtimestamp(0, UTC)) % hour))
+        if utc_now() < due:
+            return made.name, due
+        lead *= 2
