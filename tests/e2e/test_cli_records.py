@@ -244,6 +244,7 @@ def test_a_file_that_is_missing_or_one_too_few_is_one_line(shell: Shell) -> None
     assert missing.err == "daper: 1 fault; nothing was imported. Mend the files and try again\n"
 
 
+@pytest.mark.long
 def test_a_megabyte_of_text_is_imported_and_never_fills_a_screen(open_shop: Shop) -> None:
     big = dict.fromkeys(("notes", "customer_name", "payment_method"), "Accio! " * 150_000)
     assert open_shop.run("records", "import", *files_of(open_shop, [order(**big)])).code == 0

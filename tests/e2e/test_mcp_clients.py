@@ -15,6 +15,8 @@ from tests.clients.node import Target
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.e2e.mcp_serving import AS_TOLD, Serving, add_denied_orders, on_stdio, serving
 
+pytestmark = pytest.mark.long
+
 READS = {
     "wait_for_repair",
     "get_repair",

@@ -229,6 +229,7 @@ async def test_an_agent_of_pydantic_ai_repairs_what_its_person_confirms(
     assert shop.orders()[script.record_id]["status"] == "payment_update_requested"
 
 
+@pytest.mark.long
 async def test_a_hundred_starts_with_one_key_are_one_repair(believing: Serving) -> None:
     async with AsyncExitStack() as stack:
         clients = [
@@ -332,6 +333,7 @@ async def by_command(shop: Shop, repair_id: str, digest: str, number: int) -> Ra
     return await answered(ask)
 
 
+@pytest.mark.long
 async def test_of_fifty_decisions_at_once_one_counts_and_every_answer_is_true(shop: Shop, believing: Serving) -> None:
     async with AsyncExitStack() as stack:
         clients = [

@@ -9,6 +9,7 @@ from subprocess import Popen
 import pytest
 
 from daper.entrypoints.cli.exits import Exit
+from tests.cases import cases
 from tests.e2e.conftest import Shop
 from tests.e2e.shell import Shell, read_line, until
 from tests.llm import answers
@@ -55,7 +56,13 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "told"), WRONG, ids=[next(reversed(wrong.values()))[:20] for wrong, _ in WRONG])
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    cases(
+        {next(reversed(case[0].values()))[:20]: case for case in WRONG},
+        quick=["openai/gpt-4o", f"http://me:{KEY}"[:20]],
+    ),
+)
 def test_a_worker_with_a_wrong_model_ends_at_once_with_one_line(shop: Shop, wrong: dict[str, str], told: str) -> None:
     ran = shop.run("worker", extra=wrong)
 
@@ -71,16 +78,16 @@ def test_a_model_plays_no_part_in_a_command_that_only_looks(shell: Shell) -> Non
     assert (ran.code, ran.err) == (Exit.OK, "")
 
 
-DOCTOR = [
-    (GOOD, "ok     ", "answers in "),
-    (answers.without_response_format(GOOD), "ok     ", "asked in the form 'tool'"),
-    (answers.unauthorized, "MISSING", "fake-1 refused the key (HTTP 401: "),
-    (answers.model_not_found, "MISSING", "there is no such model there"),
-    (answers.essay, "MISSING", "gave no answer that fits"),
-]
+DOCTOR = {
+    "good": (GOOD, "ok     ", "answers in "),
+    "no schema": (answers.without_response_format(GOOD), "ok     ", "asked in the form 'tool'"),
+    "401": (answers.unauthorized, "MISSING", "fake-1 refused the key (HTTP 401: "),
+    "404": (answers.model_not_found, "MISSING", "there is no such model there"),
+    "essay": (answers.essay, "MISSING", "gave no answer that fits"),
+}
 
 
-@pytest.mark.parametrize(("behaviour", "verdict", "told"), DOCTOR, ids=["good", "no schema", "401", "404", "essay"])
+@pytest.mark.parametrize(("behaviour", "verdict", "told"), cases(DOCTOR, quick=["good", "401"]))
 def test_doctor_makes_one_cheap_call_of_each_model_and_says_what_it_found(
     shop: Shop, behaviour: Behaviour, verdict: str, told: str
 ) -> None:
@@ -127,6 +134,7 @@ def test_a_repair_shows_who_thinks_what_it_took_and_what_was_refused(shop: Shop)
     assert [path for path in kept if KEY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.long
 def test_d10_d11_a_worker_killed_in_a_call_leaves_it_counted_and_the_next_one_asks_again(shop: Shop) -> None:
     behaviour = answers.in_turn(GOOD, answers.hanging(GOOD), GOOD)
     with thinking(shop, behaviour, DAPER_REPORT_MODEL="rules") as fake:

@@ -27,6 +27,8 @@ from tests.trouble import (
     reworded,
 )
 
+pytestmark = pytest.mark.long
+
 EXPECTED = expectations()
 NASTY = ("ORD-102-TMR", "ORD-110-SPT", "ORD-116-PVS", "ORD-117-RTS", "ORD-118-MGF", "ORD-119-HSL")
 

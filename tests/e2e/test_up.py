@@ -109,6 +109,7 @@ def test_a_second_shell_with_nothing_configured_starts_decides_lists_and_reads_t
     assert "4 of 4 proposed actions took effect" in report.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_each_signal_ends_worker_server_and_announcement(shell: Shell, number: signal.Signals) -> None:
     with up(shell) as process:
@@ -124,6 +125,7 @@ def test_each_signal_ends_worker_server_and_announcement(shell: Shell, number: s
     assert server_of(shell) is None
 
 
+@pytest.mark.long
 def test_a_second_up_says_who_holds_the_home_and_where_its_server_is(shell: Shell) -> None:
     with up(shell) as first:
         second = shell.run("up")
@@ -137,6 +139,7 @@ def test_a_second_up_says_who_holds_the_home_and_where_its_server_is(shell: Shel
     assert second.err.count("\n") == 1
 
 
+@pytest.mark.long
 def test_what_waits_for_a_decision_still_waits_after_a_restart_and_the_address_is_the_same(shell: Shell) -> None:
     with up(shell) as process:
         repair_id, digest = waiting(shell)
@@ -154,6 +157,7 @@ def test_what_waits_for_a_decision_still_waits_after_a_restart_and_the_address_i
     assert "4 of 4 proposed actions took effect" in shown.out
 
 
+@pytest.mark.long
 def test_a_server_that_outlived_its_up_is_taken_over_and_ended_with_the_next(shell: Shell) -> None:
     with up(shell) as process:
         before = living(shell)
@@ -188,6 +192,7 @@ def test_a_server_that_dies_is_started_again_at_the_same_address_and_the_repair_
     assert "4 of 4 proposed actions took effect" in shown.out
 
 
+@pytest.mark.long
 def test_a_port_of_the_last_time_that_somebody_has_now_is_replaced(shell: Shell) -> None:
     with up(shell) as process:
         before = living(shell)
@@ -237,6 +242,7 @@ def test_a_file_that_is_no_database_is_reported_with_the_servers_own_words(shell
     assert server_of(shell) is None
 
 
+@pytest.mark.long
 def test_the_link_leads_to_the_run_in_the_ui_and_its_json_decides_there(shell: Shell) -> None:
     with up(shell):
         started = shell.run("repair", "start")
@@ -256,6 +262,7 @@ def test_the_link_leads_to_the_run_in_the_ui_and_its_json_decides_there(shell: S
     assert "Minerva McGonagall" in shown.out
 
 
+@pytest.mark.long
 def test_repairs_are_kept_for_thirty_days_and_listed_by_phase(shell: Shell) -> None:
     with up(shell):
         address = living(shell).address
@@ -269,6 +276,7 @@ def test_repairs_are_kept_for_thirty_days_and_listed_by_phase(shell: Shell) -> N
     }
 
 
+@pytest.mark.long
 def test_a_repair_that_temporal_no_longer_keeps_is_read_from_its_report(shell: Shell, beside: Beside) -> None:
     log_file = shell.root / "temporal.log"
     with beside.inside(lambda: embedded_server(log_file=log_file, extra_args=FORGETS_AT_ONCE)) as server:
@@ -292,6 +300,7 @@ def test_a_repair_that_temporal_no_longer_keeps_is_read_from_its_report(shell: S
     assert unknown.code == 1
 
 
+@pytest.mark.long
 def test_an_ended_repair_is_shown_and_reported_while_no_worker_is_there(shell: Shell) -> None:
     with up(shell) as process:
         repair_id = shell.run("repair", "start", "--auto-approve", "--json").document()["repair_id"]
@@ -318,6 +327,7 @@ def gone(repair_id: str, *, at: str) -> bool:
     return b"not found" in subprocess.run(command, capture_output=True, check=False, timeout=GENEROUS).stderr
 
 
+@pytest.mark.long
 def test_a_home_that_was_saved_is_brought_back_with_the_repair_that_waits(shell: Shell) -> None:
     with up(shell) as process:
         repair_id, digest = waiting(shell)
@@ -336,6 +346,7 @@ def test_a_home_that_was_saved_is_brought_back_with_the_repair_that_waits(shell:
     assert "4 of 4 proposed actions took effect" in shown.out
 
 
+@pytest.mark.long
 def test_told_to_stop_twice_it_ends_at_once_and_its_server_too(shell: Shell) -> None:
     with up(shell) as process:
         server = living(shell)

@@ -15,6 +15,8 @@ from tests.faults.checks import Evidence, gather, problems
 from tests.faults.generated_shop import GeneratedShop
 from tests.faults.kill_harness import Outcome, run
 
+pytestmark = pytest.mark.long
+
 SEED = 3
 
 

@@ -3,7 +3,11 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.faults.up_harness import KINDS, run
+
+pytestmark = pytest.mark.long
 
 
 async def test_kills_of_up_and_its_server_repeat_nothing_and_never_leave_two_servers_on_one_file(

@@ -44,6 +44,8 @@ from tests.llm.wire import Json
 from tests.workflow.agents import Agent
 from tests.workflow.shop import DEADLINE
 
+pytestmark = pytest.mark.long
+
 CYCLES = int(os.environ.get("DAPER_TEST_CYCLES", "20"))
 MOST_ACTIONS, SHARE = 2, Decimal("0.4")
 TOOL, KIND = "request_approval", "restricted-without-approval"

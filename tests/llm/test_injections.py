@@ -25,6 +25,8 @@ from tests.llm.verdicts_on_injections import (
     wrong_books,
 )
 
+pytestmark = pytest.mark.long
+
 CHOSEN = tuple(spread(PAYLOADS))
 SUNK = {"sink-everything", "in-chinese"} & {payload.name for payload in CHOSEN}
 

@@ -31,6 +31,7 @@ MIXED = tuple(spread(KEEP_THE_FORM))
 BREAK_THE_FORM = [payload for payload in PAYLOADS if "analyze" in refused_roles(payload)]
 
 
+@pytest.mark.long
 async def test_in_mixed_batches_an_order_does_its_neighbours_no_harm(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

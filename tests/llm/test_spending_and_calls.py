@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
@@ -11,11 +12,12 @@ from daper.agents.llm.asking import SENT_BACK
 from daper.bootstrap import spending_of
 from daper.core.phases import Phase
 from daper.core.usage import Role
+from daper.workflows.options import HEARTBEAT
 from tests.llm import answers
 from tests.llm.fake_openai import FakeOpenAI
 from tests.llm.shops import BADGES, GOOD, HARRY, model_shop, repaired
 from tests.llm.wire import Answer, Asked
-from tests.workflow.shop import GINNY
+from tests.workflow.shop import DEADLINE, GINNY, Shop
 
 
 async def until(fake: FakeOpenAI, requests: int) -> None:
@@ -81,10 +83,8 @@ async def test_a_silent_model_is_given_up_and_asked_again_and_the_silence_counts
 async def test_d10_a_slow_answer_is_asked_for_once_and_holds_up_nobody_else(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    """Longer than a heartbeat may be late, which is ten seconds."""
-
     def behaviour(asked: Asked) -> Answer:
-        return answers.slow(11, GOOD)(asked) if HARRY in asked.user else GOOD(asked)
+        return answers.hanging(GOOD)(asked) if HARRY in asked.user else GOOD(asked)
 
     async with model_shop(temporal_env, tmp_path, behaviour, DAPER_PLAN_MODEL="rules") as (shop, fake):
         slow = await shop.start(auto_approve=True, scope={"record_ids": [HARRY]})
@@ -92,11 +92,24 @@ async def test_d10_a_slow_answer_is_asked_for_once_and_holds_up_nobody_else(
         of_another = await shop.start(requested_by=GINNY, auto_approve=True, scope={"record_ids": [BADGES]})
         quick = await shop.end(of_another)
         assert fake.seen[0].ended is None  # the other one has still no answer
+        await until_asked_for_longer_than(HEARTBEAT, shop, slow)
+        fake.release()
         result = await shop.end(slow)
 
     assert (quick.counts.applied, result.counts.applied) == (1, 1)
     assert [HARRY in asked.user for asked in fake.asked if "Role: analyze" in asked.system] == [True, False]
     assert result.usage.by_role[Role.ANALYZE].calls == 1
+
+
+async def until_asked_for_longer_than(span: timedelta, shop: Shop, repair_id: str) -> None:
+    """Wait until Temporal heard for so long of a call that has no answer."""
+    handle = shop.client.get_workflow_handle(repair_id)
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            [call] = (await handle.describe()).raw_description.pending_activities
+            if call.last_heartbeat_time.ToDatetime() - call.last_started_time.ToDatetime() > span:
+                return
+            await asyncio.sleep(0.1)
 
 
 async def test_a_repair_that_is_stopped_hangs_up(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from daper.core.phases import Phase
 from daper.core.text import markdown
 from daper.core.usage import Role
 from daper.documents.markdown import to_markdown
+from tests.cases import cases
 from tests.llm import answers, mutations
 from tests.llm.brains import good, mutated
 from tests.llm.shops import GOOD, KEY, blocked, model_shop, repaired
@@ -141,7 +142,7 @@ DOES_NOT_FIT = {
 }
 
 
-@pytest.mark.parametrize("behaviour", DOES_NOT_FIT.values(), ids=DOES_NOT_FIT.keys())
+@pytest.mark.parametrize("behaviour", cases(DOES_NOT_FIT, quick=["an essay", "more keys"]))
 async def test_d14_an_answer_that_does_not_fit_is_sent_back_tried_again_and_then_given_up(
     temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour
 ) -> None:
@@ -247,7 +248,12 @@ REFUSED_BY_THE_GUARD = {
 }
 
 
-@pytest.mark.parametrize(("mutation", "what", "why"), REFUSED_BY_THE_GUARD.values(), ids=REFUSED_BY_THE_GUARD.keys())
+@pytest.mark.parametrize(
+    ("mutation", "what", "why"),
+    cases(
+        REFUSED_BY_THE_GUARD, quick=["an invented tool", "a thousand million", "another customer", "a healthy order"]
+    ),
+)
 async def test_d14_what_the_guard_refuses_is_told_once_and_then_shown_as_blocked_and_never_runs(
     temporal_env: WorkflowEnvironment, tmp_path: Path, mutation: mutations.Mutation, what: str, why: str
 ) -> None:

@@ -55,6 +55,7 @@ async def imported(folder: Path, orders: list[dict[str, object]], items: list[di
     return service
 
 
+@pytest.mark.long
 async def test_ten_thousand_orders_are_imported_filtered_and_paged_through(tmp_path: Path) -> None:
     service = await imported(tmp_path, [order(n) for n in range(MANY)], [item(n) for n in range(50)])
 

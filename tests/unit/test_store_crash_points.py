@@ -254,6 +254,7 @@ def test_d1_a_crash_at_any_operation_leaves_all_of_a_change_or_nothing(tmp_path:
     assert points > 30
 
 
+@pytest.mark.long
 @given(first=st.integers(0, 60), second=st.integers(0, 60), seed=st.integers(0, 2**32))
 @settings(deadline=None, derandomize=True, max_examples=250)
 def test_d1_a_crash_in_the_recovery_from_a_crash_leaves_all_or_nothing(
@@ -356,6 +357,7 @@ def test_a_crash_while_all_records_are_replaced_leaves_the_old_or_the_new_and_a_
     assert seen == {False, True}
 
 
+@pytest.mark.long
 @given(first=st.integers(0, 90), second=st.integers(0, 60), seed=st.integers(0, 2**32))
 @settings(deadline=None, derandomize=True, max_examples=150)
 def test_a_crash_in_the_recovery_from_a_crash_of_replacing_leaves_the_old_or_the_new(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import mcp.types as types
+import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
 
@@ -18,7 +19,8 @@ from daper.entrypoints.mcp.server import build_server
 from daper.settings import ChatApproval, Settings
 from tests.workflow.shop import HARRY, Shop
 
-ERAS = ("auto", "legacy")
+# The tools do the same in both eras of the protocol.
+ERAS = ("auto", pytest.param("legacy", marks=pytest.mark.long))
 Era = Literal["auto", "legacy"]
 
 

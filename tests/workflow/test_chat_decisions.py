@@ -26,7 +26,7 @@ async def _undecided(shop: Shop, repair_id: str) -> None:
     assert (look.phase, look.decision) == (Phase.PENDING_APPROVAL, None)
 
 
-@both_eras
+@pytest.mark.parametrize("era", ["auto", "legacy"])
 async def test_what_the_form_showed_is_what_runs(temporal_env: WorkflowEnvironment, tmp_path: Path, era: Era) -> None:
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, era=era, answers=yes) as chat:
         with shop.env.with_time_skipping_disabled():

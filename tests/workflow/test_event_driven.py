@@ -270,6 +270,7 @@ async def test_two_persons_whose_names_make_one_id_have_a_row_each(
             assert told.behind == "", (name, how)
 
 
+@pytest.mark.long
 async def test_what_was_reported_by_the_thousand_while_no_worker_was_there_is_taken(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

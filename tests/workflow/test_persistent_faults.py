@@ -24,6 +24,7 @@ from tests.workflow.shop import open_shop
 ROUNDS = -(-int(os.environ.get("DAPER_TEST_CYCLES", "60")) // 3)  # of three cycles
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # over a minute where other things run
 async def test_one_fault_under_three_agents_is_tried_three_times_and_then_left_to_a_person(
     temporal_env: WorkflowEnvironment, tmp_path: Path
@@ -87,6 +88,7 @@ async def test_a_repair_that_helps_and_does_not_last_is_left_to_a_person_after_t
         assert "repaired 4 times" in alone.reason, "who asks anew asks once"
 
 
+@pytest.mark.long
 async def test_a_fault_that_flaps_between_facts_is_tried_six_times_and_then_left_to_a_person(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ DECIDED = int(os.environ.get("DAPER_TEST_CYCLES", "9"))
 PER_RUN = 3
 
 
+@pytest.mark.long
 async def test_over_50_cycles_and_many_runs_no_nudge_is_lost_and_none_counts_twice(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -59,6 +60,7 @@ async def test_over_50_cycles_and_many_runs_no_nudge_is_lost_and_none_counts_twi
     assert described.history_length < CYCLES, "the last run is a short one"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_over_many_cycles_and_runs_no_decision_is_lost_and_none_counts_twice(
     future_env: WorkflowEnvironment, tmp_path: Path

@@ -3,12 +3,15 @@
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.models import MOST_PROBLEMS
 from daper.core.phases import Phase
 from tests.workflow.shop import open_shop
 from tests.workflow.wide_shop import install, weigh
+
+pytestmark = pytest.mark.long
 
 PROBLEMS = 60
 SHARE = PROBLEMS / MOST_PROBLEMS

@@ -9,7 +9,7 @@ from temporalio.client import ScheduleActionStartWorkflow, ScheduleDescription
 from temporalio.service import RPCError
 
 from daper.clock import new_id
-from daper.core.errors import NotFound
+from daper.core.errors import NotFound, Unreachable
 from daper.core.messages import RepairRequest
 from daper.core.phases import Phase
 from daper.core.schedules import When
@@ -34,8 +34,10 @@ class Timetable:
         return PutSchedule.model_validate(asked)
 
     async def create(self, **order: object) -> ScheduleView:
-        """Make it."""
-        return await self.shop.schedules.create(self.order(**order))
+        """Make it. Temporal may have made it, and be too busy to show it: a new server is, before its schedules run."""
+        with suppress(Unreachable):
+            return await self.shop.schedules.create(self.order(**order))
+        return await self.until(lambda _: True)
 
     async def look(self) -> ScheduleView:
         """As it is."""
@@ -45,9 +47,10 @@ class Timetable:
         """The first look that is as wanted."""
         async with asyncio.timeout(DEADLINE):
             while True:
-                view = await self.look()
-                if reached(view):
-                    return view
+                with suppress(Unreachable):
+                    view = await self.look()
+                    if reached(view):
+                        return view
                 await asyncio.sleep(0.05)
 
     async def until_run(self, phase: Phase) -> ScheduledRun:

@@ -14,6 +14,8 @@ from tests.e2e.elsewhere.papers import API_KEY
 from tests.e2e.elsewhere.tls_proxy import tls_before
 from tests.e2e.shell import Ran, Shell, finish, read_line
 
+pytestmark = pytest.mark.long
+
 DOCS = Path(__file__).parents[3] / "docs" / "configuration.md"
 CLUSTER, CLOUD = "A cluster of your own, with mTLS", "Temporal Cloud, with an API key"
 

@@ -9,6 +9,8 @@ from daper.core.errors import SettingError
 from tests.e2e.elsewhere.conftest import Elsewhere
 from tests.e2e.elsewhere.papers import API_KEY, NAMESPACE
 
+pytestmark = pytest.mark.long
+
 Variables = Mapping[str, str]
 
 CA = {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "ca.pem"}

@@ -11,6 +11,8 @@ from daper.core.errors import DaperError, SettingError, Unreachable
 from tests.e2e.elsewhere.conftest import Elsewhere
 from tests.e2e.elsewhere.papers import NAME
 
+pytestmark = pytest.mark.long
+
 Variables = Mapping[str, str]
 
 SYSTEM = {"TEMPORAL_TLS": "true"}

@@ -13,6 +13,7 @@ from typing import Final
 
 from daper.adapters.temporal.program import (
     BECOME_SERVER,
+    UNDIVIDED_QUEUES,
     find_temporal,
     free_ports,
     last_lines,
@@ -79,7 +80,7 @@ async def _start(
     for _ in range(_TRIES):
         ports = free_ports()
         start_of_log = log_size(log_file)
-        arguments = [*server_arguments(ports, headless=headless), *extra_args]
+        arguments = [*server_arguments(ports, headless=headless), *UNDIVIDED_QUEUES, *extra_args]
         # What was started is on the stack before anything can fail or be cancelled.
         process = await stack.enter_async_context(_running(program, arguments, log_file))
         try:

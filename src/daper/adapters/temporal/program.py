@@ -27,6 +27,13 @@ QUEUE_PACE: Final = tuple(
     for queue in ("transfer", "timer", "visibility")
     for argument in ("--dynamic-config-value", f"history.{queue}ProcessorMaxPollRPS={LOOKS_PER_SECOND}")
 )
+# A queue in one part, where the server's own figure is four: one process gains nothing by more, and each part takes
+# memory and pollers. Only for servers that keep nothing: what an older one left in another part would not be found.
+UNDIVIDED_QUEUES: Final = tuple(
+    argument
+    for way in ("Read", "Write")
+    for argument in ("--dynamic-config-value", f"matching.numTaskqueue{way}Partitions=1")
+)
 POLL_S: Final = 0.03
 # TEMPORAL_* is for clients: the server's command line would read it too, and a profile that it does not know would
 # stop it. So a small program of ours runs in the new process first, and becomes the server.
