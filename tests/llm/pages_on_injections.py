@@ -79,9 +79,10 @@ def story_faults(result: RepairResult) -> Iterator[str]:
 def details_faults(plan: Plan, message: str) -> Iterator[str]:
     """In the details that the Temporal UI shows; what is to be pasted there decides on what stands first alone."""
     shown = details(Phase.PENDING_APPROVAL, plan, message)
-    text, _, pasted = shown.partition("```json\n")
-    yield from (f"details: {fault}" for fault in markdown_faults(text))
-    answer = json.loads(pasted.removesuffix("\n```"))
+    text, _, after = shown.partition("```json\n")
+    pasted, _, left_alone = after.partition("\n```")
+    yield from (f"details: {fault}" for part in (text, left_alone) for fault in markdown_faults(part))
+    answer = json.loads(pasted)
     main = {action.id: "approve" for action in plan.actions if not action.instead_of}
     if answer["verdicts"] != main or set(answer) != {"plan_digest", "by", "door", "verdicts"}:
         yield f"details: what is to be pasted is {answer}"
