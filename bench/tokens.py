@@ -29,9 +29,9 @@ from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView
 from daper.domains.orders import shipped
-from daper.domains.orders.jsonstore import jsontext
-from daper.domains.orders.jsonstore.store import JsonStore
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
+from daper.stores.jsonfiles import jsontext
+from daper.stores.jsonfiles.store import JsonStore
 from daper.workflows.repair import RepairAgentWorkflow
 
 SHIPPED, WITH_PROBLEM = 6, 4

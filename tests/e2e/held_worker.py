@@ -9,10 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from daper import bootstrap
-from daper.domains.orders.jsonstore import store
-from daper.domains.orders.jsonstore.disk import PosixDisk
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import leave
+from daper.stores.jsonfiles import store
+from daper.stores.jsonfiles.disk import PosixDisk
 
 GO_ON = signal.SIGUSR1
 HELD = "an effect stands still"

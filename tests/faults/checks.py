@@ -10,16 +10,18 @@ from daper.core.digests import undo_key
 from daper.core.models import Verdict
 from daper.core.outcomes import ActionOutcome, Effect, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
-from daper.domains.orders.arguments import ToolName
-from daper.domains.orders.jsonstore.ledger import LedgerRow
-from daper.domains.orders.jsonstore.store import Documents, JsonStore
+from daper.domains.orders.tools.order_inventory import OrderInventory
+from daper.domains.orders.tools.request_approval import RequestApproval
+from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
+from daper.ports.store import LedgerRow
+from daper.stores.jsonfiles.store import Documents, JsonStore
 from tests.faults.generated_shop import HELD_ITEM, HELD_ORDER, GeneratedShop, Task, orders_in, stock_in
 
 NEVER_RAN = {OutcomeStatus.FAILED, OutcomeStatus.LAPSED, OutcomeStatus.STALE, OutcomeStatus.BLOCKED}
 _STATUS = {
-    ToolName.REQUEST_PAYMENT_UPDATE: ("payment_update_requested",),
-    ToolName.REQUEST_APPROVAL: ("approval-requested", "approved-preparing-shipment"),
-    ToolName.ORDER_INVENTORY: ("restock-ordered", "completed"),
+    RequestPaymentUpdate.name: ("payment_update_requested",),
+    RequestApproval.name: ("approval-requested", "approved-preparing-shipment"),
+    OrderInventory.name: ("restock-ordered", "completed"),
 }
 
 
@@ -151,7 +153,7 @@ def _history(task: Task, evidence: Evidence) -> list[str]:
 
 
 def _restocks(evidence: Evidence) -> list[ActionOutcome]:
-    return [one for one in evidence.effects.values() if one.tool == ToolName.ORDER_INVENTORY]
+    return [one for one in evidence.effects.values() if one.tool == OrderInventory.name]
 
 
 def _stock(shop: GeneratedShop, evidence: Evidence) -> Iterator[str]:

@@ -9,13 +9,15 @@ from typing import cast
 
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders import shipped
-from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.jsonstore import jsontext
-from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
-from daper.domains.orders.jsonstore.store import Documents, JsonStore, StoreAbout, StoreChange
 from daper.domains.orders.models import Order, StockRow
+from daper.domains.orders.tools.order_inventory import OrderInventory
+from daper.domains.orders.tools.request_approval import RequestApproval
+from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, parse, raw_orders, raw_stock
+from daper.ports.store import LedgerRow, Message
+from daper.stores.jsonfiles import jsontext
+from daper.stores.jsonfiles.store import Documents, JsonChange, JsonStore, StoreAbout
 
 AS_OF = datetime(2025, 6, 28, tzinfo=UTC)
 PLENTY = "COM-1"
@@ -32,7 +34,7 @@ class Task:
     order_id: str
     status: str
     lines: Mapping[str, int]
-    tools: tuple[ToolName, ...]
+    tools: tuple[str, ...]
     contested: bool = False
 
 
@@ -73,7 +75,7 @@ class GeneratedShop:
         return tuple(tuple(task.order_id for task in tasks) for tasks in of_repairs)
 
 
-def hold(change: StoreChange, key: str) -> None:
+def hold(change: JsonChange, key: str) -> None:
     """What the store holder changes, all of it or nothing: a row of stock, an order, a ledger row, a message."""
     row = next(row for row in raw_stock(change.documents) if row["item_id"] == HELD_ITEM)
     row["current_stock"] = row["available_stock"] = parse(StockRow, row, place=HELD_ITEM).current_stock + 1
@@ -99,13 +101,13 @@ def stock_in(documents: Documents) -> dict[str, StockRow]:
 def _tasks(wave: int, number: int) -> tuple[Task, ...]:
     name, own, restricted = f"ORD-{wave}-{number}", f"OWN-{wave}-{number}", f"RST-{wave}-{number}"
     shared = f"SHR-{wave}-{number % SHARED_ITEMS}"
-    restock = ToolName.ORDER_INVENTORY
+    restock = OrderInventory.name
     return (
         Task(
             order_id=f"{name}-PAY",
             status="pending-payment",
             lines={PLENTY: 2},
-            tools=(ToolName.REQUEST_PAYMENT_UPDATE,),
+            tools=(RequestPaymentUpdate.name,),
         ),
         Task(order_id=f"{name}-OWN", status="pending-inventory", lines={own: 25}, tools=(restock,)),
         # Two effects on one record: the second one reads what the first one wrote.
@@ -113,7 +115,7 @@ def _tasks(wave: int, number: int) -> tuple[Task, ...]:
             order_id=f"{name}-RST",
             status="pending-approval",
             lines={restricted: 3},
-            tools=(ToolName.REQUEST_APPROVAL, restock),
+            tools=(RequestApproval.name, restock),
         ),
         # Reads the row that the second order of the same repair writes, and one that other repairs write.
         Task(
@@ -163,6 +165,6 @@ def _row(item: str, count: int) -> dict[str, object]:
     return row | ({"special_requirements": {"ministry_approval": True}} if item.startswith("RST") else {})
 
 
-def _list(change: StoreChange, file: str, name: str) -> list[object]:
+def _list(change: JsonChange, file: str, name: str) -> list[object]:
     # Checked to be a list by the caller.
     return cast("list[object]", change.documents[file][name])

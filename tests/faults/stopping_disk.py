@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from daper.domains.orders.jsonstore.disk import PosixDisk
+from daper.stores.jsonfiles.disk import PosixDisk
 
 
 class StoppingDisk(PosixDisk):

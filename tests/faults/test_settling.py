@@ -14,8 +14,8 @@ import pytest
 
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import open_domain
-from daper.domains.orders.transaction import SETTLED
 from daper.ports import Settleable
+from daper.stores.ledger import SETTLED
 from tests.faults.checks import files
 from tests.faults.victims import GO_ON, STOPPED, Attempt
 from tests.faults.victims_run import Victims

@@ -15,11 +15,11 @@ from daper.core.base import Wire
 from daper.core.errors import DaperError
 from daper.domains.orders import shipped
 from daper.domains.orders.domain import open_domain
-from daper.domains.orders.jsonstore import store
-from daper.domains.orders.jsonstore.store import JsonStore
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import leave
 from daper.ports import ToolCall
+from daper.stores.jsonfiles import store
+from daper.stores.jsonfiles.store import JsonStore
 from tests.faults.generated_shop import AS_OF, hold
 from tests.faults.stopping_disk import StoppingDisk
 

@@ -19,13 +19,13 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
 from daper.clock import new_id
+from daper.core.digests import content_version
 from daper.core.errors import Unreachable
 from daper.core.messages import RepairRequest
 from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
 from daper.core.telling import Event
 from daper.domains.orders import world
-from daper.domains.orders.jsonstore import store
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.steps import Steps
 from tests.llm.fake_openai import FakeOpenAI
@@ -172,9 +172,9 @@ async def test_a_release_that_counts_versions_of_records_otherwise_is_noticed(
     """This can fail where no replay and no new repair does: the plan of an older release would be stale for ever."""
 
     def otherwise(record: Mapping[str, object]) -> str:
-        return store.version_of({**record, "release": 2})
+        return content_version({**record, "release": 2})
 
-    monkeypatch.setattr(world, "version_of", otherwise)
+    monkeypatch.setattr(world, "content_version", otherwise)
     async with AsyncExitStack() as stack:
         found = await later.open(stack, "parked_at_approval")
         await found.shop.decide(found.repair_id, await found.shop.plan(found.repair_id))

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from daper.core.digests import content_version
 from daper.core.errors import ActionFailed, StoreBusy, StoreChanged, StoreDamaged, StoreError
 from daper.core.outcomes import Effect, OutcomeStatus
-from daper.domains.orders.jsonstore.disk import PosixDisk
-from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
-from daper.domains.orders.jsonstore.store import JsonStore, StoreAbout, StoreChange, version_of
+from daper.ports.store import LedgerRow, Message
+from daper.stores.jsonfiles.disk import PosixDisk
+from daper.stores.jsonfiles.store import JsonChange, JsonStore, StoreAbout
 
 NOW = datetime(2025, 6, 28, tzinfo=UTC)
 ORDERS = '{"orders": [{"order_id": "O-1", "total": 37.90, "gift": null}], "order_summary": {"total_orders": 1}}'
@@ -44,13 +45,13 @@ def message(key: str, subject: str, *, after: int = 0) -> Message:
     return Message(key=key, to="m@example.org", subject=subject, body="Please.", record_id="O-1", at=at)
 
 
-def add_stock(change: StoreChange) -> None:
+def add_stock(change: JsonChange) -> None:
     rows = change.documents["inventory"]["inventory"]
     assert isinstance(rows, list)
     rows[0]["stock"] += 1
 
 
-def change_with(store: JsonStore, *steps: Callable[[StoreChange], object]) -> None:
+def change_with(store: JsonStore, *steps: Callable[[JsonChange], object]) -> None:
     with store.change() as change:
         for step in (add_stock, *steps):
             step(change)
@@ -297,9 +298,19 @@ def test_a_thread_that_holds_the_store_keeps_other_threads_out_for_as_long_as_th
 
 
 def test_the_version_of_a_record_is_a_digest_of_its_content_whatever_the_order_of_its_keys() -> None:
-    assert version_of({"a": 1, "b": "x"}) == version_of({"b": "x", "a": 1})
-    assert len({version_of({"a": 1}), version_of({"a": 2}), version_of({"a": "\ud800"}), version_of({})}) == 4
-    assert len(version_of({})) == 32
+    assert content_version({"a": 1, "b": "x"}) == content_version({"b": "x", "a": 1})
+    assert (
+        len(
+            {
+                content_version({"a": 1}),
+                content_version({"a": 2}),
+                content_version({"a": "\ud800"}),
+                content_version({}),
+            }
+        )
+        == 4
+    )
+    assert len(content_version({})) == 32
 
 
 def test_a_ledger_row_that_somebody_broke_is_refused_with_its_name(store: JsonStore) -> None:

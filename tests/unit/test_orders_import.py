@@ -13,9 +13,9 @@ from daper.core.models import Scope
 from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.importing import incoming
 from daper.domains.orders.importing.remarks import MOST_REMARKS
-from daper.domains.orders.jsonstore import jsonreading
 from daper.domains.orders.models import Order, StockRow
 from daper.ports import ImportDraft, ImportNote
+from daper.stores.jsonfiles import jsonreading
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
 Row = Mapping[str, object]

@@ -17,9 +17,9 @@ from daper.core.outcomes import OutcomeStatus
 from daper.domains.orders import shipped
 from daper.domains.orders.domain import open_domain
 from daper.domains.orders.importing import draft as importing
-from daper.domains.orders.jsonstore.disk import PosixDisk
-from daper.domains.orders.jsonstore.store import JsonStore
 from daper.ports import ImportDraft, Replaced
+from daper.stores.jsonfiles.disk import PosixDisk
+from daper.stores.jsonfiles.store import JsonStore
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
 ORDERS = {"orders": [{"order_id": "O-1", "status": "processing", "items": [{"item_id": "I-1", "quantity": 1}]}]}

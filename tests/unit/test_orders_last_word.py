@@ -9,10 +9,11 @@ import pytest
 from orders_shop import BADGES, EGG, TODAY, Shop
 
 from daper.core.outcomes import Effect, OutcomeStatus
-from daper.domains.orders.jsonstore.ledger import LedgerRow
-from daper.domains.orders.jsonstore.store import JsonStore
-from daper.domains.orders.restocking import OrderInventory
+from daper.domains.orders.tools.order_inventory import OrderInventory
+from daper.domains.orders.world import current_version
 from daper.ports import RepairTool, Settleable, ToolCall
+from daper.ports.store import LedgerRow
+from daper.stores.jsonfiles.store import JsonStore
 
 NOON = datetime(2025, 6, 28, 12, tzinfo=UTC)
 
@@ -23,8 +24,8 @@ def row_of(shop: Shop, key: str = "k1") -> LedgerRow | None:
 
 def restocking(shop: Shop, *, now: datetime) -> OrderInventory:
     """The tool on the shop's store, with a clock that stands still."""
-    store = JsonStore(shop.folder, documents=("orders.json", "inventory.json"))
-    return OrderInventory(store=lambda: store, approvers=(), clock=lambda: now)
+    store = JsonStore(shop.folder, documents=("orders.json", "inventory.json"), versions=current_version)
+    return OrderInventory(store=lambda: store, clock=lambda: now)
 
 
 async def says_it_for_good(shop: Shop, tool: RepairTool, call: ToolCall, first: Effect) -> None:
@@ -103,14 +104,14 @@ async def test_an_effect_that_is_there_is_told_also_after_its_approval_lapsed(sh
 
 async def test_the_time_is_read_only_once_the_store_is_held(shop: Shop) -> None:
     """An attempt that waited for the store until its approval lapsed must not run."""
-    store = JsonStore(shop.folder, documents=("orders.json", "inventory.json"))
+    store = JsonStore(shop.folder, documents=("orders.json", "inventory.json"), versions=current_version)
     held: list[bool] = []
 
     def clock() -> datetime:
         held.append((shop.folder / "lock").read_text(encoding="utf-8").startswith("process "))
         return NOON
 
-    tool = OrderInventory(store=lambda: store, approvers=(), clock=clock)
+    tool = OrderInventory(store=lambda: store, clock=clock)
     await tool.apply(replace(await shop.call(BADGES), valid_until=NOON))
     assert held == [True]
 

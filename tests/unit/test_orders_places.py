@@ -15,8 +15,8 @@ from daper.core.models import Scope
 from daper.core.outcomes import OutcomeStatus
 from daper.domains.orders import shipped
 from daper.domains.orders.domain import OrdersDomain, open_domain
-from daper.domains.orders.jsonstore.disk import FileStat, PosixDisk
-from daper.domains.orders.jsonstore.store import JsonStore
+from daper.stores.jsonfiles.disk import FileStat, PosixDisk
+from daper.stores.jsonfiles.store import JsonStore
 
 
 def copy_of(shop: Shop, folder: Path) -> Shop:

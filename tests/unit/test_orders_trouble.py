@@ -17,11 +17,11 @@ from daper.core.outcomes import Effect
 from daper.domains.orders import shipped
 from daper.domains.orders.amounts import gaps
 from daper.domains.orders.domain import open_domain
-from daper.domains.orders.jsonstore import jsontext
 from daper.domains.orders.models import Order
 from daper.entrypoints.cli.demo import demo
 from daper.ports import Record, Terms, ToolCall
 from daper.settings import load_settings
+from daper.stores.jsonfiles import jsontext
 
 EXPECTED = expectations()
 BY_ID = pytest.mark.parametrize("order_id", EXPECTED.orders)

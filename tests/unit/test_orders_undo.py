@@ -36,7 +36,8 @@ async def test_two_restocks_of_one_order_complete_it_and_are_undone_in_reverse(s
     undoable = cast("Undoable", tool)
     assert (await undoable.undo(call_1, one, key="u1")).status is OutcomeStatus.UNDO_BLOCKED
     assert (await undoable.undo(call_2, two, key="u2")).status is OutcomeStatus.UNDONE
-    assert (await undoable.undo(call_1, one, key="u1")).status is OutcomeStatus.UNDONE
+    assert (await undoable.undo(call_1, one, key="u1")).status is OutcomeStatus.UNDO_BLOCKED  # its last word
+    assert (await undoable.undo(call_1, one, key="another")).status is OutcomeStatus.UNDONE
     assert (shop.raw("orders.json"), shop.raw("inventory.json")) == files
 
 

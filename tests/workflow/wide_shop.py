@@ -14,9 +14,9 @@ from daper.core.messages import PageArgs
 from daper.core.views import RepairView
 from daper.domains.orders import shipped
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.jsonstore import jsontext
-from daper.domains.orders.jsonstore.store import JsonStore, StoreAbout
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
+from daper.stores.jsonfiles import jsontext
+from daper.stores.jsonfiles.store import JsonStore, StoreAbout
 from daper.workflows.repair import RepairAgentWorkflow
 
 AS_OF = datetime(2025, 6, 28, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 
 
@@ -24,6 +25,11 @@ def canonical(value: object) -> str:
 def digest(text: str | bytes) -> str:
     """sha256 of a text or of bytes, 64 characters of lower-case hex."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text).hexdigest()
+
+
+def content_version(record: Mapping[str, object]) -> str:
+    """The version of a record by what it holds: for stores that people change with tools of their own."""
+    return digest(canonical(record))[:32]
 
 
 def effect_key(cycle_id: str, action_digest: str) -> str:

@@ -8,6 +8,7 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Drawn as nothing, whatever their category says: fillers, and selectors of a look that no plain name needs.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~!]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_NOTE = 40  # room for "… (n more characters)"
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -38,6 +39,18 @@ def visible(text: object, *, longest: int = 300) -> str:
     if not (part.isascii() and part.isprintable()):
         part = "".join(f"<U+{ord(char):04X}>" if _is_hidden(part, at) else char for at, char in enumerate(part))
     return part if len(whole) <= longest else f"{part}… ({len(whole) - longest} more characters)"
+
+
+def shown(text: object, *, longest: int = 80) -> str:
+    """Text from a record, made safe and short for a sentence of ours: `longest`, and what says how much is missing."""
+    once = visible(text, longest=longest)
+    # What is hidden takes more room once it shows.
+    return once if len(once) <= longest + _NOTE else visible(once, longest=longest)
+
+
+def said(line: str) -> str:
+    """A whole sentence with record text in it, as evidence or a reason: visible, and at most 300 characters."""
+    return shown(line, longest=300 - _NOTE)
 
 
 def markdown(text: object, *, longest: int = 300) -> str:

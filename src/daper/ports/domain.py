@@ -70,7 +70,8 @@ class Terms:
     by fingerprint, where a call with these arguments repairs only some of that kind. `limits`: what each argument may
     be, from record fields, settings and allow-lists; an argument without a limit is refused. `reads`: the version of
     every record the action depends on. `preview`: what would change. `spends`: money; None where nobody can say, which
-    no grant by policy covers.
+    no grant by policy covers. `obstacle`: why the tool does not fit the record at all, as it is now; then there are no
+    limits.
     """
 
     answers: frozenset[str]
@@ -79,6 +80,7 @@ class Terms:
     reads: Mapping[str, str] = field(default_factory=dict[str, str])
     preview: tuple[Change, ...] = ()
     spends: Decimal | None = Decimal(0)
+    obstacle: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

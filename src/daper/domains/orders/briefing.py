@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Final
 
-from daper.domains.orders.arguments import ToolName
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, prohibited, restricted, short_of
 from daper.domains.orders.statuses import normal
+from daper.domains.orders.tools.base import OrderTool
 from daper.domains.orders.world import World, order_ref, raw_lines, stock_ref
 from daper.ports import Guide, Record
 
@@ -20,17 +20,6 @@ KINDS: Final[Mapping[OrderProblem, str]] = {
     OrderProblem.UNKNOWN_ITEM: "it has an item of which there is no inventory row",
     OrderProblem.TOTALS_MISMATCH: "the amounts do not add up",
     OrderProblem.STUCK: "nothing else is wrong, and its status has not changed for more than 14 days",
-}
-TOOLS: Final[Mapping[ToolName, str]] = {
-    ToolName.REQUEST_APPROVAL: "asks an approver from a fixed list to approve an order with a restricted item "
-    "(restricted-without-approval); approval_request_contents is the text of the request",
-    ToolName.ORDER_INVENTORY: "orders from the supplier what a paid order is short of (inventory-short): "
-    "inventory_to_order is the item_id, quantity at least what is missing and at most what max_stock_level allows, "
-    "usually reorder_quantity",
-    ToolName.REQUEST_PAYMENT_UPDATE: "asks the customer of the order to see to its payment (payment-pending, "
-    "payment-denied)",
-    ToolName.HOLD_ORDER: "puts an order with a prohibited or unknown item on hold for a person, and is then the only "
-    "tool for that order; reason is the kind of problem",
 }
 # Addresses are nobody's business here; ledger keys and sums over all orders say nothing about one.
 _ORDER_FIELDS: Final = (
@@ -67,12 +56,12 @@ _ODD_STOCK_FIELDS: Final = (
 )
 
 
-def guide() -> Guide:
+def guide(tools: Sequence[OrderTool]) -> Guide:
     """What has to be known of any order."""
     return Guide(
         about=files("daper.domains.orders").joinpath("prompts", "about.md").read_text(encoding="utf-8"),
         kinds={str(kind): what for kind, what in KINDS.items()},
-        tools={str(tool): what for tool, what in TOOLS.items()},
+        tools={tool.name: tool.about for tool in tools},
     )
 
 

@@ -12,6 +12,7 @@ from daper.domains.orders.fields import cents
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.world import ORDERS_FILE, Raw, parse, raw_orders
+from daper.stores.jsonfiles.documents import Documents
 
 
 def stamp(moment: datetime) -> str:
@@ -61,7 +62,7 @@ def move_stock(raw: Raw, *, current: int) -> None:
         raw["available_stock"] = row.available + current
 
 
-def summarize(documents: Mapping[str, Raw]) -> None:
+def summarize(documents: Documents) -> None:
     """Recompute the figures that the order summary has; its other fields stay, and a file without one gets none.
 
     Amounts in several currencies have no sum: then the summary's amounts stay as they are.

@@ -10,19 +10,22 @@ from pathlib import Path
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
-from daper.domains.orders import briefing, proposals, rules, shipped, terms
+from daper.core.text import shown
+from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
-from daper.domains.orders.jsonstore.about import StoreAbout
-from daper.domains.orders.jsonstore.documents import Documents
-from daper.domains.orders.jsonstore.ledger import Message
-from daper.domains.orders.jsonstore.store import JsonStore
 from daper.domains.orders.models import OrderLabel
-from daper.domains.orders.restocking import OrderInventory
 from daper.domains.orders.statuses import CLOSED, normal
-from daper.domains.orders.tools import HoldOrder, RequestApproval, RequestPaymentUpdate
-from daper.domains.orders.wording import shown
-from daper.domains.orders.world import Raw, Worlds, check, is_order, parse, raw_orders, records_for
+from daper.domains.orders.tools.base import OrderTool
+from daper.domains.orders.tools.hold_order import HoldOrder
+from daper.domains.orders.tools.order_inventory import OrderInventory
+from daper.domains.orders.tools.request_approval import RequestApproval
+from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
+from daper.domains.orders.world import Raw, Worlds, check, current_version, is_order, parse, raw_orders, records_for
 from daper.ports import Guide, ImportDraft, ProposalSet, Record, RecordPage, RepairTool, Replaced, Terms
+from daper.ports.store import Message
+from daper.stores.jsonfiles.about import StoreAbout
+from daper.stores.jsonfiles.documents import Documents
+from daper.stores.jsonfiles.store import JsonStore
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
 PAGE = 500
@@ -50,17 +53,21 @@ class OrdersDomain:
     name = rules.DOMAIN
 
     def __init__(self, *, folder: Path, approvers: Sequence[str], dataset: str) -> None:
-        self._store = JsonStore(folder, documents=shipped.DOCUMENTS)
+        self._store = JsonStore(folder, documents=shipped.DOCUMENTS, versions=current_version)
         self._folder = folder
-        self._approvers = tuple(approvers)
         self._dataset = dataset
         self._worlds = Worlds()
         self._opening = threading.Lock()
         self._checked: Documents | None = None
         self._installed = False
-        kinds = (RequestApproval, OrderInventory, RequestPaymentUpdate, HoldOrder)
-        made: list[RepairTool] = [kind(store=self._open, approvers=approvers) for kind in kinds]
-        self._tools = {str(tool.name): tool for tool in made}
+        # In the order in which they must run on one record: whether it may be sold, whether it is paid, then the stock.
+        made: tuple[OrderTool, ...] = (
+            HoldOrder(self._open),
+            RequestApproval(self._open, approvers=approvers),
+            RequestPaymentUpdate(self._open),
+            OrderInventory(self._open),
+        )
+        self._tools: dict[str, OrderTool] = {tool.name: tool for tool in made}
 
     @property
     def tools(self) -> Mapping[str, RepairTool]:
@@ -99,11 +106,11 @@ class OrdersDomain:
 
     def propose(self, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
         """What the rules propose, in the order in which actions on one order must run."""
-        return proposals.propose(findings, self._worlds.of(records), approvers=self._approvers)
+        return proposals.propose(findings, self._worlds.of(records), tools=tuple(self._tools.values()))
 
     def guide(self) -> Guide:
         """What a language model has to know of orders."""
-        return briefing.guide()
+        return briefing.guide(tuple(self._tools.values()))
 
     def brief(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, object]]:
         """Each order with its own stock rows; addresses are left out."""
@@ -111,7 +118,10 @@ class OrdersDomain:
 
     def terms(self, proposal: Proposal, records: Sequence[Record]) -> Terms:
         """On what terms a proposal could run; no limits at all where its tool does not fit its order."""
-        return terms.terms_of(proposal, self._worlds.of(records), approvers=self._approvers)
+        tool = self._tools.get(proposal.tool)
+        if tool is None:
+            return Terms(answers=frozenset(), limits={})
+        return tool.terms_in(self._worlds.of(records), proposal.record_id, proposal.arguments)
 
     async def reset(self, *, replace_own: bool = False) -> Replaced:
         """Restore the shipped data; the store keeps its id, its ledger and its outbox, and a backup."""

@@ -1,7 +1,5 @@
-"""The kinds of value that a row holds: amounts, whole numbers, texts and moments, each strict where it matters."""
+"""The kinds of value that a row holds: amounts, whole numbers and texts, each strict where it matters."""
 
-import re
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
@@ -10,7 +8,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from daper.core.text import visible
 
 LONGEST_ID = 200  # ids and statuses are quoted in plans, evidence and reports
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CENT = Decimal("0.01")
 _TOO_MUCH = 10**12  # sums and products of what is below it stay exact to the cent
 
@@ -61,17 +58,6 @@ def _text(value: object) -> object:
     return "" if value is None else value
 
 
-def _date(value: object) -> object:
-    # A number, also one in quotes, would count as seconds: 20250627 as a day in 1970.
-    if isinstance(value, datetime) or (isinstance(value, str) and _DAY.match(value)):
-        return value
-    raise ValueError("must be a date such as 2025-06-27 or 2025-06-27T16:20:00Z")
-
-
-def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 WholeOrNone = Annotated[Whole, BeforeValidator(_or_nothing)]
@@ -81,4 +67,3 @@ Text = Annotated[str, BeforeValidator(_text)]
 ShortText = Annotated[str, Field(max_length=LONGEST_ID), BeforeValidator(_text)]
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 PlainId = Annotated[Id, AfterValidator(_plain)]
-Moment = Annotated[datetime, BeforeValidator(_date), AfterValidator(_aware)]

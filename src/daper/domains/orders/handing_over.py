@@ -1,13 +1,11 @@
 """What is left to a person, in words: what was found, why no tool mends it, and whom to ask. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from daper.core.models import Finding
-from daper.domains.orders.arguments import ToolName
+from daper.core.text import said, shown
 from daper.domains.orders.models import Order
-from daper.domains.orders.needs import OrderProblem, hold_reasons, short_items
-from daper.domains.orders.obstacles import left_alone, obstacle
-from daper.domains.orders.rules import restock_fingerprint
+from daper.domains.orders.needs import OrderProblem, hold_reasons
 from daper.domains.orders.statuses import (
     PAYMENT_ASKED,
     UNDER_WAY,
@@ -16,8 +14,7 @@ from daper.domains.orders.statuses import (
     OrderStatus,
     normal,
 )
-from daper.domains.orders.terms import ANSWERS
-from daper.domains.orders.wording import said, shown
+from daper.domains.orders.tools.base import OrderTool, left_alone
 from daper.domains.orders.world import World
 
 _AMOUNTS = "check them against the invoice and correct them by hand; no tool changes amounts"
@@ -40,9 +37,9 @@ def why_held(finding: Finding) -> str:
     return said(f"{_what(finding)}; {_ON_HOLD}")
 
 
-def why_no_tool(finding: Finding, world: World) -> str:
+def why_no_tool(finding: Finding, world: World, *, tools: Sequence[OrderTool]) -> str:
     """Why no tool answers a finding, and what a person can do about it."""
-    return said(_why_no_tool(finding, world))
+    return said(_why_no_tool(finding, world, tools))
 
 
 def kind_of(finding: Finding) -> OrderProblem | None:
@@ -50,7 +47,7 @@ def kind_of(finding: Finding) -> OrderProblem | None:
     return OrderProblem(finding.kind) if finding.kind in set(OrderProblem) else None
 
 
-def _why_no_tool(finding: Finding, world: World) -> str:
+def _why_no_tool(finding: Finding, world: World, tools: Sequence[OrderTool]) -> str:
     order, kind = world.orders.get(finding.record_id), kind_of(finding)
     if order is None:
         return f"order {finding.record_id!r} is no longer in the store: look whether it was removed on purpose"
@@ -63,8 +60,9 @@ def _why_no_tool(finding: Finding, world: World) -> str:
     reasons = hold_reasons(order, world)
     if reasons and left_alone(order) is None:
         return f"waits behind the hold of this order ({', '.join(reasons)}): decide on that first"
-    tool = next(tool for tool, kinds in ANSWERS.items() if kind in kinds)
-    why = _obstacles(tool, order, world, finding) or f"{tool} does not fit the order as it is now: look at it again"
+    tool = next(tool for tool in tools if kind in tool.answers)
+    why = tool.obstacle_to(finding, order, world)
+    why = why or f"{tool.name} does not fit the order as it is now: look at it again"
     return f"{_what(finding)}: {why}" if left_alone(order) else why
 
 
@@ -82,10 +80,3 @@ def _what(finding: Finding) -> str:
 
 def _whom_to_ask(order: Order) -> str:
     return next((ask for states, ask in _ASK.items() if order.state in states), _ASK_WAREHOUSE)
-
-
-def _obstacles(tool: ToolName, order: Order, world: World, finding: Finding) -> str | None:
-    if tool is not ToolName.ORDER_INVENTORY:
-        return obstacle(tool, order, world)
-    items = [item for item in short_items(order, world) if restock_fingerprint(order, item) == finding.fingerprint]
-    return obstacle(tool, order, world, item=items[0]) if items else None

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from daper.domains.orders.fields import Amount, Id, Moment, ShortText, Text, Whole, WholeOrNone
+from daper.core.moments import Moment
+from daper.domains.orders.fields import Amount, Id, ShortText, Text, Whole, WholeOrNone
 from daper.domains.orders.restrictions import asks_ministry, prohibits
 from daper.domains.orders.statuses import CLOSED, PAYMENT_ASKED, UNPAID, WITHOUT_APPROVAL, OrderStatus, normal
 

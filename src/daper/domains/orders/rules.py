@@ -7,11 +7,12 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from daper.core.models import Finding
+from daper.core.text import shown
 from daper.domains.orders.amounts import gaps
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, prohibited, short_items, unapproved_items
 from daper.domains.orders.statuses import MUST_MOVE, PAYMENT_DENIED, PAYMENT_PENDING, UNDER_WAY, WITHDRAWN
-from daper.domains.orders.wording import money, shown
+from daper.domains.orders.wording import money
 from daper.domains.orders.world import World
 
 DOMAIN = "orders"

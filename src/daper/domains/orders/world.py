@@ -6,12 +6,12 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from daper.core.digests import content_version
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
-from daper.domains.orders.jsonstore.documents import Documents
-from daper.domains.orders.jsonstore.store import version_of
 from daper.domains.orders.models import Order, StockRow
 from daper.ports import Record
+from daper.stores.jsonfiles.documents import Documents
 
 ORDERS_FILE = "orders.json"
 STOCK_FILE = "inventory.json"
@@ -127,7 +127,7 @@ def current_version(documents: Documents, ref: str) -> str | None:
         row = find_order(documents, name)
     elif kind == _STOCK:
         row = find_stock(documents, name)
-    return None if row is None else version_of(row)
+    return None if row is None else content_version(row)
 
 
 def records_for(documents: Documents, orders: Iterable[Raw]) -> tuple[Record, ...]:
@@ -154,7 +154,7 @@ def parse(model: type[RowT], data: Mapping[str, object], *, place: str) -> RowT:
 
 
 def _record(ref: str, record_id: str, row: Raw) -> Record:
-    return Record(ref=ref, record_id=record_id, version=version_of(row), data=row)
+    return Record(ref=ref, record_id=record_id, version=content_version(row), data=row)
 
 
 def _rows(documents: Documents, file: str, name: str) -> list[Raw]:

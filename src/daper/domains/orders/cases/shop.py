@@ -13,9 +13,9 @@ from daper.domains.orders.cases import clean, delays, notes, payment, permits, s
 from daper.domains.orders.cases.desk import AS_OF, Desk, Writer, Written
 from daper.domains.orders.changes import summarize
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.jsonstore import jsontext
-from daper.domains.orders.jsonstore.about import StoreAbout
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, Raw
+from daper.stores.jsonfiles import jsontext
+from daper.stores.jsonfiles.about import StoreAbout
 
 DATASET: Final = "evaluation"
 MOST_PER_KIND: Final = 6  # more would be more problems than one repair takes on

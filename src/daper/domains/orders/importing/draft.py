@@ -9,9 +9,9 @@ from daper.domains.orders import rules
 from daper.domains.orders.importing import doubts
 from daper.domains.orders.importing.inspecting import NewOrder, NewStockRow
 from daper.domains.orders.importing.sources import Kind, Source, open_source
-from daper.domains.orders.jsonstore.about import OWN, StoreAbout
 from daper.domains.orders.world import World
 from daper.ports import ImportDraft
+from daper.stores.jsonfiles.about import OWN, StoreAbout
 
 FILES = ("the orders", "the inventory")
 # Nobody pretends to answer, and today is today.

@@ -9,8 +9,8 @@ from daper.core.text import visible
 from daper.domains.orders.importing.incoming import NotReadable, read_whole
 from daper.domains.orders.importing.inspecting import Rows
 from daper.domains.orders.importing.remarks import Remarks, holds
-from daper.domains.orders.jsonstore.jsonreading import examine
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
+from daper.stores.jsonfiles.jsonreading import examine
 
 _BOM = b"\xef\xbb\xbf"
 _FIRST_KEYS = 5

@@ -1,29 +1,60 @@
 """A change in the making: private documents, and the new files of ledger and outbox that go with them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from daper.core.digests import digest
 from daper.core.errors import ActionFailed
-from daper.domains.orders.jsonstore import ledger
-from daper.domains.orders.jsonstore.disk import Disk
-from daper.domains.orders.jsonstore.journal import Replacement
-from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
+from daper.ports.store import LedgerRow, Message
+from daper.stores.jsonfiles import rowfiles
+from daper.stores.jsonfiles.about import StoreAbout, read_about
+from daper.stores.jsonfiles.disk import Disk
+from daper.stores.jsonfiles.documents import Documents
+from daper.stores.jsonfiles.journal import Replacement
+
+Versions = Callable[[Documents, str], str | None]  # the version that a ref has in the documents
 
 _OUTBOX = "outbox"
 _COUNTER = f"{_OUTBOX}/sequence"  # the number of the last message sent; no message, so no .json
 
 
-class StoreChange:
+@dataclass(frozen=True)
+class JsonRecords:
+    """The documents of a store together, and what it says of itself."""
+
+    documents: Documents
+    _folder: Path
+    _disk: Disk
+
+    def about(self) -> StoreAbout:
+        """What the store says of itself now. Raises StoreDamaged."""
+        return read_about(self._folder, self._disk)
+
+
+class JsonChange:
     """A change in the making. `documents` are private: change them freely; nothing is written before the end."""
 
-    def __init__(self, documents: dict[str, dict[str, object]], folder: Path, disk: Disk) -> None:
+    def __init__(
+        self, documents: dict[str, dict[str, object]], folder: Path, disk: Disk, *, versions: Versions
+    ) -> None:
         self.documents = documents
         self._folder = folder
         self._disk = disk
+        self._versions = versions
         self._rows: dict[str, bytes] = {}
+        self._replaced: dict[str, str] = {}
         self._counted: bytes | None = None
         self._last: int | None = None
+
+    @property
+    def records(self) -> JsonRecords:
+        """The documents, and what their store says of itself."""
+        return JsonRecords(self.documents, self._folder, self._disk)
+
+    def version(self, ref: str) -> str | None:
+        """The version that a record has now, this change included; None for one that is not there."""
+        return self._versions(self.documents, ref)
 
     @property
     def rows(self) -> Mapping[str, bytes]:
@@ -32,28 +63,30 @@ class StoreChange:
 
     def row(self, key: str) -> LedgerRow | None:
         """The ledger row of a key: written by this change, or before."""
-        path = ledger.row_path(key)
+        path = rowfiles.row_path(key)
         data = self._rows.get(path) or self._disk.read_bytes(self._folder / path)
-        return None if data is None else ledger.from_bytes(LedgerRow, data, path=self._folder / path)
+        return None if data is None else rowfiles.from_bytes(LedgerRow, data, path=self._folder / path)
 
     def write_row(self, row: LedgerRow) -> None:
-        """Record what happened for a key. Raises ActionFailed when the ledger has a row of that key."""
-        path = ledger.row_path(row.key)
-        if self._taken(path):
+        """Record what happened for a key. Raises ActionFailed for a key that has a row, unless that is `begun`."""
+        path, known = rowfiles.row_path(row.key), self.row(row.key)
+        if known is not None and known.kind != "begun":
             raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
-        self._rows[path] = ledger.to_bytes(row)
+        if known is not None and path not in self._rows:
+            self._replaced[path] = digest(self._disk.read_bytes(self._folder / path) or b"")
+        self._rows[path] = rowfiles.to_bytes(row)
 
     def send(self, message: Message) -> None:
         """Put a message into the outbox, under the next number of the sending order."""
         number = 1
-        while self._taken(path := ledger.message_path(message.key, number)):
+        while self._taken(path := rowfiles.message_path(message.key, number)):
             number += 1
         self._last = (self._last_sent() if self._last is None else self._last) + 1
-        self._rows[path] = ledger.to_bytes(message.model_copy(update={"sequence": self._last}))
+        self._rows[path] = rowfiles.to_bytes(message.model_copy(update={"sequence": self._last}))
 
     def replacements(self) -> list[Replacement]:
         """Everything that this change adds beside the documents."""
-        new = [Replacement(path=path, before=None, after=data) for path, data in self._rows.items()]
+        new = [Replacement(path=path, before=self._replaced.get(path), after=data) for path, data in self._rows.items()]
         if self._last is not None:
             known = None if self._counted is None else digest(self._counted)
             new.append(Replacement(path=_COUNTER, before=known, after=f"{self._last}\n".encode()))

@@ -1,47 +1,17 @@
-"""What the store writes beside the records: one ledger row per effect, one message per letter sent."""
+"""The files beside the records: one for each row of the ledger, one for each message sent."""
 
 import json
 import re
-from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from daper.core.base import Wire
 from daper.core.errors import ActionFailed, StoreDamaged
-from daper.core.outcomes import Effect
-from daper.domains.orders.jsonstore import jsontext
+from daper.stores.jsonfiles import jsontext
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-
-
-class LedgerRow(Wire):
-    """What happened for one key, for good. A tombstone: nothing happened, and nothing may any more.
-
-    `originals`: the JSON text of the fields as they were before the effect, exactly; what undoing gives back.
-    """
-
-    key: str
-    kind: Literal["effect", "tombstone", "undo"]
-    tool: str = ""
-    record_id: str = ""
-    at: datetime
-    effect: Effect
-    originals: str = ""
-
-
-class Message(Wire):
-    """One message that an effect sent, as it lies in the outbox. `sequence`: the how manieth it is, from 1 on."""
-
-    key: str
-    to: str
-    subject: str
-    body: str
-    record_id: str
-    at: datetime
-    simulated: bool = False
-    sequence: int = 0
 
 
 Row = TypeVar("Row", bound=Wire)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from daper.core.base import Wire
 from daper.core.errors import StoreDamaged
-from daper.domains.orders.fields import Moment
-from daper.domains.orders.jsonstore import ledger
-from daper.domains.orders.jsonstore.disk import Disk, FileStat
-from daper.domains.orders.jsonstore.documents import absent
+from daper.core.moments import Moment
+from daper.stores.jsonfiles import rowfiles
+from daper.stores.jsonfiles.disk import Disk, FileStat
+from daper.stores.jsonfiles.documents import absent
 
 ABOUT_FILE = "store.json"
 OWN = "own"  # the data set of records that a person brought
@@ -41,7 +41,7 @@ def read_about(folder: Path, disk: Disk) -> StoreAbout:
     data = disk.read_bytes(path)
     if data is None:
         raise absent(path)
-    return ledger.from_bytes(StoreAbout, data, path=path)
+    return rowfiles.from_bytes(StoreAbout, data, path=path)
 
 
 def written(folder: Path) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daper.clock import new_id, utc_now
-from daper.core.digests import canonical, digest
+from daper.core.digests import digest
 from daper.core.errors import StoreChanged, StoreDamaged, StoreError, UserError
-from daper.domains.orders.jsonstore import ledger
-from daper.domains.orders.jsonstore.about import (
+from daper.ports.store import LedgerRow, Message
+from daper.stores.jsonfiles import rowfiles
+from daper.stores.jsonfiles.about import (
     ABOUT_FILE,
     OWN,
     StoreAbout,
@@ -20,20 +21,19 @@ from daper.domains.orders.jsonstore.about import (
     whereabouts,
     written,
 )
-from daper.domains.orders.jsonstore.backups import BACKUPS, backup
-from daper.domains.orders.jsonstore.disk import Disk, PosixDisk
-from daper.domains.orders.jsonstore.documents import DocumentFiles, Documents, absent
-from daper.domains.orders.jsonstore.drafts import StoreChange
-from daper.domains.orders.jsonstore.journal import Journal, Replacement
-from daper.domains.orders.jsonstore.ledger import LedgerRow, Message
-from daper.domains.orders.jsonstore.lock import FolderLock
+from daper.stores.jsonfiles.backups import BACKUPS, backup
+from daper.stores.jsonfiles.disk import Disk, PosixDisk
+from daper.stores.jsonfiles.documents import DocumentFiles, Documents, absent
+from daper.stores.jsonfiles.drafts import JsonChange, JsonRecords, Versions
+from daper.stores.jsonfiles.journal import Journal, Replacement
+from daper.stores.jsonfiles.lock import FolderLock
 
 _READ_TRIES = 5
 
 
-def version_of(record: Mapping[str, object]) -> str:
-    """The version of a record: a digest of its content, because people edit these files by hand."""
-    return digest(canonical(record))[:32]
+def no_versions(documents: Documents, ref: str) -> str | None:
+    """For a store of which nobody asks the version of a record."""
+    return None
 
 
 class StoreReplaced(NamedTuple):
@@ -46,6 +46,8 @@ class StoreReplaced(NamedTuple):
 class JsonStore:
     """The records of one folder: `orders` is its file `orders.json`. Safe to use from many threads and processes.
 
+    `versions` finds a record in the documents by its ref, and says which version it has.
+
     Methods block, for at most `lock_wait` plus the work itself. All may raise StoreBusy (somebody holds the records),
     StoreDamaged (a file is not what it must be) and StoreError (the disk refuses).
     """
@@ -55,10 +57,12 @@ class JsonStore:
         folder: Path,
         *,
         documents: Sequence[str],
+        versions: Versions = no_versions,
         disk: Disk | None = None,
         lock_wait: timedelta = timedelta(seconds=10),
     ) -> None:
         self._folder = folder
+        self._versions = versions
         self._disk = disk or PosixDisk()
         self._lock = FolderLock(folder, wait=lock_wait)
         self._journal = Journal(folder, self._disk)
@@ -163,7 +167,12 @@ class JsonStore:
         return found
 
     @contextmanager
-    def change(self) -> Generator[StoreChange]:
+    def reading(self) -> Generator[JsonRecords]:
+        """All records as they were together at one moment; not to be changed."""
+        yield JsonRecords(self.read(), self._folder, self._disk)
+
+    @contextmanager
+    def change(self) -> Generator[JsonChange]:
         """Change records, ledger and outbox together: all of it at the end of the block, or nothing if that raises.
 
         Others wait meanwhile, so nothing in the block may wait for a network. Raises StoreChanged when somebody edited
@@ -173,7 +182,7 @@ class JsonStore:
             with self._disk_errors():
                 texts = self._documents.texts()
                 documents = {name: self._documents.parse(name, text) for name, text in texts.items()}
-                change = StoreChange(documents, self._folder, self._disk)
+                change = JsonChange(documents, self._folder, self._disk, versions=self._versions)
             yield change
             with self._disk_errors():
                 self._commit(change, texts)
@@ -181,10 +190,10 @@ class JsonStore:
     def ledger_row(self, key: str) -> LedgerRow | None:
         """The ledger row of a key, or None: no such effect has happened yet."""
         self._settle()
-        path = self._folder / ledger.row_path(key)
+        path = self._folder / rowfiles.row_path(key)
         with self._disk_errors():
             data = self._disk.read_bytes(path)
-        return None if data is None else ledger.from_bytes(LedgerRow, data, path=path)
+        return None if data is None else rowfiles.from_bytes(LedgerRow, data, path=path)
 
     def outbox(self) -> tuple[Message, ...]:
         """Every message ever sent, in the order of sending."""
@@ -194,7 +203,7 @@ class JsonStore:
         with self._disk_errors():
             for name in self._disk.list_names(folder):
                 if name.endswith(".json") and (data := self._disk.read_bytes(folder / name)) is not None:
-                    found.append(ledger.from_bytes(Message, data, path=folder / name))
+                    found.append(rowfiles.from_bytes(Message, data, path=folder / name))
         return tuple(sorted(found, key=lambda message: (message.sequence, message.at)))
 
     def recover(self, *, keep_edited: bool) -> str:
@@ -290,7 +299,7 @@ class JsonStore:
         fresh = {files[name]: text for name, text in contents.items() if files[name] not in same}
         about = about.model_copy(update={"folder": written(self._folder)})
         if about != known:
-            fresh[ABOUT_FILE] = ledger.to_bytes(about)
+            fresh[ABOUT_FILE] = rowfiles.to_bytes(about)
         if not fresh:
             return StoreReplaced(changed=False, backup=None)
         changed = [Replacement(path=path, before=self._digest(path), after=text) for path, text in fresh.items()]
@@ -304,7 +313,7 @@ class JsonStore:
         data = self._disk.read_bytes(self._folder / path)
         return None if data is None else digest(data)
 
-    def _commit(self, change: StoreChange, texts: Mapping[str, bytes]) -> None:
+    def _commit(self, change: JsonChange, texts: Mapping[str, bytes]) -> None:
         changed = self._documents.changes(change.documents, texts)
         changed += change.replacements()
         if changed:

@@ -8,7 +8,7 @@ from typing import cast
 import simplejson
 
 from daper.core.errors import StoreDamaged
-from daper.domains.orders.jsonstore.jsonreading import Flaw, examine
+from daper.stores.jsonfiles.jsonreading import Flaw, examine
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Inside texts, where JSON lets them stand: they draw nothing, or turn around what is beside them.

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from daper.core.base import Wire
 from daper.core.digests import digest
 from daper.core.errors import StoreChanged, StoreDamaged
-from daper.domains.orders.jsonstore.disk import Disk
+from daper.stores.jsonfiles.disk import Disk
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from daper.domains.orders.jsonstore.disk import Disk
-from daper.domains.orders.jsonstore.journal import Replacement
+from daper.stores.jsonfiles.disk import Disk
+from daper.stores.jsonfiles.journal import Replacement
 
 BACKUPS = "backups"
 

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from daper.core.digests import canonical, digest
 from daper.core.errors import StoreDamaged
-from daper.domains.orders.jsonstore import jsontext
-from daper.domains.orders.jsonstore.disk import Disk, FileStat
-from daper.domains.orders.jsonstore.journal import Journal, Replacement
+from daper.stores.jsonfiles import jsontext
+from daper.stores.jsonfiles.disk import Disk, FileStat
+from daper.stores.jsonfiles.journal import Journal, Replacement
 
 Documents = Mapping[str, Mapping[str, object]]
 Signature = tuple[FileStat | None, ...]

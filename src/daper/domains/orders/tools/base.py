@@ -1,0 +1,197 @@
+"""What the repair tools of this domain share: how an order is found, fitted, changed and looked at again."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import ClassVar
+
+from pydantic import JsonValue
+
+from daper.core.limits import Exactly, Limit
+from daper.core.models import Change, Finding, Proposal
+from daper.core.outcomes import Effect, Holding, Postcondition
+from daper.core.text import shown
+from daper.domains.orders.changes import summarize
+from daper.domains.orders.counterparty import SIMULATED
+from daper.domains.orders.models import Order
+from daper.domains.orders.needs import OrderProblem, hold_reasons
+from daper.domains.orders.statuses import LEFT_ALONE
+from daper.domains.orders.tools.job import Job, originals_of
+from daper.domains.orders.world import World, find_order, order_ref, records_for, stock_ref, world_of
+from daper.ports import Record, Terms, ToolCall
+from daper.stores.jsonfiles.drafts import JsonRecords
+from daper.stores.once import Deed, StoreTool, UndoableStoreTool
+
+Arguments = Mapping[str, JsonValue]
+
+
+class OrderTool(StoreTool[JsonRecords]):
+    """One tool. A subclass says all of itself in one place: arguments, terms, effect, what shows it, and its undo."""
+
+    answers: ClassVar[Mapping[OrderProblem, float]]
+    """The problems it repairs, and how sure the rules are that it is right for each: plausible, not measured."""
+    why: ClassVar[str]
+    """Why the rules propose it."""
+    about: ClassVar[str]
+    """What a language model is told of it."""
+    parks: ClassVar[bool] = False
+    """Whether it only puts an order aside: for one that has to be, and as a person's turn."""
+
+    @abstractmethod
+    def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
+        """Why it does not fit an order that may be touched, or None."""
+
+    @abstractmethod
+    def limits(self, order: Order, world: World, arguments: Arguments) -> Mapping[str, Limit]:
+        """What its own arguments may be, on an order that it fits."""
+
+    @abstractmethod
+    def proposals(
+        self, order: Order, world: World, found: Sequence[Finding], moved: dict[str, int]
+    ) -> Iterator[Proposal]:
+        """What the rules propose for findings of its kinds on one order; nothing where it does not fit.
+
+        `moved`: what earlier proposals add to the stock of an item, less what their orders take; to be kept up.
+        """
+
+    @abstractmethod
+    def carry_out(self, job: Job) -> None:
+        """Change the rows of a job; note refs written, letters and evidence in it."""
+
+    @abstractmethod
+    def shows(self, order: Order, call: ToolCall) -> Postcondition:
+        """Whether this very effect shows in the order; what another way brought is no evidence of it."""
+
+    @abstractmethod
+    def status_after(self, order: Order) -> Change:
+        """The change of the order itself, as the plan shows it."""
+
+    def preview(self, order: Order, world: World, arguments: Arguments) -> tuple[Change, ...]:
+        """What would change."""
+        return (self.status_after(order),)
+
+    def items_read(self, order: Order, world: World) -> Iterable[str]:
+        """The items on whose inventory rows it depends."""
+        return ()
+
+    def spends(self, world: World, arguments: Arguments) -> Decimal | None:
+        """What it spends; None where nobody can say."""
+        return Decimal(0)
+
+    def findings(self, order: Order, arguments: Arguments) -> frozenset[str] | None:
+        """Which findings a call with these arguments repairs, by fingerprint; None: all of its kinds."""
+        return None
+
+    def figures(self, job: Job) -> dict[str, JsonValue]:
+        """What the effect is about, before and after."""
+        return {"status": job.status}
+
+    def keep_originals(self, job: Job) -> None:
+        """Note the fields that the effect overwrites, for undoing it exactly."""
+        job.keep(job.raw, "status")
+
+    def obstacle(self, order: Order, world: World, arguments: Arguments) -> str | None:
+        """Why it may not touch this order as it is now, or None."""
+        if why := left_alone(order):
+            return why
+        reasons = hold_reasons(order, world)
+        if reasons and not self.parks:
+            return f"order {order.order_id!r} has to be put on hold first: {', '.join(reasons)}"
+        return self.misfit(order, world, arguments)
+
+    def obstacle_to(self, finding: Finding, order: Order, world: World) -> str | None:
+        """Why it does not repair a finding of one of its kinds, or None."""
+        return self.obstacle(order, world, {})
+
+    def proposal(self, order: Order, arguments: Arguments, found: Sequence[Finding]) -> Proposal:
+        """A proposal of the rules."""
+        return Proposal(
+            record_id=order.order_id,
+            tool=self.name,
+            arguments={"order_id": order.order_id} | dict(arguments),
+            answers=tuple(finding.fingerprint for finding in found),
+            confidence_score=min(self.answers[OrderProblem(finding.kind)] for finding in found),
+            rationale=self.why,
+        )
+
+    def terms(self, record_id: str, arguments: Arguments, records: Sequence[Record]) -> Terms:
+        """On what terms it may run; without limits, and so refused, where it does not fit the order."""
+        return self.terms_in(world_of(records), record_id, arguments)
+
+    def terms_in(self, world: World, record_id: str, arguments: Arguments) -> Terms:
+        """The same, of records that are parsed already."""
+        order = world.orders.get(record_id)
+        if order is None:
+            return Terms(answers=frozenset(), limits={}, obstacle=f"there is no order {shown(record_id)!r}")
+        answers = frozenset(str(kind) for kind in self.answers)
+        if why := self.obstacle(order, world, arguments):
+            return Terms(answers=answers, limits={}, obstacle=why)
+        reads = (order_ref(order.order_id), *(stock_ref(item) for item in self.items_read(order, world)))
+        return Terms(
+            answers=answers,
+            findings=self.findings(order, arguments),
+            limits={"order_id": Exactly(value=order.order_id)} | dict(self.limits(order, world, arguments)),
+            reads=world.versions_of(reads),
+            preview=self.preview(order, world, arguments),
+            spends=self.spends(world, arguments),
+        )
+
+    def records(self, records: JsonRecords, record_id: str) -> tuple[Record, ...]:
+        """The order with the inventory rows of its items."""
+        raw = find_order(records.documents, record_id)
+        return () if raw is None else records_for(records.documents, [raw])
+
+    def act(self, records: JsonRecords, call: ToolCall) -> Deed:
+        """Change the order's row, and what belongs to it; the summary of all orders is brought up to date."""
+        job = self._job(records, call)
+        before = self.figures(job)
+        self.keep_originals(job)
+        self.carry_out(job)
+        summarize(records.documents)
+        return job.deed(before=before, after=self.figures(job))
+
+    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+        """Whether the effect shows in the order as it is now."""
+        order = world_of(records).orders.get(call.record_id)
+        if order is None:
+            return word(Holding.NO, f"there is no order {shown(call.record_id)!r} any more")
+        return self.shows(order, call)
+
+    def _job(self, records: JsonRecords, call: ToolCall) -> Job:
+        simulated = records.about().counterparty == SIMULATED
+        return Job.of(call, records.documents, simulated=simulated)
+
+
+class UndoableOrderTool(OrderTool, UndoableStoreTool[JsonRecords]):
+    """A tool whose effect can be taken back: exactly, and only while nobody has touched what it wrote."""
+
+    @abstractmethod
+    def revoke(self, job: Job, effect: Effect) -> None:
+        """Undo the change on the rows of a job, which are as the effect left them; its originals are what was there."""
+
+    def take_back(self, records: JsonRecords, call: ToolCall, done: Effect, originals: str) -> Deed:
+        """Give the order's row back what it had."""
+        job = self._job(records, call)
+        job.wrote = list(done.wrote)
+        job.originals = originals_of(done, originals, key=call.key)
+        before = self.figures(job)
+        self.revoke(job, done)
+        summarize(records.documents)
+        return job.deed(before=before, after=self.figures(job))
+
+
+def left_alone(order: Order) -> str | None:
+    """Why no tool touches this order, whatever is wrong with it, or None."""
+    if order.closed or order.parked or order.state in LEFT_ALONE:
+        return f"order {order.order_id!r} is {shown(order.status)}; nothing is done to it"
+    return None
+
+
+def status_change(order: Order, after: str) -> Change:
+    """The order's status, before and after."""
+    return Change(record=order_ref(order.order_id), field="status", before=shown(order.status), after=after)
+
+
+def word(holding: Holding, evidence: str) -> Postcondition:
+    """What a tool says of its own effect."""
+    return Postcondition(holding=holding, evidence=evidence)

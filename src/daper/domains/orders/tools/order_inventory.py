@@ -1,0 +1,262 @@
+"""Restocking: ordering from a supplier what one order is short of."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+
+from pydantic import JsonValue
+
+from daper.core.base import Reply
+from daper.core.limits import Between, Exactly, Limit
+from daper.core.models import Change, Finding, Proposal, Risk
+from daper.core.outcomes import Effect, Holding, Postcondition
+from daper.core.text import shown
+from daper.domains.orders.changes import forget_statuses, list_of, move_stock, set_status, stock_of
+from daper.domains.orders.counterparty import can_complete, supplier_delivers
+from daper.domains.orders.fields import LONGEST_ID
+from daper.domains.orders.models import Order, Restock, StockRow
+from daper.domains.orders.needs import OrderProblem, short_items
+from daper.domains.orders.rules import restock_fingerprint
+from daper.domains.orders.statuses import OrderStatus
+from daper.domains.orders.tools.base import Arguments, UndoableOrderTool, status_change, word
+from daper.domains.orders.tools.job import Job
+from daper.domains.orders.wording import field, unaddressable
+from daper.domains.orders.world import World, order_ref, stock_ref
+from daper.ports import ToolCall
+
+_TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
+
+
+class OrderInventoryArgs(Reply):
+    """What to order from the supplier for an order that is short of it, and how much."""
+
+    order_id: str
+    inventory_to_order: str
+    inventory_description: str
+    quantity: int
+
+
+class OrderInventory(UndoableOrderTool):
+    """Orders what an order is short of from the supplier.
+
+    The order takes only the restocked item's quantity out of the stock, once it is delivered: the other lines were in
+    stock all along, and the shop's own shipping books them out. Taking them here too would take them twice.
+    """
+
+    name = "order_inventory"
+    risk = Risk.MEDIUM
+    args = OrderInventoryArgs
+    answers = MappingProxyType({OrderProblem.INVENTORY_SHORT: 0.95})
+    why = "The order cannot be completed from the stock; the supplier has to bring the rest."
+    about = (
+        "orders from the supplier what a paid order is short of (inventory-short): inventory_to_order is the item_id, "
+        "quantity at least what is missing and at most what max_stock_level allows, usually reorder_quantity"
+    )
+
+    def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
+        """A paid order that is short of the item, a supplier to write to, and room for what comes."""
+        if order.unpaid:
+            return f"order {order.order_id!r} is not paid; restock once it is"
+        item, short = arguments.get("inventory_to_order"), short_items(order, world)
+        if not isinstance(item, str) or item not in short:
+            return _not_short(order, world, item, short)
+        row = world.stock[item]
+        named = f"{item!r} ({shown(row.item_name or 'without a name', longest=40)})"
+        if not row.supplier_contact:
+            return f"inventory row {named} names no supplier_contact to order from: add it"
+        if why := unaddressable(f"inventory row {named}", "supplier_contact", row.supplier_contact):
+            return why
+        least, most = quantity_bounds(order, row)
+        if least > most:
+            reserved = f"{row.reserved_stock} of {row.current_stock} are reserved"
+            return (
+                f"{least} of {named} are missing, but its max_stock_level {row.max_stock_level} leaves room for "
+                f"{max(0, most)}: {reserved}; release some, or raise the level"
+            )
+        return None
+
+    def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
+        """The item that is short, and as much as is missing and there is room for."""
+        row = world.stock[str(arguments.get("inventory_to_order"))]
+        least, most = quantity_bounds(order, row)
+        return {
+            "inventory_to_order": Exactly(value=row.item_id),
+            "inventory_description": Exactly(value=field(row.item_name)),
+            "quantity": Between(minimum=least, maximum=most),
+        }
+
+    def proposals(
+        self, order: Order, world: World, found: Sequence[Finding], moved: dict[str, int]
+    ) -> Iterator[Proposal]:
+        """One for each item: what earlier orders take off the shelf is counted."""
+        by_fingerprint = {finding.fingerprint: finding for finding in found}
+        for item in short_items(order, world):
+            finding = by_fingerprint.get(restock_fingerprint(order, item))
+            if finding is None or self.obstacle(order, world, {"inventory_to_order": item}) is not None:
+                continue
+            row = world.stock[item]
+            quantity = _usual(order, row, moved=moved.get(item, 0))
+            arguments: Arguments = {
+                "inventory_to_order": item,
+                "inventory_description": field(row.item_name),
+                "quantity": quantity,
+            }
+            moved[item] = moved.get(item, 0) + quantity - order.need(item)
+            yield self.proposal(order, arguments, [finding])
+
+    def obstacle_to(self, finding: Finding, order: Order, world: World) -> str | None:
+        """Why the item of a finding is not restocked, or None."""
+        for item in short_items(order, world):
+            if restock_fingerprint(order, item) == finding.fingerprint:
+                return self.obstacle(order, world, {"inventory_to_order": item})
+        return None
+
+    def findings(self, order: Order, arguments: Arguments) -> frozenset[str]:
+        """That this item is short, and no other."""
+        return frozenset({restock_fingerprint(order, str(arguments.get("inventory_to_order")))})
+
+    def items_read(self, order: Order, world: World) -> Iterable[str]:
+        """All items of the order: whether it can be completed depends on each."""
+        return order.quantities
+
+    def spends(self, world: World, arguments: Arguments) -> Decimal | None:
+        """Quantity times the price of one."""
+        row, quantity = world.stock[str(arguments.get("inventory_to_order"))], _quantity(arguments)
+        # A price that is missing or below nothing is a gap in the records, not a gift; one in other money adds up to
+        # none.
+        if row.unit_cost is None or row.unit_cost < 0 or row.in_other_money or quantity is None:
+            return None
+        return row.unit_cost * quantity
+
+    def status_after(self, order: Order) -> Change:
+        """Ordered."""
+        return status_change(order, OrderStatus.RESTOCK_ORDERED)
+
+    def preview(self, order: Order, world: World, arguments: Arguments) -> tuple[Change, ...]:
+        """The order, and the stock once it is delivered."""
+        row, quantity = world.stock[str(arguments.get("inventory_to_order"))], _quantity(arguments)
+        if quantity is None:
+            return super().preview(order, world, arguments)
+        full = row.current_stock + quantity
+        after = f"{full} when delivered, {full - order.need(row.item_id)} when this order has its own"
+        stock = Change(record=stock_ref(row.item_id), field="current_stock", before=str(row.current_stock), after=after)
+        return (*super().preview(order, world, arguments), stock)
+
+    def figures(self, job: Job) -> dict[str, JsonValue]:
+        """The order's status, and the stock of the item."""
+        raw = job.stock_row(str(job.call.arguments["inventory_to_order"]))
+        row = stock_of(raw)
+        stock: dict[str, JsonValue] = {"current_stock": row.current_stock, "available_stock": row.available}
+        if "last_restocked" in raw:
+            stock["last_restocked"] = shown(raw["last_restocked"], longest=LONGEST_ID)
+        return super().figures(job) | stock
+
+    def keep_originals(self, job: Job) -> None:
+        """The order's status, and when the item was last restocked."""
+        super().keep_originals(job)
+        job.keep(job.stock_row(str(job.call.arguments["inventory_to_order"])), "last_restocked")
+
+    def carry_out(self, job: Job) -> None:
+        """Send the order to the supplier and note it; the simulated supplier delivers at once."""
+        args, at = OrderInventoryArgs.model_validate(job.call.arguments), job.call.today
+        row = job.stock_row(args.inventory_to_order)
+        stock = stock_of(row)
+        list_of(job.raw, "restocks").append(
+            {"item_id": args.inventory_to_order, "quantity": args.quantity, "state": "ordered", "key": job.call.key}
+        )
+        set_status(job.raw, OrderStatus.RESTOCK_ORDERED, at)
+        job.send(
+            to=field(stock.supplier_contact),
+            subject=f"Order of {args.quantity} x {args.inventory_to_order}",
+            body=f"Please deliver {args.quantity} x {args.inventory_description} ({args.inventory_to_order}).",
+        )
+        job.evidence.append(
+            f"ordered {args.quantity} x {args.inventory_to_order!r} from {field(stock.supplier_contact)}"
+        )
+        job.wrote.append(order_ref(args.order_id))
+        if job.simulated:
+            job.evidence.append(supplier_delivers(job.raw, row, quantity=args.quantity, at=at))
+            job.wrote.append(stock_ref(args.inventory_to_order))
+            if can_complete(job.raw, job.world()):
+                set_status(job.raw, OrderStatus.COMPLETED, at)
+
+    def revoke(self, job: Job, effect: Effect) -> None:
+        """Cancel with the supplier; what was delivered goes back, and the order gets its own into the stock again."""
+        args = OrderInventoryArgs.model_validate(job.call.arguments)
+        row, last = job.stock_row(args.inventory_to_order), job.order.restocks[-1]
+        restocks = list_of(job.raw, "restocks")
+        del restocks[-1]
+        if not restocks:
+            del job.raw["restocks"]
+        if not last.on_order:
+            move_stock(row, current=(last.taken or 0) - last.quantity)
+            job.give_back(row, "last_restocked")
+        completed = effect.after.get("status") == OrderStatus.COMPLETED
+        forget_statuses(job.raw, changes=2 if completed else 1)
+        job.give_back(job.raw, "status")
+        job.send(
+            to=field(stock_of(row).supplier_contact),
+            subject=f"Cancelled: order of {args.quantity} x {args.inventory_to_order}",
+            body=f"Please cancel our order of {args.quantity} x {args.inventory_to_order}; it did not help.",
+        )
+        job.evidence.append(f"cancelled {args.quantity} x {args.inventory_to_order!r} with the supplier")
+
+    def shows(self, order: Order, call: ToolCall) -> Postcondition:
+        """The restock of this very call is on the order: delivered in full, or still awaited."""
+        item, quantity = shown(call.arguments["inventory_to_order"]), call.arguments["quantity"]
+        status = f"status {shown(order.status)}"
+        restock = _restock_of(order, call)
+        if restock is None:
+            return word(Holding.NO, f"no restock of {quantity} x {item} of this repair; {status}")
+        if restock.on_order and not order.closed:
+            return word(Holding.WAITING, f"{quantity} x {item} is ordered and not yet delivered")
+        if restock.delivered and restock.quantity == quantity:
+            return word(Holding.YES, f"{quantity} x {item} was delivered; {status}")
+        what = f"{restock.quantity} x {item} is {shown(restock.state)}, {quantity} were ordered"
+        return word(Holding.UNKNOWN, f"{what}; {status}")
+
+
+def quantity_bounds(order: Order, row: StockRow) -> tuple[int, int]:
+    """The least and the most that may be ordered of an item for an order.
+
+    The least covers the shortfall; with the most, the stock just reaches its maximum once the order took its own. The
+    most may be below the least: then no quantity is right.
+    """
+    need = order.need(row.item_id)
+    least = need - row.available
+    if row.max_stock_level is None:
+        return least, max(least, row.reorder_quantity)
+    return least, row.max_stock_level - row.current_stock + need
+
+
+def _usual(order: Order, row: StockRow, *, moved: int) -> int:
+    """The usual quantity, if it is enough: also when the orders before this one have taken theirs off the shelf."""
+    least, most = quantity_bounds(order, row)
+    return min(most, max(least, least - moved, min(most - max(0, moved), row.reorder_quantity)))
+
+
+def _quantity(arguments: Arguments) -> int | None:
+    quantity = arguments.get("quantity")
+    if isinstance(quantity, bool) or not isinstance(quantity, int):
+        return None
+    return quantity if 0 <= quantity < _TOO_MANY else None
+
+
+def _not_short(order: Order, world: World, item: JsonValue, short: Sequence[str]) -> str:
+    told = f"order {order.order_id!r} is not short of"
+    if not isinstance(item, str) or item not in order.quantities or item not in world.stock:
+        what = shown(item) if isinstance(item, str) else "nothing named"
+        return f"{told} {what}; it is short of: {', '.join(short) or 'nothing'}"
+    if order.waits_for_restock(item):
+        return f"{told} {shown(item)} now: a restock of it is on its way already"
+    need, available = order.need(item), world.stock[item].available
+    return f"{told} {shown(item)} now: it needs {need}, and {available} are available; let it go on"
+
+
+def _restock_of(order: Order, call: ToolCall) -> Restock | None:
+    """The restock that this call ordered; one without a key, of before there were any, if it is of the same amount."""
+    item, quantity = call.arguments["inventory_to_order"], call.arguments["quantity"]
+    found = [restock for restock in order.restocks if restock.item_id == item]
+    by_key = (restock for restock in found if restock.key == call.key)
+    by_amount = (restock for restock in found if not restock.key and restock.quantity == quantity)
+    return next(by_key, None) or next(by_amount, None)

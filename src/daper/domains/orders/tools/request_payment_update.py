@@ -1,0 +1,107 @@
+"""Asking a customer to see to a payment that is missing or was refused."""
+
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+from daper.core.base import Reply
+from daper.core.limits import Exactly, Limit
+from daper.core.models import Change, Finding, Proposal, Risk
+from daper.core.outcomes import Holding, Postcondition
+from daper.core.text import shown
+from daper.domains.orders.amounts import gaps
+from daper.domains.orders.changes import set_status
+from daper.domains.orders.counterparty import customer_acknowledges
+from daper.domains.orders.models import Order
+from daper.domains.orders.needs import OrderProblem
+from daper.domains.orders.statuses import PAID, PAYMENT_DENIED, PAYMENT_PENDING, OrderStatus
+from daper.domains.orders.tools.base import Arguments, OrderTool, status_change, word
+from daper.domains.orders.tools.job import Job
+from daper.domains.orders.wording import field, money, unaddressable
+from daper.domains.orders.world import World, order_ref
+from daper.ports import ToolCall
+
+
+class RequestPaymentUpdateArgs(Reply):
+    """Whom to ask to see to a payment. What the customer wrote in the order is no argument."""
+
+    order_id: str
+    customer_id: str
+    customer_name: str
+    original_payment_method: str
+
+
+class RequestPaymentUpdate(OrderTool):
+    """Asks the customer to see to a payment that is missing or was refused. A message sent has no undo."""
+
+    name = "request_payment_update"
+    risk = Risk.LOW
+    args = RequestPaymentUpdateArgs
+    answers = MappingProxyType({OrderProblem.PAYMENT_PENDING: 0.8, OrderProblem.PAYMENT_DENIED: 0.9})
+    why = "The order cannot go on before the customer sees to the payment."
+    about = "asks the customer of the order to see to its payment (payment-pending, payment-denied)"
+
+    def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
+        """Asked once, for what is owed, and only somebody who can be written to."""
+        if order.payment_asked:
+            return f"the customer of order {order.order_id!r} has been asked already"
+        if order.state not in PAYMENT_PENDING | PAYMENT_DENIED:
+            return f"order {order.order_id!r} has no payment problem; it is {shown(order.status)}"
+        if order.total is not None and order.total <= 0:
+            return f"order {order.order_id!r} owes nothing (its total is {money(order.total)}): set its status by hand"
+        if gaps(order):
+            return f"the amounts of order {order.order_id!r} do not add up: correct them before anybody is asked to pay"
+        if not order.customer_id:
+            return f"order {order.order_id!r} names no customer to ask: add its customer_id"
+        return unaddressable(f"order {order.order_id!r}", "customer_id", order.customer_id)
+
+    def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
+        """What the order says, and nothing else."""
+        return {name: Exactly(value=value) for name, value in _whom(order).items()}
+
+    def proposals(
+        self, order: Order, world: World, found: Sequence[Finding], moved: dict[str, int]
+    ) -> Iterator[Proposal]:
+        """The customer of the order is asked."""
+        if self.obstacle(order, world, {}) is None:
+            yield self.proposal(order, _whom(order), found)
+
+    def status_after(self, order: Order) -> Change:
+        """Asked for."""
+        return status_change(order, OrderStatus.PAYMENT_UPDATE_REQUESTED)
+
+    def carry_out(self, job: Job) -> None:
+        """Send the message; even the simulated customer only acknowledges it."""
+        args = RequestPaymentUpdateArgs.model_validate(job.call.arguments)
+        set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.call.today)
+        job.send(
+            to=args.customer_id,
+            subject=f"Payment of order {args.order_id}",
+            body=(
+                f"Dear {args.customer_name}, we could not complete the payment of order {args.order_id} by "
+                f"{args.original_payment_method or 'the method given'}. Please pay again, or name another way to pay."
+            ),
+        )
+        job.evidence.append(f"asked customer {args.customer_id!r} to see to the payment")
+        if job.simulated:
+            job.evidence.append(customer_acknowledges(job.raw))
+        job.wrote.append(order_ref(args.order_id))
+
+    def shows(self, order: Order, call: ToolCall) -> Postcondition:
+        """Asked is not paid, and neither is whatever else became of the order: only its status can say so."""
+        status = f"status {shown(order.status)}"
+        if order.payment_asked:
+            return word(Holding.WAITING, "the customer has been asked and has not paid yet")
+        if order.unpaid:
+            return word(Holding.NO, f"{status}: not paid, and not asked")
+        if order.state in PAID:
+            return word(Holding.YES, f"the payment has come in: {status}")
+        return word(Holding.UNKNOWN, f"{status} does not say whether the payment came in")
+
+
+def _whom(order: Order) -> Arguments:
+    """The customer of an order, and how it was to be paid."""
+    return {
+        "customer_id": field(order.customer_id),
+        "customer_name": field(order.customer_name),
+        "original_payment_method": field(order.payment_method),
+    }

@@ -1,0 +1,100 @@
+"""What keeps records, and beside them what happened: the contract between the once-only kernel and a store."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+
+from daper.core.base import Wire
+from daper.core.outcomes import Effect
+
+
+class LedgerRow(Wire):
+    """What happened for one key, for good. A tombstone: nothing happened, and nothing may any more.
+
+    `begun` is the one kind that is not for good: an outside system was about to be asked, and nobody has noted yet what
+    became of it. `originals`: what undoing gives back, as the tool wrote it down before its effect.
+    """
+
+    key: str
+    kind: Literal["effect", "tombstone", "undo", "begun"]
+    tool: str = ""
+    record_id: str = ""
+    at: datetime
+    effect: Effect
+    originals: str = ""
+
+
+class Message(Wire):
+    """One message that an effect sent, as it lies in the outbox. `sequence`: the how manieth it is, from 1 on."""
+
+    key: str
+    to: str
+    subject: str
+    body: str
+    record_id: str
+    at: datetime
+    simulated: bool = False
+    sequence: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What a tool wants to be sent beside its effect, in text that hides nothing: a line break would be a header."""
+
+    to: str
+    subject: str
+    body: str
+
+
+RecordsT = TypeVar("RecordsT")
+RecordsT_co = TypeVar("RecordsT_co", covariant=True)
+
+
+class Ledger(Protocol):
+    """The rows of one change: all of it happens at the end of the change, or nothing."""
+
+    def row(self, key: str) -> LedgerRow | None:
+        """The row of a key: written by this change, or before."""
+        ...
+
+    def write_row(self, row: LedgerRow) -> None:
+        """Record what happened for a key. Raises ActionFailed for a key that has a row, unless that is `begun`."""
+        ...
+
+
+class Outbox(Protocol):
+    """The messages of one change."""
+
+    def send(self, message: Message) -> None:
+        """Put a message into the outbox, under the next number of the sending order."""
+        ...
+
+
+class StoreChange(Ledger, Outbox, Protocol[RecordsT_co]):
+    """A change of records, ledger and outbox in the making: all of it happens at its end, or nothing."""
+
+    @property
+    def records(self) -> RecordsT_co:
+        """The records as this change sees them, in the store's own form; what a tool does to them belongs to it."""
+        ...
+
+    def version(self, ref: str) -> str | None:
+        """The version that a record has now, this change included; None for one that is not there."""
+        ...
+
+
+class Store(Protocol[RecordsT_co]):
+    """Records that change together with their ledger and outbox.
+
+    Its methods block. They raise StoreBusy (somebody holds the records), StoreChanged (edited under a change),
+    StoreDamaged (not what it must be) and StoreError (the disk or the server refuses).
+    """
+
+    def change(self) -> AbstractContextManager[StoreChange[RecordsT_co]]:
+        """A change: all of it at the end of the block, or nothing if that raises. Others wait meanwhile."""
+        ...
+
+    def reading(self) -> AbstractContextManager[RecordsT_co]:
+        """The records as they are together at one moment; not to be changed."""
+        ...

@@ -1,0 +1,250 @@
+"""Once, in a system that shares no transaction with our ledger: validate, note it, act, and look for the trace.
+
+The ledger says `begun` before the system is asked. Whoever finds that row asks the system what became of its key; where
+it cannot tell for good, nobody can, and that is what a person is told.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from daper.clock import utc_now
+from daper.core.errors import ActionFailed, CannotSettle
+from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
+from daper.core.text import said
+from daper.ports.domain import Record, ToolCall
+from daper.ports.store import LedgerRow, Store, StoreChange
+from daper.stores import ledger
+from daper.stores.once import NOTHING_TO_UNDO, Deed, Tool, carried_out, kept_from_undo, lapsed, outdated, refused
+
+_CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
+_BEGUN = Effect(status=OutcomeStatus.UNKNOWN, evidence=("begun; nobody has noted what became of it",))
+_NEVER_CAME = "the system says that the request never came, and takes it no more"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """What an outside system says of a key: `deed` if it happened, None if it has not.
+
+    `final`: it has not, and the system refuses a late request with this key. Without that, one that is still on its
+    way may come through after the look.
+    """
+
+    deed: Deed | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Passage:
+    """One way through the outside system: there, or back again."""
+
+    call: ToolCall
+    key: str
+    kind: Literal["effect", "undo"]
+    check: Callable[[Sequence[Record]], Effect | None]
+    act: Callable[[], Awaitable[Deed]]
+
+    @property
+    def failed(self) -> OutcomeStatus:
+        """What it is when the system refuses."""
+        return OutcomeStatus.FAILED if self.kind == "effect" else OutcomeStatus.UNDO_BLOCKED
+
+
+class OutsideTool(Tool):
+    """A tool of a system that knows nothing of our ledger; `books` is the store that keeps the ledger.
+
+    `repeatable`: asking twice with one key changes things once, because the system remembers keys, or because what is
+    asked for is a state. Only then is an attempt whose trace is not there made again.
+    """
+
+    repeatable: bool = False
+
+    def __init__(self, books: Callable[[], Store[object]], *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.books = books
+        self._clock = clock
+
+    @abstractmethod
+    async def look(self, record_id: str) -> tuple[Record, ...]:
+        """The record as it is now, with what judging it needs. Raises a retryable error when nobody answers."""
+
+    @abstractmethod
+    async def act(self, call: ToolCall) -> Deed:
+        """Ask for the change, with the call's key where the system takes one.
+
+        Raises ActionFailed when the system refused: nothing happened, and nothing will. Any other error leaves open
+        what became of it.
+        """
+
+    async def probe(self, call: ToolCall, *, key: str) -> Trace:
+        """What the system says of a key: the call's own, or that of undoing it. Raises CannotSettle if nobody knows."""
+        raise CannotSettle(f"{self.name} leaves no trace by which its effect on {call.record_id!r} could be found")
+
+    async def apply(self, call: ToolCall) -> Effect:
+        """Do it once, or say why not; either is the last word on the call's key.
+
+        Raises CannotSettle if nobody can know; after any other error the next attempt looks for the trace of this one.
+        """
+
+        def check(records: Sequence[Record]) -> Effect | None:
+            if no := lapsed(call, self._clock()):
+                return no
+            if changed := outdated(call.expected, _versions(records).get, since="the plan read it"):
+                return Effect(status=OutcomeStatus.STALE, evidence=changed)
+            return self.refusal(call, records)
+
+        passage = _Passage(call=call, key=call.key, kind="effect", check=check, act=lambda: self.act(call))
+        return await self._through(passage)
+
+    async def settle(self, key: str) -> Effect | None:
+        """The recorded effect; or None, once it is certain that a late attempt changes nothing.
+
+        Raises CannotSettle where the system was asked and cannot tell.
+        """
+        row = await asyncio.to_thread(self._row_or_tombstone, key)
+        if row is None or ledger.is_final(row):
+            return None if row is None else ledger.last_word(row.effect)
+        call = _CALL.validate_json(row.originals)
+        trace = await self.probe(call, key=key)
+        if trace.deed is not None:
+            return await self._conclude(call, key, trace.deed)
+        if trace.final:
+            return ledger.last_word(await self._write(call, key, ledger.NEVER, begun=True))
+        raise _nobody_knows(self.name, call)
+
+    async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+        """Whether the effect is there, on freshly read records."""
+        found = self.judge(call, effect, await self.look(call.record_id))
+        return found.model_copy(update={"evidence": said(found.evidence)})
+
+    async def _through(self, passage: _Passage) -> Effect:
+        call, key = passage.call, passage.key
+        row = await asyncio.to_thread(self._row, key)
+        if row is not None and ledger.is_final(row):
+            return ledger.replayed(row)
+        if row is not None and (found := await self._found(passage)) is not None:
+            return found
+        if no := passage.check(await self.look(call.record_id)):
+            # What was begun may still come through, so that no refusal can be the last word on it.
+            return await self._write(call, key, no, begun=False)
+        met = await asyncio.to_thread(self._begin, passage)
+        if met is not None:  # another attempt came between; what it noted counts
+            return await self._through(passage)
+        try:
+            deed = await passage.act()
+        except ActionFailed as error:
+            return await self._write(call, key, refused(passage.failed, str(error)), begun=True)
+        return await self._conclude(call, key, deed)
+
+    async def _found(self, passage: _Passage) -> Effect | None:
+        """What became of an earlier attempt; None where asking once more does no harm. Raises CannotSettle."""
+        trace = await self.probe(passage.call, key=passage.key)
+        if trace.deed is not None:
+            return await self._conclude(passage.call, passage.key, trace.deed)
+        if trace.final:
+            return await self._write(passage.call, passage.key, refused(passage.failed, _NEVER_CAME), begun=True)
+        if self.repeatable:
+            return None
+        raise _nobody_knows(self.name, passage.call)
+
+    async def _conclude(self, call: ToolCall, key: str, deed: Deed) -> Effect:
+        """Note what happened, with the versions that it left; also where another attempt has noted it before."""
+        versions = _versions(await self.look(call.record_id))
+        undo = key != call.key
+        status = OutcomeStatus.UNDONE if undo else OutcomeStatus.APPLIED
+
+        def note(change: StoreChange[object]) -> Effect:
+            row = change.row(key)
+            if row is not None and row.kind == "tombstone":
+                raise CannotSettle(f"the ledger says that {self.name} of {call.record_id!r} never happens, and it did")
+            if row is not None and ledger.is_final(row):
+                return ledger.replayed(row)
+            effect = carried_out(status, deed, change, call, key=key, version=versions.get)
+            kind: ledger.RowKind = "undo" if undo else "effect"
+            return ledger.record(change, effect, call, key=key, kind=kind, tool=self.name, originals=deed.originals)
+
+        return await self._noted(note)
+
+    async def _write(self, call: ToolCall, key: str, no: Effect, *, begun: bool) -> Effect:
+        """Note for good that nothing happens. `begun`: also where an attempt was begun, because it came to nothing."""
+
+        def note(change: StoreChange[object]) -> Effect:
+            row = change.row(key)
+            if row is not None and ledger.is_final(row):
+                return ledger.replayed(row)
+            if row is not None and not begun:
+                raise _nobody_knows(self.name, call)
+            return ledger.record(change, no, call, key=key, kind="tombstone", tool=self.name)
+
+        return await self._noted(note)
+
+    async def _noted(self, note: Callable[[StoreChange[object]], Effect]) -> Effect:
+        def noted() -> Effect:
+            with self.books().change() as change:
+                return note(change)
+
+        return await asyncio.to_thread(noted)
+
+    def _row(self, key: str) -> LedgerRow | None:
+        with self.books().change() as change:
+            return change.row(key)
+
+    def _row_or_tombstone(self, key: str) -> LedgerRow | None:
+        with self.books().change() as change:
+            row = change.row(key)
+            if row is None:
+                ledger.settle(change, key, tool=self.name, at=self._clock())
+            return row
+
+    def _begin(self, passage: _Passage) -> LedgerRow | None:
+        """Note that the system is asked now. The row that another attempt wrote meanwhile, if that forbids it."""
+        with self.books().change() as change:
+            row = change.row(passage.key)
+            if row is None:
+                noted = _CALL.dump_json(passage.call).decode()
+                ledger.record(
+                    change, _BEGUN, passage.call, key=passage.key, kind="begun", tool=self.name, originals=noted
+                )
+                return None
+            return row if ledger.is_final(row) or not self.repeatable else None
+
+
+class UndoableOutsideTool(OutsideTool):
+    """A tool of an outside system whose effect can be taken back there, while nobody has touched what it wrote."""
+
+    @abstractmethod
+    async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
+        """Ask for the way back, as `act` asks for the change; `key` is that of undoing."""
+
+    async def undo(self, call: ToolCall, effect: Effect, *, key: str) -> Effect:
+        """Take the effect back, or say why not: `undone` or `undo-blocked`. Idempotent by `key`."""
+        done = await asyncio.to_thread(self._row, call.key)
+        if done is None or done.kind != "effect":
+            return await self._write(call, key, NOTHING_TO_UNDO, begun=False)
+
+        def check(records: Sequence[Record]) -> Effect | None:
+            return kept_from_undo(done, effect, _versions(records).get)
+
+        back = _Passage(
+            call=call,
+            key=key,
+            kind="undo",
+            check=check,
+            act=lambda: self.take_back(call, done.effect, done.originals, key=key),
+        )
+        return await self._through(back)
+
+
+def _versions(records: Sequence[Record]) -> dict[str, str]:
+    return {record.ref: record.version for record in records}
+
+
+def _nobody_knows(name: str, call: ToolCall) -> CannotSettle:
+    return CannotSettle(
+        f"{name} was asked for {call.record_id!r}, and nobody can tell whether it happens: no trace of it is there, "
+        "and the system does not say that it never will be"
+    )
