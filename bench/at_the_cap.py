@@ -78,9 +78,5 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
 
 if __name__ == "__main__":
     Measurement(
-        about=__doc__ or "",
-        measure=measure,
-        whole=Size(problems=(150, MOST_PROBLEMS)),
-        quick=Size(problems=(8,)),
-        within_s=1500,
+        about=__doc__ or "", measure=measure, whole=Size(problems=(150, MOST_PROBLEMS)), quick=Size(problems=(8,))
     ).main()

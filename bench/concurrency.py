@@ -80,9 +80,5 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
 
 if __name__ == "__main__":
     Measurement(
-        about=__doc__ or "",
-        measure=measure,
-        whole=Size(at_once=100, rounds=2),
-        quick=Size(at_once=3, rounds=1),
-        within_s=1200,
+        about=__doc__ or "", measure=measure, whole=Size(at_once=100, rounds=2), quick=Size(at_once=3, rounds=1)
     ).main()

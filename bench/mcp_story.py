@@ -182,5 +182,4 @@ if __name__ == "__main__":
         measure=measure,
         whole=Size(rounds=7, person_takes_s=180, wait_s=20),
         quick=Size(rounds=1, person_takes_s=2, wait_s=1),
-        within_s=900,
     ).main()

@@ -19,10 +19,13 @@ from daper.entrypoints.cli.exits import leave
 # A frozen dataclass with one field for each option: int, float, bool, or a tuple of int.
 Size = TypeVar("Size", bound="DataclassInstance")
 
+# Beyond, something hangs: no machine that has other work is that slow.
+WITHIN_S = 3600
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement(Generic[Size]):
-    """What is measured, how much of it, and how long that may take: beyond, something hangs.
+    """What is measured, and how much of it.
 
     `measure` works in a folder that goes away, and yields each table as soon as it is known.
     """
@@ -31,7 +34,6 @@ class Measurement(Generic[Size]):
     measure: Callable[[Path, Size], AsyncGenerator[Table]]
     whole: Size
     quick: Size
-    within_s: int
 
     def main(self) -> NoReturn:
         """Measure what the command line says, print it as Markdown, and end the process."""
@@ -45,7 +47,7 @@ class Measurement(Generic[Size]):
         leave(0)
 
     async def _print(self, root: Path, size: Size) -> None:
-        async with asyncio.timeout(self.within_s):
+        async with asyncio.timeout(WITHIN_S):
             async for table in self.measure(root, size):
                 print(f"\n{table}", flush=True)
 

@@ -108,6 +108,4 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
 
 
 if __name__ == "__main__":
-    Measurement(
-        about=__doc__ or "", measure=measure, whole=Size(decisions=100), quick=Size(decisions=3), within_s=900
-    ).main()
+    Measurement(about=__doc__ or "", measure=measure, whole=Size(decisions=100), quick=Size(decisions=3)).main()

@@ -137,5 +137,4 @@ if __name__ == "__main__":
         measure=measure,
         whole=Size(repairs=6, orders=30, answer_s=25.0, beside=15),
         quick=Size(repairs=2, orders=30, answer_s=1.5, beside=3),
-        within_s=900,
     ).main()

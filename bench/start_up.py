@@ -66,4 +66,4 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
 
 
 if __name__ == "__main__":
-    Measurement(about=__doc__ or "", measure=measure, whole=Size(rounds=9), quick=Size(rounds=1), within_s=600).main()
+    Measurement(about=__doc__ or "", measure=measure, whole=Size(rounds=9), quick=Size(rounds=1)).main()

@@ -63,7 +63,7 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
     bare = {pace: size.at_once / Times.of(one.bare for one in each).p50 for pace, each in rounds.items()}
     repairs = {pace: size.at_once / Times.of(one.repairs for one in each).p50 for pace, each in rounds.items()}
     yield Table(
-        about=f"{size.at_once} at once, {rounds[OURS][-1].activities} activities each; median of {size.rounds} rounds "
+        about=f"{size.at_once} at once, {rounds[OURS][-1].activities} activities each; median of {size.rounds} "
         "on each server, in turn.",
         columns=("", f"{OWN}, per second", "of bare", f"{OURS}, per second", "of bare", "of that at its own"),
         rows=tuple(
@@ -82,9 +82,5 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
 
 if __name__ == "__main__":
     Measurement(
-        about=__doc__ or "",
-        measure=measure,
-        whole=Size(at_once=50, rounds=3),
-        quick=Size(at_once=3, rounds=1),
-        within_s=900,
+        about=__doc__ or "", measure=measure, whole=Size(at_once=50, rounds=3), quick=Size(at_once=3, rounds=1)
     ).main()

@@ -228,9 +228,5 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
 
 if __name__ == "__main__":
     Measurement(
-        about=__doc__ or "",
-        measure=measure,
-        whole=Size(orders=(6, 60, 600, 6000)),
-        quick=Size(orders=(6,)),
-        within_s=900,
+        about=__doc__ or "", measure=measure, whole=Size(orders=(6, 60, 600, 6000)), quick=Size(orders=(6,))
     ).main()
