@@ -5,8 +5,9 @@ ARGS ?=
 SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
+BENCHES = start_up one_repair throughput mcp_story concurrency slow_model tokens at_the_cap
 
-.PHONY: help demo test test-long test-llm check lint histories install install-dev node-clients faults bench pictures conversation clean
+.PHONY: help demo test test-long test-llm check lint histories install install-dev node-clients faults bench figures pictures conversation clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -47,10 +48,13 @@ faults: install-dev ## the long runs: 20 kills of workers, 10 kills of `daper up
 histories: install-dev ## record the replay histories anew (only before the first release)
 	.venv/bin/python -m tests.replay.record
 
-bench: install-dev ## the figures of the README, as ratios in one run
-	.venv/bin/python -m bench.start_up
-	.venv/bin/python -m bench.one_repair
-	.venv/bin/python -m bench.tokens --most-orders 600
+bench: install-dev ## the figures of docs/performance.md, each beside its bare limit; ARGS=--quick shows that they run
+	@.venv/bin/python -m compileall -q src tests bench
+	@for each in $(BENCHES); do echo; .venv/bin/python -m bench.$$each $(ARGS) || exit 1; done
+
+figures: install-dev ## the figures in docs/performance.md, of whole runs; on a machine that does nothing else
+	@.venv/bin/python -m compileall -q src tests bench
+	@.venv/bin/python -m tools.performance $(BENCHES)
 
 pictures: install-dev ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures

@@ -2,18 +2,17 @@
 
 The official client over stdio, with the handshake and without: it starts a repair, waits for the plan, then asks again
 and again with `wait_for_repair` until the person has made up their mind, has the person confirm in the form, and reads
-the report. Besides: from the start of `daper mcp` to the answer to `initialize`, beside bare starts in the same run.
+the report. Besides: from the start of `daper mcp` to the answer to `initialize`. Beside a bare server of the same SDK.
 """
 
-import argparse
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,23 @@ from mcp.client import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.types import ElicitRequestParams, ElicitResult
 
+from bench.commands import DAPER, PYTHON, WITHIN_S, environment, run
+from bench.figures import Table, Times, in_turn, ms, ratio, s
+from bench.measurement import Measurement
 from bench.server import loopback
-from bench.start_up import DAPER, WITHIN_S, run
 from daper.bootstrap import working
-from daper.entrypoints.cli.exits import leave
 from daper.settings import load_settings
 
-PERSON_TAKES_S = 180
 CLIENT_GIVES_UP_S = 60
-TIMES = 7
+BARE_CALLS = 20
+OURS = (DAPER, "mcp")
+BARE_TOOL = "nothing"
+BARE = (
+    sys.executable,
+    "-c",
+    f"from mcp.server import MCPServer\nserver = MCPServer('bare')\n@server.tool()\ndef {BARE_TOOL}() -> str:\n"
+    "    return ''\nserver.run()",
+)
 GREETING = {
     "jsonrpc": "2.0",
     "id": 0,
@@ -41,6 +48,16 @@ GREETING = {
         "clientInfo": {"name": "bench", "version": "1"},
     },
 }
+ERAS = {"with a handshake": "legacy", "without": "auto"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How often each start is timed, how long the person takes, and how long one call waits for them."""
+
+    rounds: int
+    person_takes_s: float
+    wait_s: int
 
 
 class Calls:
@@ -65,34 +82,39 @@ async def confirm(context: ClientRequestContext, params: ElicitRequestParams) ->
     return ElicitResult(action="accept", content={"confirm": True})
 
 
-async def story(env: Mapping[str, str], root: Path, *, mode: str, person_takes: float) -> Calls:
-    """One repair, from its start to its report."""
-    server = stdio_client(StdioServerParameters(command=DAPER, args=["mcp"], env=dict(env), cwd=root))
+@asynccontextmanager
+async def calling(command: Sequence[str], env: Mapping[str, str], cwd: Path, *, mode: str) -> AsyncGenerator[Calls]:
+    """A client of the server that this command is."""
+    program, *arguments = command
+    server = stdio_client(StdioServerParameters(command=program, args=arguments, env=dict(env), cwd=cwd))
     async with Client(
         server, mode=mode, read_timeout_seconds=CLIENT_GIVES_UP_S, elicitation_callback=confirm
     ) as client:
-        call = Calls(client)
-        repair_id = (await call("start_repair"))["repair_id"]
-        state = await call("wait_for_repair", repair_id=repair_id)
-        digest = state["plan_digest"]
-        decided_at = time.perf_counter() + person_takes
-        while time.perf_counter() < decided_at:
-            state = await call("wait_for_repair", repair_id=repair_id, seen_plan=digest)
-            assert (state["needs_person"], state["plan_digest"]) == (True, digest), state
-        decision = await call("approve_repair", repair_id=repair_id, plan_digest=digest)
-        assert decision["decided"], decision
-        ended = await call("wait_for_repair", repair_id=repair_id, seen_plan=digest)
-        assert ended["phase"] == "REPORT-COMPLETED", ended
-        report = await call("get_repair_report", repair_id=repair_id)
-        assert "4 of 4 proposed actions took effect" in report["text"]
-    return call
+        yield Calls(client)
 
 
-def greeted(env: Mapping[str, str], cwd: Path) -> float:
-    """From the start of the process to its answer to `initialize`."""
+async def story(call: Calls, size: Size) -> None:
+    """One repair, from its start to its report."""
+    repair_id = (await call("start_repair"))["repair_id"]
+    state = await call("wait_for_repair", repair_id=repair_id)
+    digest = state["plan_digest"]
+    decided_at = time.perf_counter() + size.person_takes_s
+    while time.perf_counter() < decided_at:
+        state = await call("wait_for_repair", repair_id=repair_id, seen_plan=digest, seconds=size.wait_s)
+        assert (state["needs_person"], state["plan_digest"]) == (True, digest), state
+    decision = await call("approve_repair", repair_id=repair_id, plan_digest=digest)
+    assert decision["decided"], decision
+    ended = await call("wait_for_repair", repair_id=repair_id, seen_plan=digest)
+    assert ended["phase"] == "REPORT-COMPLETED", ended
+    report = await call("get_repair_report", repair_id=repair_id)
+    assert "4 of 4 proposed actions took effect" in report["text"]
+
+
+def greeted(command: Sequence[str], env: Mapping[str, str], cwd: Path) -> float:
+    """From the start of a server's process to its answer to `initialize`."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        [DAPER, "mcp"], env=dict(env), cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, env=dict(env), cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -105,51 +127,59 @@ def greeted(env: Mapping[str, str], cwd: Path) -> float:
     return took
 
 
-def starts(env: Mapping[str, str], cwd: Path) -> list[tuple[str, float]]:
-    """The median of some starts of each, in turn; the first of each does not count, it reads from the disk."""
-    each: dict[str, Callable[[], float]] = {
-        "bare python start": lambda: run((sys.executable, "-c", "pass"), env=env, cwd=cwd)[0],
-        "python -c 'import mcp.server'": lambda: run((sys.executable, "-c", "import mcp.server"), env=env, cwd=cwd)[0],
-        "daper mcp, start to initialize answered": lambda: greeted(env, cwd),
+def starts(env: Mapping[str, str], cwd: Path, *, rounds: int) -> Table:
+    """How long a client waits for its server."""
+    each = {
+        "bare python start": lambda: run(PYTHON, env=env, cwd=cwd)[0],
+        "bare server of the SDK, start to `initialize` answered": lambda: greeted(BARE, env, cwd),
+        "`daper mcp`, start to `initialize` answered": lambda: greeted(OURS, env, cwd),
     }
-    rounds = [{name: once() for name, once in each.items()} for _ in range(TIMES + 1)][1:]
-    return [(name, statistics.median(took[name] for took in rounds)) for name in each]
+    took = in_turn(each, rounds=rounds)
+    python, server = list(took.values())[:2]
+    return Table(
+        about=f"Median of {rounds}, in turn, over stdio.",
+        columns=("", "time", "of a bare start", "of a bare server"),
+        rows=tuple(
+            (name, s(times.p50), ratio(times.p50, python.p50), ratio(times.p50, server.p50))
+            for name, times in took.items()
+        ),
+    )
 
 
-async def measure(root: Path, person_takes: float) -> None:
-    """Measure and print."""
-    env = {
-        "PATH": str(Path(DAPER).parent),
-        "HOME": str(root),
-        "DAPER_HOME": str(root / "daper"),
-        "USER_NAME": "Harry",
-        "LANG": "C.UTF-8",
-    }
-    rows = await asyncio.to_thread(starts, env, root)
-    print(f"median of {TIMES}, in turn")
-    for name, took in rows:
-        print(f"{name:42}{took:8.3f} s{took / rows[0][1]:8.1f} x{took / rows[1][1]:8.2f} x")
+async def told(env: Mapping[str, str], root: Path, era: str, size: Size) -> tuple[str, ...]:
+    """A row about one story, and bare calls before it."""
+    async with calling(BARE, env, root, mode=ERAS[era]) as bare:
+        for _ in range(BARE_CALLS):
+            await bare(BARE_TOOL)
+    await asyncio.to_thread(run, (DAPER, "records", "reset", "--yes"), env=env, cwd=root)
+    async with calling(OURS, env, root, mode=ERAS[era]) as ours:
+        await story(ours, size)
+    _, longest = max(ours.took, key=lambda each: each[1])
+    ready = Times.of(took for tool, took in ours.took if tool != "wait_for_repair")
+    bare_call = Times.of(took for _, took in bare.took)
+    return (era, str(len(ours.took)), s(longest), ms(ready.longest), ms(bare_call.p50))
+
+
+async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
+    """The starts, then the story in both eras of the protocol."""
+    env = environment(root)
+    yield await asyncio.to_thread(starts, env, root, rounds=size.rounds)
     async with loopback(root / "server.log") as client:
         env["TEMPORAL_ADDRESS"] = client.service_client.config.target_host
         async with working(client, load_settings(environ=env, folder=root)):
-            for mode in ("legacy", "auto"):
-                await asyncio.to_thread(run, (DAPER, "records", "reset", "--yes"), env=env, cwd=root)
-                calls = (await story(env, root, mode=mode, person_takes=person_takes)).took
-                tool, longest = max(calls, key=lambda each: each[1])
-                print(
-                    f"{mode}: the person took {person_takes:g} s, {len(calls)} calls, none lost; "
-                    f"the longest took {longest:.1f} s ({tool}), and the client gives up after {CLIENT_GIVES_UP_S} s"
-                )
-
-
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--person-takes", type=float, default=PERSON_TAKES_S, help="seconds")
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder), parser.parse_args().person_takes))
-    return 0
+            rows = [await told(env, root, era, size) for era in ERAS]
+    yield Table(
+        about=f"A person who takes {size.person_takes_s:g} s to decide, at a client that gives up on a call after "
+        f"{CLIENT_GIVES_UP_S} s; no call was lost.",
+        columns=("protocol", "calls", "longest call", "longest that does not wait", "bare call, median"),
+        rows=tuple(rows),
+    )
 
 
 if __name__ == "__main__":
-    leave(main())
+    Measurement(
+        about=__doc__ or "",
+        measure=measure,
+        whole=Size(rounds=7, person_takes_s=180, wait_s=20),
+        quick=Size(rounds=1, person_takes_s=2, wait_s=1),
+    ).main()

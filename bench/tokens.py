@@ -3,13 +3,10 @@
 The cycles are real: an embedded Temporal, and HTTP to a server that answers well and counts four characters as a token.
 """
 
-import argparse
-import asyncio
 import json
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -17,14 +14,14 @@ from typing import cast
 import simplejson
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
-from tests.llm.answers import thinking
-from tests.llm.brains import good
-from tests.llm.fake_openai import FakeOpenAI
 from tests.llm.reading import role_of
 from tests.llm.wire import tokens
 from tests.workflow.shop import HARRY, Shop, open_shop
 from tests.workflow.wide_shop import Weight, weigh
 
+from bench.figures import Table, ratio, s
+from bench.measurement import Measurement
+from bench.model import answering
 from bench.server import loopback
 from daper.core.messages import PageArgs
 from daper.core.models import MOST_PROBLEMS, Decision, Verdict
@@ -33,52 +30,68 @@ from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView
 from daper.domains.orders import shipped
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
-from daper.entrypoints.cli.exits import leave
 from daper.stores.jsonfiles import jsontext
 from daper.stores.jsonfiles.store import JsonStore
 from daper.workflows.repair import RepairAgentWorkflow
 
 SHIPPED, WITH_PROBLEM = 6, 4
-COPIES = (1, 10, 100, 1000)
 EFFECTS_UP_TO = 60  # orders; beyond, the JSON store needs minutes, and a dry run asks the same but for the report
-DETECT_UP_TO = 600
 PROMPTS_OF_ALL = 4
 NO_CAP = str(10**9)
-WITHIN_S = 900
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How many orders, one cycle for each number, in multiples of the six shipped ones; does a model detect as well?
+
+    One that does reads every order.
+    """
+
+    orders: tuple[int, ...]
+    detect: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One cycle, and what is in the records of its shop. `whole`: tokens of all of them in one prompt."""
+    """One cycle, and what is in the records of its shop. `whole`: tokens of all of them in one prompt, indented.
+
+    `once`: tokens of all of them without indentation, which nobody who shows them can go below.
+    """
 
     orders: int
     with_problem: int
     repaired: int
-    dry: bool
     by_role: Mapping[str, tuple[int, int]]
     largest: int
     in_all: int
     whole: int
+    once: int
     weight: Weight
     seconds: float
 
-    def __str__(self) -> str:
-        requests = sum(count for count, _ in self.by_role.values())
-        asked = sum(taken for _, taken in self.by_role.values())
-        each = asked / self.repaired
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """What each order takes of prompts."""
+        each = sum(taken for _, taken in self.by_role.values()) / self.repaired
         # Shared out over all that need repair, not only those that fit one cycle: else our cap would count for us.
         naive = PROMPTS_OF_ALL * self.whole / self.with_problem
-        roles = ", ".join(f"{role} {taken:,} in {count}" for role, (count, taken) in self.by_role.items())
-        return "\n".join(
-            (
-                f"{self.orders:,} orders, {self.with_problem:,} with a problem, {self.repaired:,} "
-                + ("proposed for (dry run)" if self.dry else "repaired"),
-                f"  prompt tokens    {each:8,.0f} per order; {asked:,} in {requests:,} requests ({roles})",
-                f"  all in {PROMPTS_OF_ALL} prompts {naive:8,.0f} per order; ours is {each / naive:.3f} of it",
-                f"  largest prompt   {self.largest:8,}; one with all records {self.whole:,}",
-                f"  cycle            {self.in_all:8,} tokens with answers; {self.seconds:.1f} s; {self.weight}",
-            )
+        return (
+            f"{self.orders:,}",
+            f"{self.repaired:,}",
+            f"{each:,.0f}",
+            f"{self.once / self.orders:,.0f}",
+            f"{naive:,.0f}",
+            ratio(each, naive),
+            f"{self.largest:,}",
         )
+
+    @property
+    def cycle(self) -> tuple[str, ...]:
+        """What the whole cycle took."""
+        requests = sum(count for count, _ in self.by_role.values())
+        roles = ", ".join(f"{role} {taken:,} in {count}" for role, (count, taken) in self.by_role.items())
+        weighs = (f"{self.weight.events:,}", f"{self.weight.history / 1e6:.2f} MB")
+        return (f"{self.orders:,}", f"{requests:,}", roles, f"{self.in_all:,}", s(self.seconds), *weighs)
 
 
 def shop_of(copies: int) -> dict[str, list[dict[str, object]]]:
@@ -122,8 +135,8 @@ async def cycle(client: Client, home: Path, *, copies: int, detect: bool) -> Mea
     """One cycle over so many copies of the shop, all of its main actions approved."""
     records, dry = shop_of(copies), copies * SHIPPED > EFFECTS_UP_TO
     install(home / "data" / "orders", records)
-    with FakeOpenAI(thinking(good)) as fake:
-        environ = {"LLM_MODEL": "fake-1", "LLM_BASE_URL": fake.url, "DAPER_MAX_TOKENS_PER_CYCLE": NO_CAP}
+    with answering() as model:
+        environ = model.environ | {"DAPER_MAX_TOKENS_PER_CYCLE": NO_CAP}
         environ |= {"DAPER_DETECT_MODEL": "fake-1"} if detect else {}
         async with open_shop(WorkflowEnvironment.from_client(client), home, environ=environ) as shop:
             began = time.perf_counter()
@@ -134,19 +147,19 @@ async def cycle(client: Client, home: Path, *, copies: int, detect: bool) -> Mea
             took = time.perf_counter() - began
             weight = await weigh(client, repair_id)
     assert result.phase is (Phase.PLAN_ONLY if dry else Phase.REPORT_COMPLETED), f"{result.phase}: {result.reason}"
-    roles = [role_of(asked.system) for asked in fake.asked]
+    roles = [role_of(asked.system) for asked in model.fake.asked]
     taken = Counter[str]()
-    for role, asked in zip(roles, fake.asked, strict=True):
+    for role, asked in zip(roles, model.fake.asked, strict=True):
         taken[role] += asked.tokens
     return Measured(
         orders=len(records["orders"]),
         with_problem=WITH_PROBLEM * copies,
         repaired=len(_repaired(result, dry=dry)),
-        dry=dry,
         by_role={role: (count, taken[role]) for role, count in Counter(roles).items()},
-        largest=max(asked.tokens for asked in fake.asked),
+        largest=max(asked.tokens for asked in model.fake.asked),
         in_all=result.usage.total.tokens,
         whole=tokens("".join(json.dumps(rows, indent=2, default=float) for rows in records.values())),
+        once=tokens("".join(json.dumps(rows, separators=(",", ":"), default=float) for rows in records.values())),
         weight=weight,
         seconds=took,
     )
@@ -186,25 +199,34 @@ def _repaired(result: RepairResult, *, dry: bool) -> set[str]:
     return {outcome.record_id for outcome in result.outcomes if outcome.status.took_effect}
 
 
-async def measure(root: Path, *, most_orders: int, detect: bool) -> None:
-    """One cycle for each size; what it took, as soon as it is known."""
+async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
+    """One cycle for each size."""
     async with loopback(root / "server.log") as client:
-        for copies in COPIES:
-            if copies * SHIPPED <= most_orders:
-                print(await cycle(client, root / f"shop-{copies}", copies=copies, detect=detect), flush=True)
-
-
-def main() -> int:
-    """Measure within a bound."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--most-orders", type=int, help=f"6,000, or {DETECT_UP_TO} with --detect")
-    parser.add_argument("--detect", action="store_true", help="a model detects as well, and so reads every order")
-    given = parser.parse_args()
-    most: int = given.most_orders or (DETECT_UP_TO if given.detect else SHIPPED * COPIES[-1])
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(asyncio.wait_for(measure(Path(folder), most_orders=most, detect=given.detect), WITHIN_S))
-    return 0
+        cycles = [
+            await cycle(client, root / f"shop-{orders}", copies=orders // SHIPPED, detect=size.detect)
+            for orders in size.orders
+        ]
+    yield Table(
+        about=f"Prompt tokens for each order; beyond {EFFECTS_UP_TO} orders in a dry run, which proposes only.",
+        columns=(
+            "orders",
+            "repaired, or proposed for",
+            "tokens for each",
+            "bare: the records, once",
+            f"all, indented, in {PROMPTS_OF_ALL} prompts",
+            "of that",
+            "largest prompt",
+        ),
+        rows=tuple(each.costs for each in cycles),
+    )
+    yield Table(
+        about="The cycles: tokens are those of prompts, and in all those of prompts and answers.",
+        columns=("orders", "requests", "tokens by role", "tokens in all", "time", "events", "history"),
+        rows=tuple(each.cycle for each in cycles),
+    )
 
 
 if __name__ == "__main__":
-    leave(main())
+    Measurement(
+        about=__doc__ or "", measure=measure, whole=Size(orders=(6, 60, 600, 6000)), quick=Size(orders=(6,))
+    ).main()
