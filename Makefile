@@ -7,7 +7,7 @@ UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
 BENCHES = start_up one_repair throughput mcp_story concurrency slow_model tokens at_the_cap
 
-.PHONY: help demo test test-long test-llm check lint histories install install-dev node-clients faults bench figures pictures conversation clean
+.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients faults bench figures pictures conversation clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -64,6 +64,10 @@ conversation: install-dev ## the conversation in docs/mcp-conversation.md, of a 
 
 install: .python-checked
 	@$(UV) $(SYNC) --no-dev --inexact
+
+install-domain: install ## somebody's domain beside daper, from a folder with its pyproject.toml; DOMAIN=../daper-desk
+	@[ -n "$(DOMAIN)" ] || { echo "say which folder: make install-domain DOMAIN=../daper-desk"; exit 2; }
+	@$(UV) pip install --quiet --python .venv/bin/python --editable "$(DOMAIN)"
 
 install-dev: .python-checked
 	@$(UV) $(SYNC) --extra llm
