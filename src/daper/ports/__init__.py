@@ -17,6 +17,7 @@ from daper.ports.domain import (
 )
 from daper.ports.evaluating import Evaluable
 from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.runs import Runs, RunState
 from daper.ports.telling import Notifier
 
 __all__ = (
@@ -43,6 +44,8 @@ __all__ = (
     "Reservation",
     "Resettable",
     "Review",
+    "RunState",
+    "Runs",
     "Settleable",
     "Spending",
     "Suspicion",
