@@ -15,7 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 from daper.core.models import Verdict
 from daper.core.phases import Phase
 from tests.workflow.chat import ERAS, Chat, Era, chat_with, yes
-from tests.workflow.events import AT_ONCE, agent_of, begun
+from tests.workflow.events import agent_of, begun
 from tests.workflow.shop import DEADLINE, Shop, open_shop
 
 both_eras = pytest.mark.parametrize("era", ERAS)
@@ -166,9 +166,11 @@ async def test_one_open_repair_is_answered_again_unless_a_new_one_is_wanted(
 async def test_a_reported_problem_is_looked_at_without_a_search(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
-    async with open_shop(temporal_env, tmp_path, gathering=AT_ONCE) as shop, chat_with(shop) as chat:
+    async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:
         with shop.env.with_time_skipping_disabled():
             told = await chat.call("report_problem", record_ids=["ORD-004-RHG", "ORD-004-RHG"])
+        await shop.env.fast_forward(await agent_of(shop), timedelta(seconds=10))
+        await begun(shop, told["repair_id"])
         plan = await shop.plan(told["repair_id"])
         repair = await chat.call("get_repair", repair_id=told["repair_id"])
         stopped = await chat.call("stop_repair", repair_id=told["repair_id"], reason="a mistake")

@@ -138,16 +138,20 @@ class Inbox:
         """
         if self._knows(event):
             return
-        at, batch = None, _batch(event).model_copy(update={"closes_at": now + how.window})
-        for place in range(max(0, len(self.waiting) - _LOOKED_AT), len(self.waiting)):
-            joined = _joined(self.waiting[place], event.request, most=how.most_records)
+        for at in range(max(0, len(self.waiting) - _LOOKED_AT), len(self.waiting)):
+            joined = _joined(self.waiting[at], event.request, most=how.most_records)
             if joined is not None:
-                at, batch = place, joined
+                self._put(joined, at=at, event=event, remember_until=remember_until)
                 break
-        if len(batch.record_ids) >= how.most_records:
-            batch = batch.model_copy(update={"closes_at": None})
-        self._put(batch, at=at, event=event, remember_until=remember_until)
-        self.close(now)
+        else:
+            at = len(self.waiting)
+            batch = _batch(event).model_copy(update={"closes_at": now + how.window})
+            self._put(batch, at=None, event=event, remember_until=remember_until)
+        batch = self.waiting[at]
+        full = len(batch.record_ids) >= how.most_records
+        if batch.closes_at and (full or batch.closes_at <= now):
+            self.waiting[at] = batch.model_copy(update={"closes_at": None})
+            self.close(now)
 
     def close(self, now: datetime) -> None:
         """What was gathered for as long as it should is due, after all that already is."""
