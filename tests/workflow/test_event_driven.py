@@ -34,6 +34,7 @@ from tests.workflow.events import (
     report_to_short_runs,
 )
 from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
+from tests.workflow.wide_shop import install
 
 WINDOW = timedelta(seconds=10)
 ONE_OF_ONE = "the end of one of 1 open repair"
@@ -268,12 +269,8 @@ async def test_over_many_runs_no_event_is_lost(temporal_env: WorkflowEnvironment
         await report_to_short_runs(shop, *events, skipping=True)
         for each in events:
             async with asyncio.timeout(DEADLINE):
-                while True:
-                    try:
-                        await shop.service.line(each.repair_id)
-                        break
-                    except NotFound:
-                        continue
+                while not await _is_there(shop, each.repair_id):
+                    pass
             assert (await shop.end(each.repair_id)).phase is Phase.PLAN_ONLY
         async with asyncio.timeout(DEADLINE):
             left = await (await agent_of(shop)).result()
@@ -439,3 +436,63 @@ async def test_what_is_reported_as_a_repair_ends_begins(temporal_env: WorkflowEn
             assert told.created
             await begun(shop, told.repair_id)
             assert looked_at(await shop.end(told.repair_id)) == {record_id}
+
+
+@pytest.mark.parametrize(
+    ("reports", "most_open", "most_records"),
+    [(120, 3, 20), pytest.param(1000, 20, 25, marks=pytest.mark.long)],
+    ids=["120", "1000"],
+)
+async def test_of_many_reports_at_once_none_is_lost_none_is_repaired_twice_and_few_repairs_are_open(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, reports: int, most_open: int, most_records: int
+) -> None:
+    ids = install(tmp_path / "data" / "orders", orders=reports, lines=1, name_length=10, mixed=False)
+    how = Gathering(window=timedelta(), most_open=most_open, most_records=most_records)
+    async with open_shop(temporal_env, tmp_path, gathering=how) as shop:
+        told = await asyncio.gather(*(report(shop, record_id) for record_id in ids))
+        agent, looked = await agent_of(shop), set[str]()
+        outcomes: list[str] = []
+        while True:
+            view = await agent.query(RepairAgentWorkflowEventDriven.view)
+            assert len(view.open) <= most_open
+            for repair_id in view.open:
+                if repair_id not in looked:
+                    looked.add(repair_id)
+                    result = await approved(shop, repair_id)
+                    outcomes += [each.record_id for each in result.outcomes]
+                    assert result.phase is Phase.REPORT_COMPLETED
+            if looked >= {each.repair_id for each in told} and not view.waiting:
+                break
+        assert sorted(outcomes) == sorted(ids)
+        assert shop.effects() == reports
+
+
+async def test_what_an_earlier_run_began_frees_its_place_also_where_it_was_terminated(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """The agent has continued as new since, so that Temporal tells it no end; and nobody else can of this one."""
+    async with open_shop(temporal_env, tmp_path, gathering=ONE_AT_A_TIME) as shop:
+        event = (await event_of(shop, hours=1, dry_run=False)).model_copy(update={"gathering": ONE_AT_A_TIME})
+        first_run = await report_to_short_runs(shop, event)
+        agent = await agent_of(shop)
+        async with asyncio.timeout(DEADLINE):
+            while (await agent.describe()).run_id == first_run:
+                pass
+        await shop.plan(event.repair_id)
+        second = await report(shop, EGG)
+        assert second.waits_for == ONE_OF_ONE
+        assert (await agent.query(RepairAgentWorkflowEventDriven.view)).open == (event.repair_id,)
+        await shop.client.get_workflow_handle(event.repair_id).terminate()
+        await temporal_env.fast_forward(agent, timedelta(minutes=1))
+        async with asyncio.timeout(DEADLINE):
+            while not await _is_there(shop, second.repair_id):
+                pass
+        assert (await shop.plan(second.repair_id)).total_actions == 1
+
+
+async def _is_there(shop: Shop, repair_id: str) -> bool:
+    try:
+        await shop.service.line(repair_id)
+    except NotFound:
+        return False
+    return True

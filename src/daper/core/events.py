@@ -1,6 +1,5 @@
 """Events: a system says that something is wrong with named records. What comes within a short while is one repair."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -8,12 +7,15 @@ from pydantic import Field
 
 from daper.core.base import Wire
 from daper.core.messages import RepairRequest
-from daper.core.models import MOST_PROBLEMS, Digest, Line
+from daper.core.models import MOST_PROBLEMS, Digest, Line, Scope
 
 KEPT_PLACES = 1000  # of what has begun
 MOST_PLACES = 5000
 LONGEST_WINDOW = timedelta(hours=1)
 MOST_OPEN = 100
+# Compared field by field: thousands of reports may come with one task, which has two seconds.
+_OF_REQUEST = tuple(RepairRequest.model_fields.keys() - {"scope"})
+_OF_SCOPE = tuple(Scope.model_fields.keys() - {"record_ids"})
 _LOOKED_AT = 20  # of the repairs that wait, for one that an event joins: rights differ in a few ways only
 
 
@@ -269,9 +271,6 @@ def _joined(batch: Batch, request: RepairRequest, *, most: int) -> Batch | None:
 
 def _alike(one: RepairRequest, other: RepairRequest) -> bool:
     """Whether two requests are the same in all but the records."""
-    return _but_records(one) == _but_records(other)
-
-
-def _but_records(request: RepairRequest) -> Mapping[str, object]:
-    scope = request.scope.model_copy(update={"record_ids": ()})
-    return {**dict(request), "scope": scope}
+    return all(getattr(one, name) == getattr(other, name) for name in _OF_REQUEST) and all(
+        getattr(one.scope, name) == getattr(other.scope, name) for name in _OF_SCOPE
+    )
