@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Final
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from daper.activities.claims import Claims
 from daper.activities.diagnose import DiagnoseActivities
 from daper.activities.publish import PublishActivities
 from daper.activities.repair import RepairActivities
+from daper.activities.runs import RunActivities
 from daper.activities.telling import TellingActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.reports.kept import FileReports
 from daper.adapters.spending.sqlite import SqliteSpending
 from daper.adapters.temporal.connect import connect, search_attributes_registered
+from daper.adapters.temporal.runs import TemporalRuns
 from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
@@ -134,6 +137,7 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         reports=reports_in(settings.home),
         indexed=indexed,
         policy=policy,
+        gathering=settings.gathering,
     )
     return Services(
         repairs=repairs,
@@ -188,16 +192,20 @@ async def working(
     domains = open_domains(settings) if domains is None else domains
     notifier = open_notifier(settings)
     agents, models = agents or RulesAgents(), await open_models(settings)
+    memory, runs = memory_of(settings.home), TemporalRuns(client)
+    claims = Claims(memory=memory, runs=runs)
     diagnose = DiagnoseActivities(
         domains=domains,
         agents=agents,
+        claims=claims,
         models=models,
         on_outage=settings.thinking.on_outage,
         policy=settings.policy_source.read,  # read anew each time: taking a right away needs no new start
     )
     repair = RepairActivities(domains=domains, now=utc_now)
     publish = PublishActivities(
-        memory=memory_of(settings.home),
+        claims=claims,
+        memory=memory,
         reports=reports_in(settings.home),
         spending=spending_of(settings.home),
         agents=agents,
@@ -216,6 +224,7 @@ async def working(
         publish.conclude_findings,
         publish.read_spending,
         publish.write_report,
+        RunActivities(runs=runs).find_ended_repairs,
     ]
     # Polled also by a worker without models: what waits for one is told so, and does not wait for ever.
     thinking = [

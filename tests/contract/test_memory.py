@@ -33,11 +33,11 @@ async def test_a_new_finding_is_fresh(memory: Memory) -> None:
 async def test_d12_what_waits_for_a_decision_elsewhere_is_suppressed_and_says_where(memory: Memory) -> None:
     await memory.claim(claim_of("r1"))
 
-    reason = only_reason(await memory.claim(claim_of("r2")))
+    result = await memory.claim(claim_of("r2"))
+    reason = only_reason(result)
 
-    assert reason == (
-        "repair r1 has a plan for it, and time until 2026-03-02 00:00 UTC; to ask anew: --again or --record ORD-1"
-    )
+    assert reason == "waits for a decision in r1, until 2026-03-02 00:00 UTC; see: daper repair show r1"
+    assert result.suppressed[0].held_by == "r1"
 
 
 async def test_a_plan_whose_time_is_over_does_not_hold_others_back(memory: Memory, clock: Clock) -> None:
@@ -139,7 +139,7 @@ async def test_d15_a_try_that_is_told_again_and_again_is_one_try(memory: Memory)
     assert (await memory.claim(claim_of("r2"))).fresh == (finding(),)
 
 
-async def test_asking_again_suppresses_nothing(memory: Memory) -> None:
+async def test_asking_again_suppresses_nothing_but_what_another_plan_holds(memory: Memory) -> None:
     rejected, waiting, tried = finding("ORD-1"), finding("ORD-2"), finding("ORD-3")
     await memory.claim(claim_of("r1", waiting))
     await memory.conclude(ConcludeInput(cycle=cycle("r2"), rejected=(rejected,), by="Minerva", at=START))
@@ -148,15 +148,19 @@ async def test_asking_again_suppresses_nothing(memory: Memory) -> None:
 
     result = await memory.claim(claim_of("r3", rejected, waiting, tried, again=True))
 
-    assert result == ClaimResult(fresh=(rejected, waiting, tried))
+    assert result.fresh == (rejected, tried)
+    assert [(item.finding, item.held_by) for item in result.suppressed] == [(waiting, "r1")]
 
 
-async def test_a_repair_that_asked_again_holds_others_back_and_lets_go_of_its_own_mark_alone(memory: Memory) -> None:
+async def test_a_repair_that_asked_again_in_vain_lets_go_of_its_own_mark_alone(memory: Memory) -> None:
     await memory.claim(claim_of("r1"))
     await memory.claim(claim_of("r2", again=True))
     await memory.conclude(ConcludeInput(cycle=cycle("r2"), at=START))
 
-    assert "repair r1 has a plan" in only_reason(await memory.claim(claim_of("r3")))
+    assert "waits for a decision in r1" in only_reason(await memory.claim(claim_of("r3")))
+    await memory.conclude(ConcludeInput(cycle=cycle("r1"), at=START))
+    assert (await memory.claim(claim_of("r3", again=True))).fresh == ()  # what a cycle was told stays
+    assert (await memory.claim(claim_of("r4", again=True))).fresh == (finding(),)
 
 
 async def test_a_dry_run_is_told_what_is_suppressed_and_marks_nothing(memory: Memory) -> None:

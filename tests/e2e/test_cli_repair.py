@@ -219,27 +219,22 @@ def test_start_ends_in_every_last_phase(open_shop: Shop, words: tuple[str, ...],
     )
 
 
-def test_what_is_named_while_another_waits_is_collected_listed_and_can_go_first(open_shop: Shop) -> None:
+def test_what_is_named_begins_at_once_and_what_another_plan_has_is_told_with_its_repair(open_shop: Shop) -> None:
     first = open_shop.run("repair", "start", "--record", BADGES, "--json").document()["repair_id"]
-    told = open_shop.run("repair", "start", "--record", EGG)
-    as_json = open_shop.run("repair", "start", "--record", "ORD-001-HJP", "--json").document()
-    listed = open_shop.run("repair", "list")
-    beside = open_shop.run("repair", "start", "--record", EGG, "--now", "--auto-approve")
-    wrong = open_shop.run("repair", "start", "--now")
+    beside = open_shop.run("repair", "start", "--record", EGG, "--now", "--json").document()
+    again = open_shop.run("repair", "start", "--record", BADGES)
     stopped = open_shop.run("repair", "stop", first)
-    while (following := open_shop.run("repair", "show", as_json["repair_id"], "--follow", "--json")).code == 1:
-        assert "has not begun" in following.err or "there is no repair" in following.err
+    while open_shop.run("repair", "show", first, "--json").document()["phase"] != "CANCELLED":
+        pass
+    anew = open_shop.run("repair", "start", "--record", BADGES, "--auto-approve")
 
-    assert (told.code, told.err) == (0, "")
-    assert f"Collected: they are looked at next, in repair {as_json['repair_id']}, when {first} has ended." in told.out
-    assert f"See what that one waits for: daper repair show {first}" in told.out
-    assert (as_json["created"], as_json["behind"]) == (False, first)
-    assert f"Collected for Minerva: {EGG}, ORD-001-HJP in {as_json['repair_id']}, when {first} has ended" in listed.out
-    assert "Workflow completed with result: REPORT-COMPLETED" in beside.out
-    assert wrong.code == 2
-    assert "--now is for --record" in wrong.err
+    assert (beside["phase"], [each["record_id"] for each in beside["plan"]["actions"]]) == ("PENDING-APPROVAL", [EGG])
+    assert (again.code, again.err) == (0, "")
+    assert "Workflow completed with result: NO-REPAIR-NEEDED" in again.out
+    assert f"left alone: waits for a decision in {first}, until " in again.out
+    assert f"Reason: {BADGES} waits for a decision in {first}" in again.out
     assert stopped.code == 0
-    assert [action["record_id"] for action in following.document()["plan"]["actions"]] == ["ORD-001-HJP"]
+    assert "Workflow completed with result: REPORT-COMPLETED" in anew.out
 
 
 def test_a_plan_nobody_answers_expires_and_the_question_with_it(open_shop: Shop) -> None:

@@ -123,7 +123,6 @@ async def _start(service: RepairService, records: tuple[str, ...]) -> str:
         requested_by=Person(name="harness"),
         domain="orders",
         scope=Scope(record_ids=records),
-        at_once=True,
         auto_approve=True,
     )
     return (await service.start(order)).repair_id

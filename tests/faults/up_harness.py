@@ -207,7 +207,7 @@ async def _start(client: Client, settings: Settings, waves: Sequence[tuple[str, 
     service = await open_service(settings, client=client)
     by = Person(name="harness")
     orders = [
-        StartRepair(requested_by=by, domain="orders", scope=Scope(record_ids=records), at_once=True, auto_approve=True)
+        StartRepair(requested_by=by, domain="orders", scope=Scope(record_ids=records), auto_approve=True)
         for records in waves
     ]
     return [(await service.start(order)).repair_id for order in orders]

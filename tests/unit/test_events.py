@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daper.core.events import KEPT_PLACES, MOST_PLACES, Batch, Event, Inbox, Kept
+from daper.core.events import KEPT_PLACES, MOST_PLACES, Batch, Event, Gathering, Inbox, Kept
 from daper.core.messages import RepairRequest, asked_for
 from daper.core.models import IdentityProof, Person, Scope
 
@@ -116,11 +116,11 @@ def test_a_repair_whose_id_was_taken_is_found_under_its_new_one() -> None:
     inbox = taken(event(1, "A"), event(2, "B"), event(3, "C", also={"again": True}))
     inbox.begin()
     inbox.move("repair-1", "repair-9")
-    found = {number: inbox.place(f"repair-{number}", running="repair-9") for number in (1, 2, 3)}
-    assert {number: place and (place.repair_id, place.behind) for number, place in found.items()} == {
+    found = {number: inbox.place(f"repair-{number}", due_waits_for="its turn") for number in (1, 2, 3)}
+    assert {number: place and (place.repair_id, place.waits_for) for number, place in found.items()} == {
         1: ("repair-9", ""),
         2: ("repair-9", ""),
-        3: ("repair-3", "repair-9"),
+        3: ("repair-3", "its turn"),
     }
 
 
@@ -129,6 +129,53 @@ def test_it_remembers_only_what_temporal_would_not_know() -> None:
     assert alone.remember_until is None
     alone.take(event(2, "B"), remember_until=NOW)
     assert alone.remember_until == NOW
+
+
+HOW = Gathering(window=timedelta(seconds=10), most_records=5)
+
+
+def gathered(*events: Event, how: Gathering = HOW, at: datetime = NOW) -> Inbox:
+    inbox = Inbox(Kept())
+    for each in events:
+        inbox.gather(each, how, now=at, remember_until=NOW)
+    return inbox
+
+
+def test_what_is_gathered_is_due_when_the_window_of_its_first_report_is_over() -> None:
+    inbox = gathered(event(1, "A"))
+    inbox.gather(event(2, "B"), HOW, now=NOW + timedelta(seconds=9), remember_until=NOW)
+    assert (inbox.due, inbox.closes_at, records(inbox)) == (False, NOW + HOW.window, [("A", "B")])
+    inbox.close(NOW + HOW.window)
+    assert (inbox.due, inbox.closes_at) == (True, None)
+
+
+def test_what_is_full_is_due_before_what_was_told_before_it() -> None:
+    inbox = gathered(event(1, "A"), event(2, *"BCDEF", also={"again": True}))
+    assert (inbox.due, records(inbox)) == (True, [tuple("BCDEF"), ("A",)])
+
+
+def test_what_waits_for_a_place_takes_more_until_it_is_full_and_what_it_has_already() -> None:
+    inbox = gathered(event(1, "A"))
+    inbox.close(NOW + HOW.window)
+    for number, names in enumerate(("BC", "DEF", "A", "DE"), start=2):
+        inbox.gather(event(number, *names), HOW, now=NOW + HOW.window, remember_until=NOW)
+    assert records(inbox) == [("A", "B", "C", "D", "E"), ("D", "E", "F")] or records(inbox) == [
+        ("A", "B", "C"),
+        ("D", "E", "F"),
+    ]
+    assert {inbox.places["repair-4"].repair_id, inbox.places["repair-2"].repair_id} == {"repair-1"}
+
+
+def test_a_repair_takes_on_as_many_problems_as_each_of_its_reports_would_have() -> None:
+    inbox = gathered(*(event(number, str(number), limit=200) for number in range(4)))
+    [batch] = inbox.waiting
+    assert (batch.request.scope.limit, batch.whole.scope.limit) == (200, 500)
+    assert gathered(event(1, "A")).waiting[0].whole.scope.limit == 50
+
+
+def test_what_an_older_agent_kept_is_due() -> None:
+    kept = Kept.model_validate({"waiting": [taken(event(1, "A")).waiting[0].model_dump(exclude={"closes_at"})]})
+    assert Inbox(kept).due
 
 
 NAMES = st.lists(st.sampled_from("ABCDEFGH"), min_size=1, max_size=4, unique=True)
@@ -152,4 +199,29 @@ def test_whatever_is_told_and_begun_in_whatever_order_no_record_is_lost(
         answering = repairs[inbox.places[repair_id].repair_id]
         assert set(each.request.scope.record_ids) <= set(answering.record_ids)
         assert answering.request.auto_approve == each.request.auto_approve
+    assert sum(batch.events for batch in repairs.values()) == len(events)
+
+
+@given(TOLD, st.lists(st.integers(0, 30), min_size=20, max_size=20))
+def test_whatever_is_gathered_at_whatever_time_no_record_is_lost_and_no_right_is_won(
+    told: list[tuple[int, list[str], bool, bool]], seconds: list[int]
+) -> None:
+    inbox, begun, events, now = Inbox(Kept()), list[Batch](), dict[str, Event](), NOW
+    for (number, names, auto, begins), later in zip(told, seconds, strict=False):
+        now += timedelta(seconds=later)
+        each = event(number, *names, also={"auto_approve": auto})
+        events.setdefault(each.repair_id, each)
+        inbox.close(now)
+        inbox.gather(each, HOW, now=now, remember_until=NOW)
+        assert inbox.waiting == sorted(inbox.waiting, key=lambda batch: batch.closes_at is not None)
+        if begins and inbox.due:
+            begun.append(inbox.begin())
+        inbox = Inbox(Kept.model_validate_json(inbox.to_keep().model_dump_json()))
+    repairs = {batch.repair_id: batch for batch in (*begun, *inbox.waiting)}
+    assert len(repairs) == len(begun) + len(inbox.waiting)
+    for repair_id, each in events.items():
+        answering = repairs[inbox.places[repair_id].repair_id]
+        assert set(each.request.scope.record_ids) <= set(answering.record_ids)
+        assert answering.request.auto_approve == each.request.auto_approve
+        assert len(answering.record_ids) == len(set(answering.record_ids)) <= HOW.most_records
     assert sum(batch.events for batch in repairs.values()) == len(events)

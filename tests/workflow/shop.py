@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 from daper.bootstrap import STICKY, open_domains, reports_in, times_of, working
 from daper.clock import new_id
 from daper.core.errors import NoWorker
+from daper.core.events import Gathering
 from daper.core.models import Decision, IdentityProof, Person, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
@@ -45,6 +46,7 @@ class Shop:
         domains: Mapping[str, Domain] | None,
         indexed: bool,
         environ: Mapping[str, str] | None = None,
+        gathering: Gathering | None = None,
     ) -> None:
         self.env = env
         self.home = home
@@ -68,6 +70,7 @@ class Shop:
             reports=self.reports,
             indexed=indexed,
             policy=self.settings.policy,
+            gathering=gathering or self.settings.gathering,
         )
         self.proactive = ProactiveService(
             client=env.client,
@@ -244,9 +247,10 @@ async def open_shop(
     agents: Agents | None = None,
     indexed: bool = True,
     environ: Mapping[str, str] | None = None,
+    gathering: Gathering | None = None,
 ) -> AsyncGenerator[Shop]:
-    """A shop with its worker running; `environ` configures it further."""
-    shop = Shop(env, home, domains=domains, indexed=indexed, environ=environ)
+    """A shop with its worker running; `environ` configures it further, `gathering` how it gathers what is reported."""
+    shop = Shop(env, home, domains=domains, indexed=indexed, environ=environ, gathering=gathering)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(shop.worker(agents=agents))
         yield shop

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 from daper.core.models import Verdict
 from daper.core.phases import Phase
 from tests.workflow.chat import ERAS, Chat, Era, chat_with, yes
+from tests.workflow.events import agent_of, begun
 from tests.workflow.shop import DEADLINE, Shop, open_shop
 
 both_eras = pytest.mark.parametrize("era", ERAS)
@@ -166,47 +168,67 @@ async def test_a_reported_problem_is_looked_at_without_a_search(
 ) -> None:
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:
         with shop.env.with_time_skipping_disabled():
-            begun = await chat.call("report_problem", record_ids=["ORD-004-RHG", "ORD-004-RHG"])
-        plan = await shop.plan(begun["repair_id"])
-        repair = await chat.call("get_repair", repair_id=begun["repair_id"])
-        stopped = await chat.call("stop_repair", repair_id=begun["repair_id"], reason="a mistake")
-        result = await shop.end(begun["repair_id"])
+            told = await chat.call("report_problem", record_ids=["ORD-004-RHG", "ORD-004-RHG"])
+        await shop.env.fast_forward(await agent_of(shop), timedelta(seconds=10))
+        await begun(shop, told["repair_id"])
+        plan = await shop.plan(told["repair_id"])
+        repair = await chat.call("get_repair", repair_id=told["repair_id"])
+        stopped = await chat.call("stop_repair", repair_id=told["repair_id"], reason="a mistake")
+        result = await shop.end(told["repair_id"])
     assert [action.record_id for action in plan.actions] == ["ORD-004-RHG"]
     assert repair["detection_confidence_score"] is None
-    assert stopped["repair_id"] == begun["repair_id"]
+    assert stopped["repair_id"] == told["repair_id"]
     assert (result.phase, result.reason) == (Phase.CANCELLED, "stopped by Harry: a mistake")
 
 
-async def test_what_is_reported_meanwhile_is_collected_and_the_one_that_runs_is_answered(
+async def test_what_is_reported_waits_for_more_and_what_is_named_begins_beside_it(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:
         with shop.env.with_time_skipping_disabled():
             first = await chat.call("report_problem", record_ids=["ORD-004-RHG"])
-            await shop.plan(first["repair_id"])
             second = await chat.call("report_problem", record_ids=["ORD-002-HJG"])
-            again = await chat.call("start_repair", record_ids=["ORD-002-HJG"], request_key="once")
-            beside = await chat.call("start_repair", record_ids=["ORD-002-HJG"], new=True)
-        listed = await until_listed(chat, second["collected_in"])
-    assert (first["created"], first["collected_in"]) == (True, "")
-    assert (second["repair_id"], second["phase"], second["created"]) == (first["repair_id"], "PENDING-APPROVAL", False)
-    assert second["message"].startswith(f"the records that you named are looked at in {second['collected_in']}, which")
-    assert (second["plan_digest"], second["next_step"]) != ("", "")
-    assert again["collected_in"] == second["collected_in"]
-    assert (beside["created"], beside["collected_in"]) == (True, "")
-    assert beside["repair_id"] not in {first["repair_id"], second["collected_in"]}
+            beside = await chat.call("start_repair", record_ids=["ORD-001-HJP"])
+        waited = await chat.call("wait_for_repair", repair_id=first["repair_id"], seconds=1)
+        listed = await until_listed(chat, first["repair_id"])
+        await shop.env.fast_forward(await agent_of(shop), timedelta(seconds=10))
+        await begun(shop, first["repair_id"])
+        plan = await shop.plan(first["repair_id"])
+        assert {action.record_id for action in (await shop.plan(beside["repair_id"])).actions} == {"ORD-001-HJP"}
+    assert (first["created"], first["phase"], second["created"]) == (True, "NOT-BEGUN", False)
+    assert second["repair_id"] == first["repair_id"] != beside["repair_id"]
+    assert (waited["phase"], waited["ended"], waited["needs_person"]) == ("NOT-BEGUN", False, False)
+    assert waited["message"] == first["message"]
+    assert first["message"].startswith("it has not begun: it waits for more reports, until ")
+    assert first["message"].endswith(str(listed.pop("waits_for")))
     assert listed == {
-        "repair_id": second["collected_in"],
-        "behind": first["repair_id"],
+        "repair_id": first["repair_id"],
         "user": "Harry",
         "domain": "orders",
-        "record_ids": ["ORD-002-HJG"],
+        "record_ids": ["ORD-004-RHG", "ORD-002-HJG"],
         "events": 2,
     }
+    assert {action.record_id for action in plan.actions} == {"ORD-004-RHG", "ORD-002-HJG"}
+
+
+async def test_a_record_that_waits_in_another_plan_is_told_with_that_repair(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:
+        with shop.env.with_time_skipping_disabled():
+            first = await chat.call("start_repair", record_ids=["ORD-004-RHG"])
+            await shop.plan(first["repair_id"])
+            same = await chat.call("start_repair", record_ids=["ORD-004-RHG"])
+            second = await chat.call("start_repair", record_ids=["ORD-004-RHG"], again=True, new=True)
+            await shop.end(second["repair_id"])
+            ended = await chat.call("wait_for_repair", repair_id=second["repair_id"])
+    assert (same["repair_id"], same["created"]) == (first["repair_id"], False)
+    assert (ended["phase"], ended["ended"]) == ("NO-REPAIR-NEEDED", True)
+    assert ended["message"] == f"ORD-004-RHG waits for a decision in {first['repair_id']}"
 
 
 async def until_listed(chat: Chat, repair_id: str) -> dict[str, object]:
-    """A collected repair as the list, which lags behind, has it in the end."""
+    """A repair that waits, as the list, which lags behind, has it in the end."""
     async with asyncio.timeout(DEADLINE):
         while True:
             page = await chat.call("list_repairs")

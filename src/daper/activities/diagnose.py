@@ -1,10 +1,11 @@
-"""Activities that look and think: they change nothing."""
+"""Activities that look and think: they change nothing but what a plan claims."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from temporalio import activity
 
+from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, find_domain
 from daper.activities.guarding import Guarding
 from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
@@ -24,7 +25,17 @@ from daper.core.messages import (
     PlanInput,
     ProposeInput,
 )
-from daper.core.models import MOST_PROBLEMS, RULES, Detection, Finding, ForPerson, Plan, ProposedAction, Scope
+from daper.core.models import (
+    MOST_PROBLEMS,
+    RULES,
+    Detection,
+    Finding,
+    ForPerson,
+    Plan,
+    ProposedAction,
+    Scope,
+    SuppressedFinding,
+)
 from daper.core.policy import Alone, ApprovalPolicy
 from daper.core.usage import CallSpent, Role, Spent
 from daper.ports import Agents, Domain, ProposalSet, Record, Work
@@ -43,12 +54,14 @@ class DiagnoseActivities:
         *,
         domains: Mapping[str, Domain],
         agents: Agents,
+        claims: Claims,
         models: Agents | None = None,
         on_outage: OnOutage = OnOutage.FAIL,
         policy: Callable[[], ApprovalPolicy] = ApprovalPolicy,
     ) -> None:
         self._domains = domains
         self._agents = agents
+        self._claims = claims
         self._models = models
         self._on_outage = on_outage
         self._policy = policy
@@ -168,7 +181,7 @@ class DiagnoseActivities:
     @activity.defn(name="plan_repair")
     @at_edge
     async def plan_repair(self, input: PlanInput) -> Plan:
-        """Propose actions, let the guard see each one, and seal what is left with a digest."""
+        """Propose actions, let the guard see each one, claim their records, and seal what is left with a digest."""
         domain = await domain_of(self._domains, input.cycle)
         records = await domain.context(_records_of(input.findings))
         guarding = await asyncio.to_thread(_guarding, domain, records, input)
@@ -179,8 +192,9 @@ class DiagnoseActivities:
         present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.
         options, blocked = await asyncio.to_thread(guarding.sift, proposed.proposals, input.advice, limit=input.limit)
+        options, held = await self._claims.hold(options, input, domain=domain, records=records)
         actions = await asyncio.to_thread(guarding.bind, options, input)
-        for_person, left_out = _rest(input, proposed, actions)
+        for_person, left_out = _rest(input, proposed, actions, held)
         for_person += _since_analysis(input, present)
         plan = Plan(
             round=input.round,
@@ -189,7 +203,7 @@ class DiagnoseActivities:
                 (action.confidence_score for action in actions if not action.instead_of), default=0.0
             ),
             additional_notes=" ".join((proposed.notes, *input.advice.notes)).strip()[:_LONGEST_NOTES],
-            suppressed=input.suppressed,
+            suppressed=(*input.suppressed, *held),
             blocked=tuple(blocked),
             for_person=for_person,
             left_out=input.left_out + left_out,
@@ -259,13 +273,17 @@ def _since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPe
 
 
 def _rest(
-    input: PlanInput, proposed: ProposalSet, actions: tuple[ProposedAction, ...]
+    input: PlanInput,
+    proposed: ProposalSet,
+    actions: tuple[ProposedAction, ...],
+    held: tuple[SuppressedFinding, ...],
 ) -> tuple[tuple[ForPerson, ...], int]:
     """The findings that no action answers, or that a person must see to besides, and how many more are over the cap.
 
     Over the cap are findings with a proposal, and such that only a person can mend; what was found is never lost.
     """
     answered = {fingerprint for action in actions for fingerprint in action.answers}
+    answered |= {item.finding.fingerprint for item in held}
     over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
     silent = (answered | over) - proposed.for_person.keys()
     for_person = tuple(

@@ -2,6 +2,7 @@
 
 from temporalio import activity
 
+from daper.activities.claims import Claims
 from daper.activities.edge import at_edge
 from daper.core.errors import ModelError
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef, Narrated, Published, ReportInput
@@ -13,8 +14,16 @@ class PublishActivities:
     """Keeps the memory and the reports in step with what Temporal knows."""
 
     def __init__(
-        self, *, memory: Memory, reports: Reports, spending: Spending, agents: Agents, models: Agents | None = None
+        self,
+        *,
+        claims: Claims,
+        memory: Memory,
+        reports: Reports,
+        spending: Spending,
+        agents: Agents,
+        models: Agents | None = None,
     ) -> None:
+        self._claims = claims
         self._memory = memory
         self._reports = reports
         self._spending = spending
@@ -25,7 +34,7 @@ class PublishActivities:
     @at_edge
     async def claim_findings(self, input: ClaimInput) -> ClaimResult:
         """Which findings may be planned for now; they are marked as waiting for this repair."""
-        return await self._memory.claim(input)
+        return await self._claims.claim(input)
 
     @activity.defn(name="conclude_findings")
     @at_edge

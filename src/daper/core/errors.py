@@ -3,6 +3,7 @@
 DaperError
 ├── UserError                 the caller can mend it: wrong id, wrong value, wrong moment
 │   ├── NotFound              no repair, record, tool or domain by that name
+│   │   └── NotBegun          a repair of what was reported, which waits
 │   ├── DecisionRefused       a decision that is early, late, repeated, stale or outside its limits
 │   ├── Occupied              a file or port is held by another process
 │   └── SettingError          a variable that is wrong
@@ -45,6 +46,14 @@ class UserError(DaperError):
 
 class NotFound(UserError):
     """No repair, record, tool or domain by that name."""
+
+
+class NotBegun(NotFound):
+    """A repair of what was reported waits, and there is nothing of it to see yet."""
+
+    def __init__(self, repair_id: str, *, waits_for: str) -> None:
+        super().__init__(f"repair {repair_id!r} has not begun: it waits for {waits_for}; see: daper repair list")
+        self.waits_for = waits_for
 
 
 class DecisionRefused(UserError):

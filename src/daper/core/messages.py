@@ -171,11 +171,18 @@ class AnalyzeResult(Wire):
     spent: CallSpent | None = None
 
 
+class RepairIds(Wire):
+    """Some repairs."""
+
+    repair_ids: tuple[str, ...] = ()
+
+
 class ClaimInput(Wire):
     """Ask the memory which findings may be planned for; the others wait, were rejected, or were tried too often.
 
-    Until `until`, or until it ends, nobody else is given what this cycle is. `asked_again` are fingerprints that it was
-    already given, and asks about anew.
+    Until `until`, or until it ends, nobody else is given what this cycle is. `again`: a person asks, whatever was
+    rejected or tried; what another open plan holds is not given to that one either. `asked_again` are fingerprints that
+    it was already given, and asks about anew.
     """
 
     cycle: CycleRef
@@ -191,6 +198,40 @@ class ClaimResult(Wire):
 
     fresh: tuple[Finding, ...] = ()
     suppressed: tuple[SuppressedFinding, ...] = ()
+
+
+class Hold(Wire):
+    """A record that an action would write, by its ref, as the plan saw it."""
+
+    ref: str
+    version: str = ""
+
+
+class HoldInput(Wire):
+    """Keep the records of a plan for it, until `until` or its end; `wanted` has those of each action, in order.
+
+    A plan that saw another version of a record than is there now can change nothing, and keeps it from nobody.
+    """
+
+    cycle: CycleRef
+    wanted: tuple[tuple[Hold, ...], ...]
+    until: datetime
+    dry_run: bool = False
+
+
+class Held(Wire):
+    """What another open plan holds: the place in `wanted`, the record, whose plan it is, and how long at most."""
+
+    at: int
+    ref: str
+    repair_id: str
+    until: datetime
+
+
+class HoldResult(Wire):
+    """The actions that may not be planned now; the records of all others are held."""
+
+    refused: tuple[Held, ...] = ()
 
 
 class ProposeInput(Wire):
@@ -213,7 +254,8 @@ class Advice(Wire):
 class PlanInput(Wire):
     """Propose actions for findings: what the rules propose, and what the advice of a model adds to that.
 
-    `first_action` numbers them on from earlier rounds; `asked_before` has every fingerprint that the cycle knows.
+    `first_action` numbers them on from earlier rounds; `asked_before` has every fingerprint that the cycle knows. Until
+    `until` the records of the plan are held for it; None: they are not. `again`: as in the claim.
     """
 
     cycle: CycleRef
@@ -225,6 +267,9 @@ class PlanInput(Wire):
     left_out: int = 0
     asked_before: tuple[str, ...] = ()
     advice: Advice = Advice()
+    until: datetime | None = None
+    again: bool = False
+    dry_run: bool = False
 
 
 class ActionRef(Wire):

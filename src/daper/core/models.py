@@ -191,10 +191,11 @@ class BlockedProposal(Wire):
 
 
 class SuppressedFinding(Wire):
-    """A finding that is not planned for again, and why."""
+    """A finding that is not planned for again, and why. `held_by`: the open repair whose plan it waits for, if one."""
 
     finding: Finding
     reason: str
+    held_by: str = ""
 
 
 class ForPerson(Wire):

@@ -1,6 +1,6 @@
 """What is kept beside Temporal: reports, the memory, what models took, and what was said to them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput
+from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef, HoldInput, HoldResult
 from daper.core.outcomes import RepairResult, ReportPaths
 from daper.core.usage import CallSpent, Role, Spent, Usage
 
@@ -34,6 +34,24 @@ class Memory(Protocol):
 
     async def claim(self, request: ClaimInput) -> ClaimResult:
         """Which findings may be planned for now; they are marked as waiting for this repair's decision. Idempotent."""
+        ...
+
+    async def hold(self, request: HoldInput) -> HoldResult:
+        """Which actions may be planned now; what they would write is held for this repair. Idempotent."""
+        ...
+
+    async def let_go(self, cycle: CycleRef, fingerprints: Collection[str]) -> None:
+        """This repair plans nothing for these findings of its own: others may. Idempotent."""
+        ...
+
+    async def holders(
+        self, cycle: CycleRef, *, record_ids: Collection[str] = (), refs: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """Other repairs that hold findings of these records, or these records."""
+        ...
+
+    async def release(self, cycle: CycleRef, repair_ids: Collection[str]) -> None:
+        """What these repairs hold in the cycle's store is free: they have ended, and did not say so. Idempotent."""
         ...
 
     async def conclude(self, request: ConcludeInput) -> None:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from daper.clock import new_id
 from daper.core.errors import NotFound, Unreachable
-from daper.core.events import Event, EventDrivenRequest, EventDrivenView, Place
+from daper.core.events import Event, EventDrivenRequest, EventDrivenView, Gathering, Place
 from daper.core.ids import event_driven_id
 from daper.core.messages import asked_for
 from daper.service.asking import ANSWER_WITHIN, Asking
@@ -31,28 +31,31 @@ Handle = WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]
 class Events:
     """The event-driven agents on one Temporal namespace and task queue."""
 
-    def __init__(self, client: Client, *, queue: str) -> None:
+    def __init__(self, client: Client, *, queue: str, gathering: Gathering) -> None:
         self._client = client
         self._queue = queue
+        self._gathering = gathering
         self._asking = Asking(client, queue=queue)
+        self._told: dict[str, str] = {}  # which agent has a repair, for as long as Temporal may not list that yet
 
     async def report(self, launch: Launch, repair_id: str) -> "Answer":
-        """Tell an event; says which repair answers it, and that this repair is there, or which one it waits for.
+        """Tell an event; says which repair answers it, and that this repair is there, or what it waits for.
 
         The same id again is the same event. Raises Unreachable: where no worker takes it, it is kept until one does.
         """
         request, call, asked = launch.request, new_id(), asked_for(launch.request)
-        user, agent_id = request.requested_by.name, self._agent_of(launch)
+        user, agent_id, how = request.requested_by.name, self._agent_of(launch), self._gathering
+        event = Event(repair_id=repair_id, call=call, asked=asked, request=request, gathering=how)
         with temporal_errors(agent_id, queue=self._queue, of=EVENTS):
             await self._client.start_workflow(
                 RepairAgentWorkflowEventDriven.run,
-                EventDrivenRequest(user=user, domain=request.domain, store_id=request.store_id),
+                EventDrivenRequest(user=user, domain=request.domain, store_id=request.store_id, gathering=how),
                 id=agent_id,
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # of one that had nothing left to do
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="report",
-                start_signal_args=[Event(repair_id=repair_id, call=call, asked=asked, request=request)],
+                start_signal_args=[event],
                 memo={USER_MEMO: user},
                 static_summary=f"Repairing what is reported of {request.domain} for {user}"[:200],
                 rpc_timeout=ANSWER_WITHIN,
@@ -61,6 +64,9 @@ class Events:
             place = await self._answer(agent_id, repair_id)
         except (NotFound, Unreachable) as error:
             raise Unreachable(f"what was reported is kept, and repaired once a worker takes it: {error}") from error
+        self._told[place.repair_id] = agent_id
+        if len(self._told) > _LOOKED_THROUGH:
+            del self._told[next(iter(self._told))]
         return Answer(place=place, created=place.call == call and place.repair_id == repair_id)
 
     async def known(self, launch: Launch, repair_id: str) -> Place | None:
@@ -87,6 +93,16 @@ class Events:
         views = [look for look in looks if not isinstance(look, str)]
         troubles = dict.fromkeys(look for look in looks if isinstance(look, str) and look)
         return tuple(each for view in views for each in _collected(view)), "; ".join(troubles)
+
+    async def waits_for(self, repair_id: str) -> str:
+        """What a repair waits for that has not begun; empty where there is none by that id. Raises Unreachable."""
+        if agent_id := self._told.get(repair_id):
+            with suppress(NotFound):
+                place = await self._place(agent_id, repair_id)
+                if place is not None and place.repair_id == repair_id:
+                    return place.waits_for or "its turn"
+        collected, _ = await self.collected()
+        return next((each.waits_for for each in collected if each.repair_id == repair_id), "")
 
     async def _look(self, agent_id: str) -> EventDrivenView | str:
         try:
@@ -116,29 +132,20 @@ class Events:
         left = _ASKED
         while True:
             left -= 1
-            # Asked by many at once an agent answers slowly; the repair that it began can be seen without it.
-            asking = asyncio.create_task(self._placed(agent_id, repair_id))
-            watching = asyncio.create_task(self._begun(repair_id))
             try:
-                return await _first(asking, watching)
+                return await self._placed(agent_id, repair_id)
             except (NotFound, Unreachable):
                 if not (left and await self._asking.workers(self._queue)):
                     raise
 
     async def _placed(self, agent_id: str, repair_id: str) -> Place:
-        """Which repair answers an event, once it is there, or behind which one. Raises NotFound, Unreachable."""
+        """Which repair answers an event, once it is there, or what it waits for. Raises NotFound, Unreachable."""
         place = await self._place(agent_id, repair_id)
         if place is None:  # another run of the agent: this one had nothing left to do, so the repair is there
             return await self._begun(repair_id)
-        if place.behind and await self._runs(place.behind):
-            return place
-        await self._begun(place.repair_id)  # or is about to: what it was behind has just ended
-        return place.model_copy(update={"behind": ""})
-
-    async def _runs(self, repair_id: str) -> bool:
-        with temporal_errors(repair_id, queue=self._queue):
-            described = await self._client.get_workflow_handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN)
-        return described.status is WorkflowExecutionStatus.RUNNING
+        if not place.waits_for:
+            await self._begun(place.repair_id)  # or is about to
+        return place
 
     async def _begun(self, repair_id: str) -> Place:
         """Wait until Temporal has a repair that its agent is about to start. Raises NotFound, Unreachable."""
@@ -163,20 +170,6 @@ class Events:
         return self._client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
 
 
-async def _first(asking: asyncio.Task[Place], watching: asyncio.Task[Place]) -> Place:
-    """What the first of the two says that does not fail. Raises the error of asking where both fail."""
-    ways = (asking, watching)
-    try:
-        for way in asyncio.as_completed(ways):
-            with suppress(NotFound, Unreachable):
-                return await way
-        return await asking
-    finally:
-        for each in ways:
-            each.cancel()
-        await asyncio.wait(ways)
-
-
 def _quoted(text: str) -> str:
     """A text as Temporal's list filters take it."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
@@ -184,17 +177,15 @@ def _quoted(text: str) -> str:
 
 
 def _collected(view: EventDrivenView) -> Iterator[Collected]:
-    behind = view.repair_id
     for batch in view.waiting:
         yield Collected(
             repair_id=batch.repair_id,
-            behind=behind,
+            waits_for=batch.waits_for,
             user=batch.request.requested_by.name,
             domain=view.domain,
             record_ids=batch.record_ids,
             events=batch.events,
         )
-        behind = batch.repair_id
 
 
 @dataclass(frozen=True, kw_only=True)

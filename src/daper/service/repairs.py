@@ -15,7 +15,8 @@ from temporalio.client import (
 )
 
 from daper.core.decisions import decided_by, decision_id, refuse_identity
-from daper.core.errors import DecisionRefused, NotFound, Unreachable
+from daper.core.errors import DecisionRefused, NotBegun, NotFound, Unreachable
+from daper.core.events import Gathering
 from daper.core.messages import MOST_PER_PAGE, Nudge, PageArgs
 from daper.core.models import Decision, RecordedDecision
 from daper.core.outcomes import RepairResult
@@ -39,6 +40,9 @@ _SUBJECTS = {WORKFLOW_NAME: REPAIR, PROACTIVE_NAME: AGENT, EVENT_DRIVEN_NAME: EV
 _ALL_TYPES = ", ".join(f"'{name}'" for name in _SUBJECTS)
 
 
+_LOOK_AGAIN_S = 0.5  # whether a repair has begun
+
+
 class RepairService:
     """Repairs on one Temporal namespace and task queue. A repair is addressed by its id alone."""
 
@@ -52,11 +56,13 @@ class RepairService:
         reports: Reports,
         indexed: bool,
         policy: ApprovalPolicy | None = None,
+        gathering: Gathering | None = None,
     ) -> None:
+        """`gathering`: how what is reported is gathered."""
         self._client = client
         self._queue = queue
         self._reports = reports
-        self._events = Events(client, queue=queue)
+        self._events = Events(client, queue=queue, gathering=gathering or Gathering())
         self._starter = Starter(
             client=client,
             events=self._events,
@@ -113,8 +119,11 @@ class RepairService:
     async def follow(self, repair_id: str) -> AsyncGenerator[RepairView | RepairResult | Silence]:
         """Every look at a repair that shows something new, and at last its result.
 
-        Raises Unreachable if no worker answers at the beginning; later silence is reported and waited out.
+        Raises Unreachable if no worker answers at the beginning; later silence is reported and waited out, and so is
+        what a repair of what was reported waits for before it begins.
         """
+        async for wait in self._until_begun(repair_id):
+            yield wait
         if (result := await self.ended(repair_id)) is not None:
             yield result  # needs no worker, nor Temporal's history
             return
@@ -190,7 +199,7 @@ class RepairService:
         return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
 
     async def collected(self) -> tuple[tuple[Collected, ...], str]:
-        """What was reported while a repair runs, and comes next, of every user; and why some of it cannot be told.
+        """What was reported and has not begun, of every user; and why some of it cannot be told.
 
         Needs a worker where something waits. Temporal's list lags behind by up to a second. Raises Unreachable.
         """
@@ -229,16 +238,25 @@ class RepairService:
         """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
         return await self._asking.workers(queue)
 
+    async def _until_begun(self, repair_id: str) -> AsyncGenerator[Silence]:
+        """What a repair of what was reported waits for, each time that this changes, until it is there."""
+        told = ""
+        while True:
+            try:
+                await self.ended(repair_id)
+            except NotBegun as error:
+                if str(error) != told:
+                    told = str(error)
+                    yield Silence(message=told)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            else:
+                return
+
     async def _refuse_not_begun(self, repair_id: str) -> None:
-        """Raises NotFound, saying what it waits for, for a repair of what was collected."""
+        """Raises NotBegun for a repair of what was reported that waits."""
         with suppress(Unreachable):
-            collected, _ = await self._events.collected()
-            for each in collected:
-                if each.repair_id == repair_id:
-                    raise NotFound(
-                        f"repair {repair_id!r} has not begun: it begins when {each.behind} has ended; "
-                        f"see: daper repair show {each.behind}"
-                    )
+            if waits_for := await self._events.waits_for(repair_id):
+                raise NotBegun(repair_id, waits_for=waits_for)
 
     async def _view(self, repair_id: str, page: PageArgs) -> RepairView:
         handle = self._handle(repair_id)

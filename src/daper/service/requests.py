@@ -25,14 +25,14 @@ class StartRepair(Wire):
     none. `join_open`: an open repair in which the same person asks for the same; a new one only if there is none.
     `policy`, `approval_timeout`, `decision_valid_for`: others than the service's.
 
-    Named records are an event: while a repair of such records runs for the same person, they are collected for the
-    next one. `at_once`: not so, but beside it; a dry run never waits.
+    `reported`: a system says that something is wrong with the named records. Such reports are gathered for a short
+    while, and wait while too many of their repairs are open; whatever else is asked for begins at once.
     """
 
     requested_by: Person
     domain: str
     scope: Scope = Scope()
-    at_once: bool = False
+    reported: bool = False
     auto_approve: bool = False
     dry_run: bool = False
     again: bool = False
@@ -46,8 +46,8 @@ class StartRepair(Wire):
 
     @property
     def is_event(self) -> bool:
-        """Whether it is collected while another one for named records runs."""
-        return bool(self.scope.record_ids) and not (self.dry_run or self.at_once)
+        """Whether it is gathered with others."""
+        return self.reported and bool(self.scope.record_ids) and not self.dry_run
 
     def under(self, policy: ApprovalPolicy, times: Times) -> "StartRepair":
         """The same within a policy, with every time said; a policy that the order names counts instead."""
@@ -65,7 +65,7 @@ class StartRepair(Wire):
 class Started(Wire):
     """A repair that was started: its id, and where. `created`: by this call, and not by an earlier one.
 
-    `behind`: the repair that runs, where this one begins only when that has ended.
+    `waits_for`: what comes before it begins; empty where it has begun.
     """
 
     repair_id: str
@@ -73,17 +73,17 @@ class Started(Wire):
     store_id: str
     place: str
     created: bool = True
-    behind: str = ""
+    waits_for: str = ""
 
 
 class Collected(Wire):
-    """A repair of what was reported while another one ran: it begins when the one that it is `behind` has ended.
+    """A repair of what was reported, which has not begun, and what it waits for.
 
     `events`: how often something was reported that it answers.
     """
 
     repair_id: str
-    behind: str
+    waits_for: str
     user: str
     domain: str
     record_ids: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDReusePolicy
@@ -69,15 +69,19 @@ class Starter:
             return await self._keyed(order, store, launch)
         if not order.join_open:
             return await self._new(order, launch, store, _unkeyed(order))
+        # What is reported at once is told apart by its agent, and need not queue here.
+        async with nullcontext() if order.is_event else self._joining:
+            return await self._open_or_new(order, store, launch)
+
+    async def _open_or_new(self, order: StartRepair, store: StoreInfo, launch: Launch) -> Started:
         same = asked_for(launch.request)
-        async with self._joining:
-            if open_one := await self._open_one(same):
-                return self._told(open_one, store, created=False)
-            started = await self._new(order, launch, store, _unkeyed(order))
-            self._newest[same] = started.repair_id
-            if len(self._newest) > _REMEMBERED:
-                del self._newest[next(iter(self._newest))]
-            return started
+        if open_one := await self._open_one(same):
+            return self._told(open_one, store, created=False)
+        started = await self._new(order, launch, store, _unkeyed(order))
+        self._newest[same] = started.repair_id
+        if len(self._newest) > _REMEMBERED:
+            del self._newest[next(iter(self._newest))]
+        return started
 
     async def _keyed(self, order: StartRepair, store: StoreInfo, launch: Launch) -> Started:
         repair_id = keyed_repair_id(self._queue, order.requested_by, order.request_key)
@@ -167,7 +171,7 @@ class Starter:
             store_id=store.store_id,
             place=store.place,
             created=created,
-            behind=place.behind if place else "",
+            waits_for=place.waits_for if place else "",
         )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
+from daper.core.events import LONGEST_WINDOW, MOST_OPEN, Gathering
 from daper.core.models import IdentityProof, Person
 from daper.core.people import People
 from daper.core.policy import ApprovalPolicy
@@ -29,7 +30,7 @@ from daper.settings.temporal import (
     temporal_variables,
 )
 from daper.settings.thinking import thinking_of
-from daper.settings.values import one_of, span, text
+from daper.settings.values import one_of, raw, span, text, whole
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
 _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")
@@ -59,6 +60,7 @@ class Settings:
     people: People
     tell: tuple[str, ...]
     chat_approval: ChatApproval
+    gathering: Gathering
     thinking: ThinkingSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
@@ -150,6 +152,7 @@ def load_settings(
         people=people,
         tell=told_of(values, people, by_policy=policy.tell),
         chat_approval=one_of(values, "DAPER_MCP_APPROVAL", ChatApproval),
+        gathering=_gathering(values),
         thinking=thinking_of(values, thinkers or {}),
         temporal=temporal,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
@@ -225,6 +228,13 @@ def _domain(values: Mapping[str, str]) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,49}", value):
         raise SettingError(f"DAPER_DOMAIN is {value!r}; it must be the name of a domain, for example orders")
     return value
+
+
+def _gathering(values: Mapping[str, str]) -> Gathering:
+    window = span(values, "DAPER_REPORTS_WINDOW")
+    if window > LONGEST_WINDOW:
+        raise SettingError(f"DAPER_REPORTS_WINDOW is {raw(values, 'DAPER_REPORTS_WINDOW')!r}; it must be at most 1h")
+    return Gathering(window=window, most_open=whole(values, "DAPER_REPORTS_OPEN", least=1, most=MOST_OPEN))
 
 
 def _login_name() -> str | None:

@@ -48,6 +48,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "How long after its decision an action may still begin.",
     ),
     Setting(
+        "DAPER_REPORTS_WINDOW",
+        "10s",
+        "How long what is reported is gathered, from the first report of a repair, before that begins; at most 1h.",
+    ),
+    Setting(
+        "DAPER_REPORTS_OPEN",
+        "20",
+        "How many repairs of what is reported to you may be open, from 1 to 100; what is over it waits.",
+    ),
+    Setting(
         "DAPER_PEOPLE",
         "people.toml in DAPER_HOME",
         "The file that names who may be told of repairs, and how; see docs/people.md.",

@@ -12,6 +12,9 @@ from temporalio.workflow import ActivityConfig
 PARALLEL_EFFECTS = 10
 PARALLEL_CALLS = 4  # of a model, in one cycle
 EVENTS_REMEMBERED = timedelta(days=1)  # which repair answers what was reported, where Temporal alone cannot tell
+# How often an event-driven agent looks which repairs of its earlier runs have ended: while others wait for that, else.
+LOOKS_EAGERLY = timedelta(minutes=1)
+LOOKS_IDLY = timedelta(minutes=15)
 FAILURES_TOLD = 3  # cycles of a proactive agent that fail in a row, before somebody is told
 
 HEARTBEAT = timedelta(seconds=10)
@@ -48,6 +51,16 @@ def read(queue: str) -> ActivityConfig:
         start_to_close_timeout=timedelta(minutes=2),
         heartbeat_timeout=HEARTBEAT,
         retry_policy=_retries(20),
+    )
+
+
+def look(queue: str) -> ActivityConfig:
+    """Looks at what Temporal knows. Given up soon: it is done again, and whoever does it has other things to do."""
+    return ActivityConfig(
+        task_queue=queue,
+        schedule_to_close_timeout=timedelta(seconds=20),
+        start_to_close_timeout=timedelta(seconds=10),
+        retry_policy=_retries(5),
     )
 
 

@@ -214,6 +214,9 @@ class RepairAgentWorkflow:
             left_out=analyzed.left_out,
             asked_before=tuple(state.findings),
             advice=advice,
+            until=claim.until,
+            again=request.again,
+            dry_run=request.dry_run,
         )
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)

@@ -42,6 +42,7 @@ from daper.core.usage import CallSpent, Role, Usage
 from daper.core.views import PlanView, RepairView, current_plan, view_plan
 
 _MISSING_NAMED = 10
+_HOLDERS_NAMED = 5
 
 
 @dataclass(kw_only=True)
@@ -173,6 +174,7 @@ class CycleState:
     def ending_without_actions(self, plan: Plan) -> Phase:
         """How a cycle ends of whose plan nothing is to run."""
         something = bool(plan.actions or plan.for_person or plan.blocked)
+        self.reason = self.reason or _where_it_waits(plan)
         if self.outcomes:
             return Phase.REPORT_COMPLETED
         if self.request.dry_run and something:
@@ -312,3 +314,19 @@ class CycleState:
             paths=self.paths,
         )
         return result.model_copy(update={"counts": count(result)})
+
+
+def _where_it_waits(plan: Plan) -> str:
+    """Which records wait for a decision in another repair, and in which; nothing where none does."""
+    records: dict[str, dict[str, None]] = {}
+    for item in plan.suppressed:
+        if item.held_by:
+            records.setdefault(item.held_by, {})[item.finding.record_id] = None
+    told = [f"{_named(tuple(ids))} waits for a decision in {repair_id}" for repair_id, ids in records.items()]
+    more = len(told) - _HOLDERS_NAMED
+    return "; ".join(told[:_HOLDERS_NAMED]) + (f"; and {counted(more, 'more repair')}" if more > 0 else "")
+
+
+def _named(record_ids: Sequence[str]) -> str:
+    more = len(record_ids) - _MISSING_NAMED
+    return ", ".join(record_ids[:_MISSING_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -4,15 +4,17 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from daper.adapters.memory.holds import HOLDS_TABLE, hold
 from daper.clock import utc_now
-from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef
+from daper.core.holding import where_it_waits
+from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef, HoldInput, HoldResult
 from daper.core.models import Finding, SuppressedFinding
 from daper.stores.sql.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 
@@ -25,9 +27,11 @@ KEPT = timedelta(days=90)
 
 _KEY = ", ".join(f"{column} TEXT NOT NULL" for column in ("store_id", "domain", "record_id", "kind", "fingerprint"))
 _SCHEMA = (
-    # What a repair was told of a finding: no reason means that it plans for it; else the reason it was suppressed for.
+    # What a repair was told of a finding: no reason means that it plans for it; else the reason it was suppressed for,
+    # and the open repair that holds it, if that is the reason.
     f"CREATE TABLE claims ({_KEY}, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, until TEXT NOT NULL, reason TEXT,"
-    " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID",
+    " held_by TEXT NOT NULL DEFAULT '', PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id))"
+    " WITHOUT ROWID",
     f"CREATE TABLE rejections ({_KEY}, repair_id TEXT NOT NULL, decided_by TEXT NOT NULL, at TEXT NOT NULL,"
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint)) WITHOUT ROWID",
     f"CREATE TABLE tries ({_KEY}, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, at TEXT NOT NULL,"
@@ -35,10 +39,13 @@ _SCHEMA = (
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, cycle_id)) WITHOUT ROWID",
     f"CREATE TABLE unsettled ({_KEY}, repair_id TEXT NOT NULL, at TEXT NOT NULL,"
     " PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID",
+    HOLDS_TABLE,
 )
 _UPGRADES = (
     # Until then, only what had not helped was remembered.
     ("ALTER TABLE tries ADD COLUMN came_to TEXT NOT NULL DEFAULT 'no-help'",),
+    # Until then, a person who asked again got a second plan beside one that was open.
+    ("ALTER TABLE claims ADD COLUMN held_by TEXT NOT NULL DEFAULT ''", HOLDS_TABLE),
 )
 _SAME = "store_id = ? AND domain = ? AND record_id = ? AND kind = ? AND fingerprint = ?"
 
@@ -65,9 +72,30 @@ class SqliteMemory:
         """Which findings may be planned for now; they are marked as waiting for this repair until `request.until`.
 
         The check and the mark are one transaction. The same cycle asking again gets the same answer; a dry run marks
-        nothing; `again` suppresses nothing.
+        nothing; `again` suppresses nothing but what another plan holds.
         """
         return await asyncio.to_thread(self._claim, request)
+
+    async def hold(self, request: HoldInput) -> HoldResult:
+        """Which actions may be planned now; what they would write is held for this repair until `request.until`.
+
+        The check and the mark are one transaction; a dry run marks nothing.
+        """
+        return await asyncio.to_thread(self._hold, request)
+
+    async def let_go(self, cycle: CycleRef, fingerprints: Collection[str]) -> None:
+        """This repair plans nothing for these findings of its own: others may."""
+        await asyncio.to_thread(self._let_go, cycle, fingerprints)
+
+    async def holders(
+        self, cycle: CycleRef, *, record_ids: Collection[str] = (), refs: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """Other repairs that hold findings of these records, or these records, and have time left."""
+        return await asyncio.to_thread(self._holders, cycle, record_ids, refs)
+
+    async def release(self, cycle: CycleRef, repair_ids: Collection[str]) -> None:
+        """What these repairs hold in the cycle's store is free."""
+        await asyncio.to_thread(self._release, cycle, repair_ids)
 
     async def conclude(self, request: ConcludeInput) -> None:
         """Remember what was rejected and what was tried, and let go of everything claimed. Idempotent by cycle."""
@@ -83,14 +111,13 @@ class SqliteMemory:
         suppressed: list[SuppressedFinding] = []
         with self._transaction() as db:
             for finding in request.findings:
-                asked = request.again or finding.fingerprint in request.asked_again
-                reason = None if asked else _answer(db, request.cycle, finding, now)
+                why = _answer(db, request, finding, now)
                 if not request.dry_run:
-                    _remember_answer(db, request, finding, reason)
-                if reason is None:
+                    _remember_answer(db, request, finding, why)
+                if why is None:
                     fresh.append(finding)
                 else:
-                    suppressed.append(SuppressedFinding(finding=finding, reason=reason))
+                    suppressed.append(why)
             if not request.dry_run:
                 _forget_old(db, now)
         log.info("findings claimed", extra={"fresh": len(fresh), "suppressed": len(suppressed)})
@@ -119,8 +146,36 @@ class SqliteMemory:
             db.executemany("INSERT INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", tried)
             db.executemany("INSERT INTO unsettled VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", unsettled)
             # All of its claims, named or not: an ended repair holds nothing back from others.
-            db.execute("DELETE FROM claims WHERE store_id = ? AND repair_id = ?", (cycle.store_id, cycle.repair_id))
+            _let_go_of_all(db, cycle.store_id, cycle.repair_id)
             _forget_old(db, self._now())
+
+    def _hold(self, request: HoldInput) -> HoldResult:
+        with self._transaction() as db:
+            return hold(db, request, self._now())
+
+    def _let_go(self, cycle: CycleRef, fingerprints: Collection[str]) -> None:
+        mine = [(cycle.store_id, cycle.repair_id, fingerprint) for fingerprint in fingerprints]
+        with self._transaction() as db:
+            db.executemany(
+                "DELETE FROM claims WHERE store_id = ? AND repair_id = ? AND fingerprint = ? AND reason IS NULL", mine
+            )
+
+    def _holders(self, cycle: CycleRef, record_ids: Collection[str], refs: Collection[str]) -> tuple[str, ...]:
+        found: set[str] = set()
+        where = "store_id = ? AND domain = ? AND repair_id <> ? AND until > ?"
+        others = (cycle.store_id, cycle.domain, cycle.repair_id, time_text(self._now()))
+        with self._transaction() as db:
+            for column, table, values in (("record_id", "claims", record_ids), ("ref", "holds", refs)):
+                planned = " AND reason IS NULL" if table == "claims" else ""
+                for value in values:
+                    query = f"SELECT repair_id FROM {table} WHERE {where} AND {column} = ?{planned}"  # noqa: S608 - constants
+                    found.update(row[0] for row in db.execute(query, (*others, value)))
+        return tuple(sorted(found))
+
+    def _release(self, cycle: CycleRef, repair_ids: Collection[str]) -> None:
+        with self._transaction() as db:
+            for repair_id in repair_ids:
+                _let_go_of_all(db, cycle.store_id, repair_id)
 
     def _forget_tries(self, store_id: str, domain: str) -> None:
         if self._file.path.exists():  # else nothing was ever remembered
@@ -134,27 +189,33 @@ class SqliteMemory:
         return self._file.transaction(busy_seconds=BUSY_SECONDS)
 
 
-def _answer(db: sqlite3.Connection, cycle: CycleRef, finding: Finding, now: datetime) -> str | None:
+def _answer(db: sqlite3.Connection, request: ClaimInput, finding: Finding, now: datetime) -> SuppressedFinding | None:
     """Why a finding is suppressed for this cycle, or None. What a cycle was told once stays as it was told."""
-    key = _key(cycle, finding)
+    cycle = request.cycle
+    key, asks_anew = _key(cycle, finding), finding.fingerprint in request.asked_again
     told = db.execute(
-        f"SELECT reason FROM claims WHERE {_SAME} AND repair_id = ? AND cycle_id = ?",  # noqa: S608 - constants
+        f"SELECT reason, held_by FROM claims WHERE {_SAME} AND repair_id = ? AND cycle_id = ?",  # noqa: S608 - constants
         (*key, cycle.repair_id, cycle.cycle_id),
     ).fetchone()
-    if told is not None:
-        return told[0]
-    why = _waits(db, key, cycle.repair_id, now)
-    why = why or _unsettled(db, key, now) or _rejected(db, key, now) or _tried(db, key, now)
-    return f"{why}; to ask anew: --again or --record {finding.record_id}" if why else None
+    if told is not None and not asks_anew:
+        return SuppressedFinding(finding=finding, reason=told[0], held_by=told[1]) if told[0] else None
+    if waits := _waits(db, key, cycle.repair_id, now):
+        return SuppressedFinding(finding=finding, reason=where_it_waits(*waits), held_by=waits[0])
+    if asks_anew or request.again:
+        return None
+    why = _unsettled(db, key, now) or _rejected(db, key, now) or _tried(db, key, now)
+    to_ask = f"; to ask anew: --again or --record {finding.record_id}"
+    return SuppressedFinding(finding=finding, reason=f"{why}{to_ask}") if why else None
 
 
-def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: datetime) -> str | None:
+def _waits(db: sqlite3.Connection, key: tuple[str, ...], repair_id: str, now: datetime) -> tuple[str, datetime] | None:
+    """The other repair that has a plan for it, and until when."""
     row = db.execute(
         f"SELECT repair_id, until FROM claims WHERE {_SAME} AND repair_id <> ? AND reason IS NULL AND until > ?"  # noqa: S608 - constants
         " ORDER BY until DESC LIMIT 1",
         (*key, repair_id, time_text(now)),
     ).fetchone()
-    return f"repair {row[0]} has a plan for it, and time until {_minute(row[1])}" if row else None
+    return (row[0], datetime.fromisoformat(row[1])) if row else None
 
 
 def _unsettled(db: sqlite3.Connection, key: tuple[str, ...], now: datetime) -> str | None:
@@ -219,18 +280,27 @@ def _tried_so_often(tries: Sequence[_Try]) -> str:
     return f"tried {since} ({'; '.join(parts)}), {lately}"
 
 
-def _remember_answer(db: sqlite3.Connection, request: ClaimInput, finding: Finding, reason: str | None) -> None:
+def _remember_answer(
+    db: sqlite3.Connection, request: ClaimInput, finding: Finding, why: SuppressedFinding | None
+) -> None:
     cycle = request.cycle
+    reason, held_by = (why.reason, why.held_by) if why else (None, "")
     db.execute(
-        "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-        " cycle_id = excluded.cycle_id, until = excluded.until, reason = excluded.reason",
-        (*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, time_text(request.until), reason),
+        "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " cycle_id = excluded.cycle_id, until = excluded.until, reason = excluded.reason, held_by = excluded.held_by",
+        (*_key(cycle, finding), cycle.repair_id, cycle.cycle_id, time_text(request.until), reason, held_by),
     )
+
+
+def _let_go_of_all(db: sqlite3.Connection, store_id: str, repair_id: str) -> None:
+    for table in ("claims", "holds"):
+        db.execute(f"DELETE FROM {table} WHERE store_id = ? AND repair_id = ?", (store_id, repair_id))  # noqa: S608 - constants
 
 
 def _forget_old(db: sqlite3.Connection, now: datetime) -> None:
     oldest = (time_text(now - KEPT),)
     db.execute("DELETE FROM claims WHERE until < ?", oldest)
+    db.execute("DELETE FROM holds WHERE until < ?", oldest)
     db.execute("DELETE FROM rejections WHERE at < ?", oldest)
     db.execute("DELETE FROM tries WHERE at < ?", oldest)
     db.execute("DELETE FROM unsettled WHERE at < ?", oldest)
@@ -238,7 +308,3 @@ def _forget_old(db: sqlite3.Connection, now: datetime) -> None:
 
 def _key(cycle: CycleRef, finding: Finding) -> tuple[str, ...]:
     return cycle.store_id, cycle.domain, finding.record_id, finding.kind, finding.fingerprint
-
-
-def _minute(text: str) -> str:
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"

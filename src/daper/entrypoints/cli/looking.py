@@ -22,7 +22,7 @@ _NAMED = 10
 
 
 def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
-    """The newest repairs, whoever started them, and what was reported and begins after one that runs.
+    """The newest repairs, whoever started them, and what was reported and has not begun.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ async def _collected(service: RepairService) -> tuple[tuple[Collected, ...], str
 
 def _collected_lines(collected: tuple[Collected, ...], trouble: str) -> list[str]:
     lines = [
-        f"Collected for {each.user}: {_records(each.record_ids)} in {each.repair_id}, when {each.behind} has ended"
+        f"Reported to {each.user}: {_records(each.record_ids)} in {each.repair_id}, which waits for {each.waits_for}"
         for each in collected
     ]
-    return [*lines, f"What was reported meanwhile cannot be told: {trouble}"] if trouble else lines
+    return [*lines, f"What was reported and waits cannot be told: {trouble}"] if trouble else lines
 
 
 def _records(record_ids: tuple[str, ...]) -> str:

@@ -40,16 +40,16 @@ def start(
     auto_approve
         Approve by policy, within its limits of risk, number and money; what it does not cover waits for a person.
     record
-        Only this record, without detection. May be given several times. While a repair of yours for such records runs,
-        they are collected for the next one, which begins when it has ended.
+        Only this record, without detection. May be given several times. What is already in a plan that waits is not
+        proposed again: it is named, with the repair that has it.
     again
-        Also propose what is suppressed: rejected, tried too often, or waiting elsewhere.
+        Also propose what is suppressed because it was rejected, or tried too often.
     dry_run
         Plan, and stop there.
     no_wait
         Print the id and return at once.
     now
-        With --record: at once, also beside a repair that runs.
+        Has no effect any more: every repair begins at once.
     status
         Only records with this status.
     limit
@@ -66,8 +66,6 @@ def start(
     settings = load_settings()
     if not 1 <= limit <= MOST_PROBLEMS:
         raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
-    if now and not record:
-        raise UsageError("--now is for --record: every other repair begins at once")
     if approval_timeout is not None and approval_timeout <= timedelta(0):
         raise UsageError(f"--approval-timeout {approval_timeout} must be longer than nothing, for example 30s or 12h")
     with said_right():
@@ -75,7 +73,6 @@ def start(
             requested_by=who_asks(settings),
             domain=domain or settings.domain,
             scope=Scope(record_ids=tuple(dict.fromkeys(record)), status=status, limit=limit),
-            at_once=now,
             auto_approve=auto_approve,
             dry_run=dry_run,
             again=again or bool(record),
@@ -96,9 +93,9 @@ def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bo
         if not as_json:
             for line in _opening(settings, begun, by=by.name):
                 say(screen, line)
-        elif no_wait or begun.behind:
+        elif no_wait:
             print_json(begun)
-        if no_wait or begun.behind:
+        if no_wait:
             return Exit.OK
         following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
         return await _follow(following, begun.repair_id)
@@ -122,19 +119,9 @@ async def _follow(following: Following, repair_id: str) -> int:
 def _opening(settings: Settings, begun: Started, *, by: str) -> tuple[str, ...]:
     where = f"[{settings.address}], Namespace: [{settings.namespace}], Task Queue: [{settings.task_queue}]"
     link = run_link(settings, begun.repair_id)
-    connected = (
+    return (
         f"Client connection: {where} ({settings.address_source})",
         f"Records: {begun.place} (store {begun.store_id})",
-    )
-    if begun.behind:
-        return (
-            *connected,
-            f"Collected: they are looked at next, in repair {begun.repair_id}, when {begun.behind} has ended.",
-            f"See what that one waits for: daper repair show {begun.behind}",
-            "At once, beside it: the same command with --now. What waits is listed by: daper repair list",
-        )
-    return (
-        *connected,
         f"{by}'s Repair Workflow started with ID: {begun.repair_id}",
         *((f"Temporal UI: {link}",) if link else ()),
     )

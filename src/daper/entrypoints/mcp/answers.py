@@ -22,14 +22,10 @@ class RepairState(Wire):
 
 
 class StartedRepair(RepairState):
-    """A repair, as it stands right after it was asked for. `created`: by this call, and not by an earlier one.
-
-    `collected_in`: the records that were named are looked at in that repair, which begins when this one has ended.
-    """
+    """A repair, as it stands right after it was asked for. `created`: by this call, and not by an earlier one."""
 
     created: bool
     store: str
-    collected_in: str = ""
 
 
 class Problem(Wire):
@@ -194,10 +190,10 @@ class RepairHead(Wire):
 
 
 class CollectedRepair(Wire):
-    """A repair that begins when the one that it is `behind` has ended: for records that were reported meanwhile."""
+    """A repair of what was reported, which has not begun, and what it waits for."""
 
     repair_id: str
-    behind: str
+    waits_for: str
     user: str
     domain: str
     record_ids: tuple[str, ...]
@@ -205,9 +201,9 @@ class CollectedRepair(Wire):
 
 
 class RepairPage(Wire):
-    """The newest repairs, and those that begin after one that runs.
+    """The newest repairs, and those of what was reported that have not begun.
 
-    `collected_trouble`: why nobody can say which begin after others.
+    `collected_trouble`: why nobody can say which have not.
     """
 
     repairs: tuple[RepairHead, ...]

@@ -10,7 +10,7 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import Field
 
 from daper.core.access import Access
-from daper.core.errors import Unreachable, UserError
+from daper.core.errors import NotBegun, Unreachable, UserError
 from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
@@ -24,7 +24,7 @@ from daper.entrypoints.mcp.answers import (
     ReportPage,
 )
 from daper.entrypoints.mcp.door import Door
-from daper.entrypoints.mcp.telling import PAGE_SIZE, details_of, shown, state_of
+from daper.entrypoints.mcp.telling import PAGE_SIZE, details_of, shown, state_of, waiting
 from daper.entrypoints.mcp.tools import (
     READS,
     Page,
@@ -87,7 +87,10 @@ class ReadingTools:
         except TimeoutError:
             pass
         if last is None:
-            last = await _one_look(service, repair_id)
+            try:
+                last = await _one_look(service, repair_id)
+            except NotBegun as error:
+                return waiting(repair_id, error.waits_for)
         state = state_of(last)
         return shown(state.model_copy(update={"message": silence})) if silence else state
 
@@ -108,7 +111,7 @@ class ReadingTools:
         ] = None,
         limit: Annotated[int, Field(ge=1, le=100, description="How many, the newest first.")] = 20,
     ) -> RepairPage:
-        """List the newest repairs, whoever started them, and what was reported and begins after one that runs.
+        """List the newest repairs, whoever started them, and what was reported and has not begun.
 
         It lags behind by up to a second.
         """
@@ -159,7 +162,7 @@ def _written(result: RepairResult) -> str:
 
 
 async def _collected(service: "RepairService") -> tuple[tuple[CollectedRepair, ...], str]:
-    """What begins after repairs that run; or why nobody can say, which leaves the list what it is."""
+    """What was reported and has not begun; or why nobody can say, which leaves the list what it is."""
     try:
         collected, trouble = await service.collected()
         return tuple(CollectedRepair.model_validate(each.model_dump()) for each in collected), trouble

@@ -53,15 +53,14 @@ class StartingTools:
         """Look for what is wrong, and plan how to repair it. Changes no record: a person has to approve the plan first.
 
         Answers at once with the repair_id; then call wait_for_repair. If this person already has an open repair for the
-        same, that one is answered (`created` is false), unless `new`. Records that you name, while a repair of named
-        records runs for this person, are collected for the next repair (`collected_in`), unless `new`.
+        same, that one is answered (`created` is false), unless `new`. It begins at once, beside others that are open;
+        what waits for a decision in one of those is not proposed again, and the message names that repair.
         With a `request_key`, the same key always means the same repair; for another request it is refused.
         """
         order = StartRepair(
             requested_by=self._door.caller(Access.START),
             domain=domain or self._door.settings.domain,
             scope=Scope(record_ids=tuple(dict.fromkeys(record_ids or ())), status=status, limit=limit),
-            at_once=new,
             dry_run=dry_run,
             again=again,
             request_key=request_key,
@@ -81,14 +80,15 @@ class StartingTools:
     ) -> StartedRepair:
         """Somebody says that something is wrong with these records: look at them closely, without searching the others.
 
-        As start_repair: it plans, and a person has to approve. Answers at once; then call wait_for_repair. While
-        another repair of named records runs for this person, that one is answered, and these are collected for the
-        next one, `collected_in`.
+        As start_repair: it plans, and a person has to approve. Reports are gathered for some seconds into one repair,
+        so it may not have begun yet (phase NOT-BEGUN, and the message says what it waits for). Answers at once; then
+        call wait_for_repair.
         """
         order = StartRepair(
             requested_by=self._door.caller(Access.START),
             domain=domain or self._door.settings.domain,
             scope=Scope(record_ids=tuple(dict.fromkeys(record_ids))),
+            reported=True,
             again=again,
             request_key=request_key,
             join_open=True,
@@ -108,8 +108,10 @@ async def start(door: Door, order: StartRepair) -> StartedRepair:
     service = await door.repairs()
     told = door.settings.tell  # as it is since we are connected
     begun = await service.start(order.model_copy(update={"tell": told}))
+    if begun.waits_for:
+        return just_started(begun)
     try:
-        look = await service.look(begun.behind or begun.repair_id)
+        look = await service.look(begun.repair_id)
     except Unreachable:
         return just_started(begun)
     return started(look, begun)

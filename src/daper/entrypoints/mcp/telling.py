@@ -31,6 +31,7 @@ from daper.entrypoints.mcp.answers import (
 from daper.service.requests import ProactiveStarted, ProactiveStatus, Started, StartProactive
 
 PAGE_SIZE: Final = 20
+NOT_BEGUN: Final = "NOT-BEGUN"  # where others have a phase
 _LONGEST: Final = 2000
 _WAIT: Final = "call wait_for_repair"
 _ASK: Final = (
@@ -66,29 +67,29 @@ def state_of(look: RepairView | RepairResult) -> RepairState:
 
 
 def started(look: RepairView | RepairResult, begun: Started) -> StartedRepair:
-    """A repair that was asked for; or the one that runs, where what was asked for begins after it."""
-    answer = StartedRepair(**_state(look), created=begun.created and not begun.behind, store=begun.place)
-    return shown(_collected(answer, begun) if begun.behind else answer)
-
-
-def _collected(answer: StartedRepair, begun: Started) -> StartedRepair:
-    said = f"the records that you named are looked at in {begun.repair_id}, which begins when this repair has ended"
-    message = f"{said}. This repair: {answer.message}" if answer.message else said
-    return answer.model_copy(update={"message": message, "collected_in": begun.repair_id})
+    """A repair that was asked for."""
+    return shown(StartedRepair(**_state(look), created=begun.created, store=begun.place))
 
 
 def just_started(begun: Started) -> StartedRepair:
-    """A repair of which no worker could say yet where it stands."""
+    """A repair of which there is nothing to see yet: it waits for its turn, or no worker could say where it stands."""
+    state = waiting(begun.repair_id, begun.waits_for)
+    if not begun.waits_for:
+        update = {"phase": str(Phase.INITIALIZING), "message": "started; no worker has answered yet"}
+        state = state.model_copy(update=update)
+    return shown(StartedRepair(**dict(state), created=begun.created, store=begun.place))
+
+
+def waiting(repair_id: str, waits_for: str) -> RepairState:
+    """A repair of what was reported, which has not begun."""
     return shown(
-        StartedRepair(
-            repair_id=begun.repair_id,
-            phase=str(Phase.INITIALIZING),
+        RepairState(
+            repair_id=repair_id,
+            phase=NOT_BEGUN,
             ended=False,
             needs_person=False,
-            message="started; no worker has answered yet",
+            message=f"it has not begun: it waits for {waits_for}",
             next_step=_WAIT,
-            created=begun.created,
-            store=begun.place,
         )
     )
 
