@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from temporalio import workflow
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import ListTaskQueuePartitionsRequest
 from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -118,6 +120,17 @@ async def test_the_server_answers_and_knows_our_search_attributes(server: Embedd
     assert await search_attributes_registered(client)
     assert server.address.startswith("127.0.0.1:")
     assert server.ui_url is None
+
+
+async def parts_of_a_queue(address: str) -> int:
+    """In how many parts a server keeps a queue."""
+    client = await connect(At(address))
+    asked = ListTaskQueuePartitionsRequest(namespace="default", task_queue=TaskQueue(name="any"))
+    return len((await client.workflow_service.list_task_queue_partitions(asked)).workflow_task_queue_partitions)
+
+
+async def test_what_is_kept_by_nobody_needs_no_queues_in_parts(server: EmbeddedServer) -> None:
+    assert await parts_of_a_queue(server.address) == 1
 
 
 async def test_search_attributes_that_are_not_registered_are_seen_to_be_missing(

@@ -19,7 +19,7 @@ from daper.adapters.temporal.kept import KeptServer, Wish
 from daper.adapters.temporal.retention import keep_ended_for
 from daper.adapters.temporal.server_file import EmbeddedServer, announce, living_server
 from daper.core.errors import Occupied, Unreachable
-from tests.contract.test_embedded_server import At, lives
+from tests.contract.test_embedded_server import At, lives, parts_of_a_queue
 
 NEVER_ANSWERS = """#!/bin/sh
 exec sleep 1000
@@ -179,6 +179,12 @@ async def test_the_clients_variables_do_not_reach_the_kept_server(
     monkeypatch.setenv("TEMPORAL_API_KEY", "planted-secret")
     async with opened(tmp_path) as (_, server):
         assert b"TEMPORAL_" not in Path(f"/proc/{server.pid}/environ").read_bytes()
+
+
+@pytest.mark.long
+async def test_what_an_older_release_left_in_any_part_of_a_queue_is_found(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, server):
+        assert await parts_of_a_queue(server.address) == 4  # as all servers on this file before it
 
 
 async def retention_of(client: Client) -> timedelta:
