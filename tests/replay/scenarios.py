@@ -13,10 +13,12 @@ from pathlib import Path
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.errors import ActionFailed
+from daper.core.events import Gathering
 from daper.core.models import Verdict
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.phases import Phase
 from daper.ports import ToolCall
+from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.strangers.daper_alerts import Alerts
@@ -40,6 +42,7 @@ request_approval = ["restricted-without-approval"]
 """
 
 _COMPLETED = "EVENT_TYPE_ACTIVITY_TASK_COMPLETED"
+_TASK_COMPLETED = "EVENT_TYPE_WORKFLOW_TASK_COMPLETED"
 
 Scenario = Callable[[WorkflowEnvironment, Path], Awaitable[str | Mapping[str, str]]]
 
@@ -454,6 +457,34 @@ async def parked_and_reported(env: WorkflowEnvironment, home: Path) -> Mapping[s
         return dict(zip(TOGETHER["parked_and_reported"], (first.repair_id, (await agent_of(shop)).id), strict=True))
 
 
+async def event_driven_gathers(env: WorkflowEnvironment, home: Path) -> str:
+    """Two repairs beside each other, and a third one when the first has ended; then nothing was left."""
+    async with open_shop(env, home, gathering=Gathering(window=timedelta(seconds=1), most_open=2)) as shop:
+        first = await report(shop, "ORD-002-HJG")
+        second = await report(shop, "ORD-004-RHG", auto_approve=True)
+        third = await report(shop, "ORD-001-HJP", approval_timeout=timedelta(hours=1))
+        await begun(shop, second.repair_id)
+        await approved(shop, first.repair_id)
+        await approved(shop, third.repair_id)
+        agent = await agent_of(shop)
+        await agent.result()
+        return agent.id
+
+
+async def event_driven_carries_open_repairs(env: WorkflowEnvironment, home: Path) -> str:
+    """Its second run, still open: it looks for the ends of repairs that its first run began, and begins another one."""
+    async with open_shop(env, home) as shop:
+        first, second, third = [await event_of(shop, hours=number, dry_run=False) for number in (1, 2, 3)]
+        first_run = await report_to_short_runs(shop, first, second, per_run=2)
+        agent = await agent_of(shop)
+        while (await agent.describe()).run_id == first_run:
+            pass
+        await shop.until_events(agent.id, "EVENT_TYPE_TIMER_STARTED")
+        await agent.signal(RepairAgentWorkflowEventDriven.report, third)
+        await shop.until_events(agent.id, "EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED", _TASK_COMPLETED)
+        return agent.id
+
+
 TOGETHER: Mapping[str, Sequence[str]] = {
     "parked_and_reported": ("parked_and_reported", "event_driven_has_collected"),
     "parked_under_an_agent": ("parked_under_an_agent", "proactive_parked_in_a_cycle"),
@@ -502,6 +533,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         event_driven_two_repairs,
         event_driven_remembers,
         event_driven_continues_as_new,
+        event_driven_gathers,
+        event_driven_carries_open_repairs,
         parked_and_reported,
     )
 }

@@ -35,7 +35,7 @@ from tests.replay import kept
 from tests.replay.importing import importing_server, renamed, take_in
 from tests.replay.scenarios import TOGETHER
 from tests.workflow.agents import Agent
-from tests.workflow.events import agent_of, approved
+from tests.workflow.events import agent_of, approved, report
 from tests.workflow.shop import DEADLINE, Shop
 
 RECORDS = Path(__file__).parent / "records"
@@ -164,6 +164,32 @@ async def test_kept_reports_are_repaired_one_after_the_other(later: Later) -> No
         result = await approved(found.shop, collected.repair_id)
         assert [outcome.record_id for outcome in result.outcomes] == list(collected.record_ids)
         assert (await agent.result()).waiting == ()
+
+
+async def test_kept_reports_no_longer_wait_for_each_other_once_something_is_reported_to_the_release_of_today(
+    tmp_path: Path,
+) -> None:
+    """The kept run ends, and what it had collected begins beside the repair that still waits for a person."""
+    async with AsyncExitStack() as stack:
+        # Its ids are those of the test above, so that it needs a server of its own.
+        client = await stack.enter_async_context(importing_server(tmp_path / "server"))
+        found = await Later(client, tmp_path / "home").open(stack, "parked_and_reported")
+        agent = await agent_of(found.shop)
+        kept_run = (await agent.describe()).run_id
+        [collected] = (await agent.query(RepairAgentWorkflowEventDriven.view)).waiting
+        await report(found.shop, "ORD-001-HJP")
+        async with asyncio.timeout(DEADLINE):
+            while (await agent.describe()).run_id == kept_run:
+                pass
+        await approved(found.shop, collected.repair_id)
+        view = await agent.query(RepairAgentWorkflowEventDriven.view)
+        assert found.repair_id in view.open, "nobody has decided on it"
+        await _approved_beside(found)
+
+
+async def _approved_beside(found: Found) -> None:
+    await found.shop.decide(found.repair_id, await found.shop.plan(found.repair_id))
+    assert (await found.shop.end(found.repair_id)).phase is Phase.REPORT_COMPLETED
 
 
 async def test_a_release_that_counts_versions_of_records_otherwise_is_noticed(

@@ -76,14 +76,16 @@ async def event_of(shop: Shop, *, hours: int, **asked: object) -> Event:
     )
 
 
-async def report_to_short_runs(shop: Shop, first: Event, *others: Event, skipping: bool = False) -> str:
-    """Report without the service, to an agent that continues as new after each repair; the id of its first run.
+async def report_to_short_runs(
+    shop: Shop, first: Event, *others: Event, skipping: bool = False, per_run: int = 1
+) -> str:
+    """Report without the service, to an agent that continues as new after few repairs; the id of its first run.
 
     `skipping`: every wait of the agent is skipped.
     """
     agent = await agent_of(shop)
     request = EventDrivenRequest(
-        user="Harry", domain="orders", store_id=first.request.store_id, repairs_per_run=1, gathering=AT_ONCE
+        user="Harry", domain="orders", store_id=first.request.store_id, repairs_per_run=per_run, gathering=AT_ONCE
     )
     with nullcontext() if skipping else shop.env.with_time_skipping_disabled():
         handle = await shop.client.start_workflow(
