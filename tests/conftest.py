@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.temporal.codec import data_converter
-from daper.adapters.temporal.connect import SEARCH_ATTRIBUTES
+from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES
 from daper.adapters.temporal.program import QUEUE_PACE, UNDIVIDED_QUEUES, find_temporal
 
 SKIPPING = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true")

@@ -18,7 +18,7 @@ from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.bootstrap import working
 from daper.settings import load_settings

@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.kept import FileReports
+from daper.adapters.reports.repair_report import repair_report
 from daper.documents.pdf import to_pdf
 
 PICTURES: Final = Path(__file__).parents[1] / "docs" / "pictures"

@@ -12,16 +12,16 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from daper.activities.claims import Claims
-from daper.activities.diagnose import DiagnoseActivities
-from daper.activities.publish import PublishActivities
+from daper.activities.delivery import TellingActivities
+from daper.activities.diagnosis import DiagnoseActivities
+from daper.activities.publication import PublishActivities
 from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
-from daper.activities.telling import TellingActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.reports.kept import FileReports
 from daper.adapters.spending.sqlite import SqliteSpending
-from daper.adapters.temporal.connect import connect, search_attributes_registered
+from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
 from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents

@@ -22,7 +22,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from daper.adapters.temporal import embedded
-from daper.adapters.temporal.connect import connect, search_attributes_registered
+from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.program import Ports, find_temporal, free_ports
 from daper.adapters.temporal.server_file import EmbeddedServer
@@ -137,7 +137,7 @@ async def test_search_attributes_that_are_not_registered_are_seen_to_be_missing(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await connect(At(server.address))
-    monkeypatch.setattr("daper.adapters.temporal.connect.SEARCH_ATTRIBUTES", ("DaperPhase", "DaperNever"))
+    monkeypatch.setattr("daper.adapters.temporal.connection.SEARCH_ATTRIBUTES", ("DaperPhase", "DaperNever"))
 
     assert not await search_attributes_registered(client)
 

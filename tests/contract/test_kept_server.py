@@ -12,10 +12,10 @@ import pytest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
-from daper.adapters.temporal import kept
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal import kept_server as kept_server
+from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.file_lock import FileLock
-from daper.adapters.temporal.kept import KeptServer, Wish
+from daper.adapters.temporal.kept_server import KeptServer, Wish
 from daper.adapters.temporal.retention import keep_ended_for
 from daper.adapters.temporal.server_file import EmbeddedServer, announce, living_server
 from daper.core.errors import Occupied, Unreachable
@@ -43,7 +43,7 @@ def program(monkeypatch: pytest.MonkeyPatch, path: Path, text: str) -> None:
     """Another program in the place of Temporal's."""
     path.write_text(text)
     path.chmod(0o755)
-    monkeypatch.setattr(kept, "find_temporal", lambda: path)
+    monkeypatch.setattr(kept_server, "find_temporal", lambda: path)
 
 
 async def test_a_home_has_its_namespace_and_gives_its_address_away_only_while_it_is_open(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_a_holder_that_does_not_answer_is_named_with_the_way_out(
 ) -> None:
     async with opened(tmp_path) as (_, server):
         os.kill(server.pid, signal.SIGSTOP)
-        monkeypatch.setattr(kept, "_WITHIN_S", 0.3)
+        monkeypatch.setattr(kept_server, "_WITHIN_S", 0.3)
 
         with pytest.raises(Occupied) as caught:
             await KeptServer(tmp_path, namespace="default").open()
@@ -108,7 +108,7 @@ async def test_a_server_that_does_not_come_up_is_ended_and_leaves_the_file_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(monkeypatch, tmp_path / "temporal", NEVER_ANSWERS)
-    monkeypatch.setattr(kept, "_WITHIN_S", 0.3)
+    monkeypatch.setattr(kept_server, "_WITHIN_S", 0.3)
 
     with pytest.raises(Unreachable, match=r"on '.*temporal\.db' does not come up"):
         await KeptServer(tmp_path, namespace="default").open()
@@ -163,7 +163,7 @@ async def test_a_program_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.long
 async def test_the_servers_log_is_put_aside_when_it_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "_LONGEST_LOG", 10)
+    monkeypatch.setattr(kept_server, "_LONGEST_LOG", 10)
     log = tmp_path / "logs" / "temporal.log"
     log.parent.mkdir()
     log.write_text("what was said the last time")
@@ -269,7 +269,7 @@ async def test_a_holder_that_was_refused_is_not_ended(tmp_path: Path, monkeypatc
     """The message leaves that to a person."""
     async with opened(tmp_path) as (_, server):
         os.kill(server.pid, signal.SIGSTOP)
-        monkeypatch.setattr(kept, "_WITHIN_S", 0.3)
+        monkeypatch.setattr(kept_server, "_WITHIN_S", 0.3)
         second = KeptServer(tmp_path, namespace="default")
 
         with pytest.raises(Occupied):
@@ -285,7 +285,7 @@ async def test_what_is_ended_during_a_start_is_the_new_process_and_not_who_signe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(monkeypatch, tmp_path / "temporal", NEVER_ANSWERS)
-    monkeypatch.setattr(kept, "_BECOME_SERVER", "import time; time.sleep(1000)")  # as long as it has not signed
+    monkeypatch.setattr(kept_server, "_BECOME_SERVER", "import time; time.sleep(1000)")  # as long as it has not signed
     lock = FileLock(tmp_path / "temporal.db.lock")
     stranger = await asyncio.create_subprocess_exec("sleep", "1000")
     signed = EmbeddedServer(address="127.0.0.1:1", pid=stranger.pid)

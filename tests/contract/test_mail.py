@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from daper.adapters.notify import email
-from daper.adapters.notify.cutting import cut_off
+from daper.adapters.notify.deadline import cut_off
 from daper.adapters.notify.email import Attachment, Letter, compose, send
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
 from daper.core.people import EmailTarget, Security, SmtpServer

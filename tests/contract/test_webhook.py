@@ -13,8 +13,8 @@ from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.notify.webhook import key_of, post
 from daper.bootstrap import reports_in
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
+from daper.core.notices import TellInput, trial_message
 from daper.core.people import People, WebhookTarget
-from daper.core.telling import TellInput, trial_message
 from tests.receiving import DROP, HANG, SECRET, Hook, free_port, hook
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from temporalio.worker import Worker
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.bootstrap import open_service, working
 from daper.core.errors import NoWorker

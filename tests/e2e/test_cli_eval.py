@@ -11,15 +11,15 @@ from typing import Any, cast
 import pytest
 from temporalio.client import Client
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.core.cases import CaseSort
 from daper.core.errors import UserError
 from daper.core.models import Finding
 from daper.domains.orders.cases.shop import KINDS
 from daper.domains.orders.domain import OrdersDomain
 from daper.entrypoints.cli import evaluation_run
-from daper.entrypoints.cli.evaluation_run import Wanted, run_cases
-from daper.evaluation.scoring import Evaluation, evaluate
+from daper.entrypoints.cli.evaluation_run import WantedCases, run_cases
+from daper.evaluation.score import Evaluation, evaluate
 from daper.ports import ProposalSet, Record
 from daper.settings import Settings
 from tests.e2e.conftest import Shop
@@ -187,7 +187,7 @@ def measured(shop: Shop, *kinds: str) -> Evaluation:
     """An evaluation in this process, where rules can be broken."""
     settings = shop.settings()
     client = shop.beside.do(connect(settings))
-    wanted = Wanted(seed=1, per_kind=1, kinds=kinds)
+    wanted = WantedCases(seed=1, per_kind=1, kinds=kinds)
     case_set, run = shop.beside.do(run_cases(client, settings, wanted, tell=lambda _: None))
     return evaluate(case_set, [run])
 
@@ -258,4 +258,4 @@ async def test_a_domain_without_cases_is_told_in_one_sentence(shop: Shop, monkey
     nobody = cast("Client", None)  # it is refused before anything is asked of Temporal
 
     with pytest.raises(UserError, match="domain 'orders' has no cases to evaluate on: it offers no `install_cases`"):
-        await run_cases(nobody, shop.settings(), Wanted(seed=1, per_kind=1), tell=lambda _: None)
+        await run_cases(nobody, shop.settings(), WantedCases(seed=1, per_kind=1), tell=lambda _: None)

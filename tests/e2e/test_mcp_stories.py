@@ -24,7 +24,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.bootstrap import open_service
 from daper.core.decisions import answer_plan, decided_by
 from daper.core.models import Decision, IdentityProof, Person, RecordedDecision, Verdict

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.stores.jsonfiles import jsontext
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.trouble import (

@@ -14,7 +14,7 @@ from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
-from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, parse, raw_orders, raw_stock
+from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, parse_row, raw_orders, raw_stock
 from daper.ports.store import LedgerRow, Message
 from daper.stores.jsonfiles import jsontext
 from daper.stores.jsonfiles.store import Documents, JsonChange, JsonStore, StoreAbout
@@ -78,7 +78,7 @@ class GeneratedShop:
 def hold(change: JsonChange, key: str) -> None:
     """What the store holder changes, all of it or nothing: a row of stock, an order, a ledger row, a message."""
     row = next(row for row in raw_stock(change.documents) if row["item_id"] == HELD_ITEM)
-    row["current_stock"] = row["available_stock"] = parse(StockRow, row, place=HELD_ITEM).current_stock + 1
+    row["current_stock"] = row["available_stock"] = parse_row(StockRow, row, place=HELD_ITEM).current_stock + 1
     order = next(order for order in raw_orders(change.documents) if order["order_id"] == HELD_ORDER)
     order["notes"] = f"{order['notes']} {key}"
     effect = Effect(status=OutcomeStatus.APPLIED)
@@ -88,13 +88,13 @@ def hold(change: JsonChange, key: str) -> None:
 
 def orders_in(documents: Documents) -> dict[str, Order]:
     """The orders, typed, by id."""
-    orders = (parse(Order, raw, place=f"order {raw.get('order_id')!r}: ") for raw in raw_orders(documents))
+    orders = (parse_row(Order, raw, place=f"order {raw.get('order_id')!r}: ") for raw in raw_orders(documents))
     return {order.order_id: order for order in orders}
 
 
 def stock_in(documents: Documents) -> dict[str, StockRow]:
     """The inventory rows, typed, by item id."""
-    rows = (parse(StockRow, raw, place=f"row {raw.get('item_id')!r}: ") for raw in raw_stock(documents))
+    rows = (parse_row(StockRow, raw, place=f"row {raw.get('item_id')!r}: ") for raw in raw_stock(documents))
     return {row.item_id: row for row in rows}
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.bootstrap import open_service
 from daper.core.models import Person, Scope

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.server_file import EmbeddedServer, living_server
 from daper.bootstrap import open_service
 from daper.core.models import Person, Scope

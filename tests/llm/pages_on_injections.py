@@ -10,8 +10,8 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from daper.adapters.reports.ended import repair_report
-from daper.adapters.reports.proposal import plan_report
+from daper.adapters.reports.plan_report import plan_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.core.models import Plan
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase

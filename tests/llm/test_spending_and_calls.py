@@ -8,7 +8,7 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from daper.agents.llm.asking import SENT_BACK
+from daper.agents.llm.dialogue import SENT_BACK
 from daper.bootstrap import spending_of
 from daper.core.phases import Phase
 from daper.core.usage import Role

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from daper.adapters.reports.ended import repair_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.agents.llm.agents import REPORT_TOKENS
 from daper.core.phases import Phase
 from daper.core.text import markdown

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from daper.adapters.reports.ended import repair_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.core.models import RULES, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase

@@ -22,9 +22,9 @@ from daper.clock import new_id
 from daper.core.digests import content_version
 from daper.core.errors import Unreachable
 from daper.core.messages import RepairRequest
+from daper.core.notices import Occasion
 from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
-from daper.core.telling import Event
 from daper.domains.orders import world
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.steps import Steps
@@ -136,7 +136,7 @@ async def test_a_kept_repair_that_waits_for_a_person_is_approved_by_the_code_of_
     async with AsyncExitStack() as stack:
         found = await later.open(stack, name)
         await _approved(found, name)
-        assert found.owl.kinds == [Event.REPAIR_DONE for _ in found.tell], "what was told before is not told again"
+        assert found.owl.kinds == [Occasion.REPAIR_DONE for _ in found.tell], "what was told before is not told again"
 
 
 async def test_a_kept_agent_sees_its_parked_repair_approved_and_goes_on(later: Later) -> None:

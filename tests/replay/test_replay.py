@@ -19,7 +19,7 @@ from daper.bootstrap import WORKFLOWS
 from daper.core.events import Batch, Inbox
 from daper.core.proactive import Carried, ProactiveRequest
 from daper.workflows.agent import AgentState
-from daper.workflows.names import EVENT_DRIVEN_NAME, PROACTIVE_NAME
+from daper.workflows.labels import EVENT_DRIVEN_NAME, PROACTIVE_NAME
 from daper.workflows.steps import Steps
 from tests.replay import kept
 from tests.replay.record import MustNotRecord, to_record

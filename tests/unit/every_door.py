@@ -11,8 +11,8 @@ from typing import Final
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from daper.adapters.notify import wording
-from daper.adapters.reports.proposal import plan_report
+from daper.adapters.notify import letter as letter
+from daper.adapters.reports.plan_report import plan_report
 from daper.core.guard import seal
 from daper.core.limits import Between
 from daper.core.models import (
@@ -32,13 +32,13 @@ from daper.core.models import (
     SuppressedFinding,
     Verdict,
 )
+from daper.core.notices import Notice, Occasion, plan_message
 from daper.core.phases import Phase
-from daper.core.telling import Event, Message, plan_message
 from daper.core.views import PlanView, RepairView, view_plan
 from daper.documents.html import to_html
 from daper.documents.markdown import to_markdown
-from daper.entrypoints.cli.looking import look_lines
 from daper.entrypoints.cli.output import say
+from daper.entrypoints.cli.repair_view import look_lines
 from daper.entrypoints.cli.story import Story
 from daper.entrypoints.mcp.forms import question_of
 from daper.workflows.details import details
@@ -150,8 +150,8 @@ def _asked() -> str:
     return question_of(LOOK.repair_id, VIEW, decision, decide_by=UNTIL).replace('"', "")
 
 
-def _told() -> Message:
-    return plan_message(Event.PLAN_WAITS, LOOK, at=AT)
+def _told() -> Notice:
+    return plan_message(Occasion.PLAN_WAITS, LOOK, at=AT)
 
 
 def _rendered(page: str) -> str:
@@ -173,8 +173,8 @@ DOORS: Final[dict[str, Callable[[], str]]] = {
         details(Phase.PENDING_APPROVAL, PLAN, "", decide_by=UNTIL, heads=HEADS, findings=FINDINGS)
     ),
     "form": _asked,
-    "mail": lambda: wording.plain(_told(), None),
-    "mail, HTML": lambda: _rendered(to_html(wording.document(_told(), None))),
+    "mail": lambda: letter.plain_letter(_told(), None),
+    "mail, HTML": lambda: _rendered(to_html(letter.letter_document(_told(), None))),
     "plan report, Markdown": lambda: _from_markdown(to_markdown(plan_report(LOOK, [VIEW]))),
     "plan report, HTML": lambda: _rendered(to_html(plan_report(LOOK, [VIEW]))),
 }

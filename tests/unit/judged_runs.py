@@ -18,7 +18,7 @@ from daper.core.outcomes import (
 )
 from daper.core.phases import Phase
 from daper.core.usage import Role, Spent, Usage
-from daper.evaluation.observing import RecordState, Run
+from daper.evaluation.observation import RecordState, Run
 
 STARTED = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MODEL = "some/model"

@@ -36,7 +36,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.phases import Phase
-from daper.core.reporting import build_report, count
+from daper.core.report import build_report, count
 from daper.core.views import RepairView, view_plan
 
 STARTED = datetime(2026, 3, 1, 9, 0, 12, tzinfo=UTC)

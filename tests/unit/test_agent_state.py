@@ -14,7 +14,7 @@ from daper.core.models import Person
 from daper.core.phases import Phase
 from daper.core.proactive import KEPT_CYCLES, Carried, CycleEnd, ProactiveRequest
 from daper.workflows.agent import AgentState
-from daper.workflows.options import FIRST_PAUSE, pause
+from daper.workflows.options import FIRST_PAUSE, backoff
 
 NOW = utc_now()
 DAY = timedelta(days=1)
@@ -44,17 +44,17 @@ def test_only_a_cycle_that_could_not_go_on_is_tried_again_before_the_interval(ph
 
 
 def test_pauses_between_tries_grow_up_to_the_interval() -> None:
-    minutes = [pause(failures, interval=DAY) / timedelta(minutes=1) for failures in range(7)]
+    minutes = [backoff(failures, interval=DAY) / timedelta(minutes=1) for failures in range(7)]
     assert minutes == [1440, 5, 20, 80, 320, 1280, 1440]
-    assert pause(10_000, interval=timedelta(days=366)) == timedelta(days=366)
+    assert backoff(10_000, interval=timedelta(days=366)) == timedelta(days=366)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 366 * 24 * 3600))
 def test_no_pause_is_longer_than_the_interval_nor_shorter_after_more_failures(failures: int, seconds: int) -> None:
     interval = timedelta(seconds=seconds)
-    assert timedelta() < pause(failures, interval=interval) <= interval
+    assert timedelta() < backoff(failures, interval=interval) <= interval
     if failures:
-        assert pause(failures, interval=interval) <= pause(failures + 1, interval=interval)
+        assert backoff(failures, interval=interval) <= backoff(failures + 1, interval=interval)
 
 
 def test_one_end_that_is_no_failure_ends_the_series() -> None:

@@ -15,11 +15,11 @@ from mcp.types import ToolAnnotations
 
 from daper.core.access import Access
 from daper.core.models import Confirmation
+from daper.core.notices import Occasion
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import AgentPhase
-from daper.core.telling import Event
 from daper.domains.orders.needs import OrderProblem
 from daper.domains.registry import declared_options, load_domains
 from daper.entrypoints.cli.exits import Exit
@@ -259,8 +259,8 @@ def test_the_chat_page_shows_what_is_printed_for_each_client(client: str) -> Non
     assert f"daper mcp config {client}" in code_of(CHAT)
 
 
-@pytest.mark.parametrize("event", Event)
-def test_the_page_on_people_has_a_row_for_each_event(event: Event) -> None:
+@pytest.mark.parametrize("event", Occasion)
+def test_the_page_on_people_has_a_row_for_each_event(event: Occasion) -> None:
     assert event in rows(ROOT / "docs" / "people.md")
 
 

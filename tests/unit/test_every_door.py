@@ -10,8 +10,8 @@ from every_door import DOORS, LOOK, UNTIL, VIEW
 
 from daper.core import lines
 from daper.core.lines import ACTION_KINDS, FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
-from daper.entrypoints.cli.document import repair_document
-from daper.entrypoints.mcp.telling import details_of
+from daper.entrypoints.cli.repair_json import repair_document
+from daper.entrypoints.mcp.presentation import details_of
 
 HEAD: Final = PlanHead.of(VIEW, decide_by=UNTIL).lines()
 # The keys of the documents for programs, in the order of the fields.

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from daper.core.digests import canonical, digest
-from daper.core.guard import LONGEST_ARGUMENT, Bindable, Case, bind, refuse_arguments, refuse_proposal
-from daper.core.limits import Between, Exactly, Limit, OneOf, Sentence, describe, is_editable
+from daper.core.guard import LONGEST_ARGUMENT, Bindable, GuardCase, bind, refuse_arguments, refuse_proposal
+from daper.core.limits import Between, Exactly, Limit, OneOf, Sentence, is_editable, limit_words
 from daper.core.models import Fallback, Finding, Proposal, ProposedAction, Risk
 
 
@@ -48,13 +48,13 @@ GOOD = Proposal(
 )
 
 
-def case(**fields: object) -> Case:
+def case(**fields: object) -> GuardCase:
     whole: dict[str, object] = {
         "record_ids": {"ORD-2", "ORD-3"},
         "findings": FINDINGS,
         "tools": ["order_inventory", "hold_order"],
     }
-    return Case(**(whole | fields))  # pyright: ignore[reportArgumentType] - a test names the fields it means
+    return GuardCase(**(whole | fields))  # pyright: ignore[reportArgumentType] - a test names the fields it means
 
 
 def refused(proposal: Proposal, bindable: Bindable | None = BINDABLE) -> str | None:
@@ -193,7 +193,7 @@ def test_what_cannot_be_undone_is_handed_over() -> None:
 )
 def test_a_person_may_choose_only_where_there_is_a_choice(limit: Limit, editable: bool, words: str) -> None:
     assert is_editable(limit) is editable
-    assert describe(limit) == words
+    assert limit_words(limit) == words
 
 
 SCALARS = st.one_of(

@@ -14,7 +14,7 @@ from daper.core.errors import UserError
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, configuration, local_server, remote_configuration
-from daper.settings import load_settings, shown
+from daper.settings import load_settings, shown_settings
 
 DAPER = Path(sysconfig.get_path("scripts"), "daper")
 URL = "https://daper.example.org/mcp"
@@ -27,7 +27,7 @@ def local(tmp_path: Path, variables: Mapping[str, str], *, program: Path = DAPER
     (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
     environ = {"HOME": str(tmp_path), **variables}
     settings = load_settings(environ=environ, folder=tmp_path)
-    return local_server(settings, shown(environ=environ, folder=tmp_path), program=program)
+    return local_server(settings, shown_settings(environ=environ, folder=tmp_path), program=program)
 
 
 # Any: documents of many shapes, as in a client.

@@ -6,9 +6,9 @@ from pydantic import BaseModel
 
 from daper.core.guard import Bindable
 from daper.core.limits import Between, Exactly, Sentence
-from daper.core.merging import Option, add_advice, doubt, merge_findings, suspects_of
 from daper.core.messages import DetectResult
 from daper.core.models import MOST_PROBLEMS, Detection, Doubt, Finding, Proposal, Risk
+from daper.core.second_opinion import Option, add_advice, doubt, merge_findings, suspects_of
 
 
 class Restock(BaseModel):

@@ -6,33 +6,33 @@ from datetime import UTC, datetime
 import pytest
 from sized_repairs import HOSTILE, ended_repair, waiting_repair
 
-from daper.adapters.notify.wording import LONGEST_SUBJECT, commands, document, plain, subject
-from daper.core.outcomes import RepairResult
-from daper.core.phases import Phase
-from daper.core.telling import (
+from daper.adapters.notify.letter import LONGEST_SUBJECT, commands, letter_document, plain_letter, subject
+from daper.core.notices import (
     MOST_ACTIONS_TOLD,
     MOST_PROBLEMS_TOLD,
-    Event,
-    Message,
+    Notice,
+    Occasion,
     end_message,
     event_id,
     event_of,
     plan_message,
     trial_message,
 )
+from daper.core.outcomes import RepairResult
+from daper.core.phases import Phase
 from daper.documents.html import to_html
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
 
-def asked(orders: int) -> Message:
-    return plan_message(Event.PLAN_WAITS, waiting_repair(orders), at=NOW)
+def asked(orders: int) -> Notice:
+    return plan_message(Occasion.PLAN_WAITS, waiting_repair(orders), at=NOW)
 
 
 @pytest.mark.parametrize("orders", [1, 500])
 def test_a_plan_is_told_with_what_a_decision_needs_and_never_grows_past_a_bound(orders: int) -> None:
     message = asked(orders)
-    text = plain(message, "https://ui.example/x")
+    text = plain_letter(message, "https://ui.example/x")
     first = message.action_lines[0]
 
     for part in (first.id, first.record, first.tool, f"risk {first.risk}", f"spends: {first.spends}", "decide until: "):
@@ -45,7 +45,7 @@ def test_a_plan_is_told_with_what_a_decision_needs_and_never_grows_past_a_bound(
         assert f"and {message.actions - len(message.action_lines):,} more" in text
     assert len(message.model_dump_json().encode()) < 40_000
     assert len(text.encode()) < 30_000
-    assert len(to_html(document(message, None)).encode()) < 60_000
+    assert len(to_html(letter_document(message, None)).encode()) < 60_000
 
 
 def test_no_command_decides_anything_that_was_not_seen() -> None:
@@ -66,11 +66,11 @@ def test_nothing_is_hidden_and_nothing_is_markup_in_any_form() -> None:
     for name in hostile:
         actions = tuple(action.model_copy(update={"title": name, "problems": (name,)}) for action in view.plan.actions)
         changed = view.model_copy(update={"domain": name, "plan": view.plan.model_copy(update={"actions": actions})})
-        message = plan_message(Event.PLAN_WAITS, changed, at=NOW)
-        for line in (subject(message), *plain(message, None).splitlines()):
+        message = plan_message(Occasion.PLAN_WAITS, changed, at=NOW)
+        for line in (subject(message), *plain_letter(message, None).splitlines()):
             assert line.isprintable()
         assert len(subject(message)) < LONGEST_SUBJECT + 50
-        html = to_html(document(message, None))
+        html = to_html(letter_document(message, None))
         assert "<script" not in html
         assert "<img" not in html
         assert set(html) & set("\x1b\u202e\r") == set()
@@ -79,9 +79,9 @@ def test_nothing_is_hidden_and_nothing_is_markup_in_any_form() -> None:
 def test_an_ended_repair_is_told_with_what_is_left() -> None:
     result = ended_repair(40)
     event = event_of(result)
-    assert event is Event.REPAIR_NEEDS_HAND
+    assert event is Occasion.REPAIR_NEEDS_HAND
     message = end_message(event, result, at=NOW)
-    text = plain(message, None)
+    text = plain_letter(message, None)
     assert "the repair ended, and needs a hand" in text
     assert "Left for a person" in text
     assert f"daper repair report {result.repair_id}" in text
@@ -93,16 +93,16 @@ def test_an_ended_repair_is_told_with_what_is_left() -> None:
 @pytest.mark.parametrize(
     ("phase", "event"),
     [
-        (Phase.APPROVAL_EXPIRED, Event.PLAN_EXPIRED),
-        (Phase.REPAIR_FAILED, Event.REPAIR_FAILED),
-        (Phase.CANCELLED, Event.REPAIR_STOPPED),
-        (Phase.REJECTED, Event.PLAN_REJECTED),
-        (Phase.REPORT_COMPLETED, Event.REPAIR_DONE),
-        (Phase.PLAN_ONLY, Event.REPAIR_DONE),
+        (Phase.APPROVAL_EXPIRED, Occasion.PLAN_EXPIRED),
+        (Phase.REPAIR_FAILED, Occasion.REPAIR_FAILED),
+        (Phase.CANCELLED, Occasion.REPAIR_STOPPED),
+        (Phase.REJECTED, Occasion.PLAN_REJECTED),
+        (Phase.REPORT_COMPLETED, Occasion.REPAIR_DONE),
+        (Phase.PLAN_ONLY, Occasion.REPAIR_DONE),
         (Phase.NO_REPAIR_NEEDED, None),
     ],
 )
-def test_each_end_is_one_event_and_nothing_to_do_is_none(phase: Phase, event: Event | None) -> None:
+def test_each_end_is_one_event_and_nothing_to_do_is_none(phase: Phase, event: Occasion | None) -> None:
     result = RepairResult(
         repair_id="r", cycle_id="c", user="Harry", domain="orders", phase=phase, started_at=NOW, ended_at=NOW
     )
@@ -111,15 +111,15 @@ def test_each_end_is_one_event_and_nothing_to_do_is_none(phase: Phase, event: Ev
 
 def test_an_event_has_one_id_for_each_target_and_round() -> None:
     ids = {
-        event_id("c1", 1, Event.PLAN_WAITS, "harry"),
-        event_id("c1", 2, Event.PLAN_WAITS, "harry"),
-        event_id("c1", 1, Event.PLAN_STILL_WAITS, "harry"),
-        event_id("c1", 1, Event.PLAN_WAITS, "owl"),
-        event_id("c2", 1, Event.PLAN_WAITS, "harry"),
+        event_id("c1", 1, Occasion.PLAN_WAITS, "harry"),
+        event_id("c1", 2, Occasion.PLAN_WAITS, "harry"),
+        event_id("c1", 1, Occasion.PLAN_STILL_WAITS, "harry"),
+        event_id("c1", 1, Occasion.PLAN_WAITS, "owl"),
+        event_id("c2", 1, Occasion.PLAN_WAITS, "harry"),
     }
     assert len(ids) == 5
-    assert event_id("c1", 1, Event.PLAN_WAITS, "harry") in ids
+    assert event_id("c1", 1, Occasion.PLAN_WAITS, "harry") in ids
 
 
 def test_a_trial_says_who_asked_for_it() -> None:
-    assert "Harry asked for this with: daper people test" in plain(trial_message("Harry", at=NOW), None)
+    assert "Harry asked for this with: daper people test" in plain_letter(trial_message("Harry", at=NOW), None)

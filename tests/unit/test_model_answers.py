@@ -14,7 +14,7 @@ from pydantic_ai.usage import RequestUsage
 from daper.adapters.spending.sqlite import SqliteSpending
 from daper.agents.llm.checks import check_narrative
 from daper.agents.llm.failures import translate
-from daper.agents.llm.metered import Account, MeteredModel
+from daper.agents.llm.meter import Account, MeteredModel
 from daper.agents.llm.replies import ReportReply
 from daper.clock import utc_now
 from daper.core.errors import SpendingCapReached

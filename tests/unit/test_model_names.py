@@ -2,7 +2,7 @@
 
 import pytest
 
-from daper.agents.llm.names import parse_name
+from daper.agents.llm.model_names import parse_name
 from daper.core.errors import ModelError
 from daper.core.usage import Role
 from daper.settings import load_settings

@@ -11,7 +11,7 @@ import pytest
 from daper.core.errors import UserError
 from daper.core.models import Scope
 from daper.domains.orders.domain import OrdersDomain, open_domain
-from daper.domains.orders.importing import incoming
+from daper.domains.orders.importing import intake as intake
 from daper.domains.orders.importing.remarks import MOST_REMARKS
 from daper.domains.orders.models import Order, StockRow
 from daper.ports import ImportDraft, ImportNote
@@ -407,9 +407,7 @@ async def test_a_file_over_the_limit_is_refused_before_it_is_read(desk: Desk) ->
 
     draft = await desk.domain.read_import((large, desk.write("i.json", [ITEM])), now=NOW)
 
-    assert told(draft.faults) == [
-        f"large.json:  has 50,000,000 bytes; at most {incoming.LARGEST_FILE:,} can be imported"
-    ]
+    assert told(draft.faults) == [f"large.json:  has 50,000,000 bytes; at most {intake.LARGEST_FILE:,} can be imported"]
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])

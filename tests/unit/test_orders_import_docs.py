@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from daper.domains.orders.importing import doubts, incoming, inspecting, remarks
+from daper.domains.orders.importing import doubts, inspection, intake, remarks
 from daper.domains.orders.importing import draft as importing
 from daper.domains.orders.models import Approval, Line, Order, Restock, StatusChange, StockRow
 from daper.domains.orders.statuses import OrderStatus, normal
@@ -60,7 +60,7 @@ def test_the_limits_are_those_that_hold() -> None:
         int(number.replace(",", "")) for number in re.findall(r"\| ([\d,]+)(?: bytes)? \|$", section("Limits"), re.M)
     ]
 
-    assert told == [incoming.LARGEST_FILE, inspecting.MOST_RECORDS, inspecting.MOST_ENTRIES, remarks.MOST_REMARKS]
+    assert told == [intake.LARGEST_FILE, inspection.MOST_RECORDS, inspection.MOST_ENTRIES, remarks.MOST_REMARKS]
 
 
 def test_the_example_is_imported_without_a_word(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daper.domains.orders.importing.incoming import LARGEST_FILE, NotReadable, read_whole
+from daper.domains.orders.importing.intake import LARGEST_FILE, NotReadable, read_whole
 
 
 def missing(path: Path) -> Path:

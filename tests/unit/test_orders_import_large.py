@@ -9,8 +9,8 @@ import pytest
 from daper.core.models import Scope
 from daper.domains.orders.domain import open_domain
 from daper.ports import Terms
-from daper.service.picking import RecordFilter
 from daper.service.records import RecordsService
+from daper.service.selection import RecordFilter
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
 MANY = 10_000

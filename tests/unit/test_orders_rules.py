@@ -397,13 +397,13 @@ def test_the_records_of_one_plan_are_parsed_once_however_many_proposals_there_ar
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parsed = list[str]()
-    parse = world.parse
+    parse = world.parse_row
 
     def counting(model: type[BaseModel], data: Mapping[str, object], *, place: str) -> BaseModel:
         parsed.append(place)
         return parse(model, data, place=place)
 
-    monkeypatch.setattr(world, "parse", counting)
+    monkeypatch.setattr(world, "parse_row", counting)
     shop, records = domain(), tuple(record for n in range(40) for record in short_pair(n))
     plan = shop.propose(shop.detect(records, TODAY), records)
     assert len(plan.proposals) == 40

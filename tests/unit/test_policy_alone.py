@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from daper.core.decisions import refuse_decision
 from daper.core.digests import digest
 from daper.core.guard import seal
-from daper.core.merging import merge_findings
 from daper.core.models import (
     BlockedProposal,
     BoundAction,
@@ -28,6 +27,7 @@ from daper.core.models import (
 )
 from daper.core.phases import Phase
 from daper.core.policy import ALONE_CONFIDENCE, Alone, ApprovalPolicy
+from daper.core.second_opinion import merge_findings
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 HEADING = "| confidence | risk | tool and kind |"

@@ -15,7 +15,7 @@ from daper.core.policy import Alone, ApprovalPolicy
 from daper.core.proactive import PROACTIVE_TIMEOUT, ProactiveRequest
 from daper.entrypoints.cli.app import run
 from daper.service.requests import StartProactive, StartRepair
-from daper.service.scheduled import PutSchedule
+from daper.service.schedule_orders import PutSchedule
 from daper.settings import Settings, load_settings, policy_document, policy_rows, read_policy
 from daper.settings.policy import SECTIONS, PolicyDocument
 from daper.settings.spans import parse_span, written_span

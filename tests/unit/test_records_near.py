@@ -2,7 +2,7 @@
 
 import pytest
 
-from daper.service.picking import near
+from daper.service.selection import near
 
 IDS = [f"ORD-{number:03}-{name}" for number, name in enumerate(("HJP", "HJG", "RBW", "RHG", "LLV", "DLM"), start=1)]
 

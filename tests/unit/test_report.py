@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from daper.adapters.reports.ended import repair_report
-from daper.adapters.reports.files import read_report, write_report
+from daper.adapters.reports.archive import read_report, write_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.core.decisions import record
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.guard import seal

@@ -11,8 +11,8 @@ import pytest
 from pydantic import JsonValue, ValidationError
 from tests.unit.test_report import HOSTILE, blocks_of, whole_result
 
-from daper.adapters.reports.ended import repair_report
-from daper.adapters.reports.proposal import plan_report
+from daper.adapters.reports.plan_report import plan_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.core.outcomes import RepairResult
 from daper.core.views import whole_plans
 from daper.documents.blocks import Document

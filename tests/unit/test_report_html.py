@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sized_repairs import HOSTILE, LONG_WORD, SCRIPTS, ended_repair, order_id, waiting_repair
 
-from daper.adapters.reports.ended import repair_report
-from daper.adapters.reports.proposal import plan_report
+from daper.adapters.reports.plan_report import plan_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.documents.html import to_html
 
 GMAIL_CUTS_AT = 102_400

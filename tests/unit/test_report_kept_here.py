@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from sized_repairs import ended_repair
 
-from daper.adapters.reports.files import kept_here, write_report
+from daper.adapters.reports.archive import kept_here, write_report
 from daper.adapters.whole_file import replace_file
 from daper.core.outcomes import RepairResult, ReportPaths
-from daper.entrypoints.cli.document import repair_document
+from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.cli.story import Story, result_lines
 
 ELSEWHERE = "on the machine of the worker that wrote it"

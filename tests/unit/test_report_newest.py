@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sized_repairs import ended_repair
 
-from daper.adapters.reports.files import newest_reports, write_report
+from daper.adapters.reports.archive import newest_reports, write_report
 from daper.core.outcomes import RepairResult
 
 

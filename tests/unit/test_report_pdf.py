@@ -10,8 +10,8 @@ import pytest
 from pypdf import PdfReader
 from sized_repairs import HOSTILE, LONG_WORD, SCRIPTS, ended_repair, order_id, waiting_repair
 
-from daper.adapters.reports.ended import repair_report
-from daper.adapters.reports.proposal import plan_report
+from daper.adapters.reports.plan_report import plan_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.core.errors import SettingError
 from daper.documents.blocks import Document
 from daper.documents.fonts import Coverage

@@ -3,9 +3,9 @@
 import pytest
 from sized_repairs import a_plan, ended_repair, waiting_repair
 
-from daper.adapters.reports.ended import repair_report
 from daper.adapters.reports.fates import Fate, chart
-from daper.adapters.reports.proposal import plan_report
+from daper.adapters.reports.plan_report import plan_report
+from daper.adapters.reports.repair_report import repair_report
 from daper.core.outcomes import OutcomeStatus, RepairResult, VerificationStatus
 from daper.core.phases import Phase
 from daper.core.views import RepairView, view_plan, whole_plans

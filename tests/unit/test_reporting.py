@@ -7,7 +7,7 @@ from daper.core.models import BoundAction, Fallback, Plan, ProposedAction, Risk
 from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult, Verification, VerificationStatus
 from daper.core.outcomes import VerifiedFinding as Verified
 from daper.core.phases import Phase
-from daper.core.reporting import count, left_for_person, summarize
+from daper.core.report import count, left_for_person, summarize
 
 NOON = datetime(2025, 6, 28, 12, tzinfo=UTC)
 

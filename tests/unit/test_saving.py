@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from daper.core.errors import UserError
-from daper.entrypoints.cli.saving import save
+from daper.entrypoints.cli.output_file import save
 
 
 def test_a_file_is_replaced_and_a_link_to_it_stays_one(tmp_path: Path) -> None:

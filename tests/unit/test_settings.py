@@ -13,7 +13,7 @@ import pytest
 from daper.bootstrap import open_domains
 from daper.core.errors import SettingError
 from daper.core.models import IdentityProof, Person
-from daper.settings import ChatApproval, Settings, Shown, every_setting, load_settings, shown
+from daper.settings import ChatApproval, Settings, Shown, every_setting, load_settings, shown_settings
 
 Load = Callable[..., Settings]
 
@@ -29,7 +29,7 @@ def load(tmp_path: Path) -> Load:
 
 
 def row(name: str, folder: Path, **environ: str) -> Shown:
-    return next(row for row in shown(environ=environ, folder=folder) if row.name == name)
+    return next(row for row in shown_settings(environ=environ, folder=folder) if row.name == name)
 
 
 def test_without_any_configuration_everything_has_its_default(tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ def test_a_domain_that_cannot_be_loaded_is_told_of_where_it_is_opened_and_hides_
 
 
 def test_every_setting_is_shown_with_value_source_and_help(tmp_path: Path) -> None:
-    rows = shown(environ={"TEMPORAL_GRPC_META_B": "x", "TEMPORAL_GRPC_META_A": "x"}, folder=tmp_path)
+    rows = shown_settings(environ={"TEMPORAL_GRPC_META_B": "x", "TEMPORAL_GRPC_META_A": "x"}, folder=tmp_path)
 
     names = [row.name for row in rows]
     assert names == [setting.name for setting in every_setting()[:-1]] + [
@@ -397,7 +397,7 @@ def test_every_setting_is_shown_with_value_source_and_help(tmp_path: Path) -> No
 def test_d20_no_secret_is_shown_or_printed(load: Load, tmp_path: Path) -> None:
     secrets = {setting.name.replace("*", "X"): "planted-secret" for setting in every_setting() if setting.secret}
 
-    assert "planted-secret" not in str(shown(environ=secrets, folder=tmp_path))
+    assert "planted-secret" not in str(shown_settings(environ=secrets, folder=tmp_path))
     assert "planted-secret" not in repr(load(**secrets))
     assert row("TEMPORAL_API_KEY", tmp_path, **secrets).value == "(set)"
     assert row("TEMPORAL_API_KEY", tmp_path).value == ""

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from daper.entrypoints.cli.stopping import Stopping
+from daper.entrypoints.cli.shutdown import Stopping
 
 
 class Told:

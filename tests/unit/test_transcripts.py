@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from daper.adapters.transcripts import files
+from daper.adapters.transcripts.bounds import LARGEST, fitted
 from daper.adapters.transcripts.files import FileTranscripts
-from daper.adapters.transcripts.fitting import LARGEST, fitted
 from daper.adapters.transcripts.redaction import Redactor
 from daper.core.ids import file_stem
 from daper.core.usage import Role, Spent

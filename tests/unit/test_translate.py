@@ -6,7 +6,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from daper.core.errors import DaperError, DecisionRefused, NotFound, Unreachable
-from daper.service.translate import Over, temporal_errors
+from daper.service.rpc_errors import Over, temporal_errors
 
 
 @pytest.mark.parametrize(

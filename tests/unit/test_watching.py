@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from daper.service.watching import Watch
+from daper.service.watch import Watch
 
 # What a server answers to a long poll, when the history was rewritten after the page that the poll goes on from.
 MOVED = RPCError(

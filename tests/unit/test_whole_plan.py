@@ -10,7 +10,7 @@ from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import RepairView, view_plan
-from daper.service.planned import look_at_whole_plan
+from daper.service.whole_plan import look_at_whole_plan
 
 WHOLE = a_plan(1400)  # more than a page of whatever a plan holds
 Look = RepairView | RepairResult

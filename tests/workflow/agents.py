@@ -20,7 +20,7 @@ from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.proactive import ProactiveRequest, ProactiveView
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
-from daper.workflows.names import USER_MEMO, WORKFLOW_NAME, user_attributes
+from daper.workflows.labels import USER_MEMO, WORKFLOW_NAME, user_attributes
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue
 from tests.workflow.shop import DEADLINE, Shop

@@ -12,7 +12,7 @@ from daper.core.ids import event_driven_id
 from daper.core.messages import asked_for
 from daper.core.models import Scope
 from daper.core.outcomes import RepairResult
-from daper.service.launching import launch_of
+from daper.service.launch import launch_of
 from daper.service.requests import Started, StartRepair, Times
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from tests.workflow.shop import DEADLINE, HARRY, Shop

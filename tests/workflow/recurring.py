@@ -15,10 +15,10 @@ from daper.core.messages import Nudge
 from daper.core.models import Finding, SuppressedFinding, Verdict
 from daper.core.outcomes import Effect, Holding, Postcondition, RepairResult
 from daper.ports import Record, Store, ToolCall
-from daper.service.launching import launch_of
+from daper.service.launch import launch_of
 from daper.service.requests import Times
+from daper.service.schedule_orders import PutSchedule
 from daper.service.schedule_parts import schedule_of
-from daper.service.scheduled import PutSchedule
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.agents import Agent

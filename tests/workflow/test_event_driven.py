@@ -12,9 +12,9 @@ from daper.core.errors import NotBegun, NotFound, Unreachable, UserError
 from daper.core.events import EventDrivenRequest, Gathering
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.service.asking import Asking, Question
+from daper.service.inquiry import Asking, Question
 from daper.service.requests import Collected, Silence
-from daper.service.translate import Subject
+from daper.service.rpc_errors import Subject
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.receiving import HANG, SECRET, hook, webhook_lines, write_people

@@ -15,7 +15,7 @@ from daper.core.models import PolicyGrant
 from daper.core.phases import Phase
 from daper.core.proactive import AgentPhase
 from daper.core.views import RepairView
-from daper.workflows.names import USER_ATTRIBUTE
+from daper.workflows.labels import USER_ATTRIBUTE
 from daper.workflows.options import FIRST_PAUSE
 from tests.workflow.agents import HOUR, Agent, CrashingRepair, worker_with
 from tests.workflow.shop import Shop, open_shop

@@ -7,8 +7,8 @@ from pathlib import Path
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.models import Verdict
+from daper.core.notices import Occasion
 from daper.core.phases import Phase
-from daper.core.telling import Event
 from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.workflow.agents import HOUR
 from tests.workflow.recurring import Ailing, Carers, left_alone
@@ -34,7 +34,7 @@ async def test_three_days_of_silence_expire_cycle_after_cycle_and_a_person_is_re
     # The clock of each repair is its own, so that the agent's goes on from where the repair began.
     assert all(later.started_at - earlier.started_at >= 26 * HOUR for earlier, later in pairwise(days))
     assert days[-1].ended_at - days[0].started_at >= timedelta(days=3)
-    assert server.kinds[:9] == [Event.PLAN_WAITS, Event.PLAN_STILL_WAITS, Event.PLAN_EXPIRED] * 3
+    assert server.kinds[:9] == [Occasion.PLAN_WAITS, Occasion.PLAN_STILL_WAITS, Occasion.PLAN_EXPIRED] * 3
     assert view.failures_in_a_row == 0, "that nobody answered is no failure"
     assert alerts.restarts == 0
 

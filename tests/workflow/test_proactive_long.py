@@ -16,7 +16,7 @@ from daper.core.messages import Nudge
 from daper.core.outcomes import RepairResult
 from daper.core.proactive import KEPT_CYCLES, CycleEnd
 from daper.service.requests import DecisionReceipt
-from daper.workflows.names import USER_ATTRIBUTE, USER_MEMO
+from daper.workflows.labels import USER_ATTRIBUTE, USER_MEMO
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from tests.workflow.agents import HOUR, Agent, QuietRepair, worker_with
 from tests.workflow.recurring import Wards

@@ -14,7 +14,7 @@ from daper.core.errors import NotFound, Occupied, Unreachable, UserError
 from daper.core.proactive import ProactiveRequest, ProactiveView
 from daper.ports import ToolCall
 from daper.service.requests import StartProactive
-from daper.workflows.names import PROACTIVE_NAME
+from daper.workflows.labels import PROACTIVE_NAME
 from tests.workflow.agents import Agent
 from tests.workflow.scripted import ScriptedOrders
 from tests.workflow.shop import STICKY, Shop, open_shop

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 import daper.workflows
 from daper.clock import new_id
 from daper.core.messages import RepairRequest
-from daper.workflows.names import WORKFLOW_NAME
+from daper.workflows.labels import WORKFLOW_NAME
 from tests.workflow.shop import HARRY
 
 FOLDER = Path(daper.workflows.__file__).parent

@@ -23,13 +23,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.embedded import embedded_server
-from daper.adapters.temporal.kept import KeptServer
+from daper.adapters.temporal.kept_server import KeptServer
 from daper.clock import utc_now
 from daper.core.errors import NotFound, Occupied, UserError
 from daper.core.models import Scope
 from daper.core.phases import Phase
 from daper.core.schedules import When, at_intervals, by_cron
-from daper.service.scheduled import PutSchedule, ScheduleRef
+from daper.service.schedule_orders import PutSchedule, ScheduleRef
 from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
 from tests.workflow.timetable import EVERY_SECOND, EVERY_YEAR, Timetable, timetable
 

@@ -24,10 +24,10 @@ from daper.core.messages import RepairRequest
 from daper.core.models import Decision, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.service.asking import Asking
+from daper.service.inquiry import Asking
 from daper.service.requests import Silence
-from daper.service.translate import REPAIR
-from daper.workflows.names import WORKFLOW_NAME
+from daper.service.rpc_errors import REPAIR
+from daper.workflows.labels import WORKFLOW_NAME
 from tests.workflow.shop import DEADLINE, HARRY, STICKY, Shop, answer, open_shop
 
 

@@ -11,7 +11,7 @@ from daper.core.ids import keyed_repair_id
 from daper.core.models import Scope
 from daper.core.phases import Phase
 from daper.service.requests import Started, StartRepair
-from daper.workflows.names import WORKFLOW_NAME
+from daper.workflows.labels import WORKFLOW_NAME
 from tests.workflow.shop import GINNY, HARRY, Shop, open_shop
 
 

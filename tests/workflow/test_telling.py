@@ -15,15 +15,15 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from daper import bootstrap
-from daper.activities.telling import TellingActivities
+from daper.activities.delivery import TellingActivities
 from daper.clock import new_id, utc_now
 from daper.core.errors import TargetRefused
 from daper.core.models import Verdict
+from daper.core.notices import Notice, Occasion, trial_message
 from daper.core.people import SignalCallback
 from daper.core.phases import Phase
 from daper.core.policy import ApprovalPolicy
-from daper.core.telling import Event, Message, trial_message
-from daper.service.calling import call_back
+from daper.service.callback import call_back
 from daper.workflows.options import FAILURES_TOLD, tell
 from daper.workflows.queues import activity_queue, people_queue
 from tests.receiving import HANG, PASSWORD, SECRET, Hook, Post, free_port, hook, mail_lines, mail_server, webhook_lines
@@ -52,11 +52,11 @@ async def test_a_plan_that_waits_and_its_end_are_told_with_what_to_do(
     async with owl_shop(temporal_env, tmp_path) as (shop, server):
         repair_id = await shop.start(tell=["owl"])
         plan = await shop.plan(repair_id)
-        assert await server.until(1) == [Event.PLAN_WAITS]
+        assert await server.until(1) == [Occasion.PLAN_WAITS]
         await shop.decide(repair_id, plan)
         result = await shop.end(repair_id)
 
-    assert server.kinds == [Event.PLAN_WAITS, Event.REPAIR_DONE]
+    assert server.kinds == [Occasion.PLAN_WAITS, Occasion.REPAIR_DONE]
     assert all(request.signed for request in server.requests)
     assert len({request.headers["webhook-id"] for request in server.requests}) == 2
     asked = server.requests[0].document
@@ -83,9 +83,9 @@ async def test_who_does_not_answer_is_reminded_at_half_the_time_and_told_when_it
         handle = shop.client.get_workflow_handle(repair_id)
         await temporal_env.fast_forward(handle, 5 * HOUR)
         assert (await shop.until(repair_id, lambda _: True)).message == ""
-        assert await server.until(1) == [Event.PLAN_WAITS]
+        assert await server.until(1) == [Occasion.PLAN_WAITS]
         await temporal_env.fast_forward(handle, 2 * HOUR)
-        assert (await server.until(2))[1:] == [Event.PLAN_STILL_WAITS]
+        assert (await server.until(2))[1:] == [Occasion.PLAN_STILL_WAITS]
         look = await shop.until(repair_id, lambda _: True)
         assert (look.phase, look.message) == (Phase.PENDING_APPROVAL, "")
         await temporal_env.fast_forward(handle, 4 * HOUR)
@@ -94,7 +94,7 @@ async def test_who_does_not_answer_is_reminded_at_half_the_time_and_told_when_it
         result = await shop.end(repair_id)
 
     assert (result.phase, result.reason) == (Phase.APPROVAL_EXPIRED, "nobody decided within 12:00:00")
-    assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_STILL_WAITS, Event.PLAN_EXPIRED]
+    assert server.kinds == [Occasion.PLAN_WAITS, Occasion.PLAN_STILL_WAITS, Occasion.PLAN_EXPIRED]
     reminder, first = server.requests[1].document["data"], server.requests[0].document["data"]
     assert isinstance(reminder, dict)
     assert isinstance(first, dict)
@@ -114,7 +114,12 @@ async def test_the_policy_says_when_who_does_not_answer_is_reminded(
             await server.until(told)
         await shop.end(repair_id)
 
-    assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_STILL_WAITS, Event.PLAN_STILL_WAITS, Event.PLAN_EXPIRED]
+    assert server.kinds == [
+        Occasion.PLAN_WAITS,
+        Occasion.PLAN_STILL_WAITS,
+        Occasion.PLAN_STILL_WAITS,
+        Occasion.PLAN_EXPIRED,
+    ]
     assert len({request.headers["webhook-id"] for request in server.requests}) == 4
 
 
@@ -125,7 +130,7 @@ async def test_who_decided_is_not_reminded(temporal_env: WorkflowEnvironment, tm
         await shop.decide(repair_id, plan, a1=Verdict.REJECT, a2=Verdict.REJECT, a3=Verdict.REJECT, a4=Verdict.REJECT)
         result = await shop.end(repair_id)
     assert result.phase is Phase.REJECTED
-    assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_REJECTED]
+    assert server.kinds == [Occasion.PLAN_WAITS, Occasion.PLAN_REJECTED]
 
 
 async def test_a_decision_after_the_reminder_counts(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ async def test_a_decision_after_the_reminder_counts(temporal_env: WorkflowEnviro
         await server.until(2)
         await shop.decide(repair_id, plan)
         assert (await shop.end(repair_id)).counts.applied == 4
-    assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_STILL_WAITS, Event.REPAIR_DONE]
+    assert server.kinds == [Occasion.PLAN_WAITS, Occasion.PLAN_STILL_WAITS, Occasion.REPAIR_DONE]
 
 
 @pytest.mark.parametrize("way", ["stop", "cancel"])
@@ -150,7 +155,9 @@ async def test_a_stop_is_told_too(temporal_env: WorkflowEnvironment, tmp_path: P
         else:
             await shop.client.get_workflow_handle(repair_id).cancel()
         assert (await shop.end(repair_id)).phase is Phase.CANCELLED
-    assert server.kinds == [Event.PLAN_WAITS, Event.REPAIR_STOPPED, Event.REPAIR_STOPPED], "tried again after the end"
+    assert server.kinds == [Occasion.PLAN_WAITS, Occasion.REPAIR_STOPPED, Occasion.REPAIR_STOPPED], (
+        "tried again after the end"
+    )
     assert "The repair was stopped" in str(server.requests[-1].document["text"])
 
 
@@ -160,11 +167,11 @@ async def test_a_failure_is_told_and_nothing_to_do_is_no_news(
     async with owl_shop(temporal_env, tmp_path) as (shop, server):
         failed = await shop.end(await shop.start(tell=["owl"], scope={"record_ids": ["ORD-666-XXX"]}))
         assert failed.phase is Phase.REPAIR_FAILED
-        assert server.kinds == [Event.REPAIR_FAILED]
+        assert server.kinds == [Occasion.REPAIR_FAILED]
         assert "ORD-666-XXX" in str(server.requests[0].document["text"])
         fine = await shop.end(await shop.start(tell=["owl"], scope={"status": "completed"}))
         assert fine.phase is Phase.NO_REPAIR_NEEDED
-    assert server.kinds == [Event.REPAIR_FAILED]
+    assert server.kinds == [Occasion.REPAIR_FAILED]
 
 
 async def test_what_policy_approves_waits_for_nobody_and_only_its_end_is_told(
@@ -172,7 +179,7 @@ async def test_what_policy_approves_waits_for_nobody_and_only_its_end_is_told(
 ) -> None:
     async with owl_shop(temporal_env, tmp_path) as (shop, server):
         await shop.end(await shop.start(tell=["owl"], auto_approve=True))
-    assert server.kinds == [Event.REPAIR_DONE]
+    assert server.kinds == [Occasion.REPAIR_DONE]
 
 
 async def test_a_server_that_fails_twice_is_told_at_the_third_try_under_the_same_id(
@@ -180,7 +187,7 @@ async def test_a_server_that_fails_twice_is_told_at_the_third_try_under_the_same
 ) -> None:
     async with owl_shop(temporal_env, tmp_path, 500, 500) as (shop, server):
         result = await shop.end(await shop.start(tell=["owl"], auto_approve=True))
-    assert server.kinds == [Event.REPAIR_DONE] * 3
+    assert server.kinds == [Occasion.REPAIR_DONE] * 3
     assert len({request.headers["webhook-id"] for request in server.requests}) == 1
     assert len({request.body for request in server.requests}) == 1
     assert result.notices == ()
@@ -207,7 +214,7 @@ async def test_a_server_that_refuses_is_asked_once_and_shown(temporal_env: Workf
         await shop.decide(repair_id, plan)
         result = await shop.end(repair_id)
     assert (result.phase, result.counts.applied, result.needs_person) == (Phase.REPORT_COMPLETED, 4, False)
-    assert server.kinds == [Event.PLAN_WAITS, Event.REPAIR_DONE]
+    assert server.kinds == [Occasion.PLAN_WAITS, Occasion.REPAIR_DONE]
     assert "owl was not told (repair-done): the server answered 400 Bad Request" in result.notices
     written = await shop.reports.read(repair_id)
     assert written is not None
@@ -253,15 +260,15 @@ class AskingAgent:
     """Somebody else's workflow, which is called back."""
 
     def __init__(self) -> None:
-        self.told: list[Message] = []
+        self.told: list[Notice] = []
 
     @workflow.run
-    async def run(self, wanted: int) -> list[Message]:
+    async def run(self, wanted: int) -> list[Notice]:
         await workflow.wait_condition(lambda: len(self.told) >= wanted)
         return self.told
 
     @workflow.signal
-    def daper_says(self, message: Message) -> None:
+    def daper_says(self, message: Notice) -> None:
         self.told.append(message)
 
 
@@ -282,7 +289,7 @@ async def test_another_workflow_is_called_back_by_signal_also_under_a_name(
         result = await shop.end(repair_id)
         async with asyncio.timeout(60):
             told = await handle.result()
-    assert sorted(message.event for message in told) == [Event.PLAN_WAITS] * 2 + [Event.REPAIR_DONE] * 2
+    assert sorted(message.event for message in told) == [Occasion.PLAN_WAITS] * 2 + [Occasion.REPAIR_DONE] * 2
     assert {message.subject_id for message in told} == {repair_id}
     assert result.notices == ()
 
@@ -305,7 +312,7 @@ async def test_a_callback_can_be_tried_out_without_a_repair(temporal_env: Workfl
     async with Worker(temporal_env.client, task_queue=queue, workflows=[AskingAgent]):
         handle = await temporal_env.client.start_workflow(AskingAgent.run, 1, id=caller, task_queue=queue)
         await call_back(temporal_env.client, callback, message)
-        assert [each.event for each in await handle.result()] == [Event.TEST]
+        assert [each.event for each in await handle.result()] == [Occasion.TEST]
 
 
 async def test_a_mail_server_that_is_down_gets_one_mail_when_it_is_up(
@@ -366,7 +373,7 @@ async def test_an_agent_whose_cycles_fail_calls_a_person_once_for_each_streak(
             await agent.stop()
             view = await agent.ended()
     assert view.cycles > FAILURES_TOLD
-    assert server.kinds == [Event.CYCLES_FAIL]
+    assert server.kinds == [Occasion.CYCLES_FAIL]
     assert "orders: 3 cycles in a row could not go on" in str(server.requests[0].document["text"])
     assert view.notices == ()
 
@@ -377,7 +384,7 @@ async def test_a_proactive_agent_hands_on_who_is_told(future_env: WorkflowEnviro
         await agent.start(tell=["owl"])
         await agent.reject(await agent.cycle())
         await agent.waits(after=1)
-        assert server.kinds == [Event.PLAN_WAITS, Event.PLAN_REJECTED]
+        assert server.kinds == [Occasion.PLAN_WAITS, Occasion.PLAN_REJECTED]
         await agent.stop()
         await agent.ended()
 

@@ -13,7 +13,7 @@ from daper.core.errors import NotFound, Unreachable
 from daper.core.messages import RepairRequest
 from daper.core.phases import Phase
 from daper.core.schedules import When
-from daper.service.scheduled import PutSchedule, ScheduledRun, ScheduleRef, ScheduleView
+from daper.service.schedule_orders import PutSchedule, ScheduledRun, ScheduleRef, ScheduleView
 from tests.workflow.shop import DEADLINE, HARRY, Shop
 
 EVERY_SECOND = When(every=timedelta(seconds=1))

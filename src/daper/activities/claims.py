@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from daper.core.holding import Ref, not_planned, without_held, written
-from daper.core.merging import Option
 from daper.core.messages import ClaimInput, ClaimResult, CycleRef, HoldInput, PlanInput
 from daper.core.models import SuppressedFinding
+from daper.core.record_holds import Ref, not_planned, without_held, written
+from daper.core.second_opinion import Option
 from daper.ports import Domain, Memory, Record, Runs, RunState
 
 

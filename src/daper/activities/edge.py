@@ -70,7 +70,7 @@ def _ours(error: Exception, text: str, *, tried_again: bool, after: timedelta | 
     return ApplicationError(told, type=type(error).__name__, non_retryable=not tried_again, next_retry_delay=after)
 
 
-def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
+def known_domain(domains: Mapping[str, Domain], name: str) -> Domain:
     """The domain by that name. Raises NotFound."""
     domain = domains.get(name)
     if domain is None:
@@ -80,7 +80,7 @@ def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
 
 async def domain_of(domains: Mapping[str, Domain], cycle: CycleRef) -> Domain:
     """The domain of a cycle, after making sure that its store is the cycle's own. Raises NotFound, WrongStore."""
-    domain = find_domain(domains, cycle.domain)
+    domain = known_domain(domains, cycle.domain)
     store = await domain.store()
     if store.store_id != cycle.store_id:
         raise WrongStore(

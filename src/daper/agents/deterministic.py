@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from daper.core.models import RULES, Finding
 from daper.core.outcomes import RepairResult, Report
-from daper.core.reporting import build_report
+from daper.core.report import build_report
 from daper.core.usage import Role
 from daper.ports import Analysis, ProposalSet, Review, Suspicion, Work
 

@@ -48,7 +48,7 @@ class Bindable(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class GuardCase:
     """What a plan is about: its records, its findings by fingerprint, those kept back with the reason, its tools."""
 
     record_ids: Collection[str]
@@ -57,7 +57,7 @@ class Case:
     suppressed: tuple[SuppressedFinding, ...] = ()
 
 
-def complete(proposal: Proposal, bindable: Bindable, case: Case, *, words: Mapping[str, JsonValue]) -> Proposal:
+def complete(proposal: Proposal, bindable: Bindable, case: GuardCase, *, words: Mapping[str, JsonValue]) -> Proposal:
     """The proposal with what only code may say: arguments of which the record leaves no choice, findings it answers.
 
     `words` are the sentences for arguments that are read by people, where the proposal has none of its own. Arguments
@@ -80,7 +80,7 @@ def complete(proposal: Proposal, bindable: Bindable, case: Case, *, words: Mappi
     return proposal.model_copy(update={"arguments": known | proposal.arguments, "answers": answers})
 
 
-def refuse_proposal(proposal: Proposal, bindable: Bindable | None, case: Case) -> str | None:
+def refuse_proposal(proposal: Proposal, bindable: Bindable | None, case: GuardCase) -> str | None:
     """Why a proposal may not become an action, or None.
 
     It must answer a finding on its own record with a known tool, and every argument must be within the limits that the
@@ -107,7 +107,7 @@ def refuse_proposal(proposal: Proposal, bindable: Bindable | None, case: Case) -
     )
 
 
-def _kept_back(proposal: Proposal, bindable: Bindable, case: Case) -> str | None:
+def _kept_back(proposal: Proposal, bindable: Bindable, case: GuardCase) -> str | None:
     """Why the repair waits or was rejected, whatever other name a model has for its problem, or None."""
     for item in case.suppressed:
         if item.finding.record_id == proposal.record_id and bindable.repairs(item.finding):

@@ -90,7 +90,7 @@ def is_editable(limit: Limit) -> bool:
             return True
 
 
-def describe(limit: Limit) -> str:
+def limit_words(limit: Limit) -> str:
     """The limit in a few words."""
     match limit:
         case Exactly(value=value):

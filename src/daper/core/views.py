@@ -7,7 +7,7 @@ from decimal import Decimal
 from pydantic import Field, JsonValue
 
 from daper.core.base import Wire
-from daper.core.limits import describe
+from daper.core.limits import limit_words
 from daper.core.models import (
     MOST_PROBLEMS,
     BlockedProposal,
@@ -121,7 +121,7 @@ def view_action(
         title=title,
         tool=bound.tool,
         arguments=bound.arguments,
-        editable={name: describe(limit) for name, limit in bound.editable.items()},
+        editable={name: limit_words(limit) for name, limit in bound.editable.items()},
         risk=bound.risk,
         spends=_amount(bound.spends),
         preview=action.preview,

@@ -73,14 +73,14 @@ def cell(line: Line) -> Cell:
 
 def listed(lines: Iterable[Line], *, before: str = "", after: str = "") -> Cell:
     """Some lines in one cell, without the empty ones; what is over the cap is counted."""
-    some = whole(lines, before=before, after=after)
+    some = uncut(lines, before=before, after=after)
     if len(some.lines) <= MOST_ITEMS:
         return some
     more = text(f"and {len(some.lines) - MOST_ITEMS} more")
     return Cell((*some.lines[:MOST_ITEMS], more), before, after)
 
 
-def whole(lines: Iterable[Line], *, before: str = "", after: str = "") -> Cell:
+def uncut(lines: Iterable[Line], *, before: str = "", after: str = "") -> Cell:
     """All lines in one cell, without the empty ones."""
     some = tuple(line for line in lines if line)
     return Cell(some, before, after) if some else EMPTY

@@ -17,10 +17,10 @@ from daper.ports.domain import (
 )
 from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.evaluating import Evaluable
-from daper.ports.keeping import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.notifier import Notifier
+from daper.ports.persistence import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
 from daper.ports.runs import Runs, RunState
 from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
-from daper.ports.telling import Notifier
 
 __all__ = (
     "Adoptable",

@@ -14,12 +14,12 @@ from daper.core.errors import NotFound, Unreachable
 from daper.core.events import Event, EventDrivenRequest, EventDrivenView, Gathering, Place
 from daper.core.ids import event_driven_id
 from daper.core.messages import asked_for
-from daper.service.asking import ANSWER_WITHIN, Asking
-from daper.service.launching import Launch
+from daper.service.inquiry import ANSWER_WITHIN, Asking
+from daper.service.launch import Launch
 from daper.service.requests import Collected
-from daper.service.translate import EVENTS, temporal_errors
+from daper.service.rpc_errors import EVENTS, temporal_errors
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
-from daper.workflows.names import CALL_MEMO, EVENT_DRIVEN_NAME, REQUEST_MEMO, USER_MEMO, WAITS_MEMO
+from daper.workflows.labels import CALL_MEMO, EVENT_DRIVEN_NAME, REQUEST_MEMO, USER_MEMO, WAITS_MEMO
 
 _LOOKED_THROUGH: Final = 1000
 _LOOK_AGAIN_S: Final = 0.02

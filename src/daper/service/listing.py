@@ -9,8 +9,8 @@ from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.ports import Reports
 from daper.service.requests import RepairLine
-from daper.service.translate import temporal_errors
-from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, USER_MEMO, WORKFLOW_NAME
+from daper.service.rpc_errors import temporal_errors
+from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, USER_MEMO, WORKFLOW_NAME
 
 _LOOKED_THROUGH: Final = 1000
 _ENDED_PHASES: Final = frozenset(str(phase) for phase in Phase if phase.ended)

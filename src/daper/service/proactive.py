@@ -15,12 +15,12 @@ from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import AgentPhase, ProactiveRequest, ProactiveView
 from daper.core.views import RepairView
 from daper.ports import Domain
-from daper.service.asking import ANSWER_WITHIN, Asking
+from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive, Times
-from daper.service.translate import AGENT, Over, temporal_errors
-from daper.workflows.names import (
+from daper.service.rpc_errors import AGENT, Over, temporal_errors
+from daper.workflows.labels import (
     DOMAIN_MEMO,
     PHASE_ATTRIBUTE,
     PHASE_MEMO,

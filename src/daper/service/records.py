@@ -11,7 +11,7 @@ from daper.core.base import Wire
 from daper.core.errors import NotFound, UserError
 from daper.core.models import Scope, StoreInfo
 from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, Recoverable, Replaced, Resettable
-from daper.service.picking import Picker, RecordFilter, RecordLine, near
+from daper.service.selection import Picker, RecordFilter, RecordLine, near
 
 ALL = RecordFilter()
 

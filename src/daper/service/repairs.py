@@ -24,14 +24,14 @@ from daper.core.policy import ApprovalPolicy
 from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
-from daper.service.asking import ANSWER_WITHIN, Asking
 from daper.service.events import Events
+from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.listing import line_of, newest_repairs, reported_line
 from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair, Times
-from daper.service.starting import Starter
-from daper.service.translate import AGENT, EVENTS, REPAIR, Over, temporal_errors
-from daper.service.watching import Watches
-from daper.workflows.names import EVENT_DRIVEN_NAME, PROACTIVE_NAME, WORKFLOW_NAME
+from daper.service.rpc_errors import AGENT, EVENTS, REPAIR, Over, temporal_errors
+from daper.service.starter import Starter
+from daper.service.watch import Watches
+from daper.workflows.labels import EVENT_DRIVEN_NAME, PROACTIVE_NAME, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
 
 Handle = WorkflowHandle[RepairAgentWorkflow, RepairResult]

@@ -23,9 +23,9 @@ from temporalio.common import TypedSearchAttributes
 
 from daper.core.ids import scheduled_repair_prefix
 from daper.core.schedules import UTC_NAME, When
-from daper.service.launching import Launch
-from daper.service.scheduled import PutSchedule, ScheduleLine
-from daper.workflows.names import DOMAIN_MEMO, USER_MEMO, WORKFLOW_NAME
+from daper.service.launch import Launch
+from daper.service.schedule_orders import PutSchedule, ScheduleLine
+from daper.workflows.labels import DOMAIN_MEMO, USER_MEMO, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
 
 _ONCE = 0  # the seconds of a cron expression
@@ -123,7 +123,7 @@ def starts_repairs(action: object) -> bool:
     return ours and action.workflow == WORKFLOW_NAME
 
 
-async def line_of(listed: ScheduleListDescription) -> ScheduleLine | None:
+async def schedule_line(listed: ScheduleListDescription) -> ScheduleLine | None:
     """A schedule as a list has it; None for one that starts something else."""
     schedule, info = listed.schedule, listed.info
     if schedule is None or not starts_repairs(schedule.action):

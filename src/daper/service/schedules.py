@@ -26,21 +26,13 @@ from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import words_of
 from daper.core.text import visible
 from daper.ports import Domain
-from daper.service.asking import ANSWER_WITHIN
-from daper.service.launching import Launch, launch_of
+from daper.service.inquiry import ANSWER_WITHIN
+from daper.service.launch import Launch, launch_of
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
-from daper.service.schedule_parts import (
-    line_of,
-    open_repairs,
-    repair_id_of,
-    schedule_of,
-    starts_repairs,
-    when_of,
-    words_of_spec,
-)
-from daper.service.scheduled import (
+from daper.service.rpc_errors import SCHEDULE, Over, temporal_errors
+from daper.service.schedule_orders import (
     PutSchedule,
     ScheduleDeleted,
     ScheduledRun,
@@ -49,8 +41,16 @@ from daper.service.scheduled import (
     ScheduleView,
     Triggered,
 )
-from daper.service.translate import SCHEDULE, Over, temporal_errors
-from daper.workflows.names import DOMAIN_MEMO, USER_MEMO
+from daper.service.schedule_parts import (
+    open_repairs,
+    repair_id_of,
+    schedule_line,
+    schedule_of,
+    starts_repairs,
+    when_of,
+    words_of_spec,
+)
+from daper.workflows.labels import DOMAIN_MEMO, USER_MEMO
 
 NEXT_RUNS: Final = 5
 _LOOK_EVERY: Final = 0.05
@@ -155,7 +155,7 @@ class ScheduleService:
         lines: list[ScheduleLine] = []
         with temporal_errors("", queue=self._queue, of=SCHEDULE):
             async for each in await self._client.list_schedules(rpc_timeout=ANSWER_WITHIN):
-                if line := await line_of(each):
+                if line := await schedule_line(each):
                     lines.append(line)
                 if len(lines) == limit:
                     break

@@ -1,11 +1,11 @@
 """Everything that may be configured: the only reader of the environment and of `.env` in the current folder."""
 
 from daper.settings.domain_options import every_setting
-from daper.settings.loading import Settings, Shown, load_settings, shown
+from daper.settings.environment import Settings, Shown, load_settings, shown_settings
 from daper.settings.people import refuse_unknown
 from daper.settings.policy import PolicySource, policy_document, policy_rows, read_policy
 from daper.settings.table import DEFAULT, ChatApproval, Setting
-from daper.settings.temporal import CONFIGURED
+from daper.settings.temporal_profile import CONFIGURED
 
 __all__ = (
     "CONFIGURED",
@@ -21,5 +21,5 @@ __all__ = (
     "policy_rows",
     "read_policy",
     "refuse_unknown",
-    "shown",
+    "shown_settings",
 )

@@ -19,7 +19,7 @@ def raw(values: Mapping[str, str], name: str) -> str:
     return values.get(name, BY_NAME[name].default)
 
 
-def text(values: Mapping[str, str], name: str) -> str:
+def text_value(values: Mapping[str, str], name: str) -> str:
     """Any printable text. Raises SettingError."""
     value = raw(values, name)
     if len(value) > 200 or not value.isprintable():
@@ -36,7 +36,7 @@ def span(values: Mapping[str, str], name: str) -> timedelta:
     return length
 
 
-def whole(values: Mapping[str, str], name: str, *, least: int, most: int) -> int:
+def whole_value(values: Mapping[str, str], name: str, *, least: int, most: int) -> int:
     """A whole number within bounds; `_` and `,` between digits mean nothing. Raises SettingError."""
     value = raw(values, name)
     digits = value.replace("_", "").replace(",", "")

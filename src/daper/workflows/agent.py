@@ -5,7 +5,7 @@ from datetime import datetime
 
 from daper.core.messages import Nudge
 from daper.core.proactive import KEPT_CYCLES, AgentPhase, Carried, CycleEnd, ProactiveRequest, ProactiveView, words_of
-from daper.workflows.options import pause
+from daper.workflows.options import backoff
 
 
 @dataclass(kw_only=True)
@@ -53,7 +53,7 @@ class AgentState:
         self._learn(
             results=(ended, *self.known.results)[:KEPT_CYCLES],
             failures_in_a_row=failures,
-            next_cycle_at=now + pause(failures, interval=self.request.interval),
+            next_cycle_at=now + backoff(failures, interval=self.request.interval),
         )
 
     def note_untold(self, notice: str) -> None:

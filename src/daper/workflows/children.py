@@ -9,7 +9,7 @@ from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from daper.core.messages import RepairRequest
     from daper.core.outcomes import RepairResult
-    from daper.workflows.names import repair_memo, repair_summary, user_attributes
+    from daper.workflows.labels import repair_memo, repair_summary, user_attributes
     from daper.workflows.repair import RepairAgentWorkflow
 
 Child = ChildWorkflowHandle[RepairAgentWorkflow, RepairResult]

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.ids import repair_id as make_repair_id
     from daper.core.text import counted, markdown, markdown_code
     from daper.workflows.children import start_repair
-    from daper.workflows.names import CALL_MEMO, EVENT_DRIVEN_NAME, REPAIR_ENDED, REQUEST_MEMO, WAITS_MEMO
+    from daper.workflows.labels import CALL_MEMO, EVENT_DRIVEN_NAME, REPAIR_ENDED, REQUEST_MEMO, WAITS_MEMO
     from daper.workflows.open_repairs import OpenRepairs
     from daper.workflows.options import EVENTS_REMEMBERED
 

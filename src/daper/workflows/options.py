@@ -37,7 +37,7 @@ def _retries(attempts: int, *, longest_wait: timedelta = timedelta(seconds=10)) 
     )
 
 
-def pause(failures_in_a_row: int, *, interval: timedelta) -> timedelta:
+def backoff(failures_in_a_row: int, *, interval: timedelta) -> timedelta:
     """How long after its last cycle an agent begins the next: sooner after a failure, later after each more of them."""
     if not failures_in_a_row:
         return interval

@@ -23,9 +23,9 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.agent import AgentState
     from daper.workflows.agent_details import agent_details
     from daper.workflows.children import Child, start_repair
-    from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, PROACTIVE_NAME
+    from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, PROACTIVE_NAME
+    from daper.workflows.messenger import AgentTelling
     from daper.workflows.repair import RepairAgentWorkflow
-    from daper.workflows.telling import AgentTelling
 
 
 @workflow.defn(name=PROACTIVE_NAME, failure_exception_types=[DaperError])

@@ -28,22 +28,22 @@ with workflow.unsafe.imports_passed_through():
         ReportInput,
     )
     from daper.core.models import Decision, Plan, RecordedDecision
+    from daper.core.notices import Occasion
     from daper.core.outcomes import RepairResult
     from daper.core.phases import Phase
-    from daper.core.reporting import build_report
-    from daper.core.telling import Event
+    from daper.core.report import build_report
     from daper.core.usage import Role
     from daper.core.views import RepairView
-    from daper.workflows.concluding import conclusion
+    from daper.workflows.conclusion import conclusion
     from daper.workflows.details import details
     from daper.workflows.execution import Execution, why
-    from daper.workflows.granting import by_policy
-    from daper.workflows.names import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
+    from daper.workflows.grants import by_policy
+    from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
+    from daper.workflows.messenger import CycleTelling
+    from daper.workflows.model_calls import Thinking
     from daper.workflows.options import AFTERMATH
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
-    from daper.workflows.telling import CycleTelling
-    from daper.workflows.thinking import Thinking
 
 VERIFIED_AT_ONCE = 50
 
@@ -240,14 +240,14 @@ class RepairAgentWorkflow:
     async def _wait_for_decision(self, at_most: timedelta) -> None:
         """Until it is there, or the time is over; whoever was told is reminded when the policy says."""
         if self._telling.anybody and not self._answered():
-            self._telling.plan(Event.PLAN_WAITS)
+            self._telling.plan(Occasion.PLAN_WAITS)
             asked_at, until = workflow.now(), workflow.now() + at_most
             for number, after in enumerate(self._request.policy.reminders_within(at_most), start=1):
                 if await self._answered_within(asked_at + after - workflow.now()):
                     return
                 at_most = until - workflow.now()
                 if at_most > timedelta():
-                    self._telling.plan(Event.PLAN_STILL_WAITS, number=number)
+                    self._telling.plan(Occasion.PLAN_STILL_WAITS, number=number)
         if not await self._answered_within(at_most):
             self._state.reason = f"nobody decided within {self._request.approval_timeout}"
 

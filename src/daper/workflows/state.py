@@ -36,7 +36,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.phases import ImpossibleStep, Phase, may_follow
-from daper.core.reporting import count
+from daper.core.report import count
 from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Usage
 from daper.core.views import PlanView, RepairView, current_plan, view_plan

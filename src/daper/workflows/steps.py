@@ -3,8 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from daper.activities.diagnose import DiagnoseActivities
-    from daper.activities.publish import PublishActivities
+    from daper.activities.diagnosis import DiagnoseActivities
+    from daper.activities.publication import PublishActivities
     from daper.activities.repair import RepairActivities
     from daper.core.messages import (
         Advice,

@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.core.errors import DaperError
 from daper.settings import load_settings
 from tests.e2e.conftest import Beside

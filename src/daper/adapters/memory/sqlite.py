@@ -13,9 +13,9 @@ from pathlib import Path
 
 from daper.adapters.memory.holds import HOLDS_TABLE, hold
 from daper.clock import utc_now
-from daper.core.holding import where_it_waits
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef, HoldInput, HoldResult
 from daper.core.models import Finding, SuppressedFinding
+from daper.core.record_holds import where_it_waits
 from daper.stores.sql.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 
 log = logging.getLogger(__name__)

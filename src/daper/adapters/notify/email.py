@@ -11,7 +11,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 
 from daper.adapters.notify.certificates import refused, trusting
-from daper.adapters.notify.cutting import cut_off
+from daper.adapters.notify.deadline import cut_off
 from daper.core.errors import TargetRefused, TargetUnreachable
 from daper.core.people import EmailTarget, Security, SmtpServer
 from daper.core.text import visible

@@ -10,13 +10,13 @@ from functools import partial
 from typing import assert_never
 
 from daper.adapters.notify import email, webhook
-from daper.adapters.notify.wording import commands, document, plain, subject
-from daper.adapters.reports.ended import repair_report
+from daper.adapters.notify.letter import commands, letter_document, plain_letter, subject
+from daper.adapters.reports.repair_report import repair_report
 from daper.core.errors import SettingError, TargetRefused
 from daper.core.ids import safe_name
+from daper.core.notices import Delivery, Notice, Occasion, TellInput
 from daper.core.outcomes import RepairResult
 from daper.core.people import EmailTarget, People, SignalTarget, WebhookTarget
-from daper.core.telling import Delivery, Event, Message, TellInput
 from daper.documents.html import to_html
 from daper.documents.pdf import to_pdf
 from daper.ports import Reports
@@ -67,7 +67,7 @@ class PeopleNotifier:
         """Begin nothing any more. What is being sent is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _result(self, message: Message) -> RepairResult | None:
+    async def _result(self, message: Notice) -> RepairResult | None:
         return await self._reports.read(message.subject_id) if message.event.ends else None
 
     def _post(self, target: WebhookTarget, given: TellInput) -> None:
@@ -81,7 +81,7 @@ class PeopleNotifier:
             "type": str(message.event),
             "target": given.target,
             "data": message.model_dump(mode="json"),
-            "text": plain(message, link),
+            "text": plain_letter(message, link),
             "commands": [command.line for command in commands(message)],
             "link": link,
         }
@@ -93,15 +93,15 @@ class PeopleNotifier:
         message, link = given.message, self._seen_at(given.message)
         letter = email.Letter(
             subject=subject(message),
-            text=plain(message, link),
-            html=to_html(document(message, link)),
+            text=plain_letter(message, link),
+            html=to_html(letter_document(message, link)),
             attachment=_attachment(result) if result is not None else None,
         )
         mail = email.compose(letter, given.event_id, sender=server.sender, to=target.to, now=self._now())
         email.send(mail, server, target, password=self._people.secret)
 
-    def _seen_at(self, message: Message) -> str | None:
-        return None if message.event is Event.TEST else self._link(message.subject_id)
+    def _seen_at(self, message: Notice) -> str | None:
+        return None if message.event is Occasion.TEST else self._link(message.subject_id)
 
 
 def _attachment(result: RepairResult) -> email.Attachment | None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from daper import __version__
 from daper.adapters.notify.certificates import refused, trusting
-from daper.adapters.notify.cutting import cut_off
+from daper.adapters.notify.deadline import cut_off
 from daper.core.errors import TargetRefused, TargetUnreachable
 from daper.core.people import WebhookTarget
 

@@ -18,8 +18,8 @@ from daper.documents.cells import (
     score,
     settings,
     text,
+    uncut,
     value,
-    whole,
     worded,
 )
 
@@ -95,13 +95,13 @@ def proposed_table(actions: Sequence[Proposed]) -> Table | None:
         Column("about", 0),
         *(Column(LABELS[kind], _PART_OF[kind], "" if kind is LineKind.ARGUMENT else LABELS[kind]) for kind in kinds),
     )
-    return table(columns, _PROPOSED_PARTS, (_proposed(action, kinds) for action in actions))
+    return rows_table(columns, _PROPOSED_PARTS, (_proposed(action, kinds) for action in actions))
 
 
 def _proposed(action: Proposed, kinds: Sequence[LineKind]) -> tuple[Cell, ...]:
     more = text(f"({action.untold} more fields are not shown here)" if action.untold else "")
     return (
-        whole((code(action.action_id), more)),
+        uncut((code(action.action_id), more)),
         cell(code(action.record)),
         cell(text(action.about)),
         *(_fields(kind, [line for line in action.lines if line.kind is kind]) for kind in kinds),
@@ -111,17 +111,17 @@ def _proposed(action: Proposed, kinds: Sequence[LineKind]) -> tuple[Cell, ...]:
 def _fields(kind: LineKind, lines: Sequence[FieldLine]) -> Cell:
     worded_lines = (worded(line, named=kind in _NAMED) for line in lines)
     # Uncut, and none left out: this is what a person approves.
-    return whole(worded_lines) if kind is LineKind.ARGUMENT else listed(worded_lines)
+    return uncut(worded_lines) if kind is LineKind.ARGUMENT else listed(worded_lines)
 
 
 def actions_table(result: RepairResult) -> Table | None:
     """Every proposed action of every round, and what became of it."""
     outcomes = {outcome.action_id: outcome for outcome in result.outcomes}
     actions = [action for plan in result.plans for action in plan.actions]
-    return table(_ACTION_COLUMNS, _ACTION_PARTS, (_action(action, outcomes.get(action.id)) for action in actions))
+    return rows_table(_ACTION_COLUMNS, _ACTION_PARTS, (_action(action, outcomes.get(action.id)) for action in actions))
 
 
-def table(columns: tuple[Column, ...], parts: tuple[Part, ...], rows: Iterable[tuple[Cell, ...]]) -> Table | None:
+def rows_table(columns: tuple[Column, ...], parts: tuple[Part, ...], rows: Iterable[tuple[Cell, ...]]) -> Table | None:
     """A table, or None if it has no rows."""
     every = tuple(rows)
     return Table(columns, parts, every) if every else None
@@ -171,7 +171,7 @@ def _at(fields: Mapping[str, JsonValue], name: str) -> Line:
 
 def blocked_table(blocked: Iterable[BlockedProposal]) -> Table | None:
     """What the guard refused, with the reason."""
-    return table(
+    return rows_table(
         _BLOCKED_COLUMNS,
         _BLOCKED_PARTS,
         (
@@ -189,7 +189,7 @@ def blocked_table(blocked: Iterable[BlockedProposal]) -> Table | None:
 
 def plans_table(result: RepairResult) -> Table | None:
     """The plan of each round."""
-    return table(
+    return rows_table(
         _PLAN_COLUMNS,
         _PLAN_PARTS,
         (

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from daper.adapters.reports.files import newest_reports, read_report, write_report
+from daper.adapters.reports.archive import newest_reports, read_report, write_report
 from daper.core.outcomes import RepairResult, ReportPaths
 
 

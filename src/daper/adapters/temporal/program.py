@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from daper.adapters.temporal.connect import SEARCH_ATTRIBUTES, search_attributes_registered
+from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES, search_attributes_registered
 from daper.core.errors import SettingError, Unreachable
 
 HOST: Final = "127.0.0.1"

@@ -12,7 +12,7 @@ from threading import Lock
 
 from pydantic import JsonValue
 
-from daper.adapters.transcripts.fitting import fitted
+from daper.adapters.transcripts.bounds import fitted
 from daper.adapters.transcripts.redaction import Redactor
 from daper.clock import new_id
 from daper.core.ids import file_stem, safe_name

@@ -6,7 +6,6 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Self, TypeVar
 
-from daper.agents.llm.asking import Opened, Question, ask
 from daper.agents.llm.briefs import batches, brief_lines, finding_lines, guide_of, line
 from daper.agents.llm.checks import (
     ProposalCheck,
@@ -17,7 +16,8 @@ from daper.agents.llm.checks import (
     findings_of,
 )
 from daper.agents.llm.config import ThinkingSettings
-from daper.agents.llm.metered import Account
+from daper.agents.llm.dialogue import Opened, Question, answered
+from daper.agents.llm.meter import Account
 from daper.agents.llm.models import open_model
 from daper.agents.llm.modes import Modes
 from daper.agents.llm.replies import DetectReply, PingReply, ReportReply, analyze_reply, plan_reply
@@ -25,7 +25,7 @@ from daper.core.base import Reply
 from daper.core.messages import CycleRef
 from daper.core.models import Doubt, Finding
 from daper.core.outcomes import RepairResult, Report
-from daper.core.reporting import build_report
+from daper.core.report import build_report
 from daper.core.text import counted, visible
 from daper.core.usage import Role, Spent
 from daper.ports import Analysis, Guide, ProposalSet, Review, Spending, Suspicion, Transcripts, Work
@@ -183,7 +183,7 @@ class ModelAgents:
             spending=self._spending,
             transcripts=self._transcripts,
         )
-        return await ask(question, opened, account, self._settings)
+        return await answered(question, opened, account, self._settings)
 
     def _model(self, role: Role) -> Opened:
         choice = self._settings.choices[role]

@@ -9,7 +9,7 @@ from daper.agents.llm.briefs import line
 from daper.agents.llm.replies import OTHER, AnalyzeReply, DetectReply, PlanReply, ReportReply
 from daper.core.models import Finding, Proposal
 from daper.core.outcomes import RepairResult
-from daper.core.reporting import left_for_person
+from daper.core.report import left_for_person
 from daper.core.text import visible
 from daper.ports import Review
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from daper.agents.llm.config import MODELS_MISSING, ModelChoice
-from daper.agents.llm.names import ModelName, parse_name
+from daper.agents.llm.model_names import ModelName, parse_name
 from daper.core.errors import ModelError
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ class DetectReply(Reply):
     suspects: list[Suspect] = Field(max_length=MOST)
 
 
-class Problem(Reply):
+class SeenProblem(Reply):
     """One problem with one record."""
 
     record_id: Name
@@ -50,7 +50,7 @@ class DoubtReply(Reply):
 class AnalyzeReply(Reply):
     """The problems, and the findings that are doubted."""
 
-    problems: list[Problem] = Field(max_length=MOST)
+    problems: list[SeenProblem] = Field(max_length=MOST)
     doubts: list[DoubtReply] = Field(max_length=MOST)
 
 
@@ -96,7 +96,7 @@ def analyze_reply(kinds: Mapping[str, str]) -> type[AnalyzeReply]:
     # Annotations made at run time: pydantic reads them, the type checker cannot.
     named: Any = Annotated[Name, WithJsonSchema({"type": "string", "enum": [*kinds, OTHER]})]
     kind: dict[str, Any] = {"kind": (named, ...)}
-    problem: Any = create_model("Problem", __base__=Problem, **kind)
+    problem: Any = create_model("Problem", __base__=SeenProblem, **kind)
     problems: dict[str, Any] = {"problems": (Annotated[list[problem], Field(max_length=MOST)], ...)}
     return create_model("AnalyzeReply", __base__=AnalyzeReply, **problems)
 

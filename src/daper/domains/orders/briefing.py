@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Final
 
 from daper.domains.orders.models import Order
-from daper.domains.orders.needs import OrderProblem, prohibited, restricted, short_of
+from daper.domains.orders.needs import OrderProblem, is_prohibited, restricted, short_of
 from daper.domains.orders.statuses import normal
 from daper.domains.orders.tools.base import OrderTool
 from daper.domains.orders.world import World, order_ref, raw_lines, stock_ref
@@ -101,7 +101,7 @@ def _is_odd(item: str, order: Order, world: World) -> bool:
         return True
     row = world.stock[item]
     plain = normal(row.status) in _PLAIN_STATUS and row.available_stock is not None
-    return not plain or short_of(order, world, item) > 0 or restricted(world, item) or prohibited(world, item)
+    return not plain or short_of(order, world, item) > 0 or restricted(world, item) or is_prohibited(world, item)
 
 
 def _some(row: Mapping[str, object], fields: Sequence[str]) -> dict[str, object]:

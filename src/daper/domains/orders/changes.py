@@ -11,7 +11,7 @@ from daper.core.text import visible
 from daper.domains.orders.fields import cents
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.statuses import OrderStatus
-from daper.domains.orders.world import ORDERS_FILE, Raw, parse, raw_orders
+from daper.domains.orders.world import ORDERS_FILE, Raw, parse_row, raw_orders
 from daper.stores.jsonfiles.documents import Documents
 
 
@@ -22,12 +22,12 @@ def stamp(moment: datetime) -> str:
 
 def order_of(raw: Raw) -> Order:
     """The order as it is now, typed. Raises StoreDamaged when it cannot be parsed."""
-    return parse(Order, raw, place=f"{ORDERS_FILE}: order {raw.get('order_id')!r}, ")
+    return parse_row(Order, raw, place=f"{ORDERS_FILE}: order {raw.get('order_id')!r}, ")
 
 
 def stock_of(raw: Raw) -> StockRow:
     """The inventory row as it is now, typed. Raises StoreDamaged when it cannot be parsed."""
-    return parse(StockRow, raw, place=f"inventory row {raw.get('item_id')!r}, ")
+    return parse_row(StockRow, raw, place=f"inventory row {raw.get('item_id')!r}, ")
 
 
 def set_status(raw: Raw, status: OrderStatus, at: datetime) -> None:
@@ -62,7 +62,7 @@ def move_stock(raw: Raw, *, current: int) -> None:
         raw["available_stock"] = row.available + current
 
 
-def summarize(documents: Documents) -> None:
+def refresh_summary(documents: Documents) -> None:
     """Recompute the figures that the order summary has; its other fields stay, and a file without one gets none.
 
     Amounts in several currencies have no sum: then the summary's amounts stay as they are.

@@ -20,7 +20,16 @@ from daper.domains.orders.tools.hold_order import HoldOrder
 from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
-from daper.domains.orders.world import Raw, Worlds, check, current_version, is_order, parse, raw_orders, records_for
+from daper.domains.orders.world import (
+    Raw,
+    Worlds,
+    check_documents,
+    current_version,
+    is_order,
+    parse_row,
+    raw_orders,
+    records_for,
+)
 from daper.ports import (
     DomainOption,
     Guide,
@@ -118,7 +127,7 @@ class OrdersDomain:
         """An order in one line; None for an inventory row."""
         if not is_order(record):
             return None
-        label = parse(OrderLabel, record.data, place=f"record {record.ref!r}, ")
+        label = parse_row(OrderLabel, record.data, place=f"record {record.ref!r}, ")
         return RecordHead(record_id=record.record_id, title=shown(label.customer_name), status=shown(label.status))
 
     def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
@@ -214,7 +223,7 @@ class OrdersDomain:
         documents = self._open().read()
         # The store gives out the same documents until a file changes: what was checked once needs no second check.
         if documents is not self._checked:
-            check(documents)
+            check_documents(documents)
             self._checked = documents
         return documents
 

@@ -40,7 +40,7 @@ def unapproved_items(order: Order, world: World) -> tuple[str, ...]:
 def hold_reasons(order: Order, world: World) -> tuple[OrderProblem, ...]:
     """Why a person has to look at this order before anything else is done to it."""
     reasons: list[OrderProblem] = []
-    if any(prohibited(world, item) for item in order.quantities):
+    if any(is_prohibited(world, item) for item in order.quantities):
         reasons.append(OrderProblem.PROHIBITED_ITEM)
     if any(item not in world.stock for item in order.quantities):
         reasons.append(OrderProblem.UNKNOWN_ITEM)
@@ -53,7 +53,7 @@ def restricted(world: World, item_id: str) -> bool:
     return row is not None and row.needs_approval
 
 
-def prohibited(world: World, item_id: str) -> bool:
+def is_prohibited(world: World, item_id: str) -> bool:
     """Whether an item may not be sold at all."""
     row = world.stock.get(item_id)
     return row is not None and row.prohibited

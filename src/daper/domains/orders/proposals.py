@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from daper.core.models import Finding, Proposal
-from daper.domains.orders.handing_over import kind_of, why_held, why_no_tool
+from daper.domains.orders.handover import remedy_kind, why_held, why_no_tool
 from daper.domains.orders.tools.base import OrderTool
 from daper.domains.orders.world import World
 from daper.ports import ProposalSet
@@ -22,7 +22,7 @@ def propose(findings: Sequence[Finding], world: World, *, tools: Sequence[OrderT
     for record_id, found in by_record.items():
         order = world.orders.get(record_id)
         for tool in tools if order is not None else ():
-            mine = [finding for finding in found if kind_of(finding) in tool.answers]
+            mine = [finding for finding in found if remedy_kind(finding) in tool.answers]
             if mine:
                 proposals += tool.proposals(world.orders[record_id], world, mine, moved)
     answered = {fingerprint for proposal in proposals for fingerprint in proposal.answers}

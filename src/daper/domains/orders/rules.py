@@ -10,7 +10,7 @@ from daper.core.models import Finding
 from daper.core.text import shown
 from daper.domains.orders.amounts import gaps
 from daper.domains.orders.models import Order
-from daper.domains.orders.needs import OrderProblem, prohibited, short_items, unapproved_items
+from daper.domains.orders.needs import OrderProblem, is_prohibited, short_items, unapproved_items
 from daper.domains.orders.statuses import MUST_MOVE, PAYMENT_DENIED, PAYMENT_PENDING, UNDER_WAY, WITHDRAWN
 from daper.domains.orders.wording import money
 from daper.domains.orders.world import World
@@ -95,7 +95,7 @@ def _items(order: Order, world: World) -> Iterator[Finding]:
         yield _about_items(
             order, world, OrderProblem.RESTRICTED_WITHOUT_APPROVAL, unapproved, "Needs the approval of the Ministry"
         )
-    forbidden = [item for item in order.quantities if prohibited(world, item)]
+    forbidden = [item for item in order.quantities if is_prohibited(world, item)]
     if forbidden:
         yield _about_items(order, world, OrderProblem.PROHIBITED_ITEM, forbidden, "Must not be sold")
     unknown = [item for item in order.quantities if item not in world.stock]

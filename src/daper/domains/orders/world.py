@@ -58,9 +58,9 @@ def world_of(records: Iterable[Record]) -> World:
     for record in records:
         versions[record.ref] = record.version
         if is_order(record):
-            orders[record.record_id] = parse(Order, record.data, place=f"record {record.ref!r}, ")
+            orders[record.record_id] = parse_row(Order, record.data, place=f"record {record.ref!r}, ")
         else:
-            stock[record.record_id] = parse(StockRow, record.data, place=f"record {record.ref!r}, ")
+            stock[record.record_id] = parse_row(StockRow, record.data, place=f"record {record.ref!r}, ")
     return World(orders=orders, stock=stock, versions=versions)
 
 
@@ -94,7 +94,7 @@ def raw_stock(documents: Documents) -> list[Raw]:
     return _rows(documents, STOCK_FILE, _STOCK)
 
 
-def check(documents: Documents) -> None:
+def check_documents(documents: Documents) -> None:
     """Raises StoreDamaged for the first row that cannot be parsed, or whose id is there twice."""
     _check(raw_orders(documents), Order, file=ORDERS_FILE, name=_ORDERS, key="order_id")
     _check(raw_stock(documents), StockRow, file=STOCK_FILE, name=_STOCK, key="item_id")
@@ -138,7 +138,7 @@ def records_for(documents: Documents, orders: Iterable[Raw]) -> tuple[Record, ..
     return (*found, *(_record(stock_ref(str(row["item_id"])), str(row["item_id"]), row) for row in stock))
 
 
-def parse(model: type[RowT], data: Mapping[str, object], *, place: str) -> RowT:
+def parse_row(model: type[RowT], data: Mapping[str, object], *, place: str) -> RowT:
     """A raw row as a model. Raises StoreDamaged naming the place and the value."""
     try:
         return model.model_validate(data)
@@ -172,7 +172,7 @@ def _rows(documents: Documents, file: str, name: str) -> list[Raw]:
 def _check(rows: list[Raw], model: type[Order] | type[StockRow], *, file: str, name: str, key: str) -> None:
     seen: dict[object, int] = {}
     for index, row in enumerate(rows):
-        parse(model, row, place=f"{file}: {name}[{index}]")
+        parse_row(model, row, place=f"{file}: {name}[{index}]")
         first = seen.setdefault(row[key], index)
         if first != index:
             raise StoreDamaged(

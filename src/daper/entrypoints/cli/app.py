@@ -45,16 +45,18 @@ app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a 
 app.command(f"{CLI}.up:up", name="up", help="A Temporal server of your own with its UI, and a worker, until Ctrl-C.")
 app.command(f"{CLI}.work:work", name="worker", help="Run a worker against the configured Temporal, until Ctrl-C.")
 app.command(f"{CLI}.mcp:app", name="mcp", help="The agents as tools for chat clients, over stdio or HTTP.")
-app.command(f"{CLI}.evaluating:evaluate_agents", name="eval", help="How good the agents are, over generated cases.")
+app.command(
+    f"{CLI}.evaluation_command:evaluate_agents", name="eval", help="How good the agents are, over generated cases."
+)
 app.command(f"{CLI}.doctor:doctor", name="doctor", help="What is configured, what answers, what is missing.")
 _REPAIR = {
-    "start": ("starting:start", "Start a repair, follow it, and ask for the decision."),
-    "list": ("looking:list_repairs", "The newest repairs."),
-    "show": ("looking:show", "One repair: phase, plan, decision, outcome."),
-    "approve": ("deciding:approve", "Approve the waiting plan, or some of its actions."),
-    "reject": ("deciding:reject", "Reject the waiting plan, or some of its actions."),
-    "stop": ("deciding:stop", "End a repair; effects in flight are settled first."),
-    "report": ("reporting:report", "The report of a repair, or its plan, as Markdown, HTML, PDF or JSON."),
+    "start": ("repair_start:start", "Start a repair, follow it, and ask for the decision."),
+    "list": ("repair_view:list_repairs", "The newest repairs."),
+    "show": ("repair_view:show", "One repair: phase, plan, decision, outcome."),
+    "approve": ("decision:approve", "Approve the waiting plan, or some of its actions."),
+    "reject": ("decision:reject", "Reject the waiting plan, or some of its actions."),
+    "stop": ("decision:stop", "End a repair; effects in flight are settled first."),
+    "report": ("report_file:report", "The report of a repair, or its plan, as Markdown, HTML, PDF or JSON."),
 }
 _PROACTIVE = {
     "start": ("proactive:start", "Start your proactive agent, or find that it runs."),
@@ -65,12 +67,12 @@ _PROACTIVE = {
 _SCHEDULE = {
     "create": ("schedule:create", "Have a repair started every day, or at other times."),
     "upsert": ("schedule:upsert", "The same; a schedule that is there is changed to it."),
-    "describe": ("schedule_steering:describe", "When it runs, its next runs, what became of the last ones."),
-    "list": ("schedule_steering:list_schedules", "All schedules of repairs."),
-    "trigger": ("schedule_steering:trigger", "Start a run now."),
-    "pause": ("schedule_steering:pause", "Let no run begin until it is resumed."),
-    "resume": ("schedule_steering:resume", "Let runs begin again."),
-    "delete": ("schedule_steering:delete", "Delete a schedule; its repairs go on."),
+    "describe": ("schedule_control:describe", "When it runs, its next runs, what became of the last ones."),
+    "list": ("schedule_control:list_schedules", "All schedules of repairs."),
+    "trigger": ("schedule_control:trigger", "Start a run now."),
+    "pause": ("schedule_control:pause", "Let no run begin until it is resumed."),
+    "resume": ("schedule_control:resume", "Let runs begin again."),
+    "delete": ("schedule_control:delete", "Delete a schedule; its repairs go on."),
 }
 _POLICY = {
     "show": ("policy:show", "The approval policy in force, and where it comes from."),
@@ -79,8 +81,8 @@ _POLICY = {
 _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
-    "import": ("replacing:import_records", "Replace the records by your own, from files."),
-    "reset": ("replacing:reset", "Restore the shipped records; the ledger of effects is kept."),
+    "import": ("replacement:import_records", "Replace the records by your own, from files."),
+    "reset": ("replacement:reset", "Restore the shipped records; the ledger of effects is kept."),
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }

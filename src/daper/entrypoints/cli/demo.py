@@ -5,21 +5,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_service, working
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Person
-from daper.entrypoints.cli.answers import who_asks
 from daper.entrypoints.cli.exits import Interrupted
-from daper.entrypoints.cli.following import Following
 from daper.entrypoints.cli.output import console, say
 from daper.entrypoints.cli.parameters import Flag, Json
-from daper.entrypoints.cli.running import on_terminal, run_to_end
+from daper.entrypoints.cli.questions import who_asks
+from daper.entrypoints.cli.runner import on_terminal, run_to_end
+from daper.entrypoints.cli.session import Following
 from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
-from daper.settings import DEFAULT, Settings, load_settings, shown
+from daper.settings import DEFAULT, Settings, load_settings, shown_settings
 
 
 def demo(
@@ -65,7 +65,7 @@ def _throw_away_folder() -> Path:
 
 def _name(folder: Path) -> dict[str, str]:
     """Of all that may be configured, the demo takes over who the user is; `folder` holds no .env."""
-    rows = {row.name: row for row in shown(folder=folder)}
+    rows = {row.name: row for row in shown_settings(folder=folder)}
     user = rows["USER_NAME"]
     return {} if user.source == DEFAULT else {user.name: user.value}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daper.adapters.temporal.connect import connect, search_attributes_registered
+from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_domains, open_service
 from daper.clock import utc_now
@@ -16,10 +16,10 @@ from daper.entrypoints.cli.model_checks import check_models
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
 from daper.entrypoints.cli.policy import policy_notes, policy_words
-from daper.entrypoints.cli.running import run_to_end
+from daper.entrypoints.cli.runner import run_to_end
 from daper.ports import Domain
 from daper.service.records import RecordsService
-from daper.settings import Settings, load_settings, shown
+from daper.settings import Settings, load_settings, shown_settings
 from daper.workflows.queues import activity_queue
 
 
@@ -43,7 +43,7 @@ def doctor(*, as_json: Json = False) -> int:
     as_json
         Print one JSON document.
     """
-    rows = shown()
+    rows = shown_settings()
     try:
         settings = load_settings()
         domains = open_domains(settings)

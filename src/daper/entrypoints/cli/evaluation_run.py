@@ -13,12 +13,12 @@ from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
 from daper.entrypoints.cli.exits import UsageError
-from daper.evaluation.observing import RecordState, Run
+from daper.evaluation.observation import RecordState, Run
 from daper.ports import Domain, Evaluable
-from daper.service.planned import look_at_whole_plan
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
+from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Settings
 
 DOOR = "evaluation"
@@ -26,7 +26,7 @@ _JUDGE = Person(name="evaluation")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class WantedCases:
     """Which cases are to be made."""
 
     seed: int
@@ -37,7 +37,7 @@ class Wanted:
 Tell = Callable[[Phase], None]
 
 
-async def run_cases(client: Client, settings: Settings, wanted: Wanted, *, tell: Tell) -> tuple[CaseSet, Run]:
+async def run_cases(client: Client, settings: Settings, wanted: WantedCases, *, tell: Tell) -> tuple[CaseSet, Run]:
     """One run on the settings' home, which must be new. `tell` is called with each phase.
 
     Raises UserError for a domain that has no cases, UsageError for cases that cannot be made.

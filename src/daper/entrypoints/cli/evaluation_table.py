@@ -16,7 +16,7 @@ from daper.core.cases import CaseSort
 from daper.core.models import RULES
 from daper.core.text import counted, visible
 from daper.core.usage import Spent
-from daper.evaluation.scoring import Evaluation, Score, Scores, Share
+from daper.evaluation.score import Evaluation, Score, Scores, Share
 
 WIDTH = 100
 _NAME = 32

@@ -45,7 +45,7 @@ def say_backup(screen: Console, done: Replaced) -> None:
         say(screen, f"what was there before is in {done.backup}")
 
 
-def document(draft: ImportDraft, done: Replaced | None = None) -> dict[str, object]:
+def draft_document(draft: ImportDraft, done: Replaced | None = None) -> dict[str, object]:
     """All of it as the one JSON document of `--json`."""
     return {
         "outcome": _outcome(draft, done),

@@ -18,8 +18,8 @@ from daper.entrypoints.cli.exits import Exit, UsageError, leave
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
 from daper.entrypoints.cli.parameters import Flag, Json
-from daper.entrypoints.cli.running import run_to_end
-from daper.settings import load_settings, shown
+from daper.entrypoints.cli.runner import run_to_end
+from daper.settings import load_settings, shown_settings
 
 MISSING = "daper mcp needs the extra mcp: pip install 'daper[mcp]'"
 
@@ -110,7 +110,7 @@ def config(
     if client not in CLIENTS:
         raise UsageError(f"name a client, one of: {', '.join(CLIENTS)}" + (f"; {client!r} is none" if client else ""))
     if url is None:
-        wanted = configuration(client, local_server(load_settings(), shown(), program=_this_program()))
+        wanted = configuration(client, local_server(load_settings(), shown_settings(), program=_this_program()))
     elif _is_web_address(url):
         wanted = remote_configuration(client, url)
     else:
@@ -157,8 +157,8 @@ def list_tokens(*, as_json: Json = False) -> int:
     """
     grants = _tokens().grants()
     if as_json:
-        shown = [grant.model_dump(mode="json", exclude={"sha256"}) for grant in grants]
-        print_json({"tokens": [each | {"scopes": sorted(each["scopes"])} for each in shown]})
+        shown_settings = [grant.model_dump(mode="json", exclude={"sha256"}) for grant in grants]
+        print_json({"tokens": [each | {"scopes": sorted(each["scopes"])} for each in shown_settings]})
         return Exit.OK
     if not grants:
         say(console(), "nobody has a token; make one: daper mcp token add NAME")

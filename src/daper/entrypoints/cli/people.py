@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 from daper.bootstrap import open_notifier
 from daper.clock import new_id, utc_now
 from daper.core.errors import DaperError, SettingError
+from daper.core.notices import TellInput, trial_message
 from daper.core.people import EmailTarget, People, SignalTarget, Target, WebhookTarget
-from daper.core.telling import TellInput, trial_message
-from daper.entrypoints.cli.answers import who_asks
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
-from daper.entrypoints.cli.running import run_to_end
+from daper.entrypoints.cli.questions import who_asks
+from daper.entrypoints.cli.runner import run_to_end
 from daper.settings import Settings, load_settings, refuse_unknown
 
 
@@ -66,8 +66,8 @@ async def _test(settings: Settings, name: str) -> None:
     finally:
         notifier.close()
     if delivery.callback is not None:
-        from daper.adapters.temporal.connect import connect
-        from daper.service.calling import call_back
+        from daper.adapters.temporal.connection import connect
+        from daper.service.callback import call_back
 
         await call_back(await connect(settings), delivery.callback, message)
 

@@ -7,14 +7,14 @@ from daper.bootstrap import open_proactive
 from daper.core.outcomes import RepairResult
 from daper.core.proactive import PROACTIVE_INTERVAL, CycleEnd
 from daper.core.text import counted
-from daper.entrypoints.cli.answers import who_asks, who_is_told
-from daper.entrypoints.cli.document import repair_document
 from daper.entrypoints.cli.exits import Exit
-from daper.entrypoints.cli.following import how_to_decide, run_link
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
 from daper.entrypoints.cli.policy import policy_words
-from daper.entrypoints.cli.running import run_to_end
+from daper.entrypoints.cli.questions import who_asks, who_is_told
+from daper.entrypoints.cli.repair_json import repair_document
+from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.cli.session import how_to_decide, run_link
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
 from daper.settings import Settings, load_settings
 

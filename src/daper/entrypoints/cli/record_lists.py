@@ -11,7 +11,7 @@ from rich.text import Text
 from daper.core.models import Finding
 from daper.core.text import visible
 from daper.entrypoints.cli.output import say, table
-from daper.service.picking import RecordLine
+from daper.service.selection import RecordLine
 
 _HEADINGS = ("record", "about", "status", "problems")
 _WIDE = 130  # columns: below, the sentences would be a few words wide

@@ -9,9 +9,9 @@ from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.record_lists import by_kind, draw_records
-from daper.entrypoints.cli.running import run_to_end
-from daper.service.picking import RecordFilter, RecordLine
+from daper.entrypoints.cli.runner import run_to_end
 from daper.service.records import RecordList, RecordsService
+from daper.service.selection import RecordFilter, RecordLine
 from daper.settings import load_settings
 
 

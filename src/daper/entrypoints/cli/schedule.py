@@ -10,19 +10,19 @@ from daper.core.errors import UserError
 from daper.core.ids import fits_schedule_id
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.core.schedules import DAY, UTC_NAME, When, at_intervals, by_cron
-from daper.entrypoints.cli.answers import who_asks, who_is_told
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
-from daper.entrypoints.cli.running import run_to_end
+from daper.entrypoints.cli.questions import who_asks, who_is_told
+from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.schedule_lines import view_lines
-from daper.service.scheduled import CATCH_UP, PutSchedule, ScheduleView, unfit_name
+from daper.service.schedule_orders import CATCH_UP, PutSchedule, ScheduleView, unfit_name
 from daper.settings import Settings, load_settings
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class WantedSchedule:
     """What a schedule is to be.
 
     Parameters
@@ -76,10 +76,10 @@ class Wanted:
     as_json: Json = False
 
 
-NOTHING_ELSE = Wanted()
+NOTHING_ELSE = WantedSchedule()
 
 
-def create(name: str | None = None, *, wanted: Wanted = NOTHING_ELSE) -> int:
+def create(name: str | None = None, *, wanted: WantedSchedule = NOTHING_ELSE) -> int:
     """Have a repair started at its times: every day at 00:00 UTC, if nothing else is said.
 
     Each run is a repair of its own, and its plan waits for a person: nothing is approved by policy. What nobody
@@ -101,7 +101,7 @@ def create(name: str | None = None, *, wanted: Wanted = NOTHING_ELSE) -> int:
     return run_to_end(run())
 
 
-def upsert(name: str | None = None, *, wanted: Wanted = NOTHING_ELSE) -> int:
+def upsert(name: str | None = None, *, wanted: WantedSchedule = NOTHING_ELSE) -> int:
     """Have a repair started at its times as `create` does; a schedule that is there becomes all that is said here.
 
     What is not said becomes what it is by default, not what it was. Only its note, and whether it is paused, stay as
@@ -124,7 +124,7 @@ def upsert(name: str | None = None, *, wanted: Wanted = NOTHING_ELSE) -> int:
     return run_to_end(run())
 
 
-def _order(settings: Settings, name: str | None, wanted: Wanted) -> PutSchedule:
+def _order(settings: Settings, name: str | None, wanted: WantedSchedule) -> PutSchedule:
     if not 1 <= wanted.limit <= MOST_PROBLEMS:
         raise UsageError(f"--limit {wanted.limit} must be from 1 to {MOST_PROBLEMS}")
     with said_right():
@@ -157,7 +157,7 @@ def given_name(name: str | None) -> str:
     return name
 
 
-def _when(wanted: Wanted) -> When:
+def _when(wanted: WantedSchedule) -> When:
     if wanted.cron is not None and (wanted.every, wanted.offset) != (None, None):
         raise UsageError("--cron says when; --every and --offset do not go with it")
     if wanted.cron is None and wanted.time_zone is not None:

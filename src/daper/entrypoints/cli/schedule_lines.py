@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from daper.core.models import Scope
 from daper.core.schedules import span_in_words
 from daper.core.text import counted
-from daper.service.scheduled import ScheduledRun, ScheduleView
+from daper.service.schedule_orders import ScheduledRun, ScheduleView
 
 
 def view_lines(view: ScheduleView) -> Iterator[str]:

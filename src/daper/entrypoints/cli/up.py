@@ -8,9 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter, types
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.file_lock import FileLock
-from daper.adapters.temporal.kept import DATABASE, KeptServer, Wish
+from daper.adapters.temporal.kept_server import DATABASE, KeptServer, Wish
 from daper.adapters.temporal.retention import keep_ended_for
 from daper.adapters.temporal.server_file import EmbeddedServer, living_server
 from daper.bootstrap import DRAIN
@@ -19,8 +19,8 @@ from daper.core.errors import DaperError, Occupied
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, say
-from daper.entrypoints.cli.running import run_to_end
-from daper.entrypoints.cli.stopping import Stopping
+from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.worker import work_until_cancelled
 from daper.settings import CONFIGURED, Settings, load_settings
 

@@ -3,12 +3,12 @@
 import asyncio
 import sys
 
-from daper.adapters.temporal.connect import connect
+from daper.adapters.temporal.connection import connect
 from daper.bootstrap import DRAIN
 from daper.entrypoints.cli.exits import Exit, Interrupted
 from daper.entrypoints.cli.logs import log_to_stderr
-from daper.entrypoints.cli.running import run_to_end
-from daper.entrypoints.cli.stopping import Stopping
+from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.worker import work_until_cancelled
 from daper.settings import Settings, load_settings
 

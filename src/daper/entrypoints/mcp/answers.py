@@ -169,7 +169,7 @@ class RecordAnswer(Wire):
     fields: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class RecordPage(Wire):
+class ListedRecords(Wire):
     """Some records of a store. `total` counts all that were asked for."""
 
     store: str

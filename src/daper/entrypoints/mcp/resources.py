@@ -20,10 +20,10 @@ from daper.core.messages import PageArgs
 from daper.core.models import Scope
 from daper.core.text import visible
 from daper.entrypoints.mcp.door import LONGEST_ERROR, Door
-from daper.entrypoints.mcp.reading import report_page
-from daper.entrypoints.mcp.records import record_answer
-from daper.entrypoints.mcp.telling import PAGE_SIZE, details_of
-from daper.service.picking import RecordFilter
+from daper.entrypoints.mcp.presentation import PAGE_SIZE, details_of
+from daper.entrypoints.mcp.read_tools import report_page
+from daper.entrypoints.mcp.record_tools import record_answer
+from daper.service.selection import RecordFilter
 
 REPAIR: Final = "daper://repairs/{repair_id}"
 REPORT: Final = "daper://repairs/{repair_id}/report"

@@ -8,14 +8,14 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 
 from daper import __version__
-from daper.entrypoints.mcp.deciding import deciding_tools
+from daper.entrypoints.mcp.decision_tools import deciding_tools
 from daper.entrypoints.mcp.door import Door
-from daper.entrypoints.mcp.proactive import ProactiveTools
+from daper.entrypoints.mcp.proactive_tools import ProactiveTools
 from daper.entrypoints.mcp.prompts import add_prompts
-from daper.entrypoints.mcp.reading import ReadingTools
-from daper.entrypoints.mcp.records import RecordTools
+from daper.entrypoints.mcp.read_tools import ReadingTools
+from daper.entrypoints.mcp.record_tools import RecordTools
 from daper.entrypoints.mcp.resources import add_resources
-from daper.entrypoints.mcp.starting import StartingTools
+from daper.entrypoints.mcp.start_tools import StartingTools
 from daper.entrypoints.mcp.wrong_calls import nothing_hidden
 from daper.settings import ChatApproval
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from daper.core.cases import Case, CaseSort, ExpectedAction
-from daper.domains.orders.cases import words
+from daper.domains.orders.cases import vocabulary as vocabulary
 from daper.domains.orders.changes import stamp
 from daper.domains.orders.fields import cents
 from daper.domains.orders.world import Raw
@@ -62,7 +62,7 @@ class Desk:
     ) -> Item:
         """A new item, and its row: there is plenty of it. What is given of the row wins. Not `known`: without a row."""
         own = row or {}
-        name = f"{self.rng.choice(words.MAKES)} {self.rng.choice(words.GOODS)}"
+        name = f"{self.rng.choice(vocabulary.MAKES)} {self.rng.choice(vocabulary.GOODS)}"
         self.items += 1
         item = Item(
             item_id=f"{name[:1]}{name.split()[1][:2]}-{self.number:03}-{self.items}".upper(),
@@ -98,7 +98,7 @@ class Desk:
             "order_date": stamp(AS_OF - timedelta(hours=hours)),
             "status": status,
             "shipping_address": {
-                "street": f"{self.rng.randrange(1, 90)} {self.rng.choice(words.STREETS)}",
+                "street": f"{self.rng.randrange(1, 90)} {self.rng.choice(vocabulary.STREETS)}",
                 "delivery": self.rng.choice(("owl", "owl, before dark", "Floo parcel")),
             },
             "items": [
@@ -115,8 +115,8 @@ class Desk:
             "tax": tax,
             "shipping": shipping,
             "total": subtotal + tax + shipping,
-            "payment_method": self.rng.choice(words.PAYMENTS),
-            "notes": self.rng.choice(words.NOTES),
+            "payment_method": self.rng.choice(vocabulary.PAYMENTS),
+            "notes": self.rng.choice(vocabulary.NOTES),
         }
         return made | fields
 
@@ -148,7 +148,7 @@ class Desk:
         return ((order, case),)
 
     def _row(self, item: Item) -> Raw:
-        maker = self.rng.choice(words.MAKERS)
+        maker = self.rng.choice(vocabulary.MAKERS)
         return {
             "item_id": item.item_id,
             "item_name": item.name,

@@ -9,9 +9,9 @@ from typing import Final
 
 from daper.core.cases import CaseSet, CaseSort
 from daper.core.errors import UserError
-from daper.domains.orders.cases import clean, delays, notes, payment, permits, several, shelves, unknowable, words
+from daper.domains.orders.cases import clean, delays, notes, payment, permits, several, shelves, unknowable, vocabulary
 from daper.domains.orders.cases.desk import AS_OF, Desk, Writer, Written
-from daper.domains.orders.changes import summarize
+from daper.domains.orders.changes import refresh_summary
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, Raw
 from daper.stores.jsonfiles import jsontext
@@ -50,7 +50,7 @@ def case_shop(*, seed: int, per_kind: int = 1, kinds: Collection[str] = ()) -> C
     """The shop for a seed; `kinds`: only these. Raises UserError for an unknown kind, or a number out of range."""
     _refuse(per_kind, kinds)
     slots = [(kind, variant) for kind in KINDS for variant in range(per_kind)]
-    customers = [" ".join(names) for names in product(words.FIRST_NAMES, words.SURNAMES)]
+    customers = [" ".join(names) for names in product(vocabulary.FIRST_NAMES, vocabulary.SURNAMES)]
     # The place of an order says nothing of its kind, and a case stays the same whichever others are wanted.
     shuffled = random.Random(f"{seed}/places")  # noqa: S311 - the same for the same seed, and nothing secret
     shuffled.shuffle(slots)
@@ -89,5 +89,5 @@ def _texts(orders: list[Raw], rows: list[Raw]) -> dict[str, str]:
         ORDERS_FILE: {"orders": orders, "order_summary": summary},
         STOCK_FILE: {"inventory": rows},
     }
-    summarize(documents)
+    refresh_summary(documents)
     return {name: jsontext.dump(document).decode() for name, document in documents.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from daper.core.errors import UserError
 from daper.domains.orders import rules
 from daper.domains.orders.importing import doubts
-from daper.domains.orders.importing.inspecting import NewOrder, NewStockRow
+from daper.domains.orders.importing.inspection import NewOrder, NewStockRow
 from daper.domains.orders.importing.sources import Kind, Source, open_source
 from daper.domains.orders.world import World
 from daper.ports import ImportDraft

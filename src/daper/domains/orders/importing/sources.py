@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import cast
 
 from daper.core.text import visible
-from daper.domains.orders.importing.incoming import NotReadable, read_whole
-from daper.domains.orders.importing.inspecting import Rows
+from daper.domains.orders.importing.inspection import Rows
+from daper.domains.orders.importing.intake import NotReadable, read_whole
 from daper.domains.orders.importing.remarks import Remarks, holds
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
 from daper.stores.jsonfiles.jsonreading import examine

@@ -11,7 +11,7 @@ from daper.core.limits import Exactly, Limit
 from daper.core.models import Change, Finding, Proposal
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
-from daper.domains.orders.changes import summarize
+from daper.domains.orders.changes import refresh_summary
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, hold_reasons
@@ -147,7 +147,7 @@ class OrderTool(StoreTool[JsonRecords]):
         before = self.figures(job)
         self.keep_originals(job)
         self.carry_out(job)
-        summarize(records.documents)
+        refresh_summary(records.documents)
         return job.deed(before=before, after=self.figures(job))
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
@@ -176,7 +176,7 @@ class UndoableOrderTool(OrderTool, UndoableStoreTool[JsonRecords]):
         job.originals = originals_of(done, originals, key=call.key)
         before = self.figures(job)
         self.revoke(job, done)
-        summarize(records.documents)
+        refresh_summary(records.documents)
         return job.deed(before=before, after=self.figures(job))
 
 

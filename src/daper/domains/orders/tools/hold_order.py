@@ -10,7 +10,7 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.orders.changes import forget_statuses, set_status
 from daper.domains.orders.models import Order
-from daper.domains.orders.needs import OrderProblem, hold_reasons, prohibited
+from daper.domains.orders.needs import OrderProblem, hold_reasons, is_prohibited
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.tools.base import Arguments, UndoableOrderTool, status_change, word
 from daper.domains.orders.tools.job import Job
@@ -58,7 +58,7 @@ class HoldOrder(UndoableOrderTool):
 
     def items_read(self, order: Order, world: World) -> Iterable[str]:
         """The prohibited items; of an unknown one there is no row."""
-        return (item for item in order.quantities if prohibited(world, item))
+        return (item for item in order.quantities if is_prohibited(world, item))
 
     def status_after(self, order: Order) -> Change:
         """On hold."""

@@ -1,0 +1,306 @@
+"""Activities that look and think: they change nothing but what a plan claims."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from temporalio import activity
+
+from daper.activities.admission import Guarding
+from daper.activities.claims import Claims
+from daper.activities.edge import at_edge, domain_of, known_domain
+from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
+from daper.core.guard import seal
+from daper.core.messages import (
+    Advice,
+    AnalyzeInput,
+    AnalyzeResult,
+    CycleRef,
+    DetectInput,
+    DetectResult,
+    DivideInput,
+    DivideResult,
+    OnOutage,
+    OpenCycleInput,
+    OpenCycleResult,
+    PlanInput,
+    ProposeInput,
+)
+from daper.core.models import (
+    MOST_PROBLEMS,
+    RULES,
+    Detection,
+    Finding,
+    ForPerson,
+    Plan,
+    ProposedAction,
+    Scope,
+    SuppressedFinding,
+)
+from daper.core.policy import Alone, ApprovalPolicy
+from daper.core.usage import CallSpent, Role, Spent
+from daper.ports import Agents, Domain, ProposalSet, Record, Work
+
+_LONGEST_NOTES = 2000
+
+
+class DiagnoseActivities:
+    """Detection, analysis and planning on a domain's records: by rules, and by language models if there are any.
+
+    `policy` reads the worker's own policy, as it is whenever it is asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        domains: Mapping[str, Domain],
+        agents: Agents,
+        claims: Claims,
+        models: Agents | None = None,
+        on_outage: OnOutage = OnOutage.FAIL,
+        policy: Callable[[], ApprovalPolicy] = ApprovalPolicy,
+    ) -> None:
+        self._domains = domains
+        self._agents = agents
+        self._claims = claims
+        self._models = models
+        self._on_outage = on_outage
+        self._policy = policy
+
+    @activity.defn(name="open_cycle")
+    @at_edge
+    async def open_cycle(self, input: OpenCycleInput) -> OpenCycleResult:
+        """Make sure the store is the right one, and read "today" once for the whole cycle.
+
+        Raises NotFound where it has none of the named records, WrongStore.
+        """
+        domain = known_domain(self._domains, input.domain)
+        store = await domain.store()
+        if store.store_id != input.store_id:
+            raise WrongStore(f"the repair is for store {input.store_id!r}, but {store.store_id!r} answers")
+        missing: tuple[str, ...] = ()
+        if input.record_ids:
+            known = {record.record_id for record in await domain.context(input.record_ids)}
+            missing = tuple(record_id for record_id in input.record_ids if record_id not in known)
+            if len(missing) == len(input.record_ids):
+                raise NotFound(f"there is no record {missing[0]!r} in {domain.name}; see: daper records list")
+        scope = Scope(record_ids=tuple(record_id for record_id in input.record_ids if record_id not in missing))
+        who = self._models or self._agents
+        alone, trouble = await asyncio.to_thread(self._alone) if input.may_act_alone else (None, "")
+        return OpenCycleResult(
+            store=store,
+            today=store.as_of or input.now,
+            open_records=await domain.count_open(scope),
+            missing=missing,
+            thinkers={role: who.name(role) for role in Role},
+            on_outage=self._on_outage,
+            alone=alone,
+            alone_trouble=trouble,
+        )
+
+    @activity.defn(name="divide_work")
+    @at_edge
+    async def divide_work(self, input: DivideInput) -> DivideResult:
+        """Divide named records, or a page of a scope, into batches of which each fits one call of a model."""
+        domain = await domain_of(self._domains, input.cycle)
+        next_page = None
+        if input.scope is None:
+            records = await domain.context(input.record_ids)
+        else:
+            found = await domain.scan(input.scope, input.page)
+            records, next_page = found.records, found.next_page
+        work = _work(domain, records, input.cycle)
+        agents = self._thinking(input.role, by_model=True)
+        return DivideResult(batches=await asyncio.to_thread(agents.divide, input.role, work), next_page=next_page)
+
+    @activity.defn(name="detect_problems")
+    @at_edge
+    async def detect_problems(self, input: DetectInput) -> DetectResult:
+        """Whether there are problems at all, and which records are suspect: in the scope, or in a model's batch."""
+        domain = await domain_of(self._domains, input.cycle)
+        if input.by_model:
+            work = _work(domain, await domain.context(input.record_ids), input.cycle)
+            suspicion = await self._thinking(Role.DETECT, by_model=True).detect(work)
+            detected = _detected(dict(suspicion.suspects), len(work.record_ids))
+            spent = _call(Role.DETECT, work, suspicion.spent)
+            return detected.model_copy(
+                update={"scores": dict(suspicion.suspects), "why": dict(suspicion.why), "spent": spent}
+            )
+        suspects: dict[str, float] = {}
+        scanned, page = 0, None
+        while True:
+            found = await domain.scan(input.scope, page)
+            work = _work(domain, found.records, input.cycle)
+            scanned += len(work.record_ids)
+            suspects |= (await self._agents.detect(work)).suspects
+            page = found.next_page
+            if page is None:
+                break
+        return _detected(suspects, scanned)
+
+    @activity.defn(name="analyze_problems")
+    @at_edge
+    async def analyze_problems(self, input: AnalyzeInput) -> AnalyzeResult:
+        """What exactly is wrong with the suspects."""
+        domain = await domain_of(self._domains, input.cycle)
+        records = await domain.context(input.record_ids)
+        work = _work(domain, records, input.cycle)
+        analysis = await self._thinking(Role.ANALYZE, by_model=input.by_model).analyze(work, input.known)
+        wanted, only = set(input.record_ids), set(input.only)
+        findings = tuple(
+            finding
+            for finding in analysis.findings
+            if finding.record_id in wanted and (not only or finding.fingerprint in only)
+        )
+        kept = findings[:MOST_PROBLEMS]
+        concerned = {finding.record_id for finding in kept}
+        heads = (domain.head(record) for record in records if record.record_id in concerned)
+        return AnalyzeResult(
+            findings=kept,
+            heads=tuple(head for head in heads if head),
+            left_out=len(findings) - len(kept),
+            doubts=analysis.doubts,
+            spent=_call(Role.ANALYZE, work, analysis.spent) if input.by_model else None,
+        )
+
+    @activity.defn(name="propose_actions")
+    @at_edge
+    async def propose_actions(self, input: ProposeInput) -> Advice:
+        """What a model would do about some findings; the guard's refusals are told to it once."""
+        domain = await domain_of(self._domains, input.cycle)
+        records = await domain.context(_records_of(input.findings))
+        guarding = await asyncio.to_thread(_guarding, domain, records, input)
+        work = _work(domain, records, input.cycle)
+        proposed = await self._thinking(Role.PLAN, by_model=True).plan(work, input.findings, guarding.review)
+        return Advice(
+            proposals=proposed.proposals,
+            doubts=proposed.doubts,
+            notes=(proposed.notes,) if proposed.notes else (),
+            spent=_call(Role.PLAN, work, proposed.spent),
+        )
+
+    @activity.defn(name="plan_repair")
+    @at_edge
+    async def plan_repair(self, input: PlanInput) -> Plan:
+        """Propose actions, let the guard see each one, claim their records, and seal what is left with a digest."""
+        domain = await domain_of(self._domains, input.cycle)
+        records = await domain.context(_records_of(input.findings))
+        guarding = await asyncio.to_thread(_guarding, domain, records, input)
+        work = _work(domain, records, input.cycle)
+        # The rules act on what the rules found: a model that names another kind must not get a kept-back repair done.
+        by_rules = [finding for finding in input.findings if finding.found_by == RULES]
+        proposed = await self._agents.plan(work, by_rules, guarding.review)
+        present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
+        # In a thread: a large plan must not keep the worker from its heartbeats.
+        options, blocked = await asyncio.to_thread(guarding.sift, proposed.proposals, input.advice, limit=input.limit)
+        options, held = await self._claims.hold(options, input, domain=domain, records=records)
+        actions = await asyncio.to_thread(guarding.bind, options, input)
+        for_person, left_out = _rest(input, proposed, actions, held)
+        for_person += _since_analysis(input, present)
+        plan = Plan(
+            round=input.round,
+            actions=actions,
+            overall_confidence_score=min(
+                (action.confidence_score for action in actions if not action.instead_of), default=0.0
+            ),
+            additional_notes=" ".join((proposed.notes, *input.advice.notes)).strip()[:_LONGEST_NOTES],
+            suppressed=(*input.suppressed, *held),
+            blocked=tuple(blocked),
+            for_person=for_person,
+            left_out=input.left_out + left_out,
+            baseline=tuple(sorted({finding.fingerprint for finding in (*present, *input.findings)})),
+        )
+        return seal(plan, cycle_id=input.cycle.cycle_id)
+
+    def _alone(self) -> tuple[Alone | None, str]:
+        """What this worker lets an agent do alone. A policy that cannot be read ends no repair: a person is asked."""
+        try:
+            return self._policy().alone, ""
+        except SettingError as error:
+            return None, str(error)
+
+    def _thinking(self, role: Role, *, by_model: bool) -> Agents:
+        """Raises ModelError where a model is asked for, and this worker has none."""
+        if not by_model:
+            return self._agents
+        if self._models is None:
+            raise ModelError(
+                f"this worker has no language model for {role}; set LLM_MODEL, or DAPER_{role.upper()}_MODEL, for it"
+            )
+        return self._models
+
+
+def _work(domain: Domain, records: Sequence[Record], cycle: CycleRef) -> Work:
+    ids = tuple(record.record_id for record in records if domain.head(record) is not None)
+    return Work(cycle=cycle, domain=domain, records=records, record_ids=ids)
+
+
+def _call(role: Role, work: Work, spent: Spent) -> CallSpent:
+    return CallSpent(role=role, record_ids=work.record_ids, spent=spent)
+
+
+def _records_of(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding.record_id for finding in findings))
+
+
+def _guarding(domain: Domain, records: Sequence[Record], input: ProposeInput | PlanInput) -> Guarding:
+    return Guarding(domain=domain, records=records, findings=input.findings, suppressed=input.suppressed)
+
+
+def _detected(suspects: Mapping[str, float], scanned: int) -> DetectResult:
+    kept = tuple(suspects)[:MOST_PROBLEMS]
+    left = len(suspects) - len(kept)
+    return DetectResult(
+        detection=Detection(
+            confidence_score=max(suspects.values(), default=0.0),
+            suspects=len(suspects),
+            scanned=scanned,
+            notes=f"{left} more suspects are left for a later cycle" if left else "",
+        ),
+        suspects=kept,
+    )
+
+
+def _since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPerson, ...]:
+    """What went wrong with the plan's records after they were analyzed: shown, and left to a person."""
+    seen = {finding.fingerprint for finding in input.findings}
+    seen |= {item.finding.fingerprint for item in input.suppressed} | set(input.asked_before)
+    reason = "found only while the plan was made; another repair looks at it"
+    new = [finding for finding in present if finding.fingerprint not in seen]
+    return tuple(
+        ForPerson(record_id=each.record_id, kind=each.kind, fingerprint=each.fingerprint, reason=reason)
+        for each in new[: input.limit]
+    )
+
+
+def _rest(
+    input: PlanInput,
+    proposed: ProposalSet,
+    actions: tuple[ProposedAction, ...],
+    held: tuple[SuppressedFinding, ...],
+) -> tuple[tuple[ForPerson, ...], int]:
+    """The findings that no action answers, or that a person must see to besides, and how many more are over the cap.
+
+    Over the cap are findings with a proposal, and such that only a person can mend; what was found is never lost.
+    """
+    answered = {fingerprint for action in actions for fingerprint in action.answers}
+    answered |= {item.finding.fingerprint for item in held}
+    over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
+    silent = (answered | over) - proposed.for_person.keys()
+    for_person = tuple(
+        ForPerson(
+            record_id=finding.record_id,
+            kind=finding.kind,
+            fingerprint=finding.fingerprint,
+            reason=_why_person(finding, proposed),
+        )
+        for finding in input.findings
+        if finding.fingerprint not in silent
+    )
+    return for_person[: input.limit], len(over) + max(0, len(for_person) - input.limit)
+
+
+def _why_person(finding: Finding, proposed: ProposalSet) -> str:
+    if finding.found_by != RULES:
+        sure = f"only {finding.found_by} sees this ({finding.confidence_score:g} sure)"
+        return f"{sure}: “{finding.issue}”; look whether it is so"
+    return proposed.for_person.get(finding.fingerprint, "no tool repairs this")

@@ -1,0 +1,220 @@
+"""A message in words: as plain text, and as the document that the HTML of a mail is made from. Pure."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from daper.adapters.reports.actions import Proposed, proposed_table
+from daper.core.lines import HEADING, LABELS, FieldLine, LineKind, Piece, Voice
+from daper.core.notices import ActionLine, Notice, Occasion, ToldLine
+from daper.core.text import counted, visible
+from daper.documents.blocks import (
+    LONGEST_COMMAND,
+    LONGEST_PROSE,
+    CheckList,
+    Commands,
+    Document,
+    Facts,
+    Paragraph,
+    Span,
+    Style,
+    Table,
+)
+from daper.documents.cells import cell, code, facts, section, text
+
+LONGEST_SUBJECT = 150
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line to copy, and what it does."""
+
+    line: str
+    does: str
+
+
+def subject(message: Notice) -> str:
+    """One line, short, in which nothing is hidden: no text of a record makes a header of its own."""
+    return f"daper: {visible(message.headline, longest=LONGEST_SUBJECT)}"
+
+
+def commands(message: Notice) -> tuple[Command, ...]:
+    """What the reader may do now. None of them decides anything unseen: `approve` shows the plan first, and asks."""
+    named = shlex.quote(message.subject_id)
+    match message.event:
+        case Occasion.PLAN_WAITS | Occasion.PLAN_STILL_WAITS:
+            return (
+                Command(f"daper repair show {named}", "the whole plan"),
+                Command(f"daper repair approve {named}", "shows the plan, and asks; on a terminal"),
+                Command(f"daper repair reject {named}", "rejects it; on a terminal it asks first"),
+            )
+        case Occasion.CYCLES_FAIL:
+            return (
+                Command("daper proactive status", "what the agent does"),
+                Command("daper doctor", "what is missing"),
+            )
+        case Occasion.TEST:
+            return ()
+        case _:
+            return (
+                Command(f"daper repair show {named}", "how it went"),
+                Command(f"daper repair report {named}", "the report"),
+            )
+
+
+def plain_letter(message: Notice, link: str | None) -> str:
+    """The message as plain text."""
+    return "\n".join(_lines(message, link)) + "\n"
+
+
+def _lines(message: Notice, link: str | None) -> Iterator[str]:
+    yield visible(message.headline)
+    if message.reason:
+        yield visible(message.reason, longest=LONGEST_PROSE)
+    yield ""
+    yield from (f"{name}: {value}" for name, value in _facts(message, link))
+    if problems := _problems(message):
+        yield from ("", f"What is wrong ({counted(message.problems, 'problem')}):")
+        yield from _items(problems, message.problems)
+    if message.action_lines:
+        yield from ("", f"What would be done ({counted(message.actions, 'action')}):")
+        for action in message.action_lines:
+            yield from _action(action)
+        yield from _rest(message.actions, len(message.action_lines))
+    if message.left_lines:
+        yield from ("", f"{_left(message)}:")
+        yield from _items(message.left_lines, message.left)
+    if message.alone_lines:
+        yield from ("", "Not acted on:")
+        yield from _items(message.alone_lines, message.alone)
+    if found := commands(message):
+        yield from ("", "What you can do:")
+        yield from (f"  {command.line}    # {command.does}" for command in found)
+
+
+def _problems(message: Notice) -> tuple[str, ...]:
+    """What is wrong, where no action tells which problem it answers."""
+    return () if message.action_lines else message.problem_lines
+
+
+def _items(lines: list[str] | tuple[str, ...], of: int) -> Iterator[str]:
+    yield from (f"  - {visible(line)}" for line in lines)
+    yield from _rest(of, len(lines))
+
+
+def _rest(of: int, shown: int) -> Iterator[str]:
+    if of > shown:
+        yield f"  - and {of - shown:,} more"
+
+
+def _action(action: ActionLine) -> Iterator[str]:
+    lines = _fields(action)
+    heading = ", ".join(f"{line.label} {line.text}" for line in lines if line.kind in HEADING[1:])
+    yield visible(f"  - {action.id} {action.tool} for {action.record}: {heading}", longest=LONGEST_PROSE)
+    for line in lines:
+        if line.kind not in HEADING:
+            yield visible(f"      {line.label}: {line.text}", longest=LONGEST_PROSE)
+    if action.untold:
+        yield f"      and {counted(action.untold, 'more field')}"
+
+
+def _fields(action: ActionLine) -> tuple[ToldLine, ...]:
+    """The fields of an action; of a message that an earlier version of daper wrote, what that told of them."""
+    told = {
+        LineKind.TOOL: action.tool,
+        LineKind.RISK: action.risk,
+        LineKind.CHANGE: action.does,
+        LineKind.SPENDS: action.spends,
+    }
+    return action.told or tuple(
+        ToldLine(kind=kind, label=LABELS[kind], text=said) for kind, said in told.items() if said
+    )
+
+
+def _left(message: Notice) -> str:
+    return "What failed" if message.event is Occasion.CYCLES_FAIL else "Left for a person"
+
+
+def _facts(message: Notice, link: str | None) -> list[tuple[str, str]]:
+    counts = message.counts
+    numbers = f"{counts.problems} found, {counts.applied} of {counts.proposed} actions done, {counts.repaired} repaired"
+    numbers += f", {counts.suppressed} left alone" if counts.suppressed else ""
+    rows = [
+        *((line.label, line.text) for line in message.head.lines()),
+        ("problems", numbers if message.event.ends else str(message.problems or "")),
+        ("phase", message.phase),
+        ("domain", message.domain),
+        ("requested by", message.user),
+        (
+            "agent" if message.event is Occasion.CYCLES_FAIL else "repair",
+            "" if _is_test(message) else message.subject_id,
+        ),
+        ("see", link or ""),
+    ]
+    return [(name, visible(value, longest=LONGEST_COMMAND)) for name, value in rows if value]
+
+
+def _is_test(message: Notice) -> bool:
+    return message.event is Occasion.TEST
+
+
+def letter_document(message: Notice, link: str | None) -> Document:
+    """The message as a document, for HTML."""
+    return Document(
+        title=message.headline,
+        repair_id=message.subject_id,
+        made_at=message.at,
+        summary=text(message.reason, longest=LONGEST_PROSE) or text(message.headline),
+        state=code(message.event),
+        about=_about(message, link),
+        sections=(
+            *section(
+                f"What is wrong ({counted(message.problems, 'problem')})",
+                *(Paragraph(text(line)) for line in _problems(message)),
+                _more(message.problems, len(_problems(message))),
+            ),
+            *section(
+                f"What would be done ({counted(message.actions, 'action')})",
+                _table(message),
+                _more(message.actions, len(message.action_lines)),
+            ),
+            *section(
+                _left(message),
+                CheckList(tuple(map(text, message.left_lines))) if message.left_lines else None,
+                _more(message.left, len(message.left_lines)),
+            ),
+            *section(
+                "Not acted on",
+                *(Paragraph(text(line)) for line in message.alone_lines),
+                _more(message.alone, len(message.alone_lines)),
+            ),
+            *section("What you can do", *_commands(message)),
+        ),
+    )
+
+
+def _about(message: Notice, link: str | None) -> Facts:
+    return facts([(name, cell(text(value, longest=LONGEST_COMMAND))) for name, value in _facts(message, link)])
+
+
+def _more(of: int, shown: int) -> Paragraph | None:
+    return Paragraph(text(f"and {of - shown:,} more")) if shown and of > shown else None
+
+
+def _table(message: Notice) -> Table | None:
+    return proposed_table(
+        [
+            Proposed(
+                action_id=each.id,
+                about=each.record,
+                lines=[FieldLine(line.kind, line.label, (Piece(line.text, Voice.TEXT),)) for line in _fields(each)],
+                untold=each.untold,
+            )
+            for each in message.action_lines
+        ]
+    )
+
+
+def _commands(message: Notice) -> Iterator[Paragraph | Commands]:
+    for command in commands(message):
+        yield Paragraph((Span(command.line, Style.CODE, LONGEST_COMMAND), *text(f" ({command.does})")))

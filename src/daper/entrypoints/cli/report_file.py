@@ -1,0 +1,134 @@
+"""`daper repair report`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from daper.adapters.reports.plan_report import plan_report
+from daper.adapters.reports.repair_report import repair_report
+from daper.bootstrap import open_service
+from daper.core.errors import UserError
+from daper.core.outcomes import RepairResult
+from daper.core.views import RepairView, whole_plans
+from daper.documents.blocks import Document
+from daper.documents.html import to_html
+from daper.documents.markdown import to_markdown
+from daper.documents.pdf import to_pdf
+from daper.entrypoints.cli.exits import UsageError
+from daper.entrypoints.cli.output import console, json_text, print_bytes, print_text, say
+from daper.entrypoints.cli.output_file import save
+from daper.entrypoints.cli.parameters import Flag, Json
+from daper.entrypoints.cli.repair_json import repair_document
+from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.cli.session import exit_code
+from daper.service.repairs import RepairService
+from daper.service.whole_plan import look_at_whole_plan
+from daper.settings import load_settings
+
+Form = Literal["markdown", "html", "pdf", "json"]
+Look = RepairView | RepairResult
+
+_ENDINGS: dict[str, Form] = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+    ".json": "json",
+}
+
+
+def report(
+    repair_id: str,
+    *,
+    plan: Flag = False,
+    form: Annotated[Form | None, Parameter(name="--format", show_default=False)] = None,
+    output: Annotated[Path | None, Parameter(show_default=False)] = None,
+    as_json: Json = False,
+) -> int:
+    """The report of an ended repair; or the plan that a repair asks a person to decide on, with --plan.
+
+    A PDF needs the extra `pdf`. An HTML file can be sent as a mail: it holds all it needs.
+
+    Parameters
+    ----------
+    repair_id
+        The id that `repair start` printed.
+    plan
+        The plan instead: as it waits for a decision, or as it was decided.
+    form
+        How it is written; by default as the ending of --output says, else Markdown.
+    output
+        The file to write, instead of printing it; one that is there is replaced.
+    as_json
+        Like --format json: everything that is known, as one JSON document.
+    """
+    settings = load_settings()
+    chosen = _form(form, output, as_json=as_json)
+    if chosen == "pdf" and output is None and sys.stdout.isatty():
+        raise UsageError("a PDF is nothing for a terminal; name a file for it: --output report.pdf")
+
+    async def run() -> int:
+        service = await open_service(settings)
+        look = await (look_at_whole_plan(service, repair_id) if plan else _ended(service, repair_id))
+        # In a thread: a long PDF takes seconds, and Ctrl-C is heard meanwhile.
+        data = await asyncio.to_thread(_written, look, chosen, plan=plan)
+        if output is not None:
+            save(output, data, home=settings.home)
+            say(console(), f"Report written: {output}")
+        elif chosen in {"markdown", "json"}:
+            print_text(data.decode())
+        else:
+            print_bytes(data)
+        return exit_code(look)
+
+    return run_to_end(run())
+
+
+def _form(form: Form | None, output: Path | None, *, as_json: bool) -> Form:
+    if as_json:
+        if form not in {None, "json"}:
+            raise UsageError(f"--json and --format {form} contradict each other; give one of them")
+        return "json"
+    return form or _ENDINGS.get(output.suffix.lower() if output else "", "markdown")
+
+
+async def _ended(service: RepairService, repair_id: str) -> RepairResult:
+    result = await service.ended(repair_id)
+    if result is None:
+        raise UserError(
+            f"repair {repair_id!r} has not ended; where it stands: daper repair show {repair_id}, "
+            f"what it proposes: daper repair report {repair_id} --plan"
+        )
+    return result
+
+
+def _written(look: Look, form: Form, *, plan: bool) -> bytes:
+    document = _plan(look) if plan or isinstance(look, RepairView) else repair_report(look)
+    match form:
+        case "json":
+            return json_text(repair_document(look)).encode()
+        case "markdown":
+            return to_markdown(document).encode()
+        case "html":
+            return to_html(document).encode()
+        case "pdf":
+            return to_pdf(document)
+
+
+def _plan(look: Look) -> Document:
+    """Raises UserError where there is no plan."""
+    if isinstance(look, RepairResult):
+        if not look.plans:
+            see = f"daper repair report {look.repair_id}"
+            raise UserError(f"repair {look.repair_id!r} ended as {look.phase} without a plan; see: {see}")
+        return plan_report(look, whole_plans(look))
+    if look.plan is None:
+        raise UserError(
+            f"repair {look.repair_id!r} has no plan yet (phase {look.phase}); "
+            f"follow it: daper repair show {look.repair_id} --follow"
+        )
+    return plan_report(look, [look.plan])

@@ -1,0 +1,117 @@
+"""The tools that start repairs and stop them."""
+
+from typing import Annotated
+
+from mcp.server.mcpserver.tools import Tool
+from pydantic import Field
+
+from daper.core.access import Access
+from daper.core.errors import Unreachable
+from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
+from daper.entrypoints.mcp.answers import RepairState, StartedRepair
+from daper.entrypoints.mcp.door import Door
+from daper.entrypoints.mcp.presentation import just_started, started, state_of
+from daper.entrypoints.mcp.tools import STARTS, STOPS, AnyRecordIds, Comment, Domain, RecordIds, RepairId, tool
+from daper.service.requests import StartRepair
+
+RequestKey = Annotated[
+    str,
+    Field(max_length=200, description="A name that you give this request: the same name again is the same repair."),
+]
+
+
+class StartingTools:
+    """What starts and stops repairs. None of them approves anything."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def tools(self) -> list[Tool]:
+        """All of them, in the order in which a client sees them."""
+        return [
+            tool(self._door, self.start_repair, title="Start a repair", hints=STARTS),
+            tool(self._door, self.report_problem, title="Report a problem", hints=STARTS),
+            tool(self._door, self.stop_repair, title="Stop a repair", hints=STOPS),
+        ]
+
+    async def start_repair(
+        self,
+        record_ids: AnyRecordIds = None,
+        status: Annotated[str | None, Field(max_length=200, description="Only records with this status.")] = None,
+        limit: Annotated[
+            int, Field(ge=1, le=MOST_PROBLEMS, description="How many problems to take on.")
+        ] = DEFAULT_PROBLEMS,
+        domain: Domain = "",
+        dry_run: Annotated[bool, Field(description="Plan, and stop there: nothing can be approved.")] = False,
+        again: Annotated[
+            bool,
+            Field(description="Also propose what was rejected or tried too often; only if the person asks for it."),
+        ] = False,
+        request_key: RequestKey = "",
+        new: Annotated[bool, Field(description="Start another one beside an open repair for the same.")] = False,
+    ) -> StartedRepair:
+        """Look for what is wrong, and plan how to repair it. Changes no record: a person has to approve the plan first.
+
+        Answers at once with the repair_id; then call wait_for_repair. If this person already has an open repair for the
+        same, that one is answered (`created` is false), unless `new`. It begins at once, beside others that are open;
+        what waits for a decision in one of those is not proposed again, and the message names that repair.
+        With a `request_key`, the same key always means the same repair; for another request it is refused.
+        """
+        order = StartRepair(
+            requested_by=self._door.caller(Access.START),
+            domain=domain or self._door.settings.domain,
+            scope=Scope(record_ids=tuple(dict.fromkeys(record_ids or ())), status=status, limit=limit),
+            dry_run=dry_run,
+            again=again,
+            request_key=request_key,
+            join_open=not new,
+        )
+        return await start_order(self._door, order)
+
+    async def report_problem(
+        self,
+        record_ids: RecordIds,
+        domain: Domain = "",
+        again: Annotated[
+            bool,
+            Field(description="Also propose what was rejected or tried too often; only if the person asks for it."),
+        ] = False,
+        request_key: RequestKey = "",
+    ) -> StartedRepair:
+        """Somebody says that something is wrong with these records: look at them closely, without searching the others.
+
+        As start_repair: it plans, and a person has to approve. Reports are gathered for some seconds into one repair,
+        so it may not have begun yet (phase NOT-BEGUN, and the message says what it waits for). Answers at once; then
+        call wait_for_repair.
+        """
+        order = StartRepair(
+            requested_by=self._door.caller(Access.START),
+            domain=domain or self._door.settings.domain,
+            scope=Scope(record_ids=tuple(dict.fromkeys(record_ids))),
+            reported=True,
+            again=again,
+            request_key=request_key,
+            join_open=True,
+        )
+        return await start_order(self._door, order)
+
+    async def stop_repair(self, repair_id: RepairId, reason: Comment = "") -> RepairState:
+        """End a repair. What has not begun does not begin; an effect in flight is settled first, then it reports."""
+        person = self._door.caller(Access.START)
+        service = await self._door.repairs()
+        await service.stop(repair_id, by=person.name, reason=reason)
+        return state_of(await service.look(repair_id))
+
+
+async def start_order(door: Door, order: StartRepair) -> StartedRepair:
+    """Start a repair within what is configured, and say where it stands; that no worker answers is no failure."""
+    service = await door.repairs()
+    told = door.settings.tell  # as it is since we are connected
+    begun = await service.start(order.model_copy(update={"tell": told}))
+    if begun.waits_for:
+        return just_started(begun)
+    try:
+        look = await service.look(begun.repair_id)
+    except Unreachable:
+        return just_started(begun)
+    return started(look, begun)
