@@ -47,7 +47,9 @@ class AddToBox(UndoableStoreTool[RecordsT], Generic[RecordsT]):
         super().__init__(lambda: store, clock=clock)
         self.boxes = boxes
         self.before_change: Callable[[], None] = lambda: None
-        self.after_change: Callable[[], None] = lambda: None
+        self.after_change: Callable[[], object] = lambda: None
+        self.word = ""
+        self.wrote: Sequence[str] = ()
 
     def records(self, records: RecordsT, record_id: str) -> tuple[Record, ...]:
         return self.boxes.find(records, record_id)
@@ -86,8 +88,8 @@ class AddToBox(UndoableStoreTool[RecordsT], Generic[RecordsT]):
         return Deed(
             before={"held": held},
             after={"held": held + amount},
-            wrote=[record.ref],
-            evidence=[f"{held} became {held + amount}"],
+            wrote=self.wrote or [record.ref],
+            evidence=[self.word or f"{held} became {held + amount}"],
             letters=[letter],
             originals="as it was",
         )

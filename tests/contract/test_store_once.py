@@ -16,6 +16,7 @@ from daper.core.errors import ActionFailed
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
 from daper.ports import LedgerRow
 from daper.stores.jsonfiles.drafts import JsonRecords
+from daper.stores.ledger import SETTLED
 from tests.contract.boxes import FULL, KINDS, NOON, Shelf, shelf
 
 AnyShelf = Shelf[JsonRecords] | Shelf[Connection]
@@ -183,6 +184,31 @@ def test_a_row_is_for_good_and_only_what_was_begun_is_written_over(boxes: AnyShe
             change.write_row(row(kind))
     with boxes.store.change() as change:
         assert change.row("k1") == row(first)
+
+
+async def test_a_tool_that_comes_to_an_end_of_what_it_looks_through_hangs_nobody(boxes: AnyShelf) -> None:
+    """A future cannot carry a StopIteration: whoever awaits it would wait for ever."""
+    boxes.tool.after_change = lambda: next(iter(()))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await boxes.tool.apply(boxes.call())
+    assert boxes.held() == 10
+
+
+async def test_record_text_that_reads_as_never_is_no_tombstone(boxes: AnyShelf) -> None:
+    boxes.tool.word = SETTLED
+    done = await boxes.tool.apply(boxes.call())
+    assert done.evidence == (SETTLED,)
+    assert await boxes.tool.settle("k1") == done
+
+
+async def test_an_effect_that_left_no_version_is_not_taken_back(boxes: AnyShelf) -> None:
+    """A store without versions cannot tell who wrote since."""
+    call = boxes.call()
+    boxes.tool.wrote = ["boxes/elsewhere"]
+    done = await boxes.tool.apply(call)
+    assert done.wrote == {"boxes/elsewhere": ""}
+    assert (await boxes.tool.undo(call, done, key="u1")).status is OutcomeStatus.UNDO_BLOCKED
+    assert boxes.held() == 15
 
 
 def _attempt(kind: str, folder: Path, dies: str) -> None:

@@ -58,6 +58,11 @@ class SwitchOn(UndoableOutsideTool):
         self.after: Callable[[], None] = lambda: None
         self.waits: asyncio.Event | None = None
         self.asked = asyncio.Event()
+        self.says_versions = False
+
+    def clock(self, now: Callable[[], datetime]) -> None:
+        """Another clock from now on."""
+        self._clock = now
 
     async def look(self, record_id: str) -> tuple[Record, ...]:
         self.lamp.looks += 1
@@ -96,7 +101,12 @@ class SwitchOn(UndoableOutsideTool):
 
     def _deed(self, call: ToolCall, *, on: bool) -> Deed:
         return Deed(
-            before={"on": not on}, after={"on": on}, wrote=[call.record_id], evidence=["switched"], originals="off"
+            before={"on": not on},
+            after={"on": on},
+            wrote=[call.record_id],
+            evidence=["switched"],
+            originals="off",
+            versions={call.record_id: str(self.lamp.switched)} if self.says_versions else {},
         )
 
 
@@ -196,7 +206,7 @@ async def test_an_answer_that_got_lost_is_found_again_by_whoever_settles(tool: S
         await tool.apply(CALL)
     found = await tool.settle("k1")
     assert found is not None
-    assert (found.status, found.wrote) == (OutcomeStatus.APPLIED, {"lamp": "1"})
+    assert (found.status, found.wrote) == (OutcomeStatus.APPLIED, {"lamp": ""})
     assert (await tool.apply(CALL)).status is OutcomeStatus.ALREADY_APPLIED
 
 
@@ -230,6 +240,71 @@ async def test_where_asking_twice_does_no_harm_it_is_asked_again(repeatable: Rep
     repeatable.before = lambda: None
     assert (await repeatable.apply(CALL)).status is OutcomeStatus.APPLIED
     assert lamp.switched == 1
+
+
+async def test_d1_a_refusal_of_the_second_request_does_not_bury_the_first(repeatable: Repeatable, lamp: Lamp) -> None:
+    """It was refused because the first one came through."""
+    repeatable.before = lost
+    with pytest.raises(Lost):
+        await repeatable.apply(CALL)
+
+    def first_comes_through() -> None:
+        lamp.switch("k1", on=True)
+        raise ActionFailed("it is on already")
+
+    repeatable.before = first_comes_through
+    found = await repeatable.apply(CALL)
+    assert (found.status, lamp.switched) == (OutcomeStatus.APPLIED, 1)
+    assert await repeatable.settle("k1") == found
+
+
+async def test_a_refusal_of_the_second_request_is_no_last_word_while_the_first_may_come(
+    repeatable: Repeatable, lamp: Lamp
+) -> None:
+    repeatable.before = lost
+    with pytest.raises(Lost):
+        await repeatable.apply(CALL)
+
+    def refuses() -> None:
+        raise ActionFailed("not today")
+
+    repeatable.before = refuses
+    with pytest.raises(CannotSettle):
+        await repeatable.apply(CALL)
+    lamp.switch("k1", on=True)
+    assert (await repeatable.apply(CALL)).status is OutcomeStatus.APPLIED
+
+
+async def test_an_effect_that_was_found_again_later_is_not_taken_back_over_somebody(tool: SwitchOn, lamp: Lamp) -> None:
+    """Nobody can tell which version our effect left, once others may have written since."""
+    tool.after = lost
+    with pytest.raises(Lost):
+        await tool.apply(CALL)
+    tool.after = lambda: None
+    lamp.switched = 2  # somebody
+    found = await tool.apply(CALL)
+    assert (found.status, found.wrote) == (OutcomeStatus.APPLIED, {"lamp": ""})
+    assert (await tool.undo(CALL, found, key="u1")).status is OutcomeStatus.UNDO_BLOCKED
+    assert lamp.on
+
+
+async def test_what_the_system_says_it_left_counts_also_later(tool: SwitchOn, lamp: Lamp) -> None:
+    tool.says_versions = True
+    tool.after = lost
+    with pytest.raises(Lost):
+        await tool.apply(CALL)
+    tool.after = lambda: None
+    found = await tool.apply(CALL)
+    assert found.wrote == {"lamp": "1"}
+    assert (await tool.undo(CALL, found, key="u1")).status is OutcomeStatus.UNDONE
+    assert not lamp.on
+
+
+async def test_an_approval_that_lapses_while_the_ledger_is_waited_for_is_not_run(tool: SwitchOn, lamp: Lamp) -> None:
+    times = iter([NOON, NOON + timedelta(seconds=2)])
+    tool.clock(lambda: next(times))
+    lapsed = await tool.apply(replace(CALL, valid_until=NOON + timedelta(seconds=1)))
+    assert (lapsed.status, lamp.switched) == (OutcomeStatus.LAPSED, 0)
 
 
 async def test_what_was_begun_and_does_not_fit_any_more_has_no_last_word(repeatable: Repeatable, lamp: Lamp) -> None:

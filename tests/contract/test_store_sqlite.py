@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -106,11 +106,84 @@ def test_a_statement_that_sqlite_refuses_is_the_tools_fault_and_changes_nothing(
     assert version(store, "things/a") is None
 
 
-def test_what_is_written_while_reading_is_dropped(tmp_path: Path) -> None:
-    store = store_of(tmp_path / "s.db")
+def _write(store: SqliteStore) -> None:
     with store.reading() as db:
         db.execute("INSERT INTO things VALUES ('t', 1)")
+
+
+def _write_and_commit(store: SqliteStore) -> None:
+    with store.reading() as db, db:
+        db.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("writing", [_write, _write_and_commit])
+def test_nothing_can_be_written_while_reading(tmp_path: Path, writing: Callable[[SqliteStore], None]) -> None:
+    store = store_of(tmp_path / "s.db")
+    with pytest.raises((StoreError, ActionFailed)):
+        writing(store)
     assert version(store, "things/t") is None
+
+
+def test_d1_a_change_that_sqlite_rolls_back_by_itself_has_no_row_and_no_second_half(tmp_path: Path) -> None:
+    """ON CONFLICT ROLLBACK ends the transaction; from then on each statement would be one of its own."""
+    store = SqliteStore(
+        tmp_path / "s.db", tables={"tags": "id"}, schema=["CREATE TABLE IF NOT EXISTS tags (id TEXT, tag UNIQUE)"]
+    )
+
+    def changes(*, goes_on: bool) -> None:
+        with store.change() as change:
+            change.records.execute("INSERT INTO tags VALUES ('a', 1)")
+            with suppress(sqlite3.IntegrityError):
+                change.records.execute("INSERT OR ROLLBACK INTO tags VALUES ('b', 1)")
+            if goes_on:
+                change.records.execute("INSERT INTO tags VALUES ('a', 1)")
+
+    for goes_on in (False, True):
+        with pytest.raises(ActionFailed):
+            changes(goes_on=goes_on)
+        assert version(store, "tags/a") is None
+
+
+def test_a_file_that_went_away_does_not_come_back_empty_nor_as_another(tmp_path: Path) -> None:
+    path, other = tmp_path / "s.db", tmp_path / "other.db"
+    store = store_of(path)
+    store.info()
+    store_of(other).info()
+    path.unlink()
+    with pytest.raises(StoreError):
+        version(store, "things/t")
+    assert not path.exists()
+    other.rename(path)
+    with pytest.raises(StoreDamaged, match="another store"):
+        version(store, "things/t")
+    with pytest.raises(StoreDamaged, match="another store"):
+        store.info()
+
+
+@pytest.mark.parametrize("name", ["a b?mode=ro#x%20.db", "ü.db", "'; --.db"])
+def test_a_path_of_any_name_is_a_path(tmp_path: Path, name: str) -> None:
+    store_of(tmp_path / name).info()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_d19_two_rows_of_one_id_are_not_changed_as_one(tmp_path: Path) -> None:
+    store = SqliteStore(
+        tmp_path / "s.db", tables={"things": "id"}, schema=["CREATE TABLE IF NOT EXISTS things (id, value)"]
+    )
+    change(store, "INSERT INTO things VALUES ('A', 1)", "INSERT INTO things VALUES (7, 1)")
+    assert version(store, "things/7") is not None
+    change(store, "INSERT INTO things VALUES ('A', 2)")
+    with pytest.raises(StoreDamaged, match="several rows are 'things/A'"):
+        version(store, "things/A")
+    with pytest.raises(StoreDamaged), store.reading() as db:
+        records_of(db, "things", "id")
+
+
+def test_a_reference_to_nothing_is_refused(tmp_path: Path) -> None:
+    child = "CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, of TEXT REFERENCES things (name))"
+    store = SqliteStore(tmp_path / "s.db", tables={"parts": "name"}, schema=[TABLE, child])
+    with pytest.raises(ActionFailed, match="FOREIGN KEY"):
+        change(store, "INSERT INTO parts VALUES ('p', 'nothing')")
 
 
 def test_somebody_who_holds_the_file_is_told_as_busy(tmp_path: Path) -> None:

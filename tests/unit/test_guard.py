@@ -83,6 +83,11 @@ def test_d14_a_proposal_that_answers_no_finding_is_refused() -> None:
     assert refused(changed(answers=())) == "it answers no finding: nothing is done to a healthy record"
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_d14_a_number_that_is_none_is_refused_and_breaks_nobody_elses_review(number: float) -> None:
+    assert refused(with_arguments(quantity=number)) == "argument 'quantity' is no JSON value"
+
+
 @pytest.mark.parametrize(("length", "let_through"), [(LONGEST_ARGUMENT, True), (LONGEST_ARGUMENT + 1, False)])
 def test_d4_an_argument_that_no_screen_shows_whole_is_refused(length: int, let_through: bool) -> None:
     limits: dict[str, Limit] = LIMITS | {"note": Sentence(max_length=10_000)}

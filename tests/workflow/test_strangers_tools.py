@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from daper.core.errors import ActionFailed, CannotSettle
+from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted
 from daper.core.models import Verdict
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition, VerificationStatus
 from daper.core.phases import Phase
@@ -190,3 +191,32 @@ async def test_rejecting_what_was_asked_again_does_not_deny_what_was_done(
         assert result.counts.applied == 3
         assert result.report is not None
         assert "nothing was done" not in result.report.summary.lower()
+
+
+@pytest.mark.parametrize("part", ["apply", "undo"])
+async def test_what_happened_against_the_word_of_the_ledger_is_unknown(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, part: str
+) -> None:
+    """Rule 3: the ledger says never, the system did it all the same; to call that failed would be a lie."""
+
+    class Contradicted(UndoableScript):
+        async def apply(self, call: ToolCall) -> Effect:
+            if part == "undo":
+                return await super().apply(call)
+            assert await self.settler.settle(call.key) is None
+            raise LedgerContradicted("the ledger says never, and it did")
+
+        async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+            return Postcondition(holding=Holding.NO, evidence="it did not help")
+
+        async def undo(self, call: ToolCall, effect: Effect, *, key: str) -> Effect:
+            raise LedgerContradicted("the ledger says never, and it did")
+
+    orders = ScriptedOrders(tmp_path)
+    orders.replaced["order_inventory"] = Contradicted(orders.script("order_inventory").tool)
+    async with open_shop(temporal_env, tmp_path, domains={"orders": orders}) as shop:
+        result = await shop.end(await shop.start(scope={"record_ids": [BADGES]}, auto_approve=True))
+        outcome = outcome_of(result, BADGES)
+        assert outcome.status is OutcomeStatus.UNKNOWN
+        assert "the ledger says never, and it did" in outcome.evidence[-1]
+        assert result.needs_person

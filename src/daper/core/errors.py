@@ -23,6 +23,7 @@ DaperError
 ├── TargetRefused             nobody can be told there: no such target, or it refuses what it is sent
 ├── TargetUnreachable         a target did not take a message this time (retryable)
 └── CannotSettle              nobody can tell whether an effect happened
+    └── LedgerContradicted    an outside system did what our ledger says never happens
 """
 
 from datetime import timedelta
@@ -141,6 +142,10 @@ class ApprovalLapsed(DaperError):
 
 class CannotSettle(DaperError):
     """Nobody can tell whether an effect happened; a person has to look."""
+
+
+class LedgerContradicted(CannotSettle):
+    """An outside system did what our ledger says never happens; no later look into the ledger says so."""
 
 
 class TargetRefused(DaperError):

@@ -122,7 +122,10 @@ def _quoted(text: str) -> str:
 
 def _refuse_unreadable(arguments: Mapping[str, JsonValue]) -> str | None:
     for name, value in arguments.items():
-        length = len(value if isinstance(value, str) else canonical(value))
+        try:
+            length = len(value if isinstance(value, str) else canonical(value))
+        except (TypeError, ValueError):  # a number that is none: JSON does not know it, and models write it
+            return f"argument {name!r} is no JSON value"
         if length > LONGEST_ARGUMENT:
             return f"argument {name!r} has {length} characters; a person is shown at most {LONGEST_ARGUMENT} of one"
     return None

@@ -25,9 +25,9 @@ def replayed(row: LedgerRow) -> Effect:
     return row.effect.model_copy(update={"status": OutcomeStatus.ALREADY_APPLIED})
 
 
-def last_word(effect: Effect) -> Effect | None:
+def last_word(row: LedgerRow) -> Effect | None:
     """What a row says to whoever settles its key; None where it was settled as never, and may never happen."""
-    return None if effect.evidence == (SETTLED,) else effect
+    return None if row.kind == "tombstone" and row.effect.evidence == (SETTLED,) else row.effect
 
 
 def settle(ledger: Ledger, key: str, *, tool: str, at: datetime) -> Effect | None:
@@ -41,7 +41,7 @@ def settle(ledger: Ledger, key: str, *, tool: str, at: datetime) -> Effect | Non
         return None
     if not is_final(row):
         raise CannotSettle(f"{row.tool} was about to ask an outside system, and the ledger has no answer of it")
-    return last_word(row.effect)
+    return last_word(row)
 
 
 def record(

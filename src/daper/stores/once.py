@@ -4,7 +4,6 @@ A tool says what it may do, what it changes and how one sees it. Ledger, lapse, 
 undoing are here: all of one key in one change of the store.
 """
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from daper.core.text import said, shown, visible
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.ports.store import LedgerRow, Letter, Message, Outbox, RecordsT, Store, StoreChange
 from daper.stores import ledger
+from daper.stores.threads import in_thread
 
 _LONGEST_LETTER = 4000  # all that goes into one is capped before
 
@@ -30,7 +30,8 @@ class Deed:
     """What a tool did, in its own words. The kernel makes the effect, its versions and the messages of it.
 
     `wrote`: the refs of the records that it wrote. `before` and `after`: the figures it is about. `originals`: whatever
-    undoing needs to give back exactly. `simulated`: the other side only played along.
+    undoing needs to give back exactly. `simulated`: the other side only played along. `versions`: the versions that it
+    left, where an outside system says so by itself; a store of ours knows them.
     """
 
     before: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
@@ -40,6 +41,7 @@ class Deed:
     letters: Sequence[Letter] = ()
     originals: str = ""
     simulated: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Tool(ABC):
@@ -104,18 +106,18 @@ class StoreTool(Tool, Generic[RecordsT]):
 
         Raises a StoreError when the records could not be read or changed.
         """
-        return await asyncio.to_thread(self._apply, call)
+        return await in_thread(self._apply, call)
 
     async def settle(self, key: str) -> Effect | None:
         """The recorded effect, also one that says why nothing was done.
 
         Or None, after a tombstone that makes a late attempt with this key change nothing.
         """
-        return await asyncio.to_thread(self._settle, key)
+        return await in_thread(self._settle, key)
 
     async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
         """Whether the effect is there, on freshly read records."""
-        return await asyncio.to_thread(self._holds, call, effect)
+        return await in_thread(self._holds, call, effect)
 
     def _apply(self, call: ToolCall) -> Effect:
         with self.store().change() as change:
@@ -166,7 +168,7 @@ class UndoableStoreTool(StoreTool[RecordsT]):
 
     async def undo(self, call: ToolCall, effect: Effect, *, key: str) -> Effect:
         """Take the effect back, or say why not: `undone` or `undo-blocked`. Idempotent by `key`."""
-        return await asyncio.to_thread(self._undo, call, effect, key)
+        return await in_thread(self._undo, call, effect, key)
 
     def _undo(self, call: ToolCall, effect: Effect, key: str) -> Effect:
         with self.store().change() as change:
@@ -216,8 +218,8 @@ def kept_from_undo(done: LedgerRow, effect: Effect, version: Callable[[str], str
     """Why the effect of a row is not taken back: it is another one, or somebody has touched what it wrote."""
     if effect.wrote != done.effect.wrote:
         return refused(OutcomeStatus.UNDO_BLOCKED, "the effect is not the one that the ledger recorded")
-    if not done.effect.wrote:
-        return refused(OutcomeStatus.UNDO_BLOCKED, "it names no record that it wrote, so nobody can tell who did since")
+    if not done.effect.wrote or not all(done.effect.wrote.values()):
+        return refused(OutcomeStatus.UNDO_BLOCKED, "it left no version by which one could tell who wrote since")
     if changed := outdated(done.effect.wrote, version, since="the repair wrote it"):
         return Effect(status=OutcomeStatus.UNDO_BLOCKED, evidence=changed)
     return None

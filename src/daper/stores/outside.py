@@ -4,7 +4,6 @@ The ledger says `begun` before the system is asked. Whoever finds that row asks 
 it cannot tell for good, nobody can, and that is what a person is told.
 """
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,16 +13,17 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from daper.clock import utc_now
-from daper.core.errors import ActionFailed, CannotSettle
+from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
 from daper.core.text import said
 from daper.ports.domain import Record, ToolCall
 from daper.ports.store import LedgerRow, Store, StoreChange
 from daper.stores import ledger
 from daper.stores.once import NOTHING_TO_UNDO, Deed, Tool, carried_out, kept_from_undo, lapsed, outdated, refused
+from daper.stores.threads import in_thread
 
 _CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
-_BEGUN = Effect(status=OutcomeStatus.UNKNOWN, evidence=("begun; nobody has noted what became of it",))
+_ATTEMPTS = "attempts"  # in the effect of a `begun` row: how many have asked, or were about to
 _NEVER_CAME = "the system says that the request never came, and takes it no more"
 
 
@@ -47,6 +47,7 @@ class _Passage:
     key: str
     kind: Literal["effect", "undo"]
     check: Callable[[Sequence[Record]], Effect | None]
+    late: Callable[[], Effect | None]
     act: Callable[[], Awaitable[Deed]]
 
     @property
@@ -76,8 +77,9 @@ class OutsideTool(Tool):
     async def act(self, call: ToolCall) -> Deed:
         """Ask for the change, with the call's key where the system takes one.
 
-        Raises ActionFailed when the system refused: nothing happened, and nothing will. Any other error leaves open
-        what became of it.
+        Raises ActionFailed when the system refused what has this key: nothing happened, and nothing will. Any other
+        error leaves open what became of it. Where the system can compare before it acts, have it compare: between our
+        look and the change others may come.
         """
 
     async def probe(self, call: ToolCall, *, key: str) -> Trace:
@@ -90,14 +92,17 @@ class OutsideTool(Tool):
         Raises CannotSettle if nobody can know; after any other error the next attempt looks for the trace of this one.
         """
 
+        def late() -> Effect | None:
+            return lapsed(call, self._clock())
+
         def check(records: Sequence[Record]) -> Effect | None:
-            if no := lapsed(call, self._clock()):
+            if no := late():
                 return no
             if changed := outdated(call.expected, _versions(records).get, since="the plan read it"):
                 return Effect(status=OutcomeStatus.STALE, evidence=changed)
             return self.refusal(call, records)
 
-        passage = _Passage(call=call, key=call.key, kind="effect", check=check, act=lambda: self.act(call))
+        passage = _Passage(call=call, key=call.key, kind="effect", check=check, late=late, act=lambda: self.act(call))
         return await self._through(passage)
 
     async def settle(self, key: str) -> Effect | None:
@@ -105,15 +110,16 @@ class OutsideTool(Tool):
 
         Raises CannotSettle where the system was asked and cannot tell.
         """
-        row = await asyncio.to_thread(self._row_or_tombstone, key)
+        row = await in_thread(self._row_or_tombstone, key)
         if row is None or ledger.is_final(row):
-            return None if row is None else ledger.last_word(row.effect)
+            return None if row is None else ledger.last_word(row)
         call = _CALL.validate_json(row.originals)
         trace = await self.probe(call, key=key)
         if trace.deed is not None:
-            return await self._conclude(call, key, trace.deed)
+            return await self._conclude(call, key, trace.deed, own=False)
         if trace.final:
-            return ledger.last_word(await self._write(call, key, ledger.NEVER, begun=True))
+            found = await self._write(call, key, ledger.NEVER, begun=True)
+            return None if found == ledger.NEVER else found
         raise _nobody_knows(self.name, call)
 
     async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
@@ -123,7 +129,7 @@ class OutsideTool(Tool):
 
     async def _through(self, passage: _Passage) -> Effect:
         call, key = passage.call, passage.key
-        row = await asyncio.to_thread(self._row, key)
+        row = await in_thread(self._row, key)
         if row is not None and ledger.is_final(row):
             return ledger.replayed(row)
         if row is not None and (found := await self._found(passage)) is not None:
@@ -131,36 +137,52 @@ class OutsideTool(Tool):
         if no := passage.check(await self.look(call.record_id)):
             # What was begun may still come through, so that no refusal can be the last word on it.
             return await self._write(call, key, no, begun=False)
-        met = await asyncio.to_thread(self._begin, passage)
-        if met is not None:  # another attempt came between; what it noted counts
+        if not await in_thread(self._begin, passage):  # another attempt came between; what it noted counts
             return await self._through(passage)
         try:
             deed = await passage.act()
         except ActionFailed as error:
-            return await self._write(call, key, refused(passage.failed, str(error)), begun=True)
-        return await self._conclude(call, key, deed)
+            return await self._failed(passage, str(error))
+        return await self._conclude(call, key, deed, own=True)
+
+    async def _failed(self, passage: _Passage, why: str) -> Effect:
+        """The system refused. Where others have asked too, one of them may be why."""
+        row = await in_thread(self._row, passage.key)
+        if row is not None and not ledger.is_final(row) and row.effect.after.get(_ATTEMPTS) != 1:
+            trace = await self.probe(passage.call, key=passage.key)
+            if trace.deed is not None:
+                return await self._conclude(passage.call, passage.key, trace.deed, own=False)
+            if not trace.final:
+                raise _nobody_knows(self.name, passage.call)
+        return await self._write(passage.call, passage.key, refused(passage.failed, why), begun=True)
 
     async def _found(self, passage: _Passage) -> Effect | None:
         """What became of an earlier attempt; None where asking once more does no harm. Raises CannotSettle."""
         trace = await self.probe(passage.call, key=passage.key)
         if trace.deed is not None:
-            return await self._conclude(passage.call, passage.key, trace.deed)
+            return await self._conclude(passage.call, passage.key, trace.deed, own=False)
         if trace.final:
             return await self._write(passage.call, passage.key, refused(passage.failed, _NEVER_CAME), begun=True)
         if self.repeatable:
             return None
         raise _nobody_knows(self.name, passage.call)
 
-    async def _conclude(self, call: ToolCall, key: str, deed: Deed) -> Effect:
-        """Note what happened, with the versions that it left; also where another attempt has noted it before."""
-        versions = _versions(await self.look(call.record_id))
+    async def _conclude(self, call: ToolCall, key: str, deed: Deed, *, own: bool) -> Effect:
+        """Note what happened, with the versions that it left; also where another attempt has noted it before.
+
+        The system's own word on them counts, else a look at once after our own act. Later, others may have written
+        since: then nobody can tell what we left, and it is not taken back.
+        """
+        versions = dict(deed.versions) or (_versions(await self.look(call.record_id)) if own else {})
         undo = key != call.key
         status = OutcomeStatus.UNDONE if undo else OutcomeStatus.APPLIED
 
         def note(change: StoreChange[object]) -> Effect:
             row = change.row(key)
             if row is not None and row.kind == "tombstone":
-                raise CannotSettle(f"the ledger says that {self.name} of {call.record_id!r} never happens, and it did")
+                raise LedgerContradicted(
+                    f"the ledger says that {self.name} of {call.record_id!r} never happens, and it did"
+                )
             if row is not None and ledger.is_final(row):
                 return ledger.replayed(row)
             effect = carried_out(status, deed, change, call, key=key, version=versions.get)
@@ -187,7 +209,7 @@ class OutsideTool(Tool):
             with self.books().change() as change:
                 return note(change)
 
-        return await asyncio.to_thread(noted)
+        return await in_thread(noted)
 
     def _row(self, key: str) -> LedgerRow | None:
         with self.books().change() as change:
@@ -200,17 +222,25 @@ class OutsideTool(Tool):
                 ledger.settle(change, key, tool=self.name, at=self._clock())
             return row
 
-    def _begin(self, passage: _Passage) -> LedgerRow | None:
-        """Note that the system is asked now. The row that another attempt wrote meanwhile, if that forbids it."""
+    def _begin(self, passage: _Passage) -> bool:
+        """Note that the system is asked now; False where what another attempt wrote meanwhile forbids it, or the time.
+
+        Who waited for the ledger may have waited too long.
+        """
+        call, key = passage.call, passage.key
         with self.books().change() as change:
-            row = change.row(passage.key)
-            if row is None:
-                noted = _CALL.dump_json(passage.call).decode()
-                ledger.record(
-                    change, _BEGUN, passage.call, key=passage.key, kind="begun", tool=self.name, originals=noted
-                )
-                return None
-            return row if ledger.is_final(row) or not self.repeatable else None
+            row = change.row(key)
+            if row is not None and (ledger.is_final(row) or not self.repeatable):
+                return False
+            if row is None and (no := passage.late()):
+                ledger.record(change, no, call, key=key, kind="tombstone", tool=self.name)
+                return False
+            attempts = row.effect.after.get(_ATTEMPTS) if row is not None else 0
+            count = attempts + 1 if isinstance(attempts, int) else 2
+            begun = Effect(status=OutcomeStatus.UNKNOWN, after={_ATTEMPTS: count}, evidence=("begun",))
+            noted = _CALL.dump_json(call).decode()
+            ledger.record(change, begun, call, key=key, kind="begun", tool=self.name, originals=noted)
+            return True
 
 
 class UndoableOutsideTool(OutsideTool):
@@ -222,7 +252,7 @@ class UndoableOutsideTool(OutsideTool):
 
     async def undo(self, call: ToolCall, effect: Effect, *, key: str) -> Effect:
         """Take the effect back, or say why not: `undone` or `undo-blocked`. Idempotent by `key`."""
-        done = await asyncio.to_thread(self._row, call.key)
+        done = await in_thread(self._row, call.key)
         if done is None or done.kind != "effect":
             return await self._write(call, key, NOTHING_TO_UNDO, begun=False)
 
@@ -234,6 +264,7 @@ class UndoableOutsideTool(OutsideTool):
             key=key,
             kind="undo",
             check=check,
+            late=lambda: None,
             act=lambda: self.take_back(call, done.effect, done.originals, key=key),
         )
         return await self._through(back)

@@ -1,6 +1,5 @@
 """The part of a domain that follows from its store and its tools: what is left is what its records are, and say."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ from daper.core.text import said
 from daper.ports.domain import ProposalSet, Record, RecordPage, Terms
 from daper.ports.store import RecordsT, Store
 from daper.stores.once import Tool
+from daper.stores.threads import in_thread
 
 PAGE = 500
 
@@ -69,13 +69,13 @@ class StoreDomain(ABC, Generic[RecordsT]):
 
     async def store(self) -> StoreInfo:
         """Which store answers."""
-        return await asyncio.to_thread(self._store.info)
+        return await in_thread(self._store.info)
 
     async def scan(self, scope: Scope, page: str | None = None) -> RecordPage:
         """At most 500 records in scope. Raises UserError for a page that was never given out."""
         if page is not None and not page.isdecimal():
             raise UserError(f"there is no page {page!r}; ask for the first one, and then for the next that it names")
-        found, start = await asyncio.to_thread(self._in_scope, scope), int(page or 0)
+        found, start = await in_thread(self._in_scope, scope), int(page or 0)
         after = start + PAGE
         return RecordPage(
             records=found[start:after], next_page=str(after) if after < len(found) else None, total=len(found)
@@ -83,11 +83,12 @@ class StoreDomain(ABC, Generic[RecordsT]):
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
         """The named records. Unknown ids are left out."""
-        return await asyncio.to_thread(self._read, tuple(dict.fromkeys(record_ids)))
+        found = await in_thread(self._read, tuple(dict.fromkeys(record_ids)))
+        return tuple({record.ref: record for record in found}.values())
 
     async def count_open(self, scope: Scope) -> int:
         """How many records in scope are not closed."""
-        return sum(self.is_open(record) for record in await asyncio.to_thread(self._in_scope, scope))
+        return sum(self.is_open(record) for record in await in_thread(self._in_scope, scope))
 
     def propose(self, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
         """For each finding the first tool that answers its kind and fits; else the reason why none does.
@@ -96,7 +97,11 @@ class StoreDomain(ABC, Generic[RecordsT]):
         """
         proposals: list[Proposal] = []
         left: dict[str, str] = {}
+        there = {record.record_id for record in records}
         for finding in findings:
+            if finding.record_id not in there:
+                left[finding.fingerprint] = said(f"{finding.record_id!r} is not there any more: look what became of it")
+                continue
             made = [self._proposal(tool, finding, records) for tool in self._tools.values()]
             fitting = [each for each in made if isinstance(each, Proposal)]
             why = next((each for each in made if isinstance(each, str)), "no tool repairs that")
@@ -127,7 +132,8 @@ class StoreDomain(ABC, Generic[RecordsT]):
             return self.read(records, record_ids)
 
     def _in_scope(self, scope: Scope) -> tuple[Record, ...]:
-        found = self._read(scope.record_ids or None)
+        # An id may be written in several ways where the store takes them for one: 7 and 07.
+        found = tuple({record.ref: record for record in self._read(scope.record_ids or None)}.values())
         if scope.status is None:
             return found
         wanted = scope.status.strip().casefold()

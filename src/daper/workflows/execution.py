@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.activities.repair import RepairActivities
     from daper.core.decisions import edited
     from daper.core.digests import effect_key, undo_key
-    from daper.core.errors import ApprovalLapsed
+    from daper.core.errors import ApprovalLapsed, LedgerContradicted
     from daper.core.grouping import independent_groups
     from daper.core.messages import ActionRef, Applied, CycleRef, UndoInput
     from daper.core.models import Fallback, Person, Plan, ProposedAction, RecordedDecision, Verdict
@@ -85,7 +85,9 @@ class Execution:
             status, told = OutcomeStatus.UNKNOWN, f"its undo could not be settled: {why(unsettled)}"
         else:
             undone = settled.outcome is not None and settled.outcome.status is OutcomeStatus.UNDONE
+            contradicted = not undone and _contradicted(error)
             status = OutcomeStatus.UNDONE if undone else OutcomeStatus.UNDO_BLOCKED
+            status = OutcomeStatus.UNKNOWN if contradicted else status
             told = "undone, says the ledger" if undone else f"undo failed: {why(error)}"
         return applied.outcome.model_copy(update={"status": status, "evidence": (*applied.outcome.evidence, told)})
 
@@ -157,6 +159,8 @@ class Execution:
         except ActivityError as unsettled:
             told = f"{why(error)}; could not be settled: {why(unsettled)}"
             return _outcome(ref.action, OutcomeStatus.UNKNOWN, told, ref=ref)
+        if _contradicted(error) and not (settled.outcome and settled.outcome.status.took_effect):
+            return _outcome(ref.action, OutcomeStatus.UNKNOWN, why(error), ref=ref)
         if settled.outcome is not None:
             return settled.outcome
         if _never_started(error):
@@ -178,6 +182,11 @@ def _unsure(action: ProposedAction) -> str | None:
     if action.confidence_score < LOW_CONFIDENCE:
         return f"confidence {action.confidence_score} is low"
     return f"doubted by {action.doubts[0]}" if action.doubts else None
+
+
+def _contradicted(error: ActivityError) -> bool:
+    """Whether an outside system did what the ledger says never happens: the ledger's word is no outcome then."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == LedgerContradicted.__name__
 
 
 def _never_started(error: ActivityError) -> bool:

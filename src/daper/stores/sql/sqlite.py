@@ -2,14 +2,14 @@
 
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from daper.clock import new_id
 from daper.core.digests import content_version, digest
-from daper.core.errors import ActionFailed
+from daper.core.errors import ActionFailed, StoreDamaged
 from daper.core.models import StoreInfo
 from daper.ports.domain import Record
 from daper.ports.store import LedgerRow, Message
@@ -20,6 +20,7 @@ _OURS = (
     "CREATE TABLE IF NOT EXISTS daper_ledger (key TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS daper_outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL)",
 )
+_PARTING = frozenset({sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA})
 # What is wrong with the statement and not with the file.
 _REFUSED = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_AUTH})
 
@@ -46,11 +47,13 @@ class SqliteStore:
         self._wait = lock_wait.total_seconds()
         self._opening = threading.Lock()
         self._ready = False
+        self._id: str | None = None
 
     def info(self) -> StoreInfo:
         """Which store this is. A copy, or one that was moved, is another store: no plan of here may run there."""
         with self.reading() as db:
-            (kept,) = db.execute("SELECT id FROM daper_store").fetchone()
+            self._refuse_another(db)
+            kept = self._id
         here = str(self._path.resolve())
         return StoreInfo(store_id=digest(f"{kept} {here}")[:32], place=str(self._path))
 
@@ -62,22 +65,27 @@ class SqliteStore:
         """
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
+            self._refuse_another(db)
             with db:
                 # A commit in the middle would part an effect from its ledger row.
-                db.set_authorizer(_no_transactions)
+                db.set_authorizer(_within_a_transaction(db))
                 try:
                     yield SqliteChange(db, self._tables)
+                    _still_in_it(db)
                 finally:
                     db.set_authorizer(None)
 
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
-        """The tables as they are together at one moment; what is written to them is dropped."""
+        """The tables as they are together at one moment; nothing can be written to them."""
         with self._connection() as db:
+            db.execute("PRAGMA query_only = ON")
             db.execute("BEGIN")
+            db.set_authorizer(_within_a_transaction(db))
             try:
                 yield db
             finally:
+                db.set_authorizer(None)
                 db.rollback()
 
     def outbox(self) -> tuple[Message, ...]:
@@ -102,16 +110,31 @@ class SqliteStore:
         except OSError as error:
             raise store_error(error, f"the store {str(self._path)!r}", self._wait) from error
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=self._wait, isolation_level=None)
+    def _connect(self, *, make: bool = False) -> sqlite3.Connection:
+        # A file that went away must not come back empty. A statement that is prepared already is not looked at again by
+        # the authorizer, so none is kept.
+        where = f"{self._path.resolve().as_uri()}?mode={'rwc' if make else 'rw'}"
+        db = sqlite3.connect(where, uri=True, timeout=self._wait, isolation_level=None, cached_statements=0)
         db.row_factory = sqlite3.Row
-        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA synchronous = EXTRA")  # FULL does not sync the folder, in which a rollback journal lies
+        db.execute("PRAGMA foreign_keys = ON")
         return db
+
+    def _refuse_another(self, db: sqlite3.Connection) -> None:
+        """Raises StoreDamaged where another file has come to lie at the path since it was opened."""
+        kept = _kept_id(db)
+        if self._id is None:
+            self._id = kept
+        if kept is None or kept != self._id:
+            raise StoreDamaged(
+                f"{str(self._path)!r} is another store than the one that was opened here: it was replaced, or emptied. "
+                "Nothing was changed; bring it back, or start the worker again to go on with this one"
+            )
 
     def _make_ready(self) -> None:
         with self._opening:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._connect()) as db:
+            with closing(self._connect(make=True)) as db:
                 db.execute("BEGIN IMMEDIATE")
                 with db:
                     for statement in (*_OURS, *self._schema):
@@ -164,10 +187,29 @@ def records_of(
     """Rows of a table as records, by the column with their id: those named, or all, in the order of their ids."""
     select = f'SELECT * FROM "{table}"'  # noqa: S608 - both names are the domain's own, not a record's
     if record_ids is None:
-        rows = db.execute(f'{select} ORDER BY "{key}"').fetchall()
-    else:
-        rows = [row for each in record_ids for row in db.execute(f'{select} WHERE "{key}" = ?', (each,))]
-    return tuple(_record(table, key, dict(row)) for row in rows)
+        found = [_record(table, key, dict(row)) for row in db.execute(f'{select} ORDER BY "{key}"')]
+        _refuse_doubles(found)
+        return tuple(found)
+    return tuple(record for each in record_ids for record in _named(db, select, table, key, each))
+
+
+def _named(db: sqlite3.Connection, select: str, table: str, key: str, record_id: str) -> list[Record]:
+    """The row with an id, if it is there: by the column's own comparison, and where that knows none, by its text."""
+    rows = db.execute(f'{select} WHERE "{key}" = ?', (record_id,)).fetchall()
+    if not rows and record_id:  # a column without a type holds numbers that no text equals
+        rows = db.execute(f'{select} WHERE CAST("{key}" AS TEXT) = ?', (record_id,)).fetchall()
+    found = [_record(table, key, dict(row)) for row in rows]
+    _refuse_doubles(found, asked=record_id)
+    return found
+
+
+def _refuse_doubles(records: Sequence[Record], *, asked: str = "") -> None:
+    """Raises StoreDamaged for rows of one id: a change of one would be a change of all."""
+    seen: set[str] = set()
+    for record in records:
+        if record.ref in seen or (asked and len(records) > 1):
+            raise StoreDamaged(f"several rows are {record.ref!r}; nothing was changed. Give each an id of its own")
+        seen.add(record.ref)
 
 
 def _record(table: str, key: str, data: dict[str, object]) -> Record:
@@ -181,5 +223,25 @@ def _counted(value: object) -> object:
     return {type(value).__name__: repr(value)} if isinstance(value, bytes | float) else value
 
 
-def _no_transactions(action: int, *_: object) -> int:
-    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK
+def _within_a_transaction(db: sqlite3.Connection) -> Callable[..., int]:
+    """Refuses what ends a transaction or leaves its file, and everything once SQLite has ended it by itself."""
+
+    def allowed(action: int, *_: object) -> int:
+        return sqlite3.SQLITE_OK if action not in _PARTING and db.in_transaction else sqlite3.SQLITE_DENY
+
+    return allowed
+
+
+def _still_in_it(db: sqlite3.Connection) -> None:
+    if not db.in_transaction:  # ON CONFLICT ROLLBACK and RAISE(ROLLBACK) ask nobody
+        raise ActionFailed("SQLite has rolled the change back; nothing was changed")
+
+
+def _kept_id(db: sqlite3.Connection) -> str | None:
+    try:
+        row = db.execute("SELECT id FROM daper_store").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # there is no such table
+            return None
+        raise
+    return None if row is None else str(row[0])
