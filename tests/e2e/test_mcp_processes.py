@@ -151,6 +151,7 @@ def test_its_client_is_gone_and_it_ends_before_the_wait_is_over(shop: Shop) -> N
     assert not [answer for answer in answers if answer.get("id") == asked and "result" in answer]
 
 
+@pytest.mark.long
 def test_over_http_a_signal_ends_it_in_the_midst_of_a_wait(shop: Shop) -> None:
     with serving(shop) as server:  # which is told to end, and has to
         raw = posting(server.url)
@@ -221,6 +222,7 @@ def check_away(talk: Talk) -> None:
     assert document(talk, "get_record", {"record_id": "ORD-001-HJP"})["fields"]["total"] == "56.52"
 
 
+@pytest.mark.long
 def test_temporal_is_away_comes_goes_and_is_back_elsewhere(shell: Shell) -> None:
     with talking(on_stdio(shell, extra=AS_TOLD)) as talk:
         check_away(talk)

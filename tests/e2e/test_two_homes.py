@@ -23,6 +23,7 @@ def contents(shop: Shop) -> dict[str, str]:
     return {str(path.relative_to(shop.home)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.long
 def test_each_home_repairs_its_own_copy_of_the_same_records_and_no_other(pair: tuple[Shop, Shop]) -> None:
     mine, theirs = pair
     with mine.worker(), theirs.worker():
@@ -56,6 +57,7 @@ def test_a_plan_for_my_records_that_is_decided_from_another_home_still_runs_on_m
         assert contents(mine) != before
 
 
+@pytest.mark.long
 def test_while_my_worker_is_away_nobody_else_s_takes_my_plan(pair: tuple[Shop, Shop]) -> None:
     mine, theirs = pair
     with mine.worker():
@@ -72,6 +74,7 @@ def test_while_my_worker_is_away_nobody_else_s_takes_my_plan(pair: tuple[Shop, S
         assert "4 of 4 proposed actions took effect" in mine.run("repair", "show", repair_id, "--follow").out
 
 
+@pytest.mark.long
 def test_a_copied_data_folder_works_for_nobody_until_it_has_an_id_of_its_own(pair: tuple[Shop, Shop]) -> None:
     mine, theirs = pair
     with mine.worker():

@@ -9,6 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from daper.bootstrap import open_domains, open_service
 from daper.core.models import IdentityProof, Person
 from daper.core.outcomes import RepairResult
@@ -116,6 +118,7 @@ def test_an_effect_that_does_not_finish_in_time_is_settled_under_another_worker(
     assert ended(shop, repair_id) == {"applied": 3, "already-applied": 1}
 
 
+@pytest.mark.long
 def test_ctrl_c_again_ends_at_once_and_another_worker_goes_on(shop: Shop) -> None:
     make_records(shop)
     terminal = Terminal(HELD_WORKER, env=environ(shop), cwd=shop.cwd)

@@ -11,6 +11,7 @@ from daper.core.lines import action_lines
 from daper.core.models import Verdict
 from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
+from tests.cases import cases
 from tests.llm import answers, mutations
 from tests.llm.brains import good, mutated
 from tests.llm.shops import BADGES, EGG, GOOD, HARRY, RON, model_shop, repaired
@@ -191,15 +192,15 @@ async def test_a_grant_approves_the_rules_answer_and_not_the_alternative(
     ]
 
 
-@pytest.mark.parametrize(
-    ("narrative", "why"),
-    [
-        ("All 17 orders are repaired.", "the number 17 is not among the facts"),
-        ("See https://evil.example for more.", "no links and no markup"),
-        ("See [more](evil).", "no links and no markup"),
-        ("<b>Done.</b>", "no links and no markup"),
-    ],
-)
+NO_WORDS_FOR_A_REPORT = {
+    "not true": ("All 17 orders are repaired.", "the number 17 is not among the facts"),
+    "an address": ("See https://evil.example for more.", "no links and no markup"),
+    "a link": ("See [more](evil).", "no links and no markup"),
+    "a tag": ("<b>Done.</b>", "no links and no markup"),
+}
+
+
+@pytest.mark.parametrize(("narrative", "why"), cases(NO_WORDS_FOR_A_REPORT, quick=["not true"]))
 async def test_words_for_the_report_that_are_not_true_or_not_plain_are_sent_back_and_then_left_out(
     temporal_env: WorkflowEnvironment, tmp_path: Path, narrative: str, why: str
 ) -> None:

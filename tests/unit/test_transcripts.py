@@ -266,11 +266,11 @@ def nested(depth: int) -> JsonValue:
 
 
 HUGE: dict[str, JsonValue] = {
-    "one long text": "x" * 3_000_000,
-    "characters of four bytes": "😀" * 300_000,
-    "characters that are escaped": '"\\\x00\x9b\U000e0041' * 100_000,
-    "many texts": many(5_000, "y" * 300),
-    "many numbers": list(range(100_000)),
+    "one long text": "x" * 1_000_000,
+    "characters of four bytes": "😀" * 100_000,
+    "characters that are escaped": '"\\\x00\x9b\U000e0041' * 30_000,
+    "many texts": many(2_000, "y" * 300),
+    "many numbers": list(range(50_000)),
     "long names": {f"{number}{'k' * 5_000}": number for number in range(100)},
     "an endless number": [float("nan"), float("inf"), 10**6000],
     "deep lists": nested(800),

@@ -61,6 +61,7 @@ async def test_one_fault_under_three_agents_is_tried_three_times_and_then_left_t
     assert reasons == {"planned": TRIES, "waits": 2 * TRIES, "tried": 3 * (ROUNDS - TRIES)}
 
 
+@pytest.mark.long
 async def test_a_repair_that_helps_and_does_not_last_is_left_to_a_person_after_the_third(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
