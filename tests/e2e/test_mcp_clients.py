@@ -210,7 +210,7 @@ def test_a_problem_is_reported_and_its_repair_stopped(server: Serving, home: Pat
     reported = call(inspector, "report_problem", record_ids=[record_id], request_key="ron")
     again = call(inspector, "report_problem", record_ids=[record_id], request_key="ron")
     other = inspector.call("report_problem", {"record_ids": [HAGRID], "request_key": "ron"})
-    state = call(inspector, "wait_for_repair", repair_id=reported["repair_id"])
+    state = call(inspector, "wait_for_repair", repair_id=reported["repair_id"], seconds=25)
     call(inspector, "stop_repair", repair_id=reported["repair_id"], reason="the shop is closed")
     stopped = call(
         inspector, "wait_for_repair", repair_id=reported["repair_id"], seen_plan=state["plan_digest"], seconds=25
@@ -277,7 +277,7 @@ def test_a_form_closed_or_answered_with_no_leaves_the_plan_open(
         closed = heard(client.cancel(client.ask("reject_repair", plan)))
         denied_it = heard(client.answer(client.ask("approve_repair", plan), {"confirm": False, "comment": "no"}))
         still = call(client, "get_repair", repair_id=repair_id)
-        call(client, "stop_repair", repair_id=repair_id)  # else the next story's order is collected behind this one
+        call(client, "stop_repair", repair_id=repair_id)
 
     assert (closed["decided"], denied_it["decided"]) == (False, False)
     assert closed["message"] == "nothing was decided: the person closed the form without an answer"

@@ -1,7 +1,6 @@
 """Reporting records to an event-driven agent, in a shop of the tests."""
 
 import asyncio
-from contextlib import nullcontext
 from datetime import timedelta
 
 from temporalio.client import WorkflowHandle
@@ -76,18 +75,13 @@ async def event_of(shop: Shop, *, hours: int, **asked: object) -> Event:
     )
 
 
-async def report_to_short_runs(
-    shop: Shop, first: Event, *others: Event, skipping: bool = False, per_run: int = 1
-) -> str:
-    """Report without the service, to an agent that continues as new after few repairs; the id of its first run.
-
-    `skipping`: every wait of the agent is skipped.
-    """
+async def report_to_short_runs(shop: Shop, first: Event, *others: Event, per_run: int = 1) -> str:
+    """Report without the service, to an agent that continues as new after few repairs; the id of its first run."""
     agent = await agent_of(shop)
     request = EventDrivenRequest(
         user="Harry", domain="orders", store_id=first.request.store_id, repairs_per_run=per_run, gathering=AT_ONCE
     )
-    with nullcontext() if skipping else shop.env.with_time_skipping_disabled():
+    with shop.env.with_time_skipping_disabled():
         handle = await shop.client.start_workflow(
             RepairAgentWorkflowEventDriven.run,
             request,

@@ -62,7 +62,7 @@ def test_what_is_left_alone_is_shown_with_the_reason() -> None:
 
 @pytest.mark.parametrize("actions", [0, 1, 60])
 def test_more_that_is_left_alone_than_the_ui_can_read_is_counted(actions: int) -> None:
-    reason = "repair r1 has a plan for it that waits for a decision"
+    reason = "waits for a decision in r1"
     plan = Plan(
         actions=tuple(proposed(f"a{number}", note="x" * 300) for number in range(actions)),
         suppressed=tuple(suppressed(number, reason) for number in range(500)),

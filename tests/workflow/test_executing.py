@@ -10,6 +10,7 @@ from daper.core.errors import ActionFailed, CannotSettle, StoreBusy
 from daper.core.models import Verdict
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.core.phases import Phase
+from daper.core.views import PlanView
 from daper.ports import ProposalSet, ToolCall
 from tests.workflow.scripted import ScriptedAgents, ScriptedOrders, ScriptedTool, proposal
 from tests.workflow.shop import GINNY, HARRY, open_shop, outcome_of
@@ -132,11 +133,14 @@ async def test_a_record_that_changed_after_the_plan_is_stale_and_the_others_go_o
 
 
 async def test_two_plans_for_one_order_take_effect_once(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
-    """D15, D19: both were approved; the second finds that the order is not as its plan saw it."""
+    """D15, D19: the memory was lost, so both were planned; the second finds the order not as its plan saw it."""
     async with open_shop(temporal_env, tmp_path) as shop:
-        named = {"record_ids": ["ORD-002-HJG"]}
-        ids = [await shop.start(requested_by=person, scope=named, again=True) for person in (HARRY, GINNY)]
-        plans = [await shop.plan(repair_id) for repair_id in ids]
+        named, ids, plans = {"record_ids": ["ORD-002-HJG"]}, list[str](), list[PlanView]()
+        for person in (HARRY, GINNY):
+            ids.append(await shop.start(requested_by=person, scope=named))
+            plans.append(await shop.plan(ids[-1]))
+            for file in tmp_path.glob("memory.db*"):
+                file.unlink()
         await asyncio.gather(*(shop.decide(each, plan) for each, plan in zip(ids, plans, strict=True)))
         statuses = [outcome_of(await shop.end(repair_id), "ORD-002-HJG").status for repair_id in ids]
         assert sorted(statuses) == [OutcomeStatus.APPLIED, OutcomeStatus.STALE]

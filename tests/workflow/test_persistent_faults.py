@@ -47,7 +47,7 @@ async def test_one_fault_under_three_agents_is_tried_three_times_and_then_left_t
                     continue
                 [alone] = left_alone(result)
                 assert (result.phase, result.counts.proposed) == (Phase.NO_REPAIR_NEEDED, 0)
-                why = f"repair {waiting[0]} has a plan for it" if waiting else f"tried {TRIES} times"
+                why = f"waits for a decision in {waiting[0]}, until " if waiting else f"tried {TRIES} times"
                 assert why in alone.reason, repair_id
                 reasons["waits" if waiting else "tried"] += 1
             for repair_id in waiting:

@@ -69,7 +69,7 @@ async def test_what_was_rejected_in_one_cycle_is_approved_when_somebody_asks_ane
         await shop.plan(anew)
         # Beside the plan that waits, the agent has none of its own.
         [alone] = left_alone(await carers.result(await carers.proactive()))
-        assert f"repair {anew} has a plan for it" in alone.reason
+        assert f"waits for a decision in {anew}, until " in alone.reason
 
         assert (await carers.decide(anew)).counts.repaired == 1
 

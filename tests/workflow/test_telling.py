@@ -400,7 +400,8 @@ async def test_a_callback_that_leads_to_a_repair_or_an_agent_neither_stops_nor_n
         cycle = await agent.cycle()
         await shop.plan(cycle)
         for victim in (started.agent_id, cycle):
-            caller = await shop.start(again=True, callback={"workflow_id": victim, "name": name})
+            nothing = {"record_ids": ["ORD-404-XXX"]}
+            caller = await shop.start(scope=nothing, callback={"workflow_id": victim, "name": name})
             await shop.until_events(caller, "EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED")
         assert (await agent.view()).nudges == 0
         await shop.decide(cycle, await shop.plan(cycle))

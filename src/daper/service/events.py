@@ -23,6 +23,7 @@ from daper.workflows.labels import CALL_MEMO, EVENT_DRIVEN_NAME, REQUEST_MEMO, U
 
 _LOOKED_THROUGH: Final = 1000
 _LOOK_AGAIN_S: Final = 0.02
+_AT_ONCE: Final = 10  # reports of one process; Temporal takes those of one agent one after the other
 _ASKED: Final = 5  # times, of a few seconds each
 
 Handle = WorkflowHandle[RepairAgentWorkflowEventDriven, EventDrivenView]
@@ -36,6 +37,7 @@ class Events:
         self._queue = queue
         self._gathering = gathering
         self._asking = Asking(client, queue=queue)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
         self._told: dict[str, str] = {}  # which agent has a repair, for as long as Temporal may not list that yet
 
     async def report(self, launch: Launch, repair_id: str) -> "Answer":
@@ -44,12 +46,23 @@ class Events:
         The same id again is the same event. Raises Unreachable: where no worker takes it, it is kept until one does.
         """
         request, call, asked = launch.request, new_id(), asked_for(launch.request)
-        user, agent_id, how = request.requested_by.name, self._agent_of(launch), self._gathering
+        agent_id, how = self._agent_of(launch), self._gathering
         event = Event(repair_id=repair_id, call=call, asked=asked, request=request, gathering=how)
+        async with self._slots:
+            place = await self._tell(agent_id, event)
+        self._told[place.repair_id] = agent_id
+        if len(self._told) > _LOOKED_THROUGH:
+            del self._told[next(iter(self._told))]
+        return Answer(place=place, created=place.call == call and place.repair_id == repair_id)
+
+    async def _tell(self, agent_id: str, event: Event) -> Place:
+        request, user = event.request, event.request.requested_by.name
         with temporal_errors(agent_id, queue=self._queue, of=EVENTS):
             await self._client.start_workflow(
                 RepairAgentWorkflowEventDriven.run,
-                EventDrivenRequest(user=user, domain=request.domain, store_id=request.store_id, gathering=how),
+                EventDrivenRequest(
+                    user=user, domain=request.domain, store_id=request.store_id, gathering=self._gathering
+                ),
                 id=agent_id,
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # of one that had nothing left to do
@@ -61,13 +74,9 @@ class Events:
                 rpc_timeout=ANSWER_WITHIN,
             )
         try:
-            place = await self._answer(agent_id, repair_id)
+            return await self._answer(agent_id, event.repair_id)
         except (NotFound, Unreachable) as error:
             raise Unreachable(f"what was reported is kept, and repaired once a worker takes it: {error}") from error
-        self._told[place.repair_id] = agent_id
-        if len(self._told) > _LOOKED_THROUGH:
-            del self._told[next(iter(self._told))]
-        return Answer(place=place, created=place.call == call and place.repair_id == repair_id)
 
     async def known(self, launch: Launch, repair_id: str) -> Place | None:
         """Which repair answers an event that was told with that id; None where nobody told it, or that is forgotten.
