@@ -14,14 +14,14 @@ import trustme
 
 from daper.adapters.notify import email
 from daper.adapters.notify.deadline import cut_off
-from daper.adapters.notify.email import Attachment, Letter, compose, send
+from daper.adapters.notify.email import Attachment, Mail, compose, send
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
 from daper.core.people import EmailTarget, Security, SmtpServer
 from tests.receiving import PASSWORD, USER, MailServer, Post, free_port, mail_server
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HARRY = EmailTarget(to=("harry@example.org",))
-LETTER = Letter(subject="daper: orders: a plan waits", text="text ü", html="<p>html ü</p>")
+LETTER = Mail(subject="daper: orders: a plan waits", text="text ü", html="<p>html ü</p>")
 
 
 class Papers:
@@ -49,7 +49,7 @@ def account(server: MailServer, papers: Papers, **more: object) -> SmtpServer:
 
 async def deliver(
     to: SmtpServer,
-    letter: Letter = LETTER,
+    letter: Mail = LETTER,
     *,
     target: EmailTarget = HARRY,
     secrets: Mapping[str, str] = {"SMTP_PASSWORD": PASSWORD},

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from daper.core.messages import ClaimInput, ClaimResult, CycleRef, HoldInput, PlanInput
 from daper.core.models import SuppressedFinding
-from daper.core.record_holds import Ref, not_planned, without_held, written
+from daper.core.record_holds import Ref, holds_of, not_planned, without_held
 from daper.core.second_opinion import Option
 from daper.ports import Domain, Memory, Record, Runs, RunState
 
@@ -33,7 +33,7 @@ class Claims:
         if input.until is None:
             return list(options), ()
         own = {each.record_id: _ref(each) for each in records if domain.head(each) is not None}
-        wanted = tuple(written(option, own) for option in options)
+        wanted = tuple(holds_of(option, own) for option in options)
         refs = tuple(dict.fromkeys(hold.ref for holds in wanted for hold in holds))
         holders = await self._memory.holders(input.cycle, refs=refs)
         await self._release_ended(input.cycle, holders, again=input.again)

@@ -25,7 +25,7 @@ def where_it_waits(repair_id: str, until: datetime, *, what: str = "") -> str:
     )
 
 
-def written(option: Option, records: Mapping[str, Ref]) -> tuple[Hold, ...]:
+def holds_of(option: Option, records: Mapping[str, Ref]) -> tuple[Hold, ...]:
     """What an action would write: its own record, and each one of which it shows a change.
 
     `records`: the own refs, by the ids of the records.

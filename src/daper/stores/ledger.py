@@ -30,7 +30,7 @@ def last_word(row: LedgerRow) -> Effect | None:
     return None if row.kind == "tombstone" and row.effect.evidence == (SETTLED,) else row.effect
 
 
-def settle(ledger: Ledger, key: str, *, tool: str, at: datetime) -> Effect | None:
+def settle_key(ledger: Ledger, key: str, *, tool: str, at: datetime) -> Effect | None:
     """The last word on a key; where there is no row, a tombstone that a late attempt must obey, and None.
 
     Raises CannotSettle for a key that was begun: an outside system alone can tell, if anybody.
@@ -44,7 +44,7 @@ def settle(ledger: Ledger, key: str, *, tool: str, at: datetime) -> Effect | Non
     return last_word(row)
 
 
-def record(
+def enter(
     ledger: Ledger, effect: Effect, call: ToolCall, *, key: str, kind: RowKind, tool: str, originals: str = ""
 ) -> Effect:
     """Put the row of a key beside its effect; gives the effect back."""

@@ -80,10 +80,12 @@ class Tool(ABC):
     def refusal(self, call: ToolCall, records: Sequence[Record]) -> Effect | None:
         """Why it may not run on these records: none, an obstacle, or an argument outside its limits."""
         if not records:
-            return refused(OutcomeStatus.FAILED, f"there is no {shown(call.record_id)!r} any more; nothing was changed")
+            return not_done(
+                OutcomeStatus.FAILED, f"there is no {shown(call.record_id)!r} any more; nothing was changed"
+            )
         terms = self.terms(call.record_id, call.arguments, records)
         why = terms.obstacle or refuse_arguments(call.arguments, self.args, terms.limits)
-        return refused(OutcomeStatus.BLOCKED, why) if why else None
+        return not_done(OutcomeStatus.BLOCKED, why) if why else None
 
 
 class StoreTool(Tool, Generic[RecordsT]):
@@ -147,11 +149,11 @@ class StoreTool(Tool, Generic[RecordsT]):
         key: str,
         originals: str = "",
     ) -> Effect:
-        return ledger.record(change, effect, call, key=key, kind=kind, tool=self.name, originals=originals)
+        return ledger.enter(change, effect, call, key=key, kind=kind, tool=self.name, originals=originals)
 
     def _settle(self, key: str) -> Effect | None:
         with self.store().change() as change:
-            return ledger.settle(change, key, tool=self.name, at=self._clock())
+            return ledger.settle_key(change, key, tool=self.name, at=self._clock())
 
     def _holds(self, call: ToolCall, effect: Effect) -> Postcondition:
         with self.store().reading() as records:
@@ -189,7 +191,7 @@ NOTHING_TO_UNDO = Effect(
 )
 
 
-def refused(status: OutcomeStatus, why: str) -> Effect:
+def not_done(status: OutcomeStatus, why: str) -> Effect:
     """An effect that did not happen, with the reason as a sentence that hides nothing."""
     return Effect(status=status, evidence=(said(why),))
 
@@ -199,7 +201,7 @@ def lapsed(call: ToolCall, now: datetime) -> Effect | None:
     if call.valid_until is None or now <= call.valid_until:
         return None
     end = call.valid_until.astimezone(UTC)
-    return refused(OutcomeStatus.LAPSED, f"not begun by {end:%Y-%m-%d %H:%M:%S} UTC; nothing was changed")
+    return not_done(OutcomeStatus.LAPSED, f"not begun by {end:%Y-%m-%d %H:%M:%S} UTC; nothing was changed")
 
 
 def outdated(expected: Mapping[str, str], version: Callable[[str], str | None], *, since: str) -> tuple[str, ...]:
@@ -217,9 +219,9 @@ def outdated(expected: Mapping[str, str], version: Callable[[str], str | None], 
 def kept_from_undo(done: LedgerRow, effect: Effect, version: Callable[[str], str | None]) -> Effect | None:
     """Why the effect of a row is not taken back: it is another one, or somebody has touched what it wrote."""
     if effect.wrote != done.effect.wrote:
-        return refused(OutcomeStatus.UNDO_BLOCKED, "the effect is not the one that the ledger recorded")
+        return not_done(OutcomeStatus.UNDO_BLOCKED, "the effect is not the one that the ledger recorded")
     if not done.effect.wrote or not all(done.effect.wrote.values()):
-        return refused(OutcomeStatus.UNDO_BLOCKED, "it left no version by which one could tell who wrote since")
+        return not_done(OutcomeStatus.UNDO_BLOCKED, "it left no version by which one could tell who wrote since")
     if changed := outdated(done.effect.wrote, version, since="the repair wrote it"):
         return Effect(status=OutcomeStatus.UNDO_BLOCKED, evidence=changed)
     return None

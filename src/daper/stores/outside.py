@@ -19,7 +19,7 @@ from daper.core.text import said
 from daper.ports.domain import Record, ToolCall
 from daper.ports.store import LedgerRow, Store, StoreChange
 from daper.stores import ledger
-from daper.stores.once import NOTHING_TO_UNDO, Deed, Tool, carried_out, kept_from_undo, lapsed, outdated, refused
+from daper.stores.once import NOTHING_TO_UNDO, Deed, Tool, carried_out, kept_from_undo, lapsed, not_done, outdated
 from daper.stores.threads import in_thread
 
 _CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
@@ -154,7 +154,7 @@ class OutsideTool(Tool):
                 return await self._conclude(passage.call, passage.key, trace.deed, own=False)
             if not trace.final:
                 raise _nobody_knows(self.name, passage.call)
-        return await self._write(passage.call, passage.key, refused(passage.failed, why), begun=True)
+        return await self._write(passage.call, passage.key, not_done(passage.failed, why), begun=True)
 
     async def _found(self, passage: _Passage) -> Effect | None:
         """What became of an earlier attempt; None where asking once more does no harm. Raises CannotSettle."""
@@ -162,7 +162,7 @@ class OutsideTool(Tool):
         if trace.deed is not None:
             return await self._conclude(passage.call, passage.key, trace.deed, own=False)
         if trace.final:
-            return await self._write(passage.call, passage.key, refused(passage.failed, _NEVER_CAME), begun=True)
+            return await self._write(passage.call, passage.key, not_done(passage.failed, _NEVER_CAME), begun=True)
         if self.repeatable:
             return None
         raise _nobody_knows(self.name, passage.call)
@@ -187,7 +187,7 @@ class OutsideTool(Tool):
                 return ledger.replayed(row)
             effect = carried_out(status, deed, change, call, key=key, version=versions.get)
             kind: ledger.RowKind = "undo" if undo else "effect"
-            return ledger.record(change, effect, call, key=key, kind=kind, tool=self.name, originals=deed.originals)
+            return ledger.enter(change, effect, call, key=key, kind=kind, tool=self.name, originals=deed.originals)
 
         return await self._noted(note)
 
@@ -200,7 +200,7 @@ class OutsideTool(Tool):
                 return ledger.replayed(row)
             if row is not None and not begun:
                 raise _nobody_knows(self.name, call)
-            return ledger.record(change, no, call, key=key, kind="tombstone", tool=self.name)
+            return ledger.enter(change, no, call, key=key, kind="tombstone", tool=self.name)
 
         return await self._noted(note)
 
@@ -219,7 +219,7 @@ class OutsideTool(Tool):
         with self.books().change() as change:
             row = change.row(key)
             if row is None:
-                ledger.settle(change, key, tool=self.name, at=self._clock())
+                ledger.settle_key(change, key, tool=self.name, at=self._clock())
             return row
 
     def _begin(self, passage: _Passage) -> bool:
@@ -233,13 +233,13 @@ class OutsideTool(Tool):
             if row is not None and (ledger.is_final(row) or not self.repeatable):
                 return False
             if row is None and (no := passage.late()):
-                ledger.record(change, no, call, key=key, kind="tombstone", tool=self.name)
+                ledger.enter(change, no, call, key=key, kind="tombstone", tool=self.name)
                 return False
             attempts = row.effect.after.get(_ATTEMPTS) if row is not None else 0
             count = attempts + 1 if isinstance(attempts, int) else 2
             begun = Effect(status=OutcomeStatus.UNKNOWN, after={_ATTEMPTS: count}, evidence=("begun",))
             noted = _CALL.dump_json(call).decode()
-            ledger.record(change, begun, call, key=key, kind="begun", tool=self.name, originals=noted)
+            ledger.enter(change, begun, call, key=key, kind="begun", tool=self.name, originals=noted)
             return True
 
 

@@ -31,7 +31,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class Mail:
     """What a mail says."""
 
     subject: str
@@ -40,7 +40,7 @@ class Letter:
     attachment: Attachment | None = None
 
 
-def compose(letter: Letter, event_id: str, *, sender: str, to: tuple[str, ...], now: datetime) -> EmailMessage:
+def compose(letter: Mail, event_id: str, *, sender: str, to: tuple[str, ...], now: datetime) -> EmailMessage:
     """The mail. Its Message-ID is made of the event's id: sent again, it is the same mail."""
     mail = EmailMessage(policy=SMTP)
     mail["From"] = formataddr(("daper", sender))

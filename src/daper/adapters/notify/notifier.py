@@ -91,7 +91,7 @@ class PeopleNotifier:
         if server is None:
             raise TargetRefused("no mail server is configured: the table [smtp] is missing")
         message, link = given.message, self._seen_at(given.message)
-        letter = email.Letter(
+        letter = email.Mail(
             subject=subject(message),
             text=plain_letter(message, link),
             html=to_html(letter_document(message, link)),
