@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from daper.adapters.reports.kept import FileReports
+from daper.adapters.reports.archive import FileReports
 from daper.adapters.reports.repair_report import repair_report
 from daper.documents.pdf import to_pdf
 

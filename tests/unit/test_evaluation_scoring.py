@@ -12,8 +12,7 @@ from daper.core.outcomes import OutcomeStatus
 from daper.core.usage import Role, Spent
 from daper.entrypoints.cli.evaluation_table import WIDTH, table_of
 from daper.evaluation.observation import Run
-from daper.evaluation.passing import pass_hat_k
-from daper.evaluation.score import Evaluation, Score, evaluate
+from daper.evaluation.score import Evaluation, Score, evaluate, pass_hat_k
 
 THOUGHT = {Role.ANALYZE: MODEL, Role.PLAN: MODEL}
 SHARES = ("precision", "recall", "plan", "end_state", "person", "passed")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from math import comb
 
 from pydantic import Field, computed_field
 
@@ -11,7 +12,6 @@ from daper.core.phases import Phase
 from daper.core.usage import Role, Spent
 from daper.evaluation.judgement import Judged, judge_alone, judge_case
 from daper.evaluation.observation import Run, models_of
-from daper.evaluation.passing import pass_hat_k
 
 
 class Share(Wire):
@@ -175,3 +175,16 @@ def _score(judged: Sequence[Judged]) -> Score:
 def _share(answers: Iterable[bool | None]) -> Share:
     known = [answer for answer in answers if answer is not None]
     return Share(count=sum(known), of=len(known))
+
+
+def pass_hat_k(trials: Sequence[Sequence[bool]]) -> tuple[float, ...]:
+    """For k from 1 on, the share of cases that pass in all of k runs, estimated without bias from those that were run.
+
+    Of n runs of a case c passed: so many of its subsets of k runs passed as a whole, C(c, k) of C(n, k); the mean over
+    all cases. After tau-bench (Yao and others, 2024, arXiv:2406.12045). `trials` has the runs of each case, equally
+    many for all.
+    """
+    runs = min((len(case) for case in trials), default=0)
+    return tuple(
+        sum(comb(sum(case), k) / comb(len(case), k) for case in trials) / len(trials) for k in range(1, runs + 1)
+    )

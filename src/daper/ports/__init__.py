@@ -1,6 +1,15 @@
 """The Protocols that the cycle is built on: a domain of records and its tools, the agents, what is kept."""
 
-from daper.ports.administration import Adoptable, Importable, ImportDraft, ImportNote, Recoverable, Replaced, Resettable
+from daper.ports.administration import (
+    Adoptable,
+    Evaluable,
+    Importable,
+    ImportDraft,
+    ImportNote,
+    Recoverable,
+    Replaced,
+    Resettable,
+)
 from daper.ports.agents import Agents, Analysis, Review, Suspicion, Work
 from daper.ports.domain import (
     Briefing,
@@ -16,7 +25,6 @@ from daper.ports.domain import (
     Undoable,
 )
 from daper.ports.entry import DomainEntry, DomainOption, with_options
-from daper.ports.evaluating import Evaluable
 from daper.ports.notifier import Notifier
 from daper.ports.persistence import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
 from daper.ports.runs import Runs, RunState

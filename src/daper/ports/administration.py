@@ -1,11 +1,12 @@
 """What a domain may offer besides: replacing its records, and getting out of trouble."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from daper.core.cases import CaseSet
 from daper.core.models import Finding, StoreInfo
 
 
@@ -98,4 +99,17 @@ class Adoptable(Protocol):
 
     async def adopt(self) -> StoreInfo:
         """Give a copied store an id of its own; one that is no copy keeps its id."""
+        ...
+
+
+@runtime_checkable
+class Evaluable(Protocol):
+    """A domain that can fill a new store with cases, of each of which it knows what is right."""
+
+    async def install_cases(self, *, seed: int, per_kind: int = 1, kinds: Collection[str] = ()) -> CaseSet:
+        """Fill the store, which must be new, with so many cases of each kind, or of the named `kinds` alone.
+
+        The same arguments make the same records. Raises UserError, and does nothing, where there are records already,
+        for a kind that there is not, and for more cases than one repair can take on.
+        """
         ...

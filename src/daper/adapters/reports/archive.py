@@ -1,5 +1,6 @@
 """Where reports live: one folder per repair, two files in it, each replaced as a whole."""
 
+import asyncio
 import contextlib
 import logging
 import stat
@@ -124,3 +125,22 @@ def kept_here(result: RepairResult) -> Path | None:
 
 def _home(repair_id: str, folder: Path) -> Path:
     return folder.absolute() / file_stem(repair_id)
+
+
+class FileReports:
+    """Writes `report.json` and `report.md` of each ended cycle, and reads them back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def write(self, result: RepairResult) -> ReportPaths:
+        """Write both files. Writing them twice leaves one of each."""
+        return await asyncio.to_thread(write_report, result, self._folder)
+
+    async def read(self, repair_id: str) -> RepairResult | None:
+        """The result as it was written, or None."""
+        return await asyncio.to_thread(read_report, repair_id, self._folder)
+
+    async def newest(self, limit: int) -> tuple[RepairResult, ...]:
+        """The results that were written last, the newest first; what cannot be read is left out."""
+        return await asyncio.to_thread(newest_reports, self._folder, limit)

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from daper.adapters.reports.actions import actions_table, blocked_table, plans_table, rows_table
 from daper.adapters.reports.decision_log import decision_log, suppressed_table
 from daper.adapters.reports.fates import chart, fates
-from daper.adapters.reports.glossary import glossary
 from daper.adapters.reports.model_costs import by_record, by_role
-from daper.adapters.reports.words import PHASES
+from daper.adapters.reports.words import PHASES, glossary
 from daper.core.models import Finding
 from daper.core.outcomes import Counts, RecordReport, RepairResult, Report
 from daper.core.phases import Phase

@@ -1,8 +1,12 @@
 """What the names of phases, outcomes and verifications mean, for a reader who sees them for the first time."""
 
-from daper.core.models import IdentityProof
-from daper.core.outcomes import OutcomeStatus, VerificationStatus
+from collections.abc import Iterable
+
+from daper.core.models import IdentityProof, Person, RecordedDecision
+from daper.core.outcomes import OutcomeStatus, RepairResult, VerificationStatus
 from daper.core.phases import Phase
+from daper.documents.blocks import Facts
+from daper.documents.cells import cell, code, text
 
 PHASES = {
     Phase.INITIALIZING: "it has just begun",
@@ -53,3 +57,23 @@ PROOFS = {
 }
 
 SIMULATED = "nobody real was asked; a stand-in answered"
+
+
+def glossary(result: RepairResult) -> Facts | None:
+    """The words of an ended repair; None if it uses none of them."""
+    outcomes = {outcome.status for outcome in result.outcomes}
+    verified = {item.status for item in (result.verification.findings if result.verification else ())}
+    proofs = _proofs(result.decisions)
+    rows = [
+        *((str(status), meaning) for status, meaning in OUTCOMES.items() if status in outcomes),
+        *((str(status), meaning) for status, meaning in VERIFIED.items() if status in verified),
+        *((str(proof), meaning) for proof, meaning in PROOFS.items() if proof in proofs),
+    ]
+    if any(outcome.simulated for outcome in result.outcomes):
+        rows.append(("simulated", SIMULATED))
+    return Facts(tuple((code(word), cell(text(meaning))) for word, meaning in rows)) if rows else None
+
+
+def _proofs(decisions: Iterable[RecordedDecision]) -> set[IdentityProof]:
+    people = (recorded.decision.by for recorded in decisions)
+    return {(by if isinstance(by, Person) else by.requested_by).how for by in people}
