@@ -43,6 +43,7 @@ faults: install-dev ## the long runs: 20 kills of workers, 10 kills of `daper up
 	DAPER_TEST_CYCLES=100 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_acting_alone.py
 	DAPER_TEST_INJECTIONS_EVERY=1 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_injections.py tests/llm/test_injections_together.py
 	DAPER_TEST_CYCLES=200 .venv/bin/pytest -n 0 -q --timeout 1200 tests/workflow/test_persistent_faults.py
+	DAPER_TEST_REPORTS=1000 .venv/bin/pytest -n 0 -q --timeout 1800 tests/workflow/test_event_driven.py -k many_reports
 	DAPER_TEST_CYCLES=50 .venv/bin/pytest -n 0 -q --timeout 1200 tests/workflow/test_proactive_long.py
 
 histories: install-dev ## record the replay histories anew (only before the first release)
