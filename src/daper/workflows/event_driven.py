@@ -108,17 +108,21 @@ class RepairAgentWorkflowEventDriven:
         return bool(self._inbox.waiting or self._open.ids) or self._remembers
 
     async def _until_something_is_due(self) -> None:
-        until = self._due_at
+        until, known = self._due_at, self._open.ids
         left = until - workflow.now() if until else None
         if self._may_begin or (left is not None and left <= timedelta()):
             return
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._may_begin or self._open.some_ended or self._is_long or self._due_at != until,
+                lambda: self._may_begin or self._ends_seen(known) or self._is_long or self._due_at != until,
                 timeout=left,
                 timeout_summary="gathering what is reported, or remembering it",
             )
         self._inbox.close(workflow.now())
+
+    def _ends_seen(self, known: tuple[str, ...]) -> bool:
+        """Whether Temporal, or a repair itself, has told an end since these were known to be open."""
+        return self._open.some_ended or self._open.ids != known
 
     @property
     def _may_begin(self) -> bool:

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.queues import people_queue
     from daper.workflows.state import CycleState
 
+_SAYS_ITS_END = "tells-its-agent-that-it-ended"
 WHOLE_PLAN = 10_000  # actions: every plan on one page
 
 
@@ -104,6 +105,9 @@ class CycleTelling:
     async def end(self) -> None:
         """The cycle ended, in the phase that it is in. Waits until everybody is told of all of it, or was given up."""
         if not self.anybody:
+            # In histories of earlier releases only those say it who have people to tell afterwards.
+            if self._agent_id and workflow.patched(_SAYS_ITS_END):
+                await self._let_agent_go_on()
             return
         result = self._state.result(workflow.now())
         event = event_of(result)
@@ -114,12 +118,17 @@ class CycleTelling:
         await self._telling.settle()
 
     async def _let_agent_go_on(self) -> None:
-        """An event-driven agent begins the next repair now, and not when the last person is told of this one."""
-        parent = workflow.info().parent
-        if parent is not None and parent.workflow_id.startswith(EVENT_DRIVEN):
-            agent = workflow.get_external_workflow_handle(parent.workflow_id)
+        """An event-driven agent begins the next repair now: not when the last person is told, and in whatever run."""
+        if self._agent_id:
+            agent = workflow.get_external_workflow_handle(self._agent_id)
             with contextlib.suppress(FailureError):  # it is gone
                 await agent.signal(REPAIR_ENDED, self._state.repair_id)
+
+    @property
+    def _agent_id(self) -> str:
+        """The event-driven agent that began this repair; empty where none did."""
+        parent = workflow.info().parent
+        return parent.workflow_id if parent and parent.workflow_id.startswith(EVENT_DRIVEN) else ""
 
     def _send(self, message: Notice, *, number: int = 1) -> None:
         self._telling.send(message, cycle_id=self._state.cycle_id, round_number=len(self._state.plans), number=number)
