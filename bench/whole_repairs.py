@@ -20,7 +20,7 @@ def install(home: Path, *, orders: int) -> list[str]:
 
 async def start(shop: Shop, ids: Sequence[str], *, dry_run: bool = False, auto_approve: bool = False) -> str:
     """Start a repair of these at once, whatever else runs for the same person; its id."""
-    return await shop.start(scope={"record_ids": ids}, at_once=True, dry_run=dry_run, auto_approve=auto_approve)
+    return await shop.start(scope={"record_ids": ids}, dry_run=dry_run, auto_approve=auto_approve)
 
 
 async def run(shop: Shop, ids: Sequence[str], *, dry: bool = False) -> RepairResult:
