@@ -7,7 +7,7 @@ from typing import Final
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, is_prohibited, restricted, short_of
 from daper.domains.orders.statuses import normal
-from daper.domains.orders.tools.base import OrderTool
+from daper.domains.orders.tools.order_tool import OrderTool
 from daper.domains.orders.world import World, order_ref, raw_lines, stock_ref
 from daper.ports import Guide, Record
 

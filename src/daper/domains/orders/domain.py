@@ -15,9 +15,9 @@ from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
 from daper.domains.orders.models import OrderLabel
 from daper.domains.orders.statuses import CLOSED, normal
-from daper.domains.orders.tools.base import OrderTool
 from daper.domains.orders.tools.hold_order import HoldOrder
 from daper.domains.orders.tools.order_inventory import OrderInventory
+from daper.domains.orders.tools.order_tool import OrderTool
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
 from daper.domains.orders.world import (

@@ -14,7 +14,7 @@ from daper.domains.orders.statuses import (
     OrderStatus,
     normal,
 )
-from daper.domains.orders.tools.base import OrderTool, left_alone
+from daper.domains.orders.tools.order_tool import OrderTool, left_alone
 from daper.domains.orders.world import World
 
 _AMOUNTS = "check them against the invoice and correct them by hand; no tool changes amounts"

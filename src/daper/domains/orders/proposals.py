@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from daper.core.models import Finding, Proposal
 from daper.domains.orders.handover import remedy_kind, why_held, why_no_tool
-from daper.domains.orders.tools.base import OrderTool
+from daper.domains.orders.tools.order_tool import OrderTool
 from daper.domains.orders.world import World
 from daper.ports import ProposalSet
 

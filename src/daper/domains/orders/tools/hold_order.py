@@ -12,8 +12,8 @@ from daper.domains.orders.changes import forget_statuses, set_status
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, hold_reasons, is_prohibited
 from daper.domains.orders.statuses import OrderStatus
-from daper.domains.orders.tools.base import Arguments, UndoableOrderTool, status_change, word
 from daper.domains.orders.tools.job import Job
+from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, status_change, word
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall
 

@@ -18,8 +18,8 @@ from daper.domains.orders.models import Order, Restock, StockRow
 from daper.domains.orders.needs import OrderProblem, short_items
 from daper.domains.orders.rules import restock_fingerprint
 from daper.domains.orders.statuses import OrderStatus
-from daper.domains.orders.tools.base import Arguments, UndoableOrderTool, status_change, word
 from daper.domains.orders.tools.job import Job
+from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, status_change, word
 from daper.domains.orders.wording import field, unaddressable
 from daper.domains.orders.world import World, order_ref, stock_ref
 from daper.ports import ToolCall

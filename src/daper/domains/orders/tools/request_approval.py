@@ -17,8 +17,8 @@ from daper.domains.orders.counterparty import ministry_approves
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, unapproved_items
 from daper.domains.orders.statuses import OrderStatus
-from daper.domains.orders.tools.base import Arguments, OrderTool, status_change, word
 from daper.domains.orders.tools.job import Job
+from daper.domains.orders.tools.order_tool import Arguments, OrderTool, status_change, word
 from daper.domains.orders.wording import field
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall

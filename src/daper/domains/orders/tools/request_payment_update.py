@@ -14,8 +14,8 @@ from daper.domains.orders.counterparty import customer_acknowledges
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem
 from daper.domains.orders.statuses import PAID, PAYMENT_DENIED, PAYMENT_PENDING, OrderStatus
-from daper.domains.orders.tools.base import Arguments, OrderTool, status_change, word
 from daper.domains.orders.tools.job import Job
+from daper.domains.orders.tools.order_tool import Arguments, OrderTool, status_change, word
 from daper.domains.orders.wording import field, money, unaddressable
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall
