@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
@@ -31,6 +31,7 @@ class Fake(Protocol):
     models: Sequence[str]
     key: str | None
     listed: int
+    poured: int
 
     def begin(self, body: Json, headers: dict[str, str]) -> Seen: ...
     def end(self, seen: Seen, *, status: int | None, went_away: bool) -> None: ...
@@ -119,8 +120,26 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = self.close_connection or not sent
             self.fake.end(seen, status=status, went_away=not sent)
 
+    def _pour(self, answer: Answer, pieces: Iterable[bytes]) -> None:
+        """One piece after the other. Raises OSError once whoever asked has gone away."""
+        self.close_connection = True
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        if answer.in_head:
+            self.flush_headers()
+        else:
+            self.end_headers()
+        for piece in pieces:
+            if not self.fake.hold(Answer(delay=answer.pause), self.connection):
+                raise ConnectionResetError
+            self.wfile.write(piece)
+            self.fake.poured += len(piece)
+
     def _send(self, answer: Answer) -> None:
-        body = answer.body.encode()
+        if answer.pieces is not None:
+            return self._pour(answer, answer.pieces())
+        body = answer.body.encode() if answer.raw is None else answer.raw
         self.send_response(answer.status)
         headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(body))}
         for name, value in headers.items():

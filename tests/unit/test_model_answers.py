@@ -116,6 +116,7 @@ async def ask_until_capped(stub: Stub, folder: Path) -> int:
         record_ids=("r1",),
         name="openai/gpt-4o",
         most_output=4096,
+        within=timedelta(seconds=30),
         caps=Caps(cost=Decimal("0.20")),
         spending=SqliteSpending(folder / "spending.db"),
         transcripts=Silent(),

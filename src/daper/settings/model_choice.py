@@ -6,6 +6,7 @@ from typing import Final
 
 from daper.agents.llm.config import ModelChoice, OutputMode, ThinkingSettings
 from daper.agents.llm.model_names import parse_name
+from daper.agents.llm.network import VARIABLES
 from daper.core.errors import ModelError, SettingError
 from daper.core.messages import OnOutage
 from daper.core.models import RULES
@@ -52,6 +53,7 @@ def thinking_of(values: Mapping[str, str], instead: Mapping[Role, str]) -> Think
             cost=amount(values, "DAPER_MAX_COST_PER_CYCLE"),
         ),
         on_outage=one_of(values, "DAPER_ON_OUTAGE", OnOutage),
+        network={name: values[name] for name in VARIABLES if name in values},
     )
 
 
