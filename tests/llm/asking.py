@@ -1,8 +1,7 @@
 """A model on the wire that is asked for next to nothing, without a repair around it."""
 
-import sqlite3
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from daper.core.messages import CycleRef
 from daper.core.usage import Role, Spent, Usage
 from daper.ports import Caps
 from tests.llm.fake_openai import FakeOpenAI
-from tests.llm.shops import KEY
+from tests.llm.shops import KEY, states_of_calls
 from tests.llm.wire import Answer, Asked, Behaviour, replied
 
 CYCLE = "a-cycle"
@@ -47,8 +46,7 @@ class Asking:
 
     def states(self) -> list[str]:
         """What became of each call, in the ledger."""
-        with closing(sqlite3.connect(self.home / "spending.db")) as db:
-            return [state for (state,) in db.execute("SELECT state FROM calls ORDER BY rowid")]
+        return states_of_calls(self.home)
 
 
 @asynccontextmanager

@@ -140,8 +140,13 @@ class Handler(BaseHTTPRequestHandler):
         if answer.pieces is not None:
             return self._pour(answer, answer.pieces())
         body = answer.body.encode() if answer.raw is None else answer.raw
-        self.send_response(answer.status)
-        headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(body))}
+        self.send_response_only(answer.status)
+        headers = {
+            "Date": self.date_time_string(),
+            "Content-Type": "application/json",
+            **answer.headers,
+            "Content-Length": str(len(body)),
+        }
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -4,10 +4,10 @@ import asyncio
 import json
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -115,6 +115,13 @@ NO_ANSWERS: dict[str, Row] = {
     ),
     "a reply nested 100,000 deep": (nested_reply(100_000), ModelOutputError, "no answer that fits", "settled"),
     "100,000 choices": (many_choices(100_000), ModelOutputError, "more than any that was asked for", "settled"),
+    "1,000 choices": (many_choices(1000), ModelOutputError, "more than 200 things beside each other", "settled"),
+    "40,000 choices in lists": (
+        answered(json.dumps({"choices": [[[{}] * 4] * 20] * 50})),
+        ModelOutputError,
+        "more than 2,000 in all",
+        "settled",
+    ),
     "64 MB": (flood(64), ModelUnavailable, f"sent more than {MANY:,} bytes", "settled"),
     "64 MB from a refusal": (
         lambda asked: Answer(status=500, pieces=flood(64)(asked).pieces),
@@ -157,6 +164,7 @@ QUICK = [
     "nested 10,000 deep",
     "nested 100,000 deep",
     "a reply nested 100,000 deep",
+    "1,000 choices",
     "64 MB",
     "64 MB unpacked",
     "a stream",
@@ -261,6 +269,41 @@ async def test_a7_no_key_goes_where_a_server_sends_on_to(tmp_path: Path) -> None
     assert (other.fake.count, other.fake.listed) == (0, 0)
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 300, "127.0.0.1:99999"])
+async def test_a7_an_address_that_no_network_knows_cannot_be_reached(tmp_path: Path, host: str) -> None:
+    async with asking(tmp_path, fine, url=f"http://{host}/v1") as model:
+        with pytest.raises(ModelUnavailable, match=r"fake-1 cannot be reached \(.*check LLM_BASE_URL"):
+            await model.ping()
+
+        assert model.states() == ["released"]
+
+
+NOW = "Sun, 29 Nov 2026 10:00:00 GMT"
+WAITS = {
+    "seconds": ({"Retry-After": "7"}, timedelta(seconds=7)),
+    "a date, by a clock that is hours off": (
+        {"Date": NOW, "Retry-After": "Sun, 29 Nov 2026 10:00:30 GMT"},
+        timedelta(seconds=30),
+    ),
+    "a date that is over": ({"Date": NOW, "Retry-After": "Sun, 29 Nov 2026 09:00:30 GMT"}, timedelta(0)),
+    "below nothing": ({"Retry-After": "-5"}, None),
+    "no number": ({"Retry-After": "nan"}, None),
+    "no date": ({"Date": NOW, "Retry-After": "Sun, 99 Nov 2026 10:00:30 GMT"}, None),
+    "nothing": ({"Retry-After": ""}, None),
+}
+
+
+@pytest.mark.parametrize(("headers", "wait"), WAITS.values(), ids=WAITS)
+async def test_a7_when_to_come_again_is_read_by_the_clock_of_whoever_says_it(
+    tmp_path: Path, headers: Mapping[str, str], wait: timedelta | None
+) -> None:
+    async with asking(tmp_path, answered('{"error": {"message": "busy"}}', status=429, headers=headers)) as model:
+        with pytest.raises(ModelUnavailable) as told:
+            await model.ping()
+
+    assert told.value.retry_after == wait
+
+
 async def test_a7_a_packed_answer_is_an_answer(tmp_path: Path) -> None:
     async with asking(tmp_path, packed(fine)) as model:
         assert (await model.ping()).uncertain == 0
@@ -281,9 +324,12 @@ async def _kind(model: Asking) -> str:
 
 # Any: JSON of any shape.
 def _places(value: Any, path: Place = ()) -> list[Place]:
-    kinds: Any = {dict: list, list: lambda each: range(len(each))}
-    names: Any = kinds.get(type(value), lambda _: ())(value)
-    return [path, *(place for name in names for place in _places(value[name], (*path, name)))]
+    named: dict[str | int, Any] = {}
+    if isinstance(value, dict):
+        named = cast("dict[str | int, Any]", value)
+    elif isinstance(value, list):
+        named = dict(enumerate(cast("list[Any]", value)))
+    return [path, *(place for name, each in named.items() for place in _places(each, (*path, name)))]
 
 
 def _changed(body: Any, path: Place, value: object) -> object:

@@ -16,6 +16,9 @@ _MOST_BYTES: Final = 16 * 1024 * 1024
 _FEWEST_VALUES: Final = 5_000
 _VALUES_PER_TOKEN: Final = 4
 MOST_DEPTH: Final = 64
+# A library takes a millisecond for each part of an answer, and holds up all others meanwhile. A text is one value.
+MOST_BESIDE: Final = 200  # in one list or object
+MOST_PARTS: Final = 2_000  # lists and objects in all
 MOST_COUNTED: Final = 10**12  # tokens of one call: what is beyond is no number of tokens
 
 _SURROGATE: Final = re.compile(rb"\\u[dD][89abAB]")
@@ -120,8 +123,7 @@ def _object(content: bytes, limits: Limits) -> Body:
     if values > limits.values:
         _unfit(f"has {counted(values, 'value')}, more than any that was asked for")
     body = _json(content)
-    if _deeper(body, MOST_DEPTH):
-        _unfit(f"is nested more than {MOST_DEPTH} deep")
+    _look_over(body)
     if not isinstance(body, dict):
         raise NotAnAnswer(f"answered with a JSON {type(body).__name__} and not as a model does")
     return cast(Body, body)
@@ -156,14 +158,18 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _deeper(value: object, depth: int) -> bool:
-    """Whether anything lies more than so deep. Level by level: a body nested on purpose is no reason to recurse."""
-    level = [value]
-    for _ in range(depth + 1):
+def _look_over(body: object) -> None:
+    """Refuse what is deeper or wider than any answer. Level by level: no depth is a reason to recurse."""
+    level, parts = [body], 0
+    for _ in range(MOST_DEPTH + 1):
+        level = [each for each in level if isinstance(each, dict | list)]
         if not level:
-            return False
+            return
+        parts += len(level)
+        if parts > MOST_PARTS or any(len(each) > MOST_BESIDE for each in level):
+            _unfit(f"has more than {MOST_BESIDE} things beside each other, or more than {MOST_PARTS:,} in all")
         level = [inner for each in level for inner in _inner(each)]
-    return bool(level)
+    _unfit(f"is nested more than {MOST_DEPTH} deep")
 
 
 def _inner(value: object) -> Iterable[object]:

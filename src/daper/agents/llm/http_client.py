@@ -1,6 +1,7 @@
 """The HTTP client of a model: bounded in bytes, goes nowhere but where it is sent, and hands on nothing but answers."""
 
 import asyncio
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx2
@@ -40,7 +41,10 @@ class ModelHttpClient(httpx2.AsyncClient):
     ) -> httpx2.Response:
         """The answer, read; `stream` and `follow_redirects` change nothing."""
         _connect_soon(request)
-        answer = await super().send(request, stream=True, auth=auth, follow_redirects=False)
+        try:
+            answer = await super().send(request, stream=True, auth=auth, follow_redirects=False)
+        except (httpx2.InvalidURL, ValueError, OverflowError) as error:  # a name or port that no network knows
+            raise NotAnAnswer(f"cannot be reached ({error}); check LLM_BASE_URL", charged=False) from None
         try:
             if answer.is_redirect:
                 raise NotAnAnswer(_elsewhere(answer), meaning=ModelError, charged=False)
@@ -53,8 +57,9 @@ class ModelHttpClient(httpx2.AsyncClient):
             content, status = envelope.content, envelope.refused or status
         else:
             content = await asyncio.to_thread(readable, content, self._most)
-        headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _UNPACKED]
-        headers = [*headers, ("content-type", "application/json")]
+        headers = httpx2.Headers([each for each in answer.headers.multi_items() if each[0].lower() not in _UNPACKED])
+        headers["content-type"] = "application/json"
+        _wait_by_its_clock(headers)
         return httpx2.Response(status, headers=headers, content=content, request=request)
 
     async def _read(self, answer: httpx2.Response) -> bytes:
@@ -79,6 +84,16 @@ def _connect_soon(request: httpx2.Request) -> None:
     """A server that is not there is given up long before one that thinks."""
     told: dict[str, float | None] = request.extensions.get("timeout") or {}
     request.extensions = {**request.extensions, "timeout": {**told, "connect": CONNECT_S}}
+
+
+def _wait_by_its_clock(headers: httpx2.Headers) -> None:
+    """A date before which not to come again, as seconds: by the clock of whoever named it, where that is told."""
+    try:
+        until = parsedate_to_datetime(headers.get("retry-after", ""))
+        wait = until - parsedate_to_datetime(headers["date"])
+    except (LookupError, ValueError, TypeError, OverflowError):
+        return
+    headers["retry-after"] = str(max(0, int(wait.total_seconds())))
 
 
 def _elsewhere(answer: httpx2.Response) -> str:

@@ -28,12 +28,14 @@ def open_client(choice: ModelChoice, settings: ThinkingSettings) -> "httpx2.Asyn
     that cannot be used.
     """
     try:
+        from httpx2 import InvalidURL
+
         from daper.agents.llm.http_client import ModelHttpClient
     except ImportError as error:
         raise ModelError(f"{choice.name!r}: {MODELS_MISSING}") from error
     try:
         return ModelHttpClient(Limits.of(settings.most_output))
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, InvalidURL) as error:
         raise refused_network(choice.name, error, settings.network) from None
 
 
@@ -46,6 +48,7 @@ def open_model(choice: ModelChoice, client: "httpx2.AsyncClient") -> "Model":
     if not choice.key.isascii() or not choice.key.isprintable():
         raise ModelError(f"{choice.name!r}: LLM_KEY holds a character that cannot be sent; set it to the key alone")
     try:
+        from httpx2 import InvalidURL
         from pydantic_ai.exceptions import UserError
         from pydantic_ai.models import infer_model
     except ImportError as error:
@@ -56,7 +59,7 @@ def open_model(choice: ModelChoice, client: "httpx2.AsyncClient") -> "Model":
         raise ModelError(f"{choice.name!r} needs a package that is not installed: {error}") from error
     except UserError as error:
         raise ModelError(_told(choice, str(error))) from error
-    except ValueError as error:
+    except (ValueError, InvalidURL) as error:
         if choice.base_url:
             raise ModelError(
                 f"{choice.name!r}: LLM_BASE_URL is {visible(masked_url(choice.base_url))!r}, which is no address of a "
