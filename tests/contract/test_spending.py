@@ -390,8 +390,9 @@ async def test_of_several_processes_that_reserve_at_once_none_passes_the_cap(pat
 
 
 async def test_what_was_set_aside_counts_when_its_process_was_killed_before_the_answer(
-    path: Path, spending: Spending
+    path: Path,
 ) -> None:
+    spending = SqliteSpending(path)  # by the clock of the other process
     process = spender(path, "killed", "0.25")
     start(process)
     told = [line_of(process) for _ in range(3)]

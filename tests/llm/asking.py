@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.llm.agents import ModelAgents
 from daper.agents.llm.config import ModelChoice, OutputMode, ThinkingSettings
@@ -59,11 +61,17 @@ async def asking(
     url: str = "",
     network: Mapping[str, str] | None = None,
     output: OutputMode = OutputMode.NATIVE,
+    name: str = "fake-1",
+    monkeypatch: pytest.MonkeyPatch | None = None,
 ) -> AsyncGenerator[Asking]:
-    """The model, on a server of this machine or at `url`."""
+    """The model, on a server of this machine or at `url`. `monkeypatch`: for the one address that no setting gives."""
     with FakeOpenAI(behaviour) as fake:
+        address = url or fake.url
+        if monkeypatch is not None and name.startswith("gemini/"):
+            monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", fake.url.removesuffix("/v1"))
+            address = ""
         settings = ThinkingSettings(
-            choices={Role.ANALYZE: ModelChoice(name="fake-1", key=KEY, base_url=url or fake.url)},
+            choices={Role.ANALYZE: ModelChoice(name=name, key=KEY, base_url=address)},
             output=output,
             timeout=within,
             caps=caps or Caps(),

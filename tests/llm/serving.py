@@ -12,6 +12,8 @@ from typing import Final, Protocol, cast
 from tests.llm.wire import Answer, Asked, Json, refused
 
 NO_KEY: Final = "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys."
+# As OpenAI, Anthropic and Google call them.
+COMPLETIONS: Final = ("/chat/completions", "/messages", ":generateContent")
 
 
 @dataclass(kw_only=True)
@@ -98,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A completion."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if not self.path.endswith("/chat/completions"):
+        if not self.path.partition("?")[0].endswith(COMPLETIONS):
             return self._send(refused(404, f"Invalid URL (POST {self.path})"))
         try:
             asked = cast(Json, json.loads(body))

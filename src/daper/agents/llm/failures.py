@@ -96,9 +96,20 @@ def _words(error: Exception) -> str:
     """The error's own words, in one line; of an answer that did not fit, what did not fit about it."""
     if isinstance(error, theirs.ModelHTTPError):
         return f"HTTP {error.status_code}: {_message_of(error.body) or error.message}"
-    cause = error.__cause__
+    cause = _deepest(error)
     detail = f": {cause}" if cause is not None and str(cause) and str(cause) not in str(error) else ""
     return " ".join(f"{getattr(error, 'message', None) or error}{detail}".split())
+
+
+def _deepest(error: BaseException) -> BaseException | None:
+    """What lies behind an error, and says something: what the network said of a connection, not what was made of it."""
+    said, cause = error.__cause__, error.__cause__
+    for _ in range(10):
+        if cause is None:
+            break
+        said = cause if str(cause) else said
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return said
 
 
 def _message_of(body: object) -> str:

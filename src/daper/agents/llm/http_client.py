@@ -1,6 +1,7 @@
 """The HTTP client of a model: bounded in bytes, goes nowhere but where it is sent, and hands on nothing but answers."""
 
 import asyncio
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -22,13 +23,18 @@ _UNPACKED: Final = frozenset({"content-encoding", "content-length", "transfer-en
 class ModelHttpClient(httpx2.AsyncClient):
     """Sends one request and reads its answer whole, up to the limits, and only what is an answer.
 
-    `send` raises NotAnAnswer, beside what it raises anyway. How long it may take is for whoever calls it: a server that
-    sends byte after byte is waited for without end. Making one raises OSError, ValueError or ImportError where
-    certificates or proxies of the environment are wrong.
+    `within`: how long a server may be silent. How long all of it may take is for whoever calls it: a server that sends
+    byte after byte is waited for without end. `send` raises NotAnAnswer, beside what it raises anyway. Making a client
+    raises OSError, ValueError, ImportError or InvalidURL where certificates or proxies of the environment are wrong.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits=_CONNECTIONS, headers={"User-Agent": get_user_agent()}, follow_redirects=False)
+    def __init__(self, limits: Limits, *, within: timedelta) -> None:
+        super().__init__(
+            limits=_CONNECTIONS,
+            timeout=httpx2.Timeout(within.total_seconds(), connect=CONNECT_S),
+            headers={"User-Agent": get_user_agent()},
+            follow_redirects=False,
+        )
         self._most = limits
 
     async def send(
@@ -43,8 +49,9 @@ class ModelHttpClient(httpx2.AsyncClient):
         _connect_soon(request)
         try:
             answer = await super().send(request, stream=True, auth=auth, follow_redirects=False)
-        except (httpx2.InvalidURL, ValueError, OverflowError) as error:  # a name or port that no network knows
-            raise NotAnAnswer(f"cannot be reached ({error}); check LLM_BASE_URL", charged=False) from None
+        except (httpx2.InvalidURL, ValueError, OverflowError, ExceptionGroup) as error:  # no network knows that name
+            reason = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            raise NotAnAnswer(f"cannot be reached ({reason}); check LLM_BASE_URL", charged=False) from None
         try:
             if answer.is_redirect:
                 raise NotAnAnswer(_elsewhere(answer), meaning=ModelError, charged=False)

@@ -185,7 +185,7 @@ class MeteredModel(WrapperModel):
                 model=account.name,
                 record_ids=account.record_ids,
                 began=began,
-                took=self._now() - began,
+                took=max(self._now() - began, timedelta(0)),  # a clock may jump
                 prompt_digest=digest(canonical(sent)),
                 sent=sent,
                 answer=answer,

@@ -34,7 +34,7 @@ def open_client(choice: ModelChoice, settings: ThinkingSettings) -> "httpx2.Asyn
     except ImportError as error:
         raise ModelError(f"{choice.name!r}: {MODELS_MISSING}") from error
     try:
-        return ModelHttpClient(Limits.of(settings.most_output))
+        return ModelHttpClient(Limits.of(settings.most_output), within=settings.timeout)
     except (OSError, ValueError, ImportError, InvalidURL) as error:
         raise refused_network(choice.name, error, settings.network) from None
 

@@ -20,7 +20,7 @@ def refused_network(name: str, error: Exception, network: Mapping[str, str]) -> 
     """Why no client can be made for the model of that name. `network`: those of VARIABLES that are set."""
     if isinstance(error, OSError):
         variable = next((each for each in CERTIFICATES if network.get(each)), None)
-        reason = error.strerror or str(error) or type(error).__name__
+        reason = error.strerror or (str(error.args[-1]) if error.args else type(error).__name__)
         if variable is None:
             return ModelError(f"{name}: the certificates of this system cannot be read ({reason}); set SSL_CERT_FILE")
         return ModelError(
