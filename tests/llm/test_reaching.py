@@ -8,6 +8,7 @@ import trustme
 
 from daper.core.errors import ModelError, ModelUnavailable
 from tests.llm.asking import asking, fine
+from tests.llm.fake_openai import FakeOpenAI
 from tests.receiving import hook
 
 
@@ -33,9 +34,8 @@ async def test_a12_a_certificate_that_is_not_known_is_told_with_the_variables_th
 
 
 async def test_a12_tls_to_a_server_without_it_is_told_with_the_way_out(tmp_path: Path) -> None:
-    async with hook() as server:
-        address = server.url.replace("http://", "https://").partition("/hooks")[0]
-        async with asking(tmp_path, fine, url=address) as model:
+    with FakeOpenAI(fine) as server:
+        async with asking(tmp_path, fine, url=server.url.replace("http://", "https://")) as model:
             with pytest.raises(
                 ModelError, match=r"fake-1 does not speak TLS .*LLM_BASE_URL may have to begin with http"
             ):

@@ -16,6 +16,7 @@ from daper.core.models import Person
 from daper.core.phases import Phase
 from daper.core.usage import Role
 from daper.workflows.options import HEARTBEAT
+from daper.workflows.repair import RepairAgentWorkflow
 from tests.llm import answers
 from tests.llm.fake_openai import FakeOpenAI
 from tests.llm.hostile import with_usage
@@ -125,7 +126,11 @@ async def test_a7_no_cap_is_passed_by_repairs_beside_each_other_whose_model_says
     environ = {"DAPER_MAX_TOKENS_PER_CYCLE": str(cap), "DAPER_ON_OUTAGE": "rules"}
     async with model_shop(temporal_env, tmp_path, lying, **environ) as (shop, fake):
         requests = [shop.start(requested_by=Person(name=f"p{n}"), dry_run=True) for n in range(repairs)]
-        results = [await shop.end(repair_id) for repair_id in await asyncio.gather(*requests)]
+        started = [
+            shop.client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id)
+            for repair_id in await asyncio.gather(*requests)
+        ]
+        results = await asyncio.gather(*(each.result() for each in started))
 
     assert fake.count == sum(result.usage.total.calls for result in results) > 0
     assert {result.usage.total.uncertain for result in results} != {0}
