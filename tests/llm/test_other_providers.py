@@ -53,22 +53,27 @@ def _json(body: Json) -> Behaviour:
     return answered(json.dumps(body))
 
 
-ANSWERS: dict[str, tuple[str, Behaviour, str]] = {
+# By the name of the model: whose answer, and what it comes to.
+Row = tuple[str, Behaviour, str]
+ANSWERS: dict[str, Row] = {
     "right, of anthropic": (NAMES[0], _json(of_anthropic()), "420 tokens in 1 call, no known price"),
     "right, of google": (NAMES[1], _json(of_google()), "420 tokens in 1 call, no known price"),
     "null, of anthropic": (NAMES[0], _json(of_anthropic(content=None)), "ModelOutputError"),
     "null, of google": (NAMES[1], _json(of_google(candidates=None)), "ModelOutputError"),
     "no usage, of anthropic": (NAMES[0], _json(of_anthropic(usage=None)), "ModelOutputError"),
+    **{
+        f"{what}, of {name}": (name, behaviour, kind)
+        for name in NAMES
+        for what, behaviour, kind in (
+            ("a page", answered(PAGE), "ModelUnavailable"),
+            ("nothing", answered(""), "ModelUnavailable"),
+            ("a flood", flood(64), "ModelUnavailable"),
+            ("a bomb", bomb(64), "ModelUnavailable"),
+            ("an error", answered('{"error": {"message": "x", "code": 429}}'), "ModelUnavailable"),
+            ("sent on", sent_on("http://elsewhere.example"), "ModelError"),
+        )
+    },
 }
-for _name in NAMES:
-    ANSWERS |= {
-        f"a page, of {_name}": (_name, answered(PAGE), "ModelUnavailable"),
-        f"nothing, of {_name}": (_name, answered(""), "ModelUnavailable"),
-        f"a flood, of {_name}": (_name, flood(64), "ModelUnavailable"),
-        f"a bomb, of {_name}": (_name, bomb(64), "ModelUnavailable"),
-        f"an error, of {_name}": (_name, answered('{"error": {"message": "x", "code": 429}}'), "ModelUnavailable"),
-        f"sent on, of {_name}": (_name, sent_on("http://elsewhere.example"), "ModelError"),
-    }
 
 
 @pytest.mark.parametrize(

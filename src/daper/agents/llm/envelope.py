@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, cast
 
@@ -162,17 +162,21 @@ def _look_over(body: object) -> None:
     """Refuse what is deeper or wider than any answer. Level by level: no depth is a reason to recurse."""
     level, parts = [body], 0
     for _ in range(MOST_DEPTH + 1):
-        level = [each for each in level if isinstance(each, dict | list)]
-        if not level:
+        within = [_inner(each) for each in level if _is_part(each)]
+        if not within:
             return
-        parts += len(level)
-        if parts > MOST_PARTS or any(len(each) > MOST_BESIDE for each in level):
+        parts += len(within)
+        if parts > MOST_PARTS or any(len(each) > MOST_BESIDE for each in within):
             _unfit(f"has more than {MOST_BESIDE} things beside each other, or more than {MOST_PARTS:,} in all")
-        level = [inner for each in level for inner in _inner(each)]
+        level = [inner for each in within for inner in each]
     _unfit(f"is nested more than {MOST_DEPTH} deep")
 
 
-def _inner(value: object) -> Iterable[object]:
+def _is_part(value: object) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _inner(value: object) -> Collection[object]:
     if isinstance(value, dict):
         return cast("dict[str, object]", value).values()
     return cast("list[object]", value) if isinstance(value, list) else ()
