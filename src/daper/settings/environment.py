@@ -16,6 +16,7 @@ from daper.core.events import LONGEST_WINDOW, MOST_OPEN, Gathering
 from daper.core.models import IdentityProof, Person
 from daper.core.people import People
 from daper.core.policy import ApprovalPolicy
+from daper.core.urls import masked_url, masked_urls
 from daper.core.usage import Role
 from daper.settings.domain_options import every_setting, prefix_of, settings_of_domains
 from daper.settings.model_choice import thinking_of
@@ -100,7 +101,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Shown:
-    """One row of what `daper doctor` shows. Secrets are `(set)`."""
+    """One row of what `daper doctor` shows. Secrets are `(set)`; those in an address are `***`."""
 
     name: str
     value: str
@@ -160,7 +161,7 @@ def load_settings(
 
 
 def shown_settings(*, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> tuple[Shown, ...]:
-    """Every setting with its value and where that comes from, in the table's order; secrets are `(set)`.
+    """Every setting with its value and where that comes from, in the table's order; secrets are `(set)` or `***`.
 
     Checks no value, so that it can be shown when one is wrong. Raises SettingError if `.env` cannot be read.
     """
@@ -174,7 +175,10 @@ def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[S
         names = sorted(name for name in values if name.startswith(setting.name[:-1])) or names
     for name in names:
         value, source = values.get(name, (setting.default, DEFAULT))
-        value = "(set)" if value and (setting.secret or holds_pem(value)) else value
+        if value and (setting.secret or holds_pem(value)):
+            value = "(set)"
+        elif source != DEFAULT:
+            value = masked_url(value) if setting.address else masked_urls(value)
         yield Shown(name=name, value=value, source=source, help=setting.help)
 
 
