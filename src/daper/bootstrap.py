@@ -19,6 +19,7 @@ from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
+from daper.adapters.reports.answers import SqliteAnswers
 from daper.adapters.reports.archive import FileReports
 from daper.adapters.spending.sqlite import SqliteSpending
 from daper.adapters.temporal.connection import connect, search_attributes_registered
@@ -62,8 +63,8 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
 
 
 def reports_in(home: Path) -> FileReports:
-    """The reports kept under a home."""
-    return FileReports(home / "reports")
+    """The reports kept under a home, and what they answer."""
+    return FileReports(home / "reports", answers=SqliteAnswers(home / "answers.db"))
 
 
 async def open_models(settings: Settings) -> "ModelAgents | None":

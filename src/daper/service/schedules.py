@@ -54,6 +54,7 @@ from daper.workflows.labels import DOMAIN_MEMO, USER_MEMO
 
 NEXT_RUNS: Final = 5
 _LOOK_EVERY: Final = 0.05
+_MOST_PUTS: Final = 3  # of one that is deleted at the same moment
 _SECOND: Final = timedelta(seconds=1)
 _MOST_OFF: Final = timedelta(days=1)  # a clock
 
@@ -106,18 +107,25 @@ class ScheduleService:
         """
         schedule_id = order.ref.schedule_id
         launch = await self._launch(order)
-        try:
-            await self._create(order, schedule_id, launch)
-        except ScheduleAlreadyRunningError:
-            await self._refuse_of_another(order)
 
-            def change(given: ScheduleUpdateInput) -> ScheduleUpdate:
-                before = given.description.schedule.state
-                return ScheduleUpdate(schedule=schedule_of(order, launch, queue=self._queue, before=before))
+        def change(given: ScheduleUpdateInput) -> ScheduleUpdate:
+            before = given.description.schedule.state
+            return ScheduleUpdate(schedule=schedule_of(order, launch, queue=self._queue, before=before))
 
-            with _refused_spec():
-                await self._tell(schedule_id, lambda handle: handle.update(change, rpc_timeout=ANSWER_WITHIN))
-            return await self.describe(order.ref), False
+        for left in reversed(range(_MOST_PUTS)):
+            try:
+                await self._create(order, schedule_id, launch)
+            except ScheduleAlreadyRunningError:
+                try:
+                    await self._refuse_of_another(order)
+                    with _refused_spec():
+                        await self._tell(schedule_id, lambda handle: handle.update(change, rpc_timeout=ANSWER_WITHIN))
+                except NotFound:  # deleted meanwhile
+                    if not left:
+                        raise
+                    continue
+                return await self.describe(order.ref), False
+            break
         return await self.describe(order.ref), True
 
     async def describe(self, ref: ScheduleRef) -> ScheduleView:

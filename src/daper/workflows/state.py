@@ -54,6 +54,7 @@ class CycleState:
     repair_id: str
     cycle_id: str
     started_at: datetime
+    asked: str = ""
     phase: Phase = Phase.INITIALIZING
     phase_since: datetime
     phases: list[tuple[Phase, datetime]] = field(default_factory=list[tuple[Phase, datetime]])
@@ -320,6 +321,7 @@ class CycleState:
             thinkers=self.thinkers,
             report=self.report,
             paths=self.paths,
+            asked=self.asked,
         )
         return result.model_copy(update={"counts": count(result)})
 
