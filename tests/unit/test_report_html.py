@@ -12,9 +12,9 @@ from daper.adapters.reports.repair_report import repair_report
 from daper.documents.html import to_html
 
 GMAIL_CUTS_AT = 102_400
-VOID = {"meta", "br", "col"}
+VOID = {"meta", "br", "wbr", "col"}
 OURS = {
-    *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "b", "br", "code", "bdi"),
+    *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "b", "br", "wbr", "code", "bdi"),
     *("table", "colgroup", "col", "thead", "tbody", "tr", "th", "td"),
 }
 HARMLESS = {
@@ -156,4 +156,4 @@ def test_d13_no_text_at_all_adds_a_tag(hostile: str) -> None:
 
     page = to_html(repair_report(result.model_copy(update={"report": told, "user": f"x{hostile}"})))
 
-    assert read(page).tags == TAME
+    assert [tag for tag in read(page).tags if tag != "wbr"] == TAME
