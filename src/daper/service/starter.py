@@ -110,10 +110,10 @@ class Starter:
         Raises UserError where it was asked for something else.
         """
         asked, place = await self._asked(repair_id), None
-        if asked is None and not order.is_event:  # an event is told again, and its agent knows it
-            place = await self._events.known(launch, repair_id)
-        if asked is None and place is None:
+        if asked is None:
             place = await self._kept(order, launch, repair_id)
+        if asked is None and place is None and not order.is_event:  # an event is told again, and its agent knows it
+            place = await self._events.known(launch, repair_id)
         asked = place.asked if place else asked
         if asked is None:
             return None
