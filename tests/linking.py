@@ -2,11 +2,11 @@
 
 import re
 from html.parser import HTMLParser
-from typing import Final
+from typing import Any, Final
 
 import cmarkgfm  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from cmarkgfm.cmark import Options  # pyright: ignore[reportMissingTypeStubs]  # likewise
-from linkify_it import LinkifyIt
+from linkify_it import LinkifyIt  # pyright: ignore[reportMissingTypeStubs]  # likewise
 from markdown_it import MarkdownIt
 
 LINKY: Final = (
@@ -65,7 +65,9 @@ class Page(HTMLParser):
 
 def links_in(text: str) -> list[str]:
     """The links that a mail program makes of a text that is no markup."""
-    return [str(found.text) for found in _LINKER.match(text) or ()]
+    # Any: neither library says what it gives back.
+    found: list[Any] = _LINKER.match(text) or []
+    return [str(each.text) for each in found]
 
 
 def live_words(text: str) -> list[str]:
@@ -75,7 +77,8 @@ def live_words(text: str) -> list[str]:
 
 def live_in_markdown(text: str) -> list[str]:
     """What is live in it, for a reader as GitHub is one, and for one that makes links of words."""
-    pages = (cmarkgfm.github_flavored_markdown_to_html(text, Options.CMARK_OPT_UNSAFE), MARKDOWN.render(text))
+    as_github: Any = cmarkgfm.github_flavored_markdown_to_html  # Any: likewise
+    pages: tuple[str, str] = (as_github(text, Options.CMARK_OPT_UNSAFE), MARKDOWN.render(text))
     found = [Page(page, code_too=False) for page in pages]
     return [
         each for page in found for each in (*page.leading, *(live for text in page.texts for live in live_words(text)))
