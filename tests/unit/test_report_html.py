@@ -143,7 +143,7 @@ def test_text_from_right_to_left_is_kept_apart_from_what_is_beside_it() -> None:
     assert f"<bdi>{SCRIPTS['Greek']}</bdi>" not in page
 
 
-TAME = read(report(6, hostile=False)).tags
+TAME = [tag for tag in read(report(6, hostile=False)).tags if tag != "wbr"]
 MARKUP = st.lists(st.sampled_from([*"<>&\"'/=-! a;#", "<script>", "</td>", "<!--", "]]>", "&lt;"]), max_size=30)
 
 
