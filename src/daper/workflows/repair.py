@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         PlanInput,
         RepairRequest,
         ReportInput,
+        asked_for,
     )
     from daper.core.models import Decision, Plan, RecordedDecision
     from daper.core.notices import Occasion
@@ -38,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.details import details
     from daper.workflows.execution import Execution, why
     from daper.workflows.grants import by_policy
-    from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
+    from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, REQUEST_MEMO, WORKFLOW_NAME
     from daper.workflows.messenger import CycleTelling
     from daper.workflows.model_calls import Thinking
     from daper.workflows.options import AFTERMATH
@@ -70,6 +71,7 @@ class RepairAgentWorkflow:
             cycle_id=str(workflow.uuid4()),
             started_at=now,
             phase_since=now,
+            asked=workflow.memo_value(REQUEST_MEMO, "") or asked_for(request),
         )
         self._thinking = Thinking(state=self._state, steps=self._steps)
         self._telling = CycleTelling(self._state)

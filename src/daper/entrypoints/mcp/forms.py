@@ -22,7 +22,7 @@ from daper.core.errors import DecisionRefused
 from daper.core.guard import LONGEST_ARGUMENT
 from daper.core.lines import FieldLine, LineKind, Piece, PlanHead, Voice, action_lines
 from daper.core.models import Confirmation, Decision, Verdict
-from daper.core.text import counted, visible
+from daper.core.text import counted, quotable, visible
 from daper.core.views import ActionView, PlanView
 
 MOST_IN_A_FORM: Final = 50
@@ -114,7 +114,9 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     if number > MOST_IN_A_FORM:
         raise _too_much(f"{counted(number, 'action')} are more than a form can show ({MOST_IN_A_FORM})")
     does = "Run" if verdict is Verdict.APPROVE else "Reject"
-    lines = [f"{does} {counted(number, 'action')} of repair {visible(repair_id)}, as {visible(who(decision.by))}?"]
+    lines = [
+        f"{does} {counted(number, 'action')} of repair {visible(repair_id)}, as {quotable(visible(who(decision.by)))}?"
+    ]
     for action_id in decision.verdicts:
         lines += _action(actions[action_id], decision.edits.get(action_id, {}))
     unnamed = plan.total_actions - number
@@ -142,7 +144,7 @@ def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> list[str]:
 
 def _line(line: FieldLine) -> str:
     style = _piece if line.kind is LineKind.ARGUMENT else _explained
-    label = _quoted(line.label) if line.kind is LineKind.CHANGE else visible(line.label)
+    label = _quoted(line.label) if line.kind is LineKind.CHANGE else quotable(visible(line.label))
     return f"  {label}: {line.styled(style)}"
 
 
@@ -165,11 +167,14 @@ def _explained(piece: Piece) -> str:
 
 
 def _quoted(value: JsonValue) -> str:
-    """A value as JSON has it, so that text cannot pass for anything else; whole. Raises DecisionRefused."""
+    """A value as JSON has it, so that text cannot pass for anything else; whole. Raises DecisionRefused.
+
+    Where a client that shows Markdown, or makes links, could make more of it, it stands between backticks.
+    """
     text = json.dumps(value, ensure_ascii=False)
     if len(text) > _LONGEST_VALUE:
         raise _too_much(f"a value of {len(text):,} characters is more than a form can show")
-    return visible(text, longest=_LONGEST_VALUE)
+    return quotable(visible(text, longest=_LONGEST_VALUE))
 
 
 def _too_much(what: str) -> DecisionRefused:
