@@ -70,7 +70,7 @@ def test_a1_a_disk_that_fails_does_not_pass_for_one_that_lacks_something(name: s
         (of("EROFS"), StoreUnavailable, "it: the disk is read-only (Read-only file system); make it writable"),
         (of("EIO"), StoreUnavailable, "it: the disk fails (Input/output error); look at that disk"),
         (of("EACCES"), StoreError, "it cannot be used: it is not allowed (Permission denied); mend the rights"),
-        (of("EISDIR"), StoreDamaged, "it is not what it must be: Is a directory"),
+        (of("EISDIR"), StoreDamaged, "it is not what it must be: Is a directory; look what lies there"),
         (of_sqlite(sqlite3.SQLITE_FULL), StoreUnavailable, "it: the disk is full (as SQLite says); make room there"),
         (of_sqlite(sqlite3.SQLITE_BUSY), StoreBusy, "it is held by somebody else (as SQLite says); try again"),
     ],

@@ -29,7 +29,7 @@ def _codes(*names: str) -> frozenset[int]:
     return frozenset(code for name in names if (code := getattr(errno, name, None)) is not None)
 
 
-_NOT_SUPPORTED: Final = _codes("EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOTTY")
+_NOT_SUPPORTED: Final = _codes("EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOTTY", "EBADF")
 _FULL: Final = _codes("ENOSPC")
 _QUOTA: Final = _codes("EDQUOT")
 _READ_ONLY: Final = _codes("EROFS")
@@ -79,6 +79,7 @@ _WAYS_OUT: Final = (
     (_AWAY, "bring it back"),
     (_FAILS, "look at that disk"),
     (_NOT_ALLOWED, "mend the rights"),
+    (_DAMAGED, "look what lies there"),
 )
 
 
@@ -131,7 +132,7 @@ def store_error(error: BaseException, named: str, *, path: str | os.PathLike[str
         case Trouble.FOR_NOW:
             return StoreUnavailable(f"{named}: {why}{out}")
         case Trouble.DAMAGED:
-            return StoreDamaged(f"{named} is not what it must be: {why}")
+            return StoreDamaged(f"{named} is not what it must be: {why}{out}")
         case _:
             return StoreError(f"{named} cannot be used: {why}{out}")
 
