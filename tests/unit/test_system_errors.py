@@ -84,9 +84,9 @@ def test_a3_the_message_says_what_the_disk_says_and_what_to_do(
     assert (type(found), str(found)) == (kind, told)
 
 
-def test_a3_what_is_refused_for_now_may_be_tried_again_and_what_is_damaged_may_not() -> None:
-    assert store_error(of("ENOSPC"), "it").retryable
-    assert not store_error(of("EISDIR"), "it").retryable
+def test_a3_what_is_refused_for_now_is_tried_again_and_what_is_damaged_looked_at_thrice() -> None:
+    assert (store_error(of("ENOSPC"), "it").retryable, store_error(of("ENOSPC"), "it").most_attempts) == (True, None)
+    assert store_error(of("EISDIR"), "it").most_attempts == 3
     assert not store_error(of("EACCES"), "it").retryable
 
 

@@ -80,6 +80,10 @@ class Journal:
         """Whether a change is under way or was left half done."""
         return self._disk.stat(self._path) is not None
 
+    def shown(self, file: str | None) -> str:
+        """A file as an error is to name it: one that is only staged, which has another name each time, is none."""
+        return "" if file is None or Path(file).parent == self._txn else file
+
     def commit(self, replacements: Sequence[Replacement], *, unchanged: Mapping[str, str | None]) -> None:
         """Replace all these files or none.
 
@@ -106,8 +110,8 @@ class Journal:
         if pending is None:
             self.clean()
             return
-        log.warning("finishing a change that was left half done", extra={"folder": str(self._folder)})
         self._roll(pending)
+        log.warning("finished a change that was left half done", extra={"folder": str(self._folder)})
 
     def keep_edited(self) -> tuple[str, ...]:
         """Drop the pending change: edited files stay, all others go back. Returns the edited ones."""

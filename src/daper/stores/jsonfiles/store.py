@@ -261,8 +261,7 @@ class JsonStore:
         try:
             yield
         except OSError as error:
-            where = error.filename or str(self._folder)
-            raise store_error(error, repr(where)) from error
+            raise store_error(error, repr(str(self._folder / self._journal.shown(error.filename)))) from error
 
     def _settle(self) -> None:
         if self._journal.pending():
