@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -64,7 +64,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
         write_new(self, path, data, mode=mode)
 
     @contextmanager
-    def begin(self: SqliteFile, *, busy_seconds: float = 10) -> Iterator[object]:
+    def begin(self: SqliteFile, *, busy_seconds: float = 10) -> Generator[object]:
         try:
             disk.ask(self.path)
         except OSError as error:
@@ -90,8 +90,8 @@ async def waiting(shop: Shop, repair_id: str, *words: str, phase: Phase | None =
     )
 
 
-async def approved(shop: Shop, **order: object) -> tuple[str, PlanView]:
-    repair_id = await shop.start(scope=ONE, **order)
+async def approved(shop: Shop, *, decision_valid_for: timedelta = timedelta(hours=1)) -> tuple[str, PlanView]:
+    repair_id = await shop.start(scope=ONE, decision_valid_for=decision_valid_for)
     return repair_id, await shop.plan(repair_id)
 
 

@@ -37,6 +37,11 @@ def names(path: Path, descriptor: int) -> bool:
         return False
 
 
+def open_folder(folder: Path) -> int:
+    """A folder as one locks it: it cannot be removed without all that is in it. Raises OSError."""
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 @contextmanager
 def alone(path: Path, *, make: bool = True) -> Generator[Callable[[], bool]]:
     """Hold the lock of a file, waiting without end. Yields what says whether it is still held.

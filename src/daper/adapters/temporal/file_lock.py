@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from daper.stores.locks import locked, names
+from daper.core.system_errors import Trouble, trouble
+from daper.stores.locks import locked, names, open_folder
 
 _LONGEST: Final = 64 * 1024
 
@@ -33,6 +34,25 @@ class FileLock:
             if names(self._path, descriptor):
                 return descriptor
             os.close(descriptor)  # the file was removed meanwhile: nobody else would see the lock
+
+    def take_folder(self) -> int | None:
+        """A descriptor that holds the lock of the file's folder; None if somebody else does, whose file was removed.
+
+        To be held beside the other one: a folder stays where it is, whatever becomes of a file in it. Where a file
+        system locks no folders, the descriptor holds nothing.
+        """
+        descriptor = open_folder(self._path.parent)
+        try:
+            free = locked(descriptor)
+        except OSError as error:
+            if trouble(error) is not Trouble.NOT_SUPPORTED:
+                os.close(descriptor)
+                raise
+            return descriptor
+        if not free:
+            os.close(descriptor)
+            return None
+        return descriptor
 
     def is_held(self) -> bool:
         """Whether somebody holds it now. Only for whoever alone may take it: a look from two sides disturbs."""

@@ -13,7 +13,7 @@ from daper.clock import utc_now
 from daper.core.errors import StoreBusy, StoreUnavailable
 from daper.core.system_errors import Trouble, trouble
 from daper.core.text import visible
-from daper.stores.locks import locked_by, names
+from daper.stores.locks import locked_by, names, open_folder
 
 _in_process: dict[Path, threading.Lock] = {}
 _registry = threading.Lock()
@@ -80,7 +80,7 @@ class FolderLock:
 
     @contextmanager
     def _folder_locked(self, deadline: float) -> Generator[int | None]:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = open_folder(self._folder)
         try:
             yield folder if self._can_lock(folder, deadline) else None
         finally:
