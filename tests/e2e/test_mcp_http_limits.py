@@ -33,7 +33,9 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Serving,
         pytest.param(b"POST /mcp HTTP/1.1\r\nHost: x\r\nX-", 200, id="heads"),
         pytest.param(b"", 300, id="nothing", marks=pytest.mark.long),
         pytest.param(b"owls\r\n\r\n", 300, id="no HTTP", marks=pytest.mark.long),
-        pytest.param(b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{", 300, id="bodies", marks=pytest.mark.long),
+        pytest.param(
+            b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{", 300, id="bodies", marks=pytest.mark.long
+        ),
     ],
 )
 def test_a18_somebody_else_gets_in_beside_more_connections_than_the_server_may_have_files(

@@ -276,7 +276,7 @@ def _refuse_foreign(described: WorkflowExecutionDescription) -> None:
 
 
 def _refuse_form(decision: Decision) -> str | None:
-    """Why a decision could not even be sent, or None; the workflow would only say that it cannot decode it."""
+    """Why a decision could not even be sent, or None; the workflow would say the same."""
     try:
         Decision.model_validate(decision.model_dump())
     except ValidationError as error:

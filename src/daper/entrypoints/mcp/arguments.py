@@ -39,11 +39,13 @@ def _read(field: FieldInfo, value: object) -> object:
         return value
     if isinstance(value, str):
         return list(names_in(value))
-    entries = cast("list[object]", value) if isinstance(value, list) else None
-    # Anything else than names is for the schema to refuse.
-    if entries and all(isinstance(each, str | int | None) and not isinstance(each, bool) for each in entries):
-        return list(distinct(entries))
-    return entries if entries is not None else value
+    return _names(cast("list[object]", value)) if isinstance(value, list) else value
+
+
+def _names(entries: list[object]) -> list[object]:
+    """What else than names is in it is for the schema to refuse."""
+    named = all(isinstance(each, str | int | None) and not isinstance(each, bool) for each in entries)
+    return [*distinct(entries)] if named else entries
 
 
 def _holds_names(annotation: Any) -> bool:  # Any: whatever stands there

@@ -30,12 +30,14 @@ Domain = Annotated[str, Field(max_length=50, description="Which records; empty: 
 Comment = Annotated[str, Field(max_length=2000, description="Kept with it, in the words of the person.")]
 
 
-def tool(door: Door, fn: Callable[..., Awaitable[Any]], *, title: str, hints: ToolAnnotations) -> Tool:
+def tool(
+    door: Door, fn: Callable[..., Awaitable[Any]], *, title: str, hints: ToolAnnotations, kind: type[Tool] = Tool
+) -> Tool:
     """A tool by the name and docstring of `fn`; its expected errors are told to the client.
 
     Its arguments are read as models write them; see `Arguments`.
     """
-    made = Tool.from_function(told(door)(fn), title=title, description=_paragraphs(fn), annotations=hints)
+    made = kind.from_function(told(door)(fn), title=title, description=_paragraphs(fn), annotations=hints)
     known = made.fn_metadata.arg_model
     closed = type(known.__name__, (Arguments, known), {"__module__": known.__module__})
     made.fn_metadata.arg_model = closed
