@@ -37,7 +37,8 @@ async def test_b1_b2_a_chat_that_leaves_out_by_blanks_gets_all_and_a_filter_for_
             found = await chat.call("list_records", **given)
             assert found["total"] == 0
             assert found["message"].startswith(words)
-        assert await chat.refused("list_records", domain="no-such") == "there is no domain 'no-such'; installed: orders"
+        told = await chat.refused("list_records", domain="no-such")
+        assert told.startswith("there is no domain 'no-such'; installed: ")
 
         assert (await chat.refused("start_repair", status="no-such")).startswith(UNKNOWN)
         with shop.env.with_time_skipping_disabled():
