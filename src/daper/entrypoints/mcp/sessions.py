@@ -44,7 +44,8 @@ class Sessions:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        person, known = _person(scope), self._open.get(_session_id(scope))
+        person = _person(scope)
+        known = self._of(person).get(_session_id(scope))  # one of somebody else's is none
         if why := self._refuses(person, opens=not _session_id(scope)):
             await _refuse(send, why)
             return
@@ -81,7 +82,7 @@ class Sessions:
             if message["type"] == "http.response.start":
                 asked = _session_id(scope)
                 begun = _header(message["headers"], _SESSION)
-                if asked and (message["status"] == _NOT_FOUND or scope["method"] == "DELETE"):
+                if asked in self._of(person) and (message["status"] == _NOT_FOUND or scope["method"] == "DELETE"):
                     self._open.pop(asked, None)
                 elif begun and not asked:
                     await self._begin(begun, person, scope)
