@@ -286,5 +286,5 @@ async def test_of_twenty_forms_at_once_each_counts_for_its_own_plan_and_one_of_e
     assert len(result.decisions) == 1
     assert shop.effects() == 1
     for number, said in enumerate(answers):
-        document = said.structured_content or {}
+        document: dict[str, Any] = said.structured_content or {}
         assert not document.get("decided") or number % 3 == 0
