@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from temporalio import activity
 
-from daper.activities.edge import at_edge, at_lasting_edge, domain_of
+from daper.activities.edge import at_lasting_edge, domain_of
 from daper.activities.server_clock import ServerClock
 from daper.core.digests import digest, effect_key, undo_key
 from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError, StoreDamaged, StoreError

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+from mcp import MCPError
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, DeclinedElicitation
 from mcp.server.mcpserver import Context, Elicit
 from mcp_types.version import is_version_at_least
@@ -39,8 +40,15 @@ _LONGEST_SENTENCE: Final = 300  # of what does not run: why it is wrong, why it 
 class Confirm(BaseModel):
     """What the person says in the form."""
 
-    confirm: bool = Field(title="Yes, do exactly this", description="No: nothing is decided, and the plan waits on.")
+    # Nothing else than true is a yes: no "y", and no 1.
+    confirm: bool = Field(
+        strict=True, title="Yes, do exactly this", description="No: nothing is decided, and the plan waits on."
+    )
     comment: str = Field(default="", max_length=2000, title="Comment", description="Kept with the decision.")
+
+
+class NotShown(Exception):
+    """The client says that it shows forms, and answered this one with an error, or with what is no answer."""
 
 
 class Heard(Wire):
@@ -62,7 +70,7 @@ def can_show_forms(ctx: Context) -> bool:
 
 
 async def ask(ctx: Context, question: str) -> Elicit[Confirm] | Heard:
-    """Have the client ask its person."""
+    """Have the client ask its person. Raises NotShown."""
     if is_version_at_least(ctx.protocol_version or "", _FORMS_IN_ANSWERS):
         return Elicit(question, Confirm)
     meta = ctx.request_context.meta
@@ -73,8 +81,10 @@ async def ask(ctx: Context, question: str) -> Elicit[Confirm] | Heard:
             return understood(await ctx.elicit(question, Confirm))
     except TimeoutError:
         return Heard(confirmed=None, why_not="nobody answered the form in time; ask again when the person is there")
-    except ValueError:
-        return Heard(confirmed=None, why_not="the client accepted the form without saying what the person chose")
+    except MCPError as error:
+        raise NotShown(f"answered the form with an error (code {error.code})") from None
+    except ValueError:  # accepted with nothing, or with what the form does not ask for
+        raise NotShown("answered the form with what is no answer to it") from None
     finally:
         waiting.cancel()
         with suppress(asyncio.CancelledError):
