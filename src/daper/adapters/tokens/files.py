@@ -13,9 +13,12 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from daper.adapters.regular_file import is_there, read_if_there
 from daper.adapters.whole_file import replace_file
 from daper.core.access import Access, TokenGrant
 from daper.core.errors import NotFound, StoreDamaged, UserError
+
+TOKENS: Final = "mcp-tokens.json"
 
 _PREFIX: Final = "daper_"
 _BYTES: Final = 32
@@ -34,17 +37,23 @@ class TokenFile:
     @property
     def in_use(self) -> bool:
         """Whether there are, or were, tokens: then nobody comes in without one, also after the last was removed."""
-        return self._path.exists()
+        return is_there(self._path)  # whatever it is: what cannot be read lets nobody in
 
     def grants(self) -> tuple[TokenGrant, ...]:
-        """All of them. Raises StoreDamaged for a file that is not what it must be."""
+        """All of them. Raises StoreDamaged for a file that is not what it must be, or cannot be read."""
+        if not self.in_use:
+            return ()
         try:
             about = self._path.stat()
-        except FileNotFoundError:
-            return ()
-        version = (about.st_mtime_ns, about.st_size, about.st_ino)
-        if version != self._read_at:
-            self._grants, self._read_at = self._load(), version
+            version = (about.st_mtime_ns, about.st_size, about.st_ino)
+            if version != self._read_at:
+                self._grants, self._read_at = self._load(), version
+        except OSError as error:
+            reason = "it is a link that leads nowhere" if isinstance(error, FileNotFoundError) else error.strerror
+            raise StoreDamaged(
+                f"the access tokens in {str(self._path)!r} cannot be read: {reason}; mend that, or remove it and make "
+                "the tokens anew"
+            ) from error
         return self._grants
 
     def find(self, token: str) -> TokenGrant | None:
@@ -81,8 +90,11 @@ class TokenFile:
             yield
 
     def _load(self) -> tuple[TokenGrant, ...]:
+        data = read_if_there(self._path)
+        if data is None:  # removed just now
+            return ()
         try:
-            return _GRANTS.validate_json(self._path.read_bytes())
+            return _GRANTS.validate_json(data)
         except ValidationError as error:
             raise StoreDamaged(
                 f"{str(self._path)!r} does not hold tokens as daper writes them "

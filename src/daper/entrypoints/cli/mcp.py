@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import App, Parameter
 
-from daper.adapters.tokens.files import TokenFile
+from daper.adapters.tokens.files import TOKENS, TokenFile
 from daper.clock import utc_now
 from daper.core.access import Access
 from daper.core.errors import UserError
@@ -19,7 +19,7 @@ from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.runner import run_to_end
-from daper.settings import load_settings, shown_settings
+from daper.settings import Part, load_settings, shown_settings
 
 MISSING = "daper mcp needs the extra mcp: pip install 'daper[mcp]'"
 
@@ -74,7 +74,7 @@ def serve(
     if public_url is not None and not _is_web_address(public_url):
         raise UsageError(f"--public-url {public_url[:200]!r} must be a URL, like https://daper.example.org/mcp")
     try:
-        from daper.entrypoints.mcp.http import Address, serve_http
+        from daper.entrypoints.mcp.http import Address, http_settings, serve_http
     except ImportError as error:
         raise UserError(f"{MISSING} ({error})") from error
 
@@ -84,7 +84,7 @@ def serve(
         sys.stderr.flush()
 
     address = Address(host=host, port=port, public_url=public_url)
-    run_to_end(serve_http(load_settings(), address, _tokens(), read_only=read_only, ready=ready), temporal=False)
+    run_to_end(serve_http(http_settings(), address, _tokens(), read_only=read_only, ready=ready), temporal=False)
     return Exit.OK
 
 
@@ -110,7 +110,10 @@ def config(
     if client not in CLIENTS:
         raise UsageError(f"name a client, one of: {', '.join(CLIENTS)}" + (f"; {client!r} is none" if client else ""))
     if url is None:
-        wanted = configuration(client, local_server(load_settings(), shown_settings(), program=_this_program()))
+        wanted = configuration(
+            client,
+            local_server(load_settings(needs={Part.CHAT, Part.TEMPORAL}), shown_settings(), program=_this_program()),
+        )
     elif _is_web_address(url):
         wanted = remote_configuration(client, url)
     else:
@@ -199,4 +202,4 @@ def _this_program() -> Path:
 
 
 def _tokens() -> TokenFile:
-    return TokenFile(load_settings().home / "mcp-tokens.json", now=utc_now)
+    return TokenFile(load_settings(needs=()).home / TOKENS, now=utc_now)

@@ -16,7 +16,7 @@ from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import how_to_decide, run_link
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
-from daper.settings import Settings, load_settings
+from daper.settings import STARTING, Part, Settings, load_settings
 
 
 def start(
@@ -45,11 +45,11 @@ def start(
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs=STARTING)
     with said_right():
         order = StartProactive(
             requested_by=who_asks(settings),
-            domain=domain or settings.domain,
+            domain=settings.domain_or(domain),
             interval=interval,
             approval_timeout=approval_timeout,
             tell=who_is_told(settings, tell),
@@ -76,11 +76,11 @@ def status(*, domain: str | None = None, as_json: Json = False) -> int:
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
 
     async def run() -> int:
         service = await open_proactive(settings)
-        found = await service.status(who_asks(settings).name, domain or settings.domain)
+        found = await service.status(who_asks(settings).name, settings.domain_or(domain))
         if as_json:
             print_json(_document(found))
         else:
@@ -102,12 +102,12 @@ def check_now(*, reason: Comment = "", domain: str | None = None) -> int:
     domain
         Which records; see DAPER_DOMAIN.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
 
     async def run() -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
-        agent_id = await service.check_now(user, domain or settings.domain, by=user, reason=reason)
+        agent_id = await service.check_now(user, settings.domain_or(domain), by=user, reason=reason)
         _say([f"asked to check now: {agent_id}; see: daper proactive status"])
         return Exit.OK
 
@@ -124,12 +124,12 @@ def stop(*, reason: Comment = "", domain: str | None = None) -> int:
     domain
         Which records; see DAPER_DOMAIN.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
 
     async def run() -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
-        agent_id = await service.stop(user, domain or settings.domain, by=user, reason=reason)
+        agent_id = await service.stop(user, settings.domain_or(domain), by=user, reason=reason)
         _say([f"asked to stop: {agent_id}; see: daper proactive status"])
         return Exit.OK
 

@@ -125,8 +125,8 @@ def recover(*, keep_edited: Flag = False, finish: Flag = False, domain: str | No
 
 def open_records(domain: str | None) -> tuple[RecordsService, str]:
     """The service, and the name of the domain: the given one, or the configured one."""
-    settings = load_settings()
-    return RecordsService(domains=open_domains(settings), memory=memory_of(settings.home)), domain or settings.domain
+    settings = load_settings(needs=())
+    return RecordsService(domains=open_domains(settings), memory=memory_of(settings.home)), settings.domain_or(domain)
 
 
 def store_line(store: StoreInfo) -> str:

@@ -12,7 +12,7 @@ from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import Following, run_link
 from daper.service.requests import Started, StartRepair
-from daper.settings import Settings, load_settings
+from daper.settings import STARTING, Settings, load_settings
 
 
 def start(
@@ -63,7 +63,7 @@ def start(
     as_json
         Print one JSON document when it ends or waits.
     """
-    settings = load_settings()
+    settings = load_settings(needs=STARTING)
     if not 1 <= limit <= MOST_PROBLEMS:
         raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
     if approval_timeout is not None and approval_timeout <= timedelta(0):
@@ -71,7 +71,7 @@ def start(
     with said_right():
         order = StartRepair(
             requested_by=who_asks(settings),
-            domain=domain or settings.domain,
+            domain=settings.domain_or(domain),
             scope=Scope(record_ids=tuple(dict.fromkeys(record)), status=status, limit=limit),
             auto_approve=auto_approve,
             dry_run=dry_run,

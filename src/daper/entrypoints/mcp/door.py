@@ -15,7 +15,7 @@ from daper.core.access import Access
 from daper.core.errors import DaperError, NoWorker, Unreachable, UserError
 from daper.core.models import Person
 from daper.core.text import visible
-from daper.settings import Settings
+from daper.settings import Part, Settings
 
 if TYPE_CHECKING:
     from daper.bootstrap import Services
@@ -41,7 +41,8 @@ class Caller:
 class Door:
     """The services of one configuration, for whoever calls.
 
-    `load` reads what is configured, again after a loss: `daper up` may answer elsewhere then. `who` tells who calls.
+    `load` reads what is configured, also where some of it is wrong, and again after a loss: `daper up` may answer
+    elsewhere then. `who` tells who calls.
     `connects` opens what needs Temporal; only a test has another way.
     """
 
@@ -64,7 +65,14 @@ class Door:
 
     @property
     def settings(self) -> Settings:
-        """What is configured."""
+        """What is configured; what is wrong with a part of it, whoever needs that part is told."""
+        return self._settings
+
+    async def ready(self, *parts: Part) -> Settings:
+        """The settings, with these parts of them right; read again where they were not. Raises SettingError."""
+        if not self._settings.troubles.keys().isdisjoint(parts):
+            self._settings, self._services = await asyncio.to_thread(self._load), None
+        self._settings.need(*parts)
         return self._settings
 
     def caller(self, needs: Access) -> Person:
@@ -109,6 +117,7 @@ class Door:
     async def _connect(self) -> "Services":
         connects = self._connects or await asyncio.to_thread(_import_connecting)
         self._settings = await asyncio.to_thread(self._load)
+        self._settings.need(Part.TEMPORAL)
         self._services = await connects(self._settings)
         return self._services
 

@@ -98,7 +98,9 @@ class _Readable:
 async def _record_ids(door: Door, begun: str) -> list[str]:
     records = await door.records()
     wanted = RecordFilter(search=begun) if begun else RecordFilter()
-    found = await records.list(door.settings.domain, Scope(), now=utc_now(), most=_MOST_COMPLETIONS, wanted=wanted)
+    found = await records.list(
+        door.settings.domain_or(None), Scope(), now=utc_now(), most=_MOST_COMPLETIONS, wanted=wanted
+    )
     return [line.head.record_id for line in found.records]
 
 
