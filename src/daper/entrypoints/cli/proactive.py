@@ -56,11 +56,13 @@ def start(
         )
 
     async def run() -> int:
-        started = await (await open_proactive(settings)).start(order)
+        service = await open_proactive(settings)
+        started = await service.start(order)
+        lacking = await service.unserved(started.store_id)
         if as_json:
-            print_json(started)
+            print_json({**started.model_dump(mode="json"), "lacking": lacking})
         else:
-            _say(_opening(settings, started))
+            _say([*_opening(settings, started), *([f"… {lacking}"] if lacking else [])])
         return Exit.OK
 
     return run_to_end(run())

@@ -109,6 +109,8 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
         else:
             for line in look_lines(look):
                 say(screen, line)
+            if isinstance(look, RepairView) and (lacking := await service.unattended(repair_id)):
+                say(screen, f"… {lacking}")
         return exit_code(look)
 
     return run_to_end(run())

@@ -61,7 +61,7 @@ class ProactiveTools:
         try:
             found = await service.status(person.name, order.domain)
         except Unreachable:
-            return just_begun(order, begun)
+            return just_begun(order, begun, lacking=await service.unserved(begun.store_id))
         return agent_of(found, already_running=begun.already_running)
 
     async def get_proactive_agent(self, domain: Domain = "") -> ProactiveAgent:

@@ -113,8 +113,9 @@ async def start_order(door: Door, order: StartRepair) -> StartedRepair:
     begun = await service.start(order.model_copy(update={"tell": told}))
     if begun.waits_for:
         return just_started(begun)
+    lacking = await service.unserved(begun.store_id)
     try:
         look = await service.look(begun.repair_id)
     except Unreachable:
-        return just_started(begun)
-    return started(look, begun)
+        return just_started(begun, lacking=lacking)
+    return started(look, begun, lacking=lacking)
