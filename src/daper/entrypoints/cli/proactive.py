@@ -79,10 +79,11 @@ def status(*, domain: str | None = None, as_json: Json = False) -> int:
         Print one JSON document.
     """
     settings = load_settings(needs={Part.TEMPORAL, Part.USER})
+    of = settings.domain_or(domain)
 
     async def run() -> int:
         service = await open_proactive(settings)
-        found = await service.status(who_asks(settings).name, settings.domain_or(domain))
+        found = await service.status(who_asks(settings).name, of)
         if as_json:
             print_json(_document(found))
         else:
@@ -105,11 +106,12 @@ def check_now(*, reason: Comment = "", domain: str | None = None) -> int:
         Which records; see DAPER_DOMAIN.
     """
     settings = load_settings(needs={Part.TEMPORAL, Part.USER})
+    of = settings.domain_or(domain)
 
     async def run() -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
-        agent_id = await service.check_now(user, settings.domain_or(domain), by=user, reason=reason)
+        agent_id = await service.check_now(user, of, by=user, reason=reason)
         _say([f"asked to check now: {agent_id}; see: daper proactive status"])
         return Exit.OK
 
@@ -127,11 +129,12 @@ def stop(*, reason: Comment = "", domain: str | None = None) -> int:
         Which records; see DAPER_DOMAIN.
     """
     settings = load_settings(needs={Part.TEMPORAL, Part.USER})
+    of = settings.domain_or(domain)
 
     async def run() -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
-        agent_id = await service.stop(user, settings.domain_or(domain), by=user, reason=reason)
+        agent_id = await service.stop(user, of, by=user, reason=reason)
         _say([f"asked to stop: {agent_id}; see: daper proactive status"])
         return Exit.OK
 

@@ -32,10 +32,11 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who calls a tool, and what this person may do here."""
+    """Who calls a tool, and what this person may do here. `configured`: the settings say who, and no token does."""
 
     person: Person
     access: frozenset[Access]
+    configured: bool = False
 
 
 class Door:
@@ -75,9 +76,14 @@ class Door:
         self._settings.need(*parts)
         return self._settings
 
-    def caller(self, needs: Access) -> Person:
-        """Who calls. Raises UserError where this person may not do what is asked."""
+    def caller(self, needs: Access, *, by_name: bool = False) -> Person:
+        """Who calls. Raises UserError where this person may not do what is asked.
+
+        `by_name`: also to read, the name has to be right.
+        """
         caller = self._who(self._settings)
+        if caller.configured and (by_name or needs is not Access.READ):
+            self._settings.need(Part.USER)
         if needs not in caller.access:
             has = ", ".join(sorted(caller.access)) or "nothing"
             raise UserError(

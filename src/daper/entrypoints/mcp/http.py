@@ -172,9 +172,8 @@ class _SomebodyHere:
         """Whom the server is configured for. Raises UserError as soon as somebody has a token."""
         if self.tokens.in_use:
             raise UserError("there are access tokens by now, and this server asks for none; start it again")
-        settings.need(Part.USER)
         person = Person(name=settings.user, how=IdentityProof.CLAIMED)
-        return Caller(person=person, access=frozenset(Access))
+        return Caller(person=person, access=frozenset(Access), configured=True)
 
 
 def _auth(url: str) -> AuthSettings:

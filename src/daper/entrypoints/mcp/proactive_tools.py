@@ -66,6 +66,7 @@ class ProactiveTools:
 
     async def get_proactive_agent(self, domain: Domain = "") -> ProactiveAgent:
         """See the proactive agent of this person: its phase, the repair that runs, the next cycle, the last results."""
-        person = self._door.caller(Access.READ)
+        person = self._door.caller(Access.READ, by_name=True)
+        of = self._door.settings.domain_or(domain)
         service = await self._door.proactive()
-        return agent_of(await service.status(person.name, self._door.settings.domain_or(domain)))
+        return agent_of(await service.status(person.name, of))
