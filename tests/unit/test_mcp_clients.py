@@ -152,6 +152,16 @@ def test_no_secret_is_printed_and_which_are_missing_is_said(client: str, tmp_pat
     assert all(any(name in hint for hint in wanted.hints) for name in missing)
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a13_what_is_shown_masked_is_left_for_the_person_to_fill_in(client: str, tmp_path: Path) -> None:
+    wanted = configuration(client, local(tmp_path, {"USER_NAME": "https://u:hush-5@host"}))
+    _, variables = READ[client](wanted.text)
+
+    assert "hush" not in wanted.text + "".join(wanted.hints)
+    assert "***" not in variables["USER_NAME"]
+    assert any("USER_NAME" in hint for hint in wanted.hints)
+
+
 @pytest.mark.parametrize("said", ["elicit", "client"])
 def test_how_a_decision_is_confirmed_is_always_said_so_that_no_folder_of_a_client_loosens_it(
     said: str, tmp_path: Path

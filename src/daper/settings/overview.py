@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from daper.core.urls import masked_url
 from daper.settings.domain_options import every_setting
 from daper.settings.secrecy import may_be_secret
 from daper.settings.sources import read_values
@@ -12,7 +13,7 @@ from daper.settings.table import DEFAULT, Setting
 
 @dataclass(frozen=True)
 class Shown:
-    """One row of what `daper doctor` shows. Secrets are `(set)`."""
+    """One row of what `daper doctor` shows. Secrets are `(set)`; those in an address are `***`."""
 
     name: str
     value: str
@@ -23,7 +24,7 @@ class Shown:
 def shown_settings(
     *, environ: Mapping[str, str] | None = None, folder: Path | None = None, dotenv: bool = True
 ) -> tuple[Shown, ...]:
-    """Every setting with its value and where that comes from, in the table's order; secrets are `(set)`.
+    """Every setting with its value and where that comes from, in the table's order; secrets are `(set)` or `***`.
 
     Checks no value, so that it can be shown when one is wrong. Raises SettingError if `.env` cannot be read.
     """
@@ -37,5 +38,8 @@ def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[S
         names = sorted(name for name in values if name.startswith(setting.name[:-1])) or names
     for name in names:
         value, source = values.get(name, (setting.default, DEFAULT))
-        value = "(set)" if value and (setting.secret or may_be_secret(value)) else value
+        if setting.address and source != DEFAULT:
+            value = masked_url(value)
+        elif value and (setting.secret or may_be_secret(value)):
+            value = "(set)"
         yield Shown(name=name, value=value, source=source, help=setting.help)

@@ -4,11 +4,9 @@ import re
 from typing import Final
 
 from daper.adapters.transcripts.redaction import Redactor
+from daper.core.urls import HIDDEN, masked_urls
 
-HIDDEN: Final = "(not shown)"
-
-# To the last @, whatever a password holds.
-_IN_URL: Final = re.compile(r"(?<=://)[^\s'\"]*@")
+# As it stands before a host: to the last @, whatever a password holds.
 _BEFORE_HOST: Final = re.compile(r"(?<![^\s'\"(\[=])[^\s'\":/@]+:[^\s'\"]+@(?=[\w\[.])")
 # A key without a shape of its own: long, and of everything; or many digits to the base of 16.
 _LONG: Final = re.compile(
@@ -24,9 +22,8 @@ def may_be_secret(value: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """The text without names and passwords in addresses, and without what has the form of a key."""
-    text = _BEFORE_HOST.sub(f"{HIDDEN}@", _IN_URL.sub(f"{HIDDEN}@", text))
-    return _SHAPES.keys(text)
+    """The text without names and passwords in addresses, and without what has the form of a key: `***` instead."""
+    return _SHAPES.keys(_BEFORE_HOST.sub(f"{HIDDEN}@", masked_urls(text)))
 
 
 def masked_closely(text: str) -> str:
