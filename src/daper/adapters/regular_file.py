@@ -30,11 +30,14 @@ def read_if_there(path: Path) -> bytes | None:
         if is_there(path):
             raise OSError(errno.ENOENT, "it is a link that leads nowhere", str(path)) from error
         return None
-    with open(descriptor, "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
+    try:
+        mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, _kind(mode) or "it is no file", str(path))
-        return file.read()
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def is_there(path: Path) -> bool:

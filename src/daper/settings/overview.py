@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daper.core.urls import masked_url
 from daper.settings.domain_options import every_setting
-from daper.settings.secrecy import may_be_secret
+from daper.settings.secrecy import holds_pem, masked
 from daper.settings.sources import read_values
 from daper.settings.table import DEFAULT, Setting
 
@@ -38,8 +38,8 @@ def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[S
         names = sorted(name for name in values if name.startswith(setting.name[:-1])) or names
     for name in names:
         value, source = values.get(name, (setting.default, DEFAULT))
-        if setting.address and source != DEFAULT:
-            value = masked_url(value)
-        elif value and (setting.secret or may_be_secret(value)):
+        if value and (setting.secret or holds_pem(value)):
             value = "(set)"
+        elif source != DEFAULT:
+            value = masked(masked_url(value) if setting.address else value)
         yield Shown(name=name, value=value, source=source, help=setting.help)

@@ -10,6 +10,7 @@ from typing import Final, cast
 from daper.adapters.regular_file import is_there, read_if_there
 from daper.adapters.temporal.server_file import SERVER_FILE, announced_server
 from daper.core.errors import SettingError
+from daper.settings.secrecy import holds_pem, may_be_secret
 from daper.settings.table import BY_NAME, DEFAULT
 from daper.settings.values import text_value
 
@@ -45,11 +46,6 @@ def temporal_variables(values: Mapping[str, str]) -> dict[str, str]:
     if named is None and official_file is not None:
         found["TEMPORAL_CONFIG_FILE"] = str(official_file)
     return found
-
-
-def holds_pem(value: str) -> bool:
-    """Whether a text is a certificate or a private key; the latter must not be shown, wherever it stands."""
-    return "-----BEGIN" in value
 
 
 def _refuse_data_as_path(found: Mapping[str, str]) -> None:
@@ -90,7 +86,10 @@ def profile_of(temporal: Mapping[str, str]) -> dict[str, str]:
         raise SettingError(f"{what} is not TOML{f' ({at[0]})' if at else ''}; mend it") from None
     for key in ("profile", temporal.get("TEMPORAL_PROFILE", "default")):
         profile = _get(profile, key)
-    return {key: value for key in ("address", "namespace") if isinstance(value := _get(profile, key), str)}
+    found = {key: value for key in ("address", "namespace") if isinstance(value := _get(profile, key), str)}
+    if may_be_secret(found.get("namespace", "")):
+        raise SettingError(f"{what}: the namespace holds what looks like a key or a password (not shown); mend it")
+    return found
 
 
 @dataclass(frozen=True)

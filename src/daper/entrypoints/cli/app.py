@@ -135,8 +135,10 @@ def _tell_more(arguments: list[str]) -> None:
 
 
 def _say_error(error: str, code: int) -> int:
+    from daper.settings.secrecy import masked  # with pydantic, which help does without
+
     # It may quote a record, the command line, or what a stranger's server said.
-    sys.stderr.write(f"daper: {visible(error, longest=_LONGEST_ERROR)}\n")
+    sys.stderr.write(f"daper: {visible(masked(error), longest=_LONGEST_ERROR)}\n")
     return code
 
 

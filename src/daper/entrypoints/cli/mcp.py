@@ -14,6 +14,7 @@ from daper.clock import utc_now
 from daper.core.access import Access
 from daper.core.errors import UserError
 from daper.core.text import visible
+from daper.core.urls import masked_url
 from daper.entrypoints.cli.exits import Exit, UsageError, leave
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
@@ -72,7 +73,7 @@ def serve(
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port} must be from 0 to 65535")
     if public_url is not None and not _is_web_address(public_url):
-        raise UsageError(f"--public-url {public_url[:200]!r} must be a URL, like https://daper.example.org/mcp")
+        raise UsageError(f"--public-url {_shown(public_url)} must be a URL, like https://daper.example.org/mcp")
     try:
         from daper.entrypoints.mcp.http import Address, http_settings, serve_http
     except ImportError as error:
@@ -117,7 +118,7 @@ def config(
     elif _is_web_address(url):
         wanted = remote_configuration(client, url)
     else:
-        raise UsageError(f"--url {url[:200]!r} must be where a server answers, like http://127.0.0.1:7337/mcp")
+        raise UsageError(f"--url {_shown(url)} must be where a server answers, like http://127.0.0.1:7337/mcp")
     print_text(wanted.text)
     for hint in wanted.hints:
         sys.stderr.write(f"{hint}\n")
@@ -185,12 +186,22 @@ def remove_token(name: str) -> int:
     return Exit.OK
 
 
+def _shown(url: str) -> str:
+    """A URL as it may be quoted, and why it may not be used as it is."""
+    said = repr(masked_url(url)[:200])
+    return f"{said} must be without a name or password, for tokens tell who comes: it" if "@" in url else said
+
+
 def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isprintable() and " " not in url
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and _is_plain(url) and "@" not in parts.netloc
+
+
+def _is_plain(url: str) -> bool:
+    return url.isprintable() and " " not in url
 
 
 def _this_program() -> Path:

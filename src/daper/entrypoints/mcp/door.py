@@ -16,6 +16,7 @@ from daper.core.errors import DaperError, NoWorker, Unreachable, UserError
 from daper.core.models import Person
 from daper.core.text import visible
 from daper.settings import Part, Settings
+from daper.settings.secrecy import masked
 
 if TYPE_CHECKING:
     from daper.bootstrap import Services
@@ -143,6 +144,11 @@ def _open_records(settings: Settings) -> "RecordsService":
     return RecordsService(domains=open_domains(settings))
 
 
+def error_text(error: Exception) -> str:
+    """An expected error in one line, in which nothing is hidden, and nothing that looks like a key is shown."""
+    return visible(masked(str(error)), longest=LONGEST_ERROR)
+
+
 def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
     """Wraps a tool: an expected error is told to the client in one line, in which nothing is hidden."""
 
@@ -153,7 +159,7 @@ def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaita
                 return await tool(*args, **kwargs)
             except DaperError as error:
                 door.lost(error)
-                raise ToolError(visible(error, longest=LONGEST_ERROR)) from error
+                raise ToolError(error_text(error)) from error
 
         return wrapped
 
