@@ -19,6 +19,7 @@ from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
+from daper.adapters.privacy import make_private
 from daper.adapters.reports.archive import FileReports
 from daper.adapters.spending.sqlite import SqliteSpending
 from daper.adapters.temporal.connection import connect, search_attributes_registered
@@ -190,6 +191,7 @@ async def working(
 
     Leaving drains: effects in flight finish, or are taken up by another worker.
     """
+    await asyncio.to_thread(make_private, settings.home)
     domains = open_domains(settings) if domains is None else domains
     notifier = open_notifier(settings)
     agents, models = agents or RulesAgents(), await open_models(settings)

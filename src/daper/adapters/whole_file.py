@@ -11,7 +11,7 @@ from daper.clock import new_id
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file as a whole: until then what was there before stays, also if this fails. Raises OSError.
 
-    A new file may be read by whom the system lets by default, a replaced one by whom it was before.
+    A new file may be read by whom the process lets by default, a replaced one by whom it was before.
     """
     draft = path.with_name(f".{path.name}.{new_id()}")
     try:

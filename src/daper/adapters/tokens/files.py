@@ -106,7 +106,7 @@ class TokenFile:
             grant.model_dump(mode="json") | {"scopes": sorted(str(scope) for scope in grant.scopes)} for grant in grants
         ]
         # Nobody but the owner may even see who has one; a new file takes the rights of the one it replaces.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, PermissionError, NotImplementedError):  # not every disk has modes
             self._path.chmod(0o600)
         old = os.umask(0o077)
         try:

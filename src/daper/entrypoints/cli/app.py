@@ -7,6 +7,7 @@ import sys
 from cyclopts import App, CycloptsError
 
 from daper import __version__
+from daper.adapters.privacy import keep_new_files_private
 from daper.core.errors import DaperError, SettingError
 from daper.core.text import visible
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError, leave, mute
@@ -153,6 +154,7 @@ def _open_streams() -> None:
 def main() -> None:
     """The entry point."""
     _open_streams()
+    keep_new_files_private()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before a command took over the signals, or where it takes none

@@ -1,7 +1,9 @@
 """What `daper doctor` finds of all that is kept under DAPER_HOME: each is opened, and nothing is changed."""
 
 import os
+import shlex
 import sqlite3
+import stat
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from functools import partial
@@ -14,7 +16,7 @@ from daper.adapters.temporal.kept_server import DATABASE
 from daper.adapters.tokens.files import TOKENS, TokenFile
 from daper.bootstrap import memory_of, spending_of
 from daper.clock import utc_now
-from daper.core.errors import StoreDamaged
+from daper.core.errors import StoreDamaged, StoreError
 from daper.core.text import counted
 from daper.entrypoints.cli.checks import Check, checked, in_thread
 
@@ -25,6 +27,7 @@ _NAMED: Final = 3
 async def check_kept(home: Path) -> list[Check]:
     """Memory, spending, reports, transcripts, logs, tokens, and what Temporal keeps."""
     return [
+        await _quick(f"privacy of {home}", partial(_privacy, home), needed=False),
         await checked(f"memory {home / 'memory.db'}", partial(_database, memory_of(home).look_over)),
         await checked(f"spending {home / 'spending.db'}", partial(_database, spending_of(home).look_over)),
         await _quick(f"reports {home / 'reports'}", partial(_reports, home / "reports")),
@@ -41,6 +44,16 @@ async def _quick(name: str, look: Callable[[], str], *, needed: bool = True) -> 
 
 async def _database(look_over: Callable[[], Awaitable[bool]]) -> str:
     return "can be used" if await look_over() else _NONE_YET
+
+
+def _privacy(home: Path) -> str:
+    """Whether others can look into the folder."""
+    if is_there(home) and (mode := stat.S_IMODE(home.stat().st_mode)) & 0o077:
+        raise StoreError(
+            f"others may look into it ({mode:o}), and it holds things that are not daper's, so daper leaves that; "
+            f"chmod 700 {shlex.quote(str(home))}, unless you mean it so"
+        )
+    return "its owner alone can read it" if is_there(home) else _NONE_YET
 
 
 def _reports(folder: Path) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import App, Parameter
 
+from daper.adapters.privacy import make_private
 from daper.adapters.tokens.files import TOKENS, TokenFile
 from daper.clock import utc_now
 from daper.core.access import Access
@@ -213,4 +214,6 @@ def _this_program() -> Path:
 
 
 def _tokens() -> TokenFile:
-    return TokenFile(load_settings(needs=()).home / TOKENS, now=utc_now)
+    home = load_settings(needs=()).home
+    make_private(home)
+    return TokenFile(home / TOKENS, now=utc_now)

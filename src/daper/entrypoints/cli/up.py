@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, types
 
+from daper.adapters.privacy import make_private
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.file_lock import FileLock
 from daper.adapters.temporal.kept_server import DATABASE, KeptServer, Wish
@@ -64,6 +65,7 @@ def up(*, port: Port = None, ui_port: Port = None) -> int:
 def _only_one(settings: Settings) -> Generator[None]:
     """Holds the home. Raises Occupied, naming the other one and its server."""
     settings.home.mkdir(parents=True, exist_ok=True)
+    make_private(settings.home)
     lock = FileLock(settings.home / "up.lock")
     descriptor = lock.take()
     if descriptor is None:
