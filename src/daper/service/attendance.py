@@ -32,8 +32,12 @@ class Attendance:
 
     async def of_store(self, store_id: str) -> str:
         """What to say where nobody works on the task queue, or for the records of a store; else nothing."""
+        return await self.of_queues(self._queue, activity_queue(self._queue, store_id))
+
+    async def of_queues(self, *queues: str) -> str:
+        """The same for these queues."""
         try:
-            return await self._lacking((self._queue, activity_queue(self._queue, store_id)))
+            return await self._lacking(queues)
         except DaperError:  # whatever needs an answer of Temporal says so itself
             return ""
 
