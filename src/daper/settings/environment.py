@@ -25,6 +25,7 @@ from daper.settings.people import people_of, told_of
 from daper.settings.places import home_of, policy_source_of
 from daper.settings.policy import CLOSED, POLICY_FILE, PolicySource
 from daper.settings.sources import read_values
+from daper.settings.surroundings import unfit_surroundings
 from daper.settings.table import BY_NAME, ChatApproval
 from daper.settings.temporal_profile import NO_SERVER, temporal_of
 from daper.settings.values import one_of, raw, span, text_value, whole_value
@@ -38,7 +39,8 @@ class Settings:
     """What is configured, checked. `temporal` may hold secrets and is never shown.
 
     `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
-    `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need.
+    `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need;
+    `unfit`: what is wrong with what every program reads of the environment.
     """
 
     home: Path
@@ -62,6 +64,7 @@ class Settings:
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
     troubles: Mapping[Part, SettingError] = field(default_factory=dict[Part, SettingError], repr=False)
+    unfit: tuple[str, ...] = ()
 
     def need(self, *parts: Part) -> None:
         """Raises SettingError where one of these parts is wrong."""
@@ -109,7 +112,7 @@ class Settings:
             f"{name} holds ${{...}}, which is taken as it stands: nothing is put in its place"
             for name in sorted(references({**self.options, **self.temporal}))
         )
-        return (*(_warning(name, names) for name in sorted(strange)), *kept)
+        return (*(_warning(name, names) for name in sorted(strange)), *kept, *self.unfit)
 
 
 def load_settings(
@@ -129,7 +132,8 @@ def load_settings(
     it holds (never a secret) and what would be right.
     """
     folder = Path.cwd() if folder is None else folder
-    values = {name: value for name, (value, _) in read_values(environ, folder, dotenv=dotenv).items()}
+    found = read_values(environ, folder, dotenv=dotenv)
+    values = {name: value for name, (value, _) in found.items()}
     refuse_secrets(values, None)
     home, login = home_of(values, folder), _login_name()
     parts = Parts(values)
@@ -164,6 +168,7 @@ def load_settings(
         temporal=server.variables,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
         troubles=parts.troubles,
+        unfit=unfit_surroundings(found),
     )
     settings.need(*needs)
     return settings
