@@ -1,6 +1,7 @@
 """What is kept under DAPER_HOME is its owner's alone; what was not so is made so."""
 
 import os
+import re
 import stat
 from collections.abc import Generator
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_a14_a_disk_without_modes_is_no_error(home: Path, tmp_path: Path, monkey
     tokens.add("Neville", {Access.READ})
 
     assert mode(home) == 0o755
+
+
+def test_a14_whatever_the_code_keeps_in_a_home_is_known_as_daper_s(tmp_path: Path) -> None:
+    source = Path(privacy.__file__).parents[1]
+    named = {
+        name
+        for path in source.rglob("*.py")
+        for name in re.findall(r"""\bhome / ["']([^"']+)["']""", path.read_text("utf-8"))
+        if path.name not in {"demo.py", "evaluation_command.py"}  # whose homes are thrown away
+    }
+    assert {"data", "memory.db"} <= named
+    for name in named:
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o644)
+
+    make_private(tmp_path)
+
+    assert {name for name in named if mode(tmp_path / name) != 0o600} == set()
 
 
 def test_a14_no_home_is_no_error(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ _OURS: Final = (
     "logs",
     "memory.db",
     "spending.db",
+    "answers.db",
     "temporal.db",
     "mcp-tokens.json",
     "server.json",
