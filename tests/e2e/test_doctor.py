@@ -1,5 +1,6 @@
 """`daper doctor` opens what it vouches for: each damage is named, with the way out, and hides nothing of the rest."""
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -36,12 +37,16 @@ def dangling(path: Path) -> None:
 
 
 def other_tables(path: Path) -> None:
+    """A file as daper makes it, of which somebody took the tables."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    version = (
-        max(SqliteMemory(path)._file.version, 1) if path.name == "memory.db" else SqliteSpending(path)._file.version
-    )  # pyright: ignore[reportPrivateUsage]
+    path.write_bytes(b"")
+    if path.name == "memory.db":
+        asyncio.run(SqliteMemory(path).records_replaced(store_id="s", domain="d"))
+    else:
+        asyncio.run(SqliteSpending(path).release("c"))
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {version}")
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            db.execute(f"DROP TABLE {name}")
 
 
 def of_the_future(path: Path) -> None:
