@@ -1,5 +1,7 @@
 """What all tests share: one Temporal server whose clock can be moved, per workflow."""
 
+import gc
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,6 +19,16 @@ SKIPPING = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true
 # The same examples on every machine, however slow: a test that fails for one fails for all.
 settings.register_profile("daper", deadline=None, derandomize=True)
 settings.load_profile("daper")
+
+# A server of a test lives for minutes and has memory: it need not collect its garbage at each doubling. The servers are
+# programs in Go, and a tenth of their work was that.
+os.environ.setdefault("GOGC", "400")
+
+
+def pytest_collection_finish() -> None:
+    """Whatever was imported and collected lives to the end: nobody need look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from daper.activities.claims import Claims
 from daper.activities.delivery import TellingActivities
@@ -54,6 +55,10 @@ WORKFLOWS: Final[tuple[type, ...]] = (
     RepairAgentWorkflowProactive,
     RepairAgentWorkflowEventDriven,
 )
+
+# A library in this process may look into every import (beartype does, which MCP libraries bring): each run would import
+# that library anew, and take fifteen times as long to begin. What looks into imports is no code of a workflow.
+SANDBOX: Final = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("beartype"))
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
@@ -244,6 +249,7 @@ async def working(
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
+            workflow_runner=SANDBOX,
             graceful_shutdown_timeout=DRAIN,
             sticky_queue_schedule_to_start_timeout=STICKY,
         ),

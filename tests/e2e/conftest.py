@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
-from daper.bootstrap import open_service, working
+from daper.bootstrap import SANDBOX, open_service, working
 from daper.core.errors import NoWorker
 from daper.core.models import IdentityProof, Person
 from daper.core.phases import Phase
@@ -22,6 +22,7 @@ from daper.service.requests import StartRepair
 from daper.settings import Settings, load_settings
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.e2e.shell import GENEROUS, Ran, Shell, until
+from tests.workflow.shop import only_orders
 
 T = TypeVar("T")
 
@@ -142,7 +143,7 @@ class Shop(Shell):
         """A worker on the shop's queues."""
         settings = self.settings()
         client = self.beside.do(connect(settings))
-        with self.beside.inside(lambda: working(client, settings)):
+        with self.beside.inside(lambda: working(client, settings, domains=only_orders(settings))):
             yield
 
     @contextmanager
@@ -151,7 +152,9 @@ class Shop(Shell):
         settings = self.settings()
         client = self.beside.do(connect(settings))
         with self.beside.inside(
-            lambda: Worker(client, task_queue=settings.task_queue, workflows=[RepairAgentWorkflow])
+            lambda: Worker(
+                client, task_queue=settings.task_queue, workflows=[RepairAgentWorkflow], workflow_runner=SANDBOX
+            )
         ):
             yield
 

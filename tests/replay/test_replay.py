@@ -15,7 +15,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from daper.adapters.temporal.codec import data_converter
-from daper.bootstrap import WORKFLOWS
+from daper.bootstrap import SANDBOX, WORKFLOWS
 from daper.core.events import Batch, Inbox
 from daper.core.proactive import Carried, ProactiveRequest
 from daper.workflows.agent import AgentState
@@ -32,7 +32,7 @@ EVENT_DRIVEN = [name for name in kept.names() if kept.workflow_of(name) == EVENT
 
 async def replay(name: str) -> None:
     """Run today's workflow along a kept history. Raises NondeterminismError where it would do something else."""
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter())
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=SANDBOX, data_converter=data_converter())
     await replayer.replay_workflow(kept.load(name))
 
 

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from daper.bootstrap import STICKY
+from daper.bootstrap import SANDBOX, STICKY
 from daper.clock import new_id
 from daper.core.errors import NoWorker
 from daper.core.ids import agent_id
@@ -165,6 +165,7 @@ async def worker_with(shop: Shop, repair: type) -> AsyncGenerator[None]:
         shop.client,
         task_queue=shop.settings.task_queue,
         workflows=[RepairAgentWorkflowProactive, repair],
+        workflow_runner=SANDBOX,
         sticky_queue_schedule_to_start_timeout=STICKY,
     ):
         yield

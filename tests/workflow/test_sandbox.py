@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 import daper.workflows
+from daper.bootstrap import SANDBOX
 from daper.clock import new_id
 from daper.core.messages import RepairRequest
 from daper.workflows.labels import WORKFLOW_NAME
@@ -53,13 +54,14 @@ async def test_what_is_not_deterministic_is_refused_in_the_workflow_of_a_repair(
 
 
 async def _failure_of(env: WorkflowEnvironment, workflow: type) -> str:
-    """Why a run of this workflow fails, on a worker with the default sandbox."""
+    """Why a run of this workflow fails, in the sandbox of a worker."""
     queue = f"sandbox-{new_id()}"
     request = RepairRequest(requested_by=HARRY, domain="orders", store_id="none", activity_queue=queue)
     async with Worker(
         env.client,
         task_queue=queue,
         workflows=[workflow],
+        workflow_runner=SANDBOX,
         workflow_failure_exception_types=[Exception],  # else it would be tried again for ever
     ):
         with pytest.raises(WorkflowFailureError) as failed:
