@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer
 
 from daper.adapters.reports import archive
+from daper.adapters.temporal.codec import data_converter
 from daper.core.errors import StoreDamaged, StoreError, StoreUnavailable, WrongStore
 from daper.core.outcomes import Effect, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
@@ -21,6 +23,7 @@ from daper.ports import ToolCall
 from daper.stores.jsonfiles.disk import PosixDisk
 from daper.stores.sql.sqlite_file import SqliteFile
 from daper.workflows.options import AFTER_A_STOP
+from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.scripted import ScriptedOrders, ScriptedTool
 from tests.workflow.shop import Shop, open_shop, outcome_of
 from tests.workflow.test_details import current_details
@@ -95,6 +98,12 @@ async def approved(shop: Shop, *, decision_valid_for: timedelta = timedelta(hour
     return repair_id, await shop.plan(repair_id)
 
 
+async def replays(shop: Shop, repair_id: str) -> None:
+    """Its history, with the wait in it, is gone through again: another worker could take it up at any moment of it."""
+    history = await shop.client.get_workflow_handle(repair_id).fetch_history()
+    await Replayer(workflows=[RepairAgentWorkflow], data_converter=data_converter()).replay_workflow(history)
+
+
 def tombstones(shop: Shop) -> int:
     rows = (shop.home / "data" / "orders" / "ledger").glob("*.json")
     return sum('"tombstone"' in path.read_text() for path in rows)
@@ -122,6 +131,7 @@ async def test_a3_a_disk_that_refuses_after_an_approval_is_waited_for_and_told_a
         assert f"daper repair stop {repair_id}" in look.message
         disk.mend()
         result = await shop.end(repair_id)
+        await replays(shop, repair_id)
     assert outcome_of(result, BADGES).status is OutcomeStatus.APPLIED
     assert (result.phase, result.reason, shop.effects()) == (Phase.REPORT_COMPLETED, "", 1)
     assert shop.status(BADGES) == "completed"
@@ -145,6 +155,7 @@ async def test_a3_what_waits_for_a_disk_is_stopped_by_a_person_and_never_runs(
             ("the repair was stopped before this began",),
         )
         assert (result.phase, shop.effects(), tombstones(shop)) == (Phase.CANCELLED, 0, 1)
+        await replays(shop, repair_id)
         assert shop.status(BADGES) == "pending-inventory"
 
 
@@ -164,6 +175,7 @@ async def test_a3_a_stop_ends_also_where_the_disk_never_comes_back_and_says_what
         assert outcome_of(result, BADGES).status is OutcomeStatus.UNKNOWN
         assert "the disk is full" in " ".join(outcome_of(result, BADGES).evidence)
         assert any("the report could not be written" in trouble for trouble in result.troubles)
+        await replays(shop, repair_id)
 
 
 async def test_a3_an_approval_lapses_while_its_disk_refuses_and_is_never_called_unknown(
@@ -307,6 +319,7 @@ async def test_a5_while_records_must_be_recovered_repairs_wait_and_end_as_the_le
         results = [await shop.end(each) for each in (repair_id, other)]
         assert {result.phase for result in results} == {Phase.REPORT_COMPLETED}
         assert_as_the_ledger_says(shop, results)
+        await replays(shop, repair_id)
         [badges] = [row for row in shop.document("inventory")["inventory"] if row["item_id"] == "STP-ORG-001"]
         happened = outcome_of(results[0], BADGES).status.took_effect
         assert badges["current_stock"] == (247 + 200 - 300 if happened else 247)
