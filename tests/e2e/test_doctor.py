@@ -105,6 +105,7 @@ def check_of(ran: Ran, name: str) -> dict[str, object]:
 def test_a6_each_damage_is_named_with_the_way_out_and_hides_nothing_else(damage: str, shell: Shell) -> None:
     where, make, name, way_out = DAMAGES[damage]
     path = shell.home / where
+    shell.home.mkdir(mode=0o700)
     if where.startswith("data/"):
         shell.run("records", "list")
     if path.is_dir():
@@ -133,6 +134,18 @@ def test_a6_all_that_is_sound_or_not_there_yet_is_well(shell: Shell) -> None:
     ]
     assert check_of(ran, "access tokens")["what"] == "1 token"
     assert check_of(ran, "memory")["what"] == "none yet"
+
+
+def test_a14_doctor_says_whether_others_may_look(shell: Shell) -> None:
+    shell.home.mkdir(mode=0o755)
+    shell.home.chmod(0o755)
+    (shell.home / "mine.txt").write_text("")
+
+    looked = check_of(shell.run("doctor", "--json", extra=NOBODY), "privacy of ")
+
+    assert (looked["ok"], looked["needed"]) == (False, False)
+    assert "others may look into it (755)" in str(looked["what"])
+    assert f"chmod 700 {shell.home}" in str(looked["what"])
 
 
 def test_a6_looking_changes_nothing(shell: Shell) -> None:
