@@ -14,7 +14,7 @@ from daper.core.errors import UserError
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, configuration, local_server, remote_configuration
-from daper.settings import load_settings, shown_settings
+from daper.settings import Part, load_settings, shown_settings
 
 DAPER = Path(sysconfig.get_path("scripts"), "daper")
 URL = "https://daper.example.org/mcp"
@@ -26,7 +26,7 @@ def local(tmp_path: Path, variables: Mapping[str, str], *, program: Path = DAPER
     """The server as a person with these variables has it."""
     (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
     environ = {"HOME": str(tmp_path), **variables}
-    settings = load_settings(environ=environ, folder=tmp_path)
+    settings = load_settings(needs={Part.CHAT, Part.TEMPORAL}, environ=environ, folder=tmp_path)
     return local_server(settings, shown_settings(environ=environ, folder=tmp_path), program=program)
 
 

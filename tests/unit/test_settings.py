@@ -226,7 +226,7 @@ def test_the_official_configuration_file_is_found_where_the_sdk_looks(tmp_path: 
     assert settings.address == "cloud.example:7233"
 
 
-@pytest.mark.parametrize("toml", ["profile = 3\n", "[profile.cloud]\naddress = 3\n", "[[[", "\x00"])
+@pytest.mark.parametrize("toml", ["profile = 3\n", "[profile.cloud]\naddress = 3\n", ""])
 def test_a_configuration_file_without_a_usable_address_configures_none(load: Load, tmp_path: Path, toml: str) -> None:
     path = tmp_path / "temporal.toml"
     path.write_text(toml)

@@ -22,6 +22,8 @@ def view_lines(view: ScheduleView) -> Iterator[str]:
         yield f"Careful: {view.trouble}"
     if view.finds_nothing:
         yield f"Careful: {view.finds_nothing}; until one has it, a run finds nothing"
+    if view.lacking:
+        yield f"Now {view.lacking}"
     if view.paused:
         yield f"Paused; no run begins before: daper schedule resume {view.schedule_id}"
     if view.note:
