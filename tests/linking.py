@@ -2,7 +2,7 @@
 
 import re
 from html.parser import HTMLParser
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import cmarkgfm  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from cmarkgfm.cmark import Options  # pyright: ignore[reportMissingTypeStubs]  # likewise
@@ -66,7 +66,7 @@ class Page(HTMLParser):
 def links_in(text: str) -> list[str]:
     """The links that a mail program makes of a text that is no markup."""
     # Any: neither library says what it gives back.
-    found: list[Any] = _LINKER.match(text) or []
+    found = cast(Any, _LINKER).match(text) or []
     return [str(each.text) for each in found]
 
 
@@ -77,7 +77,7 @@ def live_words(text: str) -> list[str]:
 
 def live_in_markdown(text: str) -> list[str]:
     """What is live in it, for a reader as GitHub is one, and for one that makes links of words."""
-    as_github: Any = cmarkgfm.github_flavored_markdown_to_html  # Any: likewise
+    as_github = cast(Any, cmarkgfm).github_flavored_markdown_to_html  # Any: likewise
     pages: tuple[str, str] = (as_github(text, Options.CMARK_OPT_UNSAFE), MARKDOWN.render(text))
     found = [Page(page, code_too=False) for page in pages]
     return [

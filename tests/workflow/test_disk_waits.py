@@ -37,7 +37,11 @@ FOREVER = 10_000
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test need not wait for long until the disk is asked again."""
     monkeypatch.setattr(options, "AGAIN_AFTER", timedelta(milliseconds=20))
-    monkeypatch.setattr(options, "between_rounds", lambda _: timedelta(milliseconds=20))
+
+    def at_once(rounds: int) -> timedelta:
+        return timedelta(milliseconds=20)
+
+    monkeypatch.setattr(options, "between_rounds", at_once)
 
 
 class Disk:
