@@ -66,7 +66,7 @@ class Page(HTMLParser):
 def links_in(text: str) -> list[str]:
     """The links that a mail program makes of a text that is no markup."""
     # Any: neither library says what it gives back.
-    found = cast(Any, _LINKER).match(text) or []
+    found = cast("list[Any]", cast(Any, _LINKER).match(text) or [])
     return [str(each.text) for each in found]
 
 
