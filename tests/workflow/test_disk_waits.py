@@ -33,11 +33,15 @@ ONE = {"record_ids": [BADGES]}
 FOREVER = 10_000
 
 
+def soon_again(_: int) -> timedelta:
+    return timedelta(milliseconds=20)
+
+
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test need not wait for long until the disk is asked again."""
     monkeypatch.setattr(options, "AGAIN_AFTER", timedelta(milliseconds=20))
-    monkeypatch.setattr(options, "between_rounds", lambda _: timedelta(milliseconds=20))
+    monkeypatch.setattr(options, "between_rounds", soon_again)
 
 
 class Disk:
