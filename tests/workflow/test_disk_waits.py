@@ -170,6 +170,7 @@ async def test_a3_what_waits_for_a_disk_is_stopped_by_a_person_and_never_runs(
         assert shop.status(BADGES) == "pending-inventory"
 
 
+@pytest.mark.long
 async def test_a3_a_stop_ends_also_where_the_disk_never_comes_back_and_says_what_nobody_knows(
     temporal_env: WorkflowEnvironment, tmp_path: Path, disk: Disk
 ) -> None:
