@@ -199,15 +199,15 @@ class UnreadableDisk(PosixDisk):
         return super().read_bytes(path)
 
 
-def a_row(change: JsonChange) -> object:
+def look_up(change: JsonChange) -> object:
     return change.row("k1")
 
 
-def what_is_told_of_the_store(change: JsonChange) -> object:
+def ask_about(change: JsonChange) -> object:
     return change.records.about()
 
 
-@pytest.mark.parametrize("look", [a_row, what_is_told_of_the_store])
+@pytest.mark.parametrize("look", [look_up, ask_about])
 def test_a3_what_cannot_be_read_within_a_change_is_told_as_what_cannot_be_written(
     tmp_path: Path, look: Callable[[JsonChange], object]
 ) -> None:

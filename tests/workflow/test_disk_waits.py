@@ -33,15 +33,15 @@ ONE = {"record_ids": [BADGES]}
 FOREVER = 10_000
 
 
+def soon_again(_: int) -> timedelta:
+    return timedelta(milliseconds=20)
+
+
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test need not wait for long until the disk is asked again."""
     monkeypatch.setattr(options, "AGAIN_AFTER", timedelta(milliseconds=20))
-
-    def at_once(rounds: int) -> timedelta:
-        return timedelta(milliseconds=20)
-
-    monkeypatch.setattr(options, "between_rounds", at_once)
+    monkeypatch.setattr(options, "between_rounds", soon_again)
 
 
 class Disk:
@@ -170,6 +170,7 @@ async def test_a3_what_waits_for_a_disk_is_stopped_by_a_person_and_never_runs(
         assert shop.status(BADGES) == "pending-inventory"
 
 
+@pytest.mark.long
 async def test_a3_a_stop_ends_also_where_the_disk_never_comes_back_and_says_what_nobody_knows(
     temporal_env: WorkflowEnvironment, tmp_path: Path, disk: Disk
 ) -> None:
