@@ -182,7 +182,7 @@ class SqliteMemory:
                 _let_go_of_all(db, cycle.store_id, repair_id)
 
     def _forget_tries(self, store_id: str, domain: str) -> None:
-        if self._file.path.exists():  # else nothing was ever remembered
+        if self._file.is_there():  # else nothing was ever remembered
             with self._transaction() as db:
                 db.execute(
                     "DELETE FROM tries WHERE store_id = ? AND domain = ? AND came_to <> ?",

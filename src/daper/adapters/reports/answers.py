@@ -40,7 +40,7 @@ class SqliteAnswers:
             )
 
     def _find(self, asked_id: str) -> KeptAnswer | None:
-        if not self._file.path.exists():
+        if not self._file.is_there():
             return None
         with self._file.transaction() as db:
             row = db.execute("SELECT asked, repair_id, begun FROM answers WHERE asked_id = ?", (asked_id,)).fetchone()

@@ -55,6 +55,13 @@ class SqliteFile:
         except (sqlite3.Error, OSError) as error:
             raise store_error(error, f"{self.what} {str(self.path)!r}", busy_seconds, path=self.path) from error
 
+    def is_there(self) -> bool:
+        """Whether there is anything by that name. Raises a StoreError where nobody can tell, as `transaction`."""
+        try:
+            return identity(self.path) is not None
+        except OSError as error:
+            raise store_error(error, f"{self.what} {str(self.path)!r}", BUSY_SECONDS, path=self.path) from error
+
     def look_over(self) -> bool:
         """Whether the file is there; and it is sound then. Changes nothing.
 
