@@ -144,3 +144,13 @@ async def test_a8_time_goes_on_while_work_waits_for_its_store(
 def test_a8_whatever_is_compared_with_a_deadline_is_by_the_one_clock(user: type) -> None:
     given = inspect.signature(user).parameters
     assert next(given[name].default for name in ("clock", "now") if name in given) is agreed_now
+
+
+async def test_a8_what_has_lapsed_for_certain_says_so_whatever_the_clock_does(
+    machine: Machine, set_clock: SetClock
+) -> None:
+    server = utc_now()
+    work = ref(action(), valid_until=server - SOON)
+    for jumped in (1, 2, 3):  # never twice the same: each attempt would ask for another one, for ever
+        set_clock(HOURS * jumped)
+        assert await machine.given(work, sent_at=server) == "ApprovalLapsed"

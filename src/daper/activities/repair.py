@@ -67,11 +67,12 @@ class RepairActivities:
         """By Temporal's clock, which set the time. Raises ApprovalLapsed, ClockMoved."""
         if input.valid_until is None:
             return
-        if (shown := self._ahead()) is not None:
-            self._server_clock.check(input.key, shown)
+        # First, for it is certain whatever the clock here does: it was sent too late.
         if self._now() > input.valid_until:
             until = f"{input.valid_until:%Y-%m-%d %H:%M:%S} UTC"
             raise ApprovalLapsed(f"action {input.action.id!r} did not begin by {until}")
+        if (shown := self._ahead()) is not None:
+            self._server_clock.check(input.key, shown)
 
     @activity.defn(name="settle_action")
     @at_lasting_edge(StoreError)
