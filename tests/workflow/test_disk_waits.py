@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from temporalio.worker import Replayer
 
 from daper.adapters.reports import archive
 from daper.adapters.temporal.codec import data_converter
-from daper.core.errors import StoreDamaged, StoreError, StoreUnavailable, WrongStore
+from daper.core.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable, WrongStore
 from daper.core.outcomes import Effect, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
@@ -343,3 +344,62 @@ def assert_as_the_ledger_says(shop: Shop, results: list[RepairResult]) -> None:
         row = shop.home / "data" / "orders" / "ledger" / f"{outcome.key}.json"
         assert outcome.status is not OutcomeStatus.UNKNOWN
         assert outcome.status.took_effect == (row.exists() and '"kind": "effect"' in row.read_text())
+
+
+def settles_with(orders: ScriptedOrders, word: Callable[[int], StoreError | None]) -> None:
+    """The order of stock always fails, and its settling says these words one after another, counted from 1."""
+    asked = count(1)
+
+    async def refuse(_: ToolCall) -> None:
+        raise StoreError("not allowed")
+
+    class Settles(ScriptedTool):
+        async def settle(self, key: str) -> Effect | None:
+            if (error := word(next(asked))) is not None:
+                raise error
+            return await super().settle(key)
+
+    orders.replaced["order_inventory"] = Settles(orders.script("order_inventory").tool, before=refuse)
+
+
+async def test_a3_a_stop_also_ends_the_wait_for_records_that_somebody_holds(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    orders = ScriptedOrders(tmp_path)
+    settles_with(orders, lambda _: StoreBusy("the records are held by a backup"))
+    async with open_shop(temporal_env, tmp_path, domains={"orders": orders}) as shop:
+        repair_id, plan = await approved(shop)
+        await shop.decide(repair_id, plan)
+        await waiting(shop, repair_id, "held by a backup")
+        await shop.service.stop(repair_id, by="Harry")
+        await waiting(shop, repair_id, "being stopped")
+        await temporal_env.fast_forward(shop.client.get_workflow_handle(repair_id), options.AFTER_A_STOP)
+        result = await shop.end(repair_id)
+        assert (result.phase, outcome_of(result, BADGES).status) == (Phase.CANCELLED, OutcomeStatus.UNKNOWN)
+
+
+async def test_a3_reasons_that_take_turns_do_not_fill_the_history(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "REASONS_TOLD", 2)
+    orders, last = ScriptedOrders(tmp_path), 9
+    kinds = (StoreUnavailable, StoreDamaged)
+    settles_with(orders, lambda asked: kinds[asked % 2](f"reason {asked}") if asked < last else None)
+    async with open_shop(temporal_env, tmp_path, domains={"orders": orders}) as shop:
+        repair_id, plan = await approved(shop)
+        await shop.decide(repair_id, plan)
+        result = await shop.end(repair_id)
+        history = await shop.client.get_workflow_handle(repair_id).fetch_history()
+        began = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
+        assert outcome_of(result, BADGES).status is OutcomeStatus.FAILED
+        assert began.count("settle_action") == 4, "the first, two rounds that told their reason, and one for all others"
+        await replays(shop, repair_id)
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_a3_a_disk_that_is_back_is_asked_once_more_before_a_stop_gives_up(rounds: int) -> None:
+    retry = options.outlasting({}, rounds).get("retry_policy")
+    assert retry is not None
+    longest = retry.maximum_interval
+    assert longest is not None
+    assert longest + timedelta(seconds=10) <= options.AFTER_A_STOP, "an attempt may wait ten seconds for a lock"

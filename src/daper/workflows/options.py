@@ -24,10 +24,14 @@ HEARTBEAT = timedelta(seconds=10)
 # To plan, to finish the last effect and to verify it: so much longer a plan holds others back, if nobody says it ended.
 AFTERMATH = timedelta(hours=1)
 
-# How soon a disk that refuses is asked again; later, twice as long each time, up to half a minute.
+# How soon a disk that refuses is asked again; later, twice as long each time, up to twenty seconds.
 AGAIN_AFTER = timedelta(milliseconds=500)
 
-# How long a repair that was stopped still waits for a disk that refuses, to learn what became of what it had begun.
+# How many rounds of tries a disk that refuses for another reason each time is waited for round by round.
+REASONS_TOLD = 20
+
+# How long a repair that was stopped still waits for a disk that refuses, to learn what became of what it had begun: so
+# long that it is asked once more in any case, also where that takes the ten seconds of a lock.
 AFTER_A_STOP = timedelta(seconds=30)
 
 # How long a proactive agent pauses after cycles that failed; never longer than its interval.
@@ -61,13 +65,13 @@ def ended_by(config: ActivityConfig, names: Collection[str]) -> ActivityConfig:
 def outlasting(config: ActivityConfig, rounds: int) -> ActivityConfig:
     """The same, tried for three minutes, and in later rounds for twenty: a history stays short, whatever the wait.
 
-    The pauses are never longer than half a minute, so that the end of what was waited for is soon noticed.
+    The pauses are never so long that the end of what was waited for goes unnoticed within `AFTER_A_STOP`.
     """
     retry = RetryPolicy(
         initial_interval=AGAIN_AFTER,
         backoff_coefficient=2.0,
-        maximum_interval=timedelta(seconds=30),
-        maximum_attempts=44 if rounds else 11,
+        maximum_interval=timedelta(seconds=20),
+        maximum_attempts=64 if rounds else 14,
     )
     return {**config, "retry_policy": retry}
 

@@ -32,7 +32,8 @@ FOR_NOW: Final[Kinds] = frozenset({StoreUnavailable.__name__, RecoveryNeeded.__n
 """What is waited for by whoever has not begun: what is damaged, or not allowed, ends a cycle that has done nothing."""
 
 MENDED: Final[Kinds] = FOR_NOW | {StoreDamaged.__name__}
-"""What is waited for by what was approved, while the approval is valid: somebody may mend a file until then."""
+"""What is waited for by what was approved, while the approval is valid: somebody may mend a file or a clock until then.
+"""
 
 ANY: Final[Kinds] = FOR_NOW | {StoreError.__name__, StoreDamaged.__name__, StoreChanged.__name__, WrongStore.__name__}
 """What is waited for where effects may have happened: until the records can be asked, nobody knows."""
@@ -66,8 +67,10 @@ class Patience:
 
         `config` is asked again for each round. Raises ActivityError for all else, and when a stop ended the wait.
         """
+        # A last word may be tried a hundred times: what a stop is to end is waited for here, and not by Temporal.
+        at_once = kinds if last_word else kinds - _SOON_OVER
         try:
-            return await step(options.ended_by(config(), kinds - _SOON_OVER))
+            return await step(options.ended_by(config(), at_once))
         except ActivityError as error:
             if not ended_by(error, kinds) or not workflow.patched(_PATCH):
                 raise
@@ -88,8 +91,9 @@ class Patience:
                 self._tell()
                 if rounds:
                     await self._pause(rounds)
-                # Whatever else keeps it from going on is told too.
-                others = kinds - _SOON_OVER - {_kind(error)}
+                # Whatever else keeps it from going on is told too, but not for ever: each telling is a round.
+                told = rounds < options.REASONS_TOLD
+                others = kinds - _SOON_OVER - {_kind(error)} if told else Kinds()
                 how = options.ended_by(options.outlasting(config(), rounds), others)
                 task = asyncio.ensure_future(step(how))
                 try:
