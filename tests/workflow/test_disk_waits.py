@@ -9,9 +9,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from temporalio.common import RetryPolicy
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
+from temporalio.workflow import ActivityConfig
 
+from daper.activities.server_clock import ServerClock
 from daper.adapters.reports import archive
 from daper.adapters.temporal.codec import data_converter
 from daper.core.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable, WrongStore
@@ -403,3 +406,25 @@ def test_a3_a_disk_that_is_back_is_asked_once_more_before_a_stop_gives_up(rounds
     longest = retry.maximum_interval
     assert longest is not None
     assert longest + timedelta(seconds=10) <= options.AFTER_A_STOP, "an attempt may wait ten seconds for a lock"
+
+
+async def test_a8_what_a_clock_that_jumps_keeps_from_beginning_begins_while_its_approval_is_valid(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effect, check, jumps = options.effect, ServerClock.check, count(1)
+
+    def tried_twice(queue: str, *, begin_within: timedelta) -> ActivityConfig:
+        how = effect(queue, begin_within=begin_within)
+        return {**how, "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=1), maximum_attempts=2)}
+
+    def jumping(self: ServerClock, key: str, shown: timedelta) -> None:
+        check(self, key, timedelta(minutes=jumped) if (jumped := next(jumps)) < 5 else shown)
+
+    monkeypatch.setattr(options, "effect", tried_twice)
+    monkeypatch.setattr(ServerClock, "check", jumping)
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id, plan = await approved(shop)
+        await shop.decide(repair_id, plan)
+        result = await shop.end(repair_id)
+        assert (outcome_of(result, BADGES).status, shop.effects()) == (OutcomeStatus.APPLIED, 1)
+        await replays(shop, repair_id)

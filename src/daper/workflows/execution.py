@@ -177,7 +177,7 @@ class Execution:
             return settled.outcome
         if _never_started(error):
             return _outcome(ref.action, OutcomeStatus.LAPSED, f"not begun by {_stamp(self._valid_until)}", ref=ref)
-        if self._stopping() and ended_by(error, ANY):
+        if self._stopping() and ended_by(error, ANY | MENDED):
             return _outcome(ref.action, OutcomeStatus.LAPSED, "the repair was stopped before this began", ref=ref)
         return _outcome(ref.action, OutcomeStatus.FAILED, why(error), ref=ref)
 

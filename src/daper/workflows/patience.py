@@ -13,6 +13,7 @@ from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.errors import (
+        ClockMoved,
         RecoveryNeeded,
         StoreBusy,
         StoreChanged,
@@ -31,14 +32,14 @@ Kinds = frozenset[str]
 FOR_NOW: Final[Kinds] = frozenset({StoreUnavailable.__name__, RecoveryNeeded.__name__, StoreBusy.__name__})
 """What is waited for by whoever has not begun: what is damaged, or not allowed, ends a cycle that has done nothing."""
 
-MENDED: Final[Kinds] = FOR_NOW | {StoreDamaged.__name__}
+MENDED: Final[Kinds] = FOR_NOW | {StoreDamaged.__name__, ClockMoved.__name__}
 """What is waited for by what was approved, while the approval is valid: somebody may mend a file or a clock until then.
 """
 
 ANY: Final[Kinds] = FOR_NOW | {StoreError.__name__, StoreDamaged.__name__, StoreChanged.__name__, WrongStore.__name__}
 """What is waited for where effects may have happened: until the records can be asked, nobody knows."""
 
-_SOON_OVER: Final[Kinds] = frozenset({StoreBusy.__name__, StoreChanged.__name__})
+_SOON_OVER: Final[Kinds] = frozenset({StoreBusy.__name__, StoreChanged.__name__, ClockMoved.__name__})
 _PATCH: Final = "a disk that refuses is waited for"
 
 
