@@ -17,7 +17,9 @@ from daper.core.models import IdentityProof, Person
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
-from daper.settings import ChatApproval, Part, load_settings
+from daper.entrypoints.mcp.start_tools import start_order
+from daper.service.requests import StartRepair
+from daper.settings import ChatApproval, Part, Settings, load_settings
 
 USER, DOMAIN, POLICY, PEOPLE = Part.USER, Part.DOMAIN, Part.POLICY, Part.PEOPLE
 MODELS, REPORTS, CHAT, TEMPORAL = Part.MODELS, Part.REPORTS, Part.CHAT, Part.TEMPORAL
@@ -235,3 +237,42 @@ def test_a9_what_stands_in_for_a_policy_that_cannot_be_read_grants_nothing(spoil
 
     assert settings.policy.auto_max_actions == 0
     assert settings.policy.alone is None
+
+
+async def test_a9_nothing_starts_by_settings_that_were_wrong_while_it_was_connected(
+    spoil: Break, tmp_path: Path
+) -> None:
+    environ, file = spoil(POLICY), tmp_path / "home" / "policy.toml"
+    wrong, right, started = file.read_text(), "[grant]\nmax_actions = 7\n", list[int]()
+    texts = iter([wrong, right, right])
+
+    class Started(Exception):
+        pass
+
+    class Repairs:
+        def __init__(self, settings: Settings) -> None:
+            self.most = settings.policy.auto_max_actions
+
+        async def start(self, _: object) -> NoReturn:
+            started.append(self.most)
+            raise Started
+
+    def load() -> Settings:
+        file.write_text(next(texts))
+        return load_settings(needs=(), environ=environ, folder=tmp_path)
+
+    async def connects(settings: Settings) -> object:
+        return SimpleNamespace(repairs=Repairs(settings))
+
+    file.write_text(right)
+    person = Person(name="Luna", how=IdentityProof.CLAIMED)
+    door = Door(
+        settings=load_settings(needs=(), environ=environ, folder=tmp_path),
+        load=load,
+        who=lambda _: Caller(person=person, access=frozenset(Access)),
+        connects=connects,  # pyright: ignore[reportArgumentType]
+    )
+    with pytest.raises(Started):
+        await start_order(door, StartRepair(requested_by=person, domain="orders"))
+
+    assert started == [7], "what stood in for the wrong policy bounds no times"

@@ -101,6 +101,14 @@ class Door:
         """The proactive agents. Raises Unreachable, SettingError."""
         return (await self._connected()).proactive
 
+    async def connected_for(self, *parts: Part) -> "tuple[Services, Settings]":
+        """The services, and the very settings that they go by, with these parts right. Raises as `repairs`, `ready`."""
+        while True:
+            services = await self._connected()
+            settings = await self.ready(*parts)
+            if services is self._services:  # else they stood on settings that were wrong, and have been read again
+                return services, settings
+
     async def records(self) -> "RecordsService":
         """The records of this machine; they need no Temporal."""
         async with self._lock:

@@ -48,8 +48,8 @@ class ProactiveTools:
         """
         person = self._door.caller(Access.START)
         await self._door.ready(*STARTING)
-        service = await self._door.proactive()
-        settings = await self._door.ready(*STARTING)
+        services, settings = await self._door.connected_for(*STARTING)
+        service = services.proactive
         order = StartProactive(
             requested_by=person,
             domain=settings.domain_or(domain),

@@ -108,9 +108,9 @@ class StartingTools:
 
 async def start_order(door: Door, order: StartRepair) -> StartedRepair:
     """Start a repair within what is configured, and say where it stands; that no worker answers is no failure."""
-    service = await door.repairs()
-    told = (await door.ready(*STARTING)).tell  # as it is since we are connected
-    begun = await service.start(order.model_copy(update={"tell": told}))
+    services, settings = await door.connected_for(*STARTING)
+    service = services.repairs
+    begun = await service.start(order.model_copy(update={"tell": settings.tell}))
     lacking = await service.unserved(begun.store_id)
     if begun.waits_for:
         return just_started(begun, lacking=lacking)
