@@ -1,5 +1,6 @@
 """A disk that refuses for a while is waited for, in every phase: told, stoppable, and then each effect once."""
 
+import asyncio
 import errno
 import os
 from collections.abc import Callable, Generator
@@ -17,7 +18,7 @@ from temporalio.workflow import ActivityConfig
 from daper.activities.server_clock import ServerClock
 from daper.adapters.reports import archive
 from daper.adapters.temporal.codec import data_converter
-from daper.core.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable, WrongStore
+from daper.core.errors import CannotSettle, StoreBusy, StoreDamaged, StoreError, StoreUnavailable, WrongStore
 from daper.core.outcomes import Effect, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
@@ -428,3 +429,39 @@ async def test_a8_what_a_clock_that_jumps_keeps_from_beginning_begins_while_its_
         result = await shop.end(repair_id)
         assert (outcome_of(result, BADGES).status, shop.effects()) == (OutcomeStatus.APPLIED, 1)
         await replays(shop, repair_id)
+
+
+@pytest.mark.long
+@pytest.mark.xfail(strict=True, reason="a stop cancels the attempt that is acting, where the one before was refused")
+async def test_a3_a_stop_lets_an_effect_end_that_is_under_way_after_a_wait(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    orders, acting, may_end, ended = ScriptedOrders(tmp_path), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Outside(ScriptedTool):
+        """As an outside system: there is no trace of what was begun before it is through."""
+
+        async def apply(self, call: ToolCall) -> Effect:
+            self.calls.append(call)
+            if len(self.calls) == 1:
+                raise StoreUnavailable("the disk is full")
+            acting.set()
+            await may_end.wait()
+            effect = await self.tool.apply(call)
+            ended.set()
+            return effect
+
+        async def settle(self, key: str) -> Effect | None:
+            if acting.is_set() and not ended.is_set():
+                raise CannotSettle("asked, and no trace")
+            return await super().settle(key)
+
+    orders.replaced["order_inventory"] = Outside(orders.script("order_inventory").tool)
+    async with open_shop(temporal_env, tmp_path, domains={"orders": orders}) as shop:
+        repair_id, plan = await approved(shop)
+        await shop.decide(repair_id, plan)
+        await acting.wait()
+        await shop.service.stop(repair_id, by="Harry")
+        asyncio.get_running_loop().call_later(1, may_end.set)
+        result = await shop.end(repair_id)
+        assert outcome_of(result, BADGES).status is OutcomeStatus.APPLIED
