@@ -249,6 +249,18 @@ async def test_removing_the_locks_file_makes_room_for_no_second_server(tmp_path:
     assert living_server(tmp_path) is None
 
 
+async def test_a2_a_server_of_which_every_trace_was_removed_is_still_the_only_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, server):
+        (tmp_path / "temporal.db.lock").unlink()
+        (tmp_path / "server.json").unlink()
+        second = KeptServer(tmp_path, namespace="default")
+
+        with pytest.raises(Occupied, match=r"somebody serves '.*temporal\.db', but temporal.db.lock was removed"):
+            await second.open()
+
+        assert lives(server.pid)
+
+
 @pytest.mark.long
 async def test_a_server_that_dies_after_its_locks_file_was_removed_comes_back_at_its_address(tmp_path: Path) -> None:
     async with opened(tmp_path) as (server, before):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from daper.core.errors import ActionFailed, StoreBusy, StoreDamaged, StoreError
+from daper.core.errors import ActionFailed, StoreBusy, StoreDamaged, StoreError, StoreUnavailable
 from daper.stores.sql.sqlite import SqliteStore, records_of
 
 TABLE = "CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, value)"
@@ -216,3 +217,46 @@ def test_a_copy_is_another_store_and_each_keeps_its_id(tmp_path: Path) -> None:
     assert one.info() == store_of(tmp_path / "s.db").info()
     shutil.copy(tmp_path / "s.db", tmp_path / "copy.db")
     assert store_of(tmp_path / "copy.db").info().store_id != one.info().store_id
+
+
+def test_a3_a_full_disk_keeps_nothing_of_a_change_and_says_that_it_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, connect = store_of(tmp_path / "things.db"), sqlite3.connect
+
+    # Any: handed on as they are.
+    def connect_to_a_full_disk(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        db = connect(*args, **kwargs)
+        db.execute("PRAGMA max_page_count = 1")  # no more than there are
+        return db
+
+    def fill(name: str) -> None:
+        with store.change() as change:
+            change.records.execute("INSERT INTO things VALUES (?, 1)", (name * 20_000,))
+
+    store.info()
+    monkeypatch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+    with pytest.raises(StoreUnavailable, match=r"things\.db': the disk is full .* make room there") as caught:
+        fill("a")
+    assert caught.value.retryable
+    monkeypatch.undo()
+    fill("b")
+    with store.reading() as db:
+        assert [row[0][0] for row in db.execute("SELECT name FROM things")] == ["b"]
+
+
+def test_a2_a_store_whose_file_goes_under_a_change_keeps_nothing_in_vain(tmp_path: Path) -> None:
+    path = tmp_path / "things.db"
+    store = store_of(path)
+    store.info()
+
+    def write() -> None:
+        with store.change() as change:
+            change.records.execute("INSERT INTO things VALUES ('a', 1)")
+            path.rename(tmp_path / "aside.db")
+
+    with pytest.raises(StoreError, match=r"removed or replaced|read-only"):
+        write()
+    (tmp_path / "aside.db").rename(path)
+    with store.reading() as db:
+        assert db.execute("SELECT name FROM things").fetchall() == []

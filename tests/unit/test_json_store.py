@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daper.core.digests import content_version
-from daper.core.errors import ActionFailed, StoreBusy, StoreChanged, StoreDamaged, StoreError
+from daper.core.errors import ActionFailed, StoreBusy, StoreChanged, StoreDamaged
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.ports.store import LedgerRow, Message
 from daper.stores.jsonfiles.disk import PosixDisk
@@ -184,7 +184,7 @@ def test_a_missing_or_unreadable_file_is_one_sentence(store: JsonStore, tmp_path
     with pytest.raises(StoreDamaged, match=r"nowhere.* is missing"):
         open_store(tmp_path / "nowhere").read()
     (store.folder / "orders.json").mkdir()
-    with pytest.raises(StoreError, match="the disk refuses"):
+    with pytest.raises(StoreDamaged, match=r"orders\.json' is not what it must be: Is a directory"):
         store.read()
 
 

@@ -48,15 +48,34 @@ def at_edge(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Awaitabl
 
     The type is the class name; `retryable` decides about another attempt, and `retry_after` when it may come.
     """
+    return _at_edge(method, tried_again=_worth_it)
 
+
+def at_lasting_edge(
+    lasting: type[DaperError],
+) -> Callable[[Callable[[S, I], Awaitable[R]]], Callable[[S, I], Awaitable[R]]]:
+    """The same, where an error of this kind is no end: what may have happened is asked for until it is known."""
+
+    def decorated(method: Callable[[S, I], Awaitable[R]]) -> Callable[[S, I], Awaitable[R]]:
+        return _at_edge(method, tried_again=lambda error: isinstance(error, lasting) or _worth_it(error))
+
+    return decorated
+
+
+def _worth_it(error: DaperError) -> bool:
+    return error.retryable and (error.most_attempts is None or activity.info().attempt < error.most_attempts)
+
+
+def _at_edge(
+    method: Callable[[S, I], Awaitable[R]], *, tried_again: Callable[[DaperError], bool]
+) -> Callable[[S, I], Awaitable[R]]:
     @functools.wraps(method)
     async def translated(self: S, input: I) -> R:
         async with _heartbeats():
             try:
                 return await method(self, input)
             except DaperError as error:
-                more = error.most_attempts is None or activity.info().attempt < error.most_attempts
-                raise _ours(error, str(error), tried_again=error.retryable and more, after=error.retry_after) from error
+                raise _ours(error, str(error), tried_again=tried_again(error), after=error.retry_after) from error
             except ValidationError as error:  # the same input would fail again
                 raise _ours(error, f"a value does not fit: {error}", tried_again=False) from error
             except Exception as error:  # a bug, ours or of somebody's tool: told in words that a person can act on

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from temporalio import activity
 
-from daper.activities.edge import at_edge, domain_of
+from daper.activities.edge import at_lasting_edge, domain_of
 from daper.core.digests import digest, effect_key, undo_key
-from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError
+from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError, StoreDamaged, StoreError
 from daper.core.messages import ActionRef, Applied, SettleResult, UndoInput, VerifyInput
 from daper.core.models import Fallback, Finding, ProposedAction
 from daper.core.outcomes import (
@@ -45,7 +45,7 @@ class RepairActivities:
         self._now = now
 
     @activity.defn(name="apply_action")
-    @at_edge
+    @at_lasting_edge(StoreDamaged)
     async def apply_action(self, input: ActionRef) -> ActionOutcome:
         """Run exactly what the approved digest covers, once for its key, while its approval is valid."""
         _refuse_unless_approved(input)
@@ -56,7 +56,7 @@ class RepairActivities:
         return _outcome(input, _within(_APPLIES, await tool.apply(_call(input))))
 
     @activity.defn(name="settle_action")
-    @at_edge
+    @at_lasting_edge(StoreError)
     async def settle_action(self, input: ActionRef) -> SettleResult:
         """Find out for good whether an effect happened; if not, a late attempt will change nothing."""
         tool = _tool(await domain_of(self._domains, input.cycle), input.action)
@@ -68,7 +68,7 @@ class RepairActivities:
         return SettleResult(outcome=None if effect is None else _outcome(input, _within(_APPLIES | _UNDOES, effect)))
 
     @activity.defn(name="undo_action")
-    @at_edge
+    @at_lasting_edge(StoreError)
     async def undo_action(self, input: UndoInput) -> ActionOutcome:
         """Take back one effect, where its records still have the versions that it left."""
         _refuse_unless_approved(input.ref)
@@ -81,7 +81,7 @@ class RepairActivities:
         return done.model_copy(update={"status": status, "evidence": (*done.evidence, *undone.evidence)})
 
     @activity.defn(name="verify_repair")
-    @at_edge
+    @at_lasting_edge(StoreError)
     async def verify_repair(self, input: VerifyInput) -> Verification:
         """Look again, on freshly read records: postcondition, detector, and whether anything new went wrong."""
         domain = await domain_of(self._domains, input.cycle)

@@ -12,7 +12,9 @@ DaperError
 ├── StoreError                the records cannot be read or changed
 │   ├── StoreBusy             somebody else holds the store (retryable)
 │   ├── StoreChanged          a file was edited under a running change; nothing was written (retryable)
-│   ├── StoreDamaged          a file is not what it must be; it is left untouched
+│   ├── StoreUnavailable      the disk refuses for now: full, read-only, away (retryable; repairs wait for it)
+│   ├── StoreDamaged          a file is not what it must be; it is left untouched (looked at again a few times)
+│   │   └── RecoveryNeeded    a half-done change met an edit; a person has to choose (retryable; repairs wait for it)
 │   └── WrongStore            a plan for one store reached another
 ├── ModelError                a language model cannot be used as configured: key, name, length of the context
 │   └── SpendingCapReached    what a cycle may spend on models does not cover the next call
@@ -99,8 +101,26 @@ class StoreChanged(StoreError):
     retryable = True
 
 
+class StoreUnavailable(StoreError):
+    """The disk refuses for now. Whether what was asked for has happened, only the store's own record can tell."""
+
+    retryable = True
+
+
 class StoreDamaged(StoreError):
-    """A file is not what it must be. It is left untouched; the message gives the ways out."""
+    """A file is not what it must be. It is left untouched; the message gives the ways out.
+
+    Somebody may be writing it just now, so that it is worth another look or two.
+    """
+
+    retryable = True
+    most_attempts = 3
+
+
+class RecoveryNeeded(StoreDamaged):
+    """A change that is half done cannot go on before a person has chosen; the message gives the ways out."""
+
+    most_attempts = None
 
 
 class WrongStore(StoreError):

@@ -29,6 +29,7 @@ MOST_BYTES = 12_000
 _ALL_ELSE = 900  # bytes at most for what is neither phase, message, head, action, nor a problem left alone
 _HOW_MANY_MORE = 100
 _LONGEST_TEXT = 300
+_LONGEST_MESSAGE = 900  # what a repair waits for comes with the ways out
 # All that would run is shown whole: an action that does not fit is not shown, nor offered.
 _WHOLE = frozenset({LineKind.ARGUMENT, LineKind.CHANGE})
 
@@ -52,7 +53,7 @@ def details(
     """
     lines = [f"**{phase}**"]
     if message:
-        lines += ["", markdown(message, longest=500)]
+        lines += ["", markdown(message, longest=_LONGEST_MESSAGE)]
     if decided:
         lines += ["", f"Decided by {markdown(decided, longest=500)}"]
     if plan is None:

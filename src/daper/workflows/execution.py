@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
+from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
 
 with workflow.unsafe.imports_passed_through():
     from daper.activities.repair import RepairActivities
@@ -13,11 +13,13 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.digests import effect_key, undo_key
     from daper.core.errors import ApprovalLapsed, LedgerContradicted
     from daper.core.grouping import independent_groups
-    from daper.core.messages import ActionRef, Applied, CycleRef, UndoInput
+    from daper.core.messages import ActionRef, Applied, CycleRef, SettleResult, UndoInput
     from daper.core.models import Fallback, Person, Plan, ProposedAction, RecordedDecision, Verdict
     from daper.core.outcomes import ActionOutcome, OutcomeStatus
     from daper.core.policy import LOW_CONFIDENCE
     from daper.workflows import options
+    from daper.workflows.failures import ended_by, why
+    from daper.workflows.patience import ANY, MENDED, Patience
 
 _STOPS_ITS_RECORD = {
     OutcomeStatus.STALE,
@@ -41,6 +43,7 @@ class Execution:
         valid_for: timedelta,
         stopping: Callable[[], bool],
         outcomes: dict[str, ActionOutcome],
+        patience: Patience,
     ) -> None:
         self._cycle = cycle
         self._queue = queue
@@ -49,6 +52,7 @@ class Execution:
         self._valid_until = recorded.decided_at + valid_for
         self._stopping = stopping
         self._outcomes = outcomes
+        self._patience = patience
         self._written: dict[str, str] = {}
         self._refs: dict[str, ActionRef] = {}
         self._slots = asyncio.Semaphore(options.PARALLEL_EFFECTS)
@@ -68,8 +72,11 @@ class Execution:
             return applied.outcome
         given = UndoInput(ref=applied.ref, outcome=applied.outcome)
         try:
-            return await workflow.execute_activity_method(
-                RepairActivities.undo_action, given, **options.settle(self._queue)
+            return await self._patience.run(
+                lambda how: workflow.execute_activity_method(RepairActivities.undo_action, given, **how),
+                lambda: options.settle(self._queue),
+                kinds=ANY,
+                last_word=True,
             )
         except ActivityError as error:
             return await self._settle_undo(applied, error)
@@ -78,9 +85,7 @@ class Execution:
         """The ledger says whether the undo happened, as it does for an effect."""
         ref = applied.ref.model_copy(update={"key": undo_key(applied.ref.key)})
         try:
-            settled = await workflow.execute_activity_method(
-                RepairActivities.settle_action, ref, **options.settle(self._queue)
-            )
+            settled = await self._last_word(ref)
         except ActivityError as unsettled:
             status, told = OutcomeStatus.UNKNOWN, f"its undo could not be settled: {why(unsettled)}"
         else:
@@ -124,7 +129,7 @@ class Execution:
         left = self._valid_until - workflow.now()
         if left <= timedelta():
             return _outcome(action, OutcomeStatus.LAPSED, f"not begun by {_stamp(self._valid_until)}")
-        return await self._apply(self._ref(action), left)
+        return await self._apply(self._ref(action))
 
     def _ref(self, action: ProposedAction) -> ActionRef:
         to_run = edited(action, self._recorded.decision.edits.get(action.id, {}))
@@ -140,22 +145,29 @@ class Execution:
         self._refs[action.id] = ref
         return ref
 
-    async def _apply(self, ref: ActionRef, left: timedelta) -> ActionOutcome:
+    async def _apply(self, ref: ActionRef) -> ActionOutcome:
         try:
-            return await workflow.execute_activity_method(
-                RepairActivities.apply_action,
-                ref,
-                **options.effect(self._queue, begin_within=left),
+            return await self._patience.run(
+                lambda how: workflow.execute_activity_method(RepairActivities.apply_action, ref, **how),
+                lambda: options.effect(self._queue, begin_within=self._valid_until - workflow.now()),
+                kinds=MENDED,
             )
         except ActivityError as error:
             return await self._settle(ref, error)
 
+    async def _last_word(self, ref: ActionRef) -> SettleResult:
+        """The ledger's word on a key, for however long the disk keeps it to itself."""
+        return await self._patience.run(
+            lambda how: workflow.execute_activity_method(RepairActivities.settle_action, ref, **how),
+            lambda: options.settle(self._queue),
+            kinds=ANY,
+            last_word=True,
+        )
+
     async def _settle(self, ref: ActionRef, error: ActivityError) -> ActionOutcome:
         """No outcome but the ledger's own: whatever ended the attempts, the tool has the last word."""
         try:
-            settled = await workflow.execute_activity_method(
-                RepairActivities.settle_action, ref, **options.settle(self._queue)
-            )
+            settled = await self._last_word(ref)
         except ActivityError as unsettled:
             told = f"{why(error)}; could not be settled: {why(unsettled)}"
             return _outcome(ref.action, OutcomeStatus.UNKNOWN, told, ref=ref)
@@ -165,16 +177,9 @@ class Execution:
             return settled.outcome
         if _never_started(error):
             return _outcome(ref.action, OutcomeStatus.LAPSED, f"not begun by {_stamp(self._valid_until)}", ref=ref)
+        if self._stopping() and ended_by(error, ANY):
+            return _outcome(ref.action, OutcomeStatus.LAPSED, "the repair was stopped before this began", ref=ref)
         return _outcome(ref.action, OutcomeStatus.FAILED, why(error), ref=ref)
-
-
-def why(error: ActivityError) -> str:
-    """What ended an activity, in one line."""
-    cause = error.cause
-    if isinstance(cause, TimeoutError):
-        kind = cause.type.name.lower().replace("_", "-") if cause.type is not None else "some"
-        return f"no answer from a worker within the {kind} time"
-    return str(getattr(cause, "message", None) or cause or error)
 
 
 def _unsure(action: ProposedAction) -> str | None:
@@ -186,15 +191,15 @@ def _unsure(action: ProposedAction) -> str | None:
 
 def _contradicted(error: ActivityError) -> bool:
     """Whether an outside system did what the ledger says never happens: the ledger's word is no outcome then."""
-    return isinstance(error.cause, ApplicationError) and error.cause.type == LedgerContradicted.__name__
+    return ended_by(error, {LedgerContradicted.__name__})
 
 
 def _never_started(error: ActivityError) -> bool:
     """Whether the approval ran out before a worker began, or before an attempt did."""
     cause = error.cause
-    if isinstance(cause, ApplicationError):
-        return cause.type == ApprovalLapsed.__name__
-    return isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
+    if isinstance(cause, TimeoutError):
+        return cause.type is TimeoutType.SCHEDULE_TO_START
+    return ended_by(error, {ApprovalLapsed.__name__})
 
 
 def _expected(action: ProposedAction, written: Mapping[str, str]) -> dict[str, str]:

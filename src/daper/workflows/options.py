@@ -4,6 +4,8 @@ Attempts are bounded everywhere. How long a task may wait for a worker is not, u
 workers. Activities heartbeat in the background, so a killed worker is noticed within the heartbeat timeout.
 """
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
@@ -21,6 +23,9 @@ HEARTBEAT = timedelta(seconds=10)
 
 # To plan, to finish the last effect and to verify it: so much longer a plan holds others back, if nobody says it ended.
 AFTERMATH = timedelta(hours=1)
+
+# How long a repair that was stopped still waits for a disk that refuses, to learn what became of what it had begun.
+AFTER_A_STOP = timedelta(seconds=30)
 
 # How long a proactive agent pauses after cycles that failed; never longer than its interval.
 FIRST_PAUSE = timedelta(minutes=5)
@@ -42,6 +47,31 @@ def backoff(failures_in_a_row: int, *, interval: timedelta) -> timedelta:
     if not failures_in_a_row:
         return interval
     return min(interval, FIRST_PAUSE * _PAUSE_GROWS ** min(failures_in_a_row - 1, _MOST_GROWN))
+
+
+def ended_by(config: ActivityConfig, names: Collection[str]) -> ActivityConfig:
+    """The same, ended at once by errors of these names, so that whoever waits can be told what for."""
+    retry = config.get("retry_policy") or RetryPolicy()
+    return {**config, "retry_policy": replace(retry, non_retryable_error_types=sorted(names))}
+
+
+def outlasting(config: ActivityConfig, rounds: int) -> ActivityConfig:
+    """The same, tried for three minutes, and in later rounds for twenty: a history stays short, whatever the wait.
+
+    The pauses are never longer than half a minute, so that the end of what was waited for is soon noticed.
+    """
+    retry = RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=30),
+        maximum_attempts=44 if rounds else 11,
+    )
+    return {**config, "retry_policy": retry}
+
+
+def between_rounds(rounds: int) -> timedelta:
+    """How long to wait before this round of tries, from the first on."""
+    return timedelta(seconds=min(2 ** min(rounds, 5), 30))
 
 
 def read(queue: str) -> ActivityConfig:
@@ -84,10 +114,13 @@ def think(queue: str) -> ActivityConfig:
 
 
 def effect(queue: str, *, begin_within: timedelta) -> ActivityConfig:
-    """Changes records once for its key. Whatever ends its attempts, `settle` has the last word."""
+    """Changes records once for its key. Whatever ends its attempts, `settle` has the last word.
+
+    Where no time is left to begin, the attempt itself says so.
+    """
     return ActivityConfig(
         task_queue=queue,
-        schedule_to_start_timeout=begin_within,
+        schedule_to_start_timeout=max(begin_within, timedelta(seconds=1)),
         start_to_close_timeout=timedelta(seconds=60),
         heartbeat_timeout=HEARTBEAT,
         retry_policy=_retries(10, longest_wait=timedelta(seconds=2)),

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         AnalyzeResult,
         Applied,
         ClaimInput,
+        ClaimResult,
         DetectInput,
         Narrated,
         Nudge,
@@ -36,12 +37,14 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.views import RepairView
     from daper.workflows.conclusion import conclusion
     from daper.workflows.details import details
-    from daper.workflows.execution import Execution, why
+    from daper.workflows.execution import Execution
+    from daper.workflows.failures import ended_by, why
     from daper.workflows.grants import by_policy
     from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
     from daper.workflows.messenger import CycleTelling
     from daper.workflows.model_calls import Thinking
     from daper.workflows.options import AFTERMATH
+    from daper.workflows.patience import FOR_NOW, Patience
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
 
@@ -63,7 +66,6 @@ class RepairAgentWorkflow:
         now = workflow.now()
         self._request = request
         self._stop_reason = ""
-        self._steps = Steps(request.activity_queue)
         self._state = CycleState(
             request=request,
             repair_id=workflow.info().workflow_id,
@@ -71,6 +73,8 @@ class RepairAgentWorkflow:
             started_at=now,
             phase_since=now,
         )
+        self._patience = Patience(state=self._state, stopping=lambda: bool(self._stop_reason), tell=self._tell)
+        self._steps = Steps(request.activity_queue, self._patience)
         self._thinking = Thinking(state=self._state, steps=self._steps)
         self._telling = CycleTelling(self._state)
 
@@ -198,7 +202,7 @@ class RepairAgentWorkflow:
             dry_run=request.dry_run,
         )
         # Not abandoned by a stop: a claim that landed after the conclusion would hold findings back from others.
-        claimed = await self._steps.claim(claim)
+        claimed = await self._claim(claim)
         advice = Advice()
         if self._thinking.by_model(Role.PLAN) and claimed.fresh:
             advice = await self._unless_stopped(
@@ -221,6 +225,14 @@ class RepairAgentWorkflow:
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)
         return plan
+
+    async def _claim(self, claim: ClaimInput) -> ClaimResult:
+        try:
+            return await self._steps.claim(claim)
+        except ActivityError as error:
+            if self._stop_reason and ended_by(error, FOR_NOW):
+                raise _Stopped from error  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
+            raise
 
     async def _ask(self, plan: Plan) -> RecordedDecision | None:
         """The answer to the plan, or None: silence is an outcome."""
@@ -279,6 +291,7 @@ class RepairAgentWorkflow:
             valid_for=self._request.decision_valid_for,
             stopping=lambda: bool(self._stop_reason),
             outcomes=self._state.outcomes,
+            patience=self._patience,
         )
         await execution.run()
         if self._stop_reason:
@@ -345,18 +358,23 @@ class RepairAgentWorkflow:
     def _enter(self, phase: Phase) -> None:
         state = self._state
         state.enter(phase, workflow.now())
-        workflow.set_current_details(
-            details(
-                phase,
-                state.shown_plan,
-                state.message or state.reason,
-                state.decided,
-                decide_by=state.decide_by if phase is Phase.PENDING_APPROVAL else None,
-                heads=state.heads,
-                findings=state.findings,
-            )
-        )
+        self._tell()
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
         else:
             workflow.upsert_memo({PHASE_MEMO: str(phase)})
+
+    def _tell(self) -> None:
+        """Show where it stands in the Temporal UI."""
+        state = self._state
+        workflow.set_current_details(
+            details(
+                state.phase,
+                state.shown_plan,
+                state.told,
+                state.decided,
+                decide_by=state.decide_by if state.phase is Phase.PENDING_APPROVAL else None,
+                heads=state.heads,
+                findings=state.findings,
+            )
+        )

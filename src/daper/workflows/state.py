@@ -43,6 +43,7 @@ from daper.core.views import PlanView, RepairView, current_plan, view_plan
 
 _MISSING_NAMED = 10
 _HOLDERS_NAMED = 5
+_WAITS_NAMED = 3
 
 
 @dataclass(kw_only=True)
@@ -57,6 +58,8 @@ class CycleState:
     phase_since: datetime
     phases: list[tuple[Phase, datetime]] = field(default_factory=list[tuple[Phase, datetime]])
     message: str = ""
+    waits: dict[int, str] = field(default_factory=dict[int, str])
+    waits_until: datetime | None = None
     reason: str = ""
     today: datetime | None = None
     store: StoreInfo | None = None
@@ -157,6 +160,18 @@ class CycleState:
         """Whether a language model plays any role."""
         return any(name != RULES for name in self.thinkers.values())
 
+    @property
+    def told(self) -> str:
+        """Where it stands, in words: before all else, what it waits for where a disk refuses."""
+        if not self.waits:
+            return self.message or self.reason
+        different = tuple(dict.fromkeys(self.waits.values()))
+        more = len(different) - _WAITS_NAMED
+        waits = "; ".join(different[:_WAITS_NAMED]) + (f"; and {counted(more, 'more reason')}" if more > 0 else "")
+        if self.waits_until is not None:
+            return f"it is being stopped, and waits until {self.waits_until:%H:%M:%S} UTC for the last word: {waits}"
+        return f"it waits: {waits}. It goes on by itself after that; to end it: daper repair stop {self.repair_id}"
+
     def spent(self) -> Usage:
         """What models took: as the ledger has it, or so far, as their answers said."""
         return self.usage or Usage.of(self.calls)
@@ -244,7 +259,7 @@ class CycleState:
             store_id=self.request.store_id,
             started_at=self.started_at,
             phase_since=self.phase_since,
-            message=self.message or self.reason,
+            message=self.told,
             detection=self.detection,
             problems=len(self.findings),
             plan=self._plan_page(page, size),

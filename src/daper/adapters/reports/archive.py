@@ -13,6 +13,7 @@ from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.ids import file_stem
 from daper.core.outcomes import RepairResult, ReportPaths
+from daper.core.system_errors import store_error
 from daper.core.text import markdown_code
 from daper.documents.markdown import to_markdown
 
@@ -26,7 +27,7 @@ def write_report(result: RepairResult, folder: Path) -> ReportPaths:
     """Write `report.md` and `report.json` into the repair's own folder below `folder`; the JSON names both.
 
     Each file is there whole or not at all; `report.json` comes last, so that it stands for both. The same result again
-    gives the same files. Raises StoreError when the disk does not take them.
+    gives the same files. Raises StoreError when the disk does not take them, StoreUnavailable when it does not for now.
     """
     home = _home(result.repair_id, folder)
     paths = ReportPaths(json_path=str(home / _JSON), markdown_path=str(home / _MARKDOWN))
@@ -36,7 +37,7 @@ def write_report(result: RepairResult, folder: Path) -> ReportPaths:
         replace_file(home / _MARKDOWN, to_markdown(repair_report(named)).encode())
         replace_file(home / _JSON, (named.model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
-        raise StoreError(f"the report cannot be written to {str(home)!r}: {error}; check rights and space") from error
+        raise store_error(error, f"the report in {str(home)!r}") from error
     log.info("report written", extra={"repair_id": result.repair_id, "json_path": paths.json_path})
     return paths
 
@@ -96,7 +97,7 @@ def _read(path: Path) -> RepairResult | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"report {str(path)!r} cannot be read: {error}; check its rights") from error
+        raise store_error(error, f"report {str(path)!r}") from error
     except ValidationError as error:
         first = error.errors(include_input=False)[0]["msg"]
         raise StoreDamaged(f"{str(path)!r} is no report ({first}); move it away or restore it") from error

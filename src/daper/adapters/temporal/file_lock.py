@@ -1,9 +1,11 @@
 """A lock on a file that a process holds for as long as it lives, whose text says who that is."""
 
-import fcntl
 import os
 from pathlib import Path
 from typing import Final
+
+from daper.core.system_errors import Trouble, trouble
+from daper.stores.locks import locked, names, open_folder
 
 _LONGEST: Final = 64 * 1024
 
@@ -26,12 +28,31 @@ class FileLock:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         while True:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if not _locked(descriptor):
+            if not locked(descriptor):
                 os.close(descriptor)
                 return None
-            if self._names(descriptor):
+            if names(self._path, descriptor):
                 return descriptor
             os.close(descriptor)  # the file was removed meanwhile: nobody else would see the lock
+
+    def take_folder(self) -> int | None:
+        """A descriptor that holds the lock of the file's folder; None if somebody else does, whose file was removed.
+
+        To be held beside the other one: a folder stays where it is, whatever becomes of a file in it. Where a file
+        system locks no folders, the descriptor holds nothing.
+        """
+        descriptor = open_folder(self._path.parent)
+        try:
+            free = locked(descriptor)
+        except OSError as error:
+            if trouble(error) is not Trouble.NOT_SUPPORTED:
+                os.close(descriptor)
+                raise
+            return descriptor
+        if not free:
+            os.close(descriptor)
+            return None
+        return descriptor
 
     def is_held(self) -> bool:
         """Whether somebody holds it now. Only for whoever alone may take it: a look from two sides disturbs."""
@@ -41,7 +62,7 @@ class FileLock:
                 self._seen = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
             except FileNotFoundError:
                 return False
-        if not _locked(self._seen):
+        if not locked(self._seen):
             return True
         os.close(self._seen)
         self._seen = None
@@ -60,18 +81,3 @@ class FileLock:
             return self._path.read_text("utf-8", "replace")
         except FileNotFoundError:
             return ""
-
-    def _names(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(descriptor), self._path.stat())
-        except FileNotFoundError:
-            return False
-
-
-def _locked(descriptor: int) -> bool:
-    """Whether the lock is now held by this descriptor."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

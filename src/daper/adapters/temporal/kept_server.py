@@ -2,7 +2,7 @@
 
 Two servers on one file would ruin it, and `temporal` does not look. So the server itself holds a lock beside the file,
 from before its first instruction to its death, whatever becomes of the process that started it; the lock's text says
-where it answers.
+where it answers. It holds the home's folder too: who removes the lock's file makes room for nobody.
 """
 
 import asyncio
@@ -180,6 +180,16 @@ class KeptServer:
                 f"removed; kill {server.pid}, then try again"
             )
 
+    def _take_folder(self) -> int:
+        """Raises Occupied if a server lives whose lock and `server.json` were removed."""
+        descriptor = self._lock.take_folder()
+        if descriptor is None:
+            raise Occupied(
+                f"somebody serves {str(self._database)!r}, but {DATABASE}.lock was removed, and nobody can tell who: "
+                f"look for a process `temporal server start-dev --db-filename {DATABASE}` and end it, then try again"
+            )
+        return descriptor
+
     async def _start(self, program: Path, *, again: bool = False) -> EmbeddedServer:
         for _ in range(_TRIES):
             ports = self._ports(again=again)
@@ -204,7 +214,9 @@ class KeptServer:
         arguments = [*server_arguments(ports, headless=False), "--db-filename", DATABASE]
         arguments += ["--namespace", self._namespace]
         about = (str(descriptor), server.to_json(), str(program))
+        held = [descriptor]
         try:
+            held.append(self._take_folder())
             with self._log_file.open("ab") as output:
                 # A session of its own: a terminal's Ctrl-C reaches us alone.
                 self._lock.sign(descriptor, "")  # who held it last is not to be signalled for this one
@@ -217,10 +229,11 @@ class KeptServer:
                     stderr=output,
                     start_new_session=True,
                     cwd=self._home,
-                    pass_fds=(descriptor,),
+                    pass_fds=held,
                 )
         finally:
-            os.close(descriptor)  # the server has its own copy
+            for each in held:
+                os.close(each)  # the server has its own copies
         up = False
         try:
             with contextlib.suppress(TimeoutError):

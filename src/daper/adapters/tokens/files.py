@@ -1,7 +1,6 @@
 """Access tokens in one file under the home: whose each is and what it allows. Of a token itself only a hash is kept."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from daper.adapters.whole_file import replace_file
 from daper.core.access import Access, TokenGrant
-from daper.core.errors import NotFound, StoreDamaged, UserError
+from daper.core.errors import NotFound, StoreChanged, StoreDamaged, UserError
+from daper.core.system_errors import optional
+from daper.stores.locks import alone
 
 _PREFIX: Final = "daper_"
 _BYTES: Final = 32
@@ -38,11 +39,9 @@ class TokenFile:
 
     def grants(self) -> tuple[TokenGrant, ...]:
         """All of them. Raises StoreDamaged for a file that is not what it must be."""
-        try:
-            about = self._path.stat()
-        except FileNotFoundError:
+        version = self._version()
+        if version is None:
             return ()
-        version = (about.st_mtime_ns, about.st_size, about.st_ino)
         if version != self._read_at:
             self._grants, self._read_at = self._load(), version
         return self._grants
@@ -53,32 +52,55 @@ class TokenFile:
         return next((grant for grant in self.grants() if secrets.compare_digest(grant.sha256, hashed)), None)
 
     def add(self, name: str, scopes: Collection[Access]) -> str:
-        """Make a token for a person; it is told this once. Raises UserError where the name has one, StoreDamaged."""
+        """Make a token for a person; it is told this once.
+
+        Raises UserError where the name has one, StoreDamaged, StoreChanged where somebody else writes the file.
+        """
         token = _PREFIX + secrets.token_urlsafe(_BYTES)
         grant = TokenGrant(name=name, scopes=frozenset(scopes), sha256=_hash(token), created_at=self._now())
-        with self._alone():
+        with self._alone() as make_sure:
             if any(other.name == name for other in self.grants()):
                 raise UserError(f"{name!r} has a token already; remove it first: daper mcp token remove {name!r}")
-            self._write((*self.grants(), grant))
+            self._write((*self.grants(), grant), make_sure)
         return token
 
     def remove(self, name: str) -> None:
-        """Take a person's token away. Raises NotFound, StoreDamaged."""
-        with self._alone():
+        """Take a person's token away. Raises NotFound, StoreDamaged, StoreChanged where somebody else writes."""
+        with self._alone() as make_sure:
             kept = tuple(grant for grant in self.grants() if grant.name != name)
             if len(kept) == len(self.grants()):
                 known = ", ".join(repr(grant.name) for grant in kept) or "nobody"
                 raise NotFound(f"{name!r} has no token; who has: {known}")
-            self._write(kept)
+            self._write(kept, make_sure)
 
     @contextlib.contextmanager
-    def _alone(self) -> Generator[None]:
-        """Nobody else changes the file meanwhile."""
+    def _alone(self) -> Generator[Callable[[], None]]:
+        """Nobody else changes the file meanwhile. Yields what raises StoreChanged where somebody did.
+
+        The lock beside the file is for the first token; the file itself cannot be removed without what is in it.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        path = self._path.with_name(f"{self._path.name}.lock")
-        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        with contextlib.ExitStack() as stack:
+            held = stack.enter_context(alone(self._path.with_name(f"{self._path.name}.lock")))
+            with contextlib.suppress(FileNotFoundError):
+                held = stack.enter_context(alone(self._path, make=False))
+            read = self._version()
+
+            def make_sure() -> None:
+                if not held() or self._version() != read:
+                    raise StoreChanged(
+                        f"somebody else changed {str(self._path)!r} meanwhile; nothing was done. Try again"
+                    )
+
+            yield make_sure
+
+    def _version(self) -> tuple[int, int, int] | None:
+        """What tells that the file is still the one that was read; None where there is none."""
+        try:
+            about = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return about.st_mtime_ns, about.st_size, about.st_ino
 
     def _load(self) -> tuple[TokenGrant, ...]:
         try:
@@ -89,16 +111,16 @@ class TokenFile:
                 f"({error.error_count()} faults); mend it, or remove it and make the tokens anew"
             ) from None
 
-    def _write(self, grants: tuple[TokenGrant, ...]) -> None:
+    def _write(self, grants: tuple[TokenGrant, ...], make_sure: Callable[[], None]) -> None:
         kept = [
             grant.model_dump(mode="json") | {"scopes": sorted(str(scope) for scope in grant.scopes)} for grant in grants
         ]
         # Nobody but the owner may even see who has one; a new file takes the rights of the one it replaces.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), optional():
             self._path.chmod(0o600)
         old = os.umask(0o077)
         try:
-            replace_file(self._path, (json.dumps(kept, indent=2) + "\n").encode())
+            replace_file(self._path, (json.dumps(kept, indent=2) + "\n").encode(), make_sure=make_sure)
         finally:
             os.umask(old)
         self._read_at = None

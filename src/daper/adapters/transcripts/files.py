@@ -16,6 +16,7 @@ from daper.adapters.transcripts.bounds import fitted
 from daper.adapters.transcripts.redaction import Redactor
 from daper.clock import new_id
 from daper.core.ids import file_stem, safe_name
+from daper.core.system_errors import optional, said
 from daper.ports import Transcript
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class FileTranscripts:
         except OSError as error:
             log.warning(
                 "a call of a language model is not written down",
-                extra={"call_id": entry.call_id, "reason": error.strerror},
+                extra={"call_id": entry.call_id, "reason": said(error)},
             )
 
     def _keep(self, entry: Transcript, data: bytes) -> None:
@@ -76,7 +77,7 @@ class FileTranscripts:
             try:
                 _remove(path)
             except OSError as error:
-                log.warning("old transcripts stay", extra={"folder": str(path), "reason": error.strerror})
+                log.warning("old transcripts stay", extra={"folder": str(path), "reason": said(error)})
 
 
 def _document(entry: Transcript) -> dict[str, JsonValue]:
@@ -112,7 +113,8 @@ def _write_whole(path: Path, data: bytes) -> None:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            with optional():
+                os.fsync(file.fileno())
         draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import UserError
+from daper.core.system_errors import said
 
 
 def save(output: Path, data: bytes, *, home: Path) -> None:
@@ -21,7 +22,7 @@ def save(output: Path, data: bytes, *, home: Path) -> None:
         else:
             replace_file(target, data)
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle, for some versions of Python
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        reason = said(error)
         raise UserError(
             f"the report cannot be written to {str(output)!r}: {reason}; name another file with --output"
         ) from error

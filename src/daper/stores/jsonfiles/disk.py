@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from daper.core.system_errors import optional
+
 
 class FileStat(NamedTuple):
     """What tells that a file is still the one that was read, and its permissions."""
@@ -17,7 +19,10 @@ class FileStat(NamedTuple):
 
 
 class Disk(Protocol):
-    """What the store needs of a file system. Everything but `read_bytes` and `stat` raises OSError when it cannot."""
+    """What the store needs of a file system. Everything but `read_bytes` and `stat` raises OSError when it cannot.
+
+    What a file system has not at all is done without: a mode that cannot be set, a folder that cannot be synced.
+    """
 
     def read_bytes(self, path: Path) -> bytes | None:
         """The content, or None when there is no such file."""
@@ -91,9 +96,12 @@ class PosixDisk:
 
     def write_new(self, path: Path, data: bytes, *, mode: int | None = None) -> None:
         """Create a file, without syncing it. FileExistsError when it is there."""
-        with path.open("xb") as file:
+        # Born with no more rights than it is to keep: where they cannot be set, nobody gets more.
+        how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(path, how, 0o666 if mode is None else mode), "wb") as file:
             if mode is not None:
-                os.fchmod(file.fileno(), mode)
+                with optional():
+                    os.fchmod(file.fileno(), mode)
             file.write(data)
 
     def fsync_file(self, path: Path) -> None:
@@ -102,7 +110,8 @@ class PosixDisk:
 
     def fsync_dir(self, path: Path) -> None:
         """Make a folder's names durable."""
-        _fsync(path, os.O_RDONLY | os.O_DIRECTORY)
+        with optional():
+            _fsync(path, os.O_RDONLY | os.O_DIRECTORY)
 
     def rename(self, source: Path, target: Path) -> None:
         """Rename atomically, replacing the target."""
@@ -120,6 +129,7 @@ class PosixDisk:
 def _fsync(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
-        os.fsync(descriptor)
+        with optional():
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,9 +1,11 @@
 """The record files of a store: reading them at one moment, and telling a change of content from one of layout."""
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from daper.core.digests import canonical, digest
 from daper.core.errors import StoreDamaged
@@ -13,6 +15,12 @@ from daper.stores.jsonfiles.journal import Journal, Replacement
 
 Documents = Mapping[str, Mapping[str, object]]
 Signature = tuple[FileStat | None, ...]
+T = TypeVar("T")
+
+# An editor that saves in place leaves a file empty, or half of it there, for moments: these are the seconds between the
+# looks at such a file, and it is called damaged by the first of the later ones that finds it unchanged.
+_LOOKS_AGAIN = (0.05, 0.15)
+_MOST_LOOKS = 20
 
 
 class DocumentFiles:
@@ -29,6 +37,9 @@ class DocumentFiles:
 
     def read_quietly(self) -> Documents | None:
         """All documents without the lock, or None if they may not belong together. Raises StoreDamaged."""
+        return self._looked_again(self._read_quietly)
+
+    def _read_quietly(self) -> Documents | None:
         with self._reading:
             # The order counts: with no change under way between two equal looks at the files, all belong to one moment.
             before = self._signature()
@@ -52,6 +63,15 @@ class DocumentFiles:
                 raise absent(self._folder / file)
             found[name] = data
         return found
+
+    def parsed(self) -> tuple[dict[str, bytes], dict[str, dict[str, object]]]:
+        """What is in the files now, and the same as documents, fresh. Raises StoreDamaged."""
+
+        def look() -> tuple[dict[str, bytes], dict[str, dict[str, object]]]:
+            texts = self.texts()
+            return texts, {name: self.parse(name, text) for name, text in texts.items()}
+
+        return self._looked_again(look)
 
     def parse(self, name: str, text: bytes) -> dict[str, object]:
         """One document, fresh. Raises StoreDamaged."""
@@ -87,6 +107,18 @@ class DocumentFiles:
         if self._own_texts.get(self.files[name]) == known:
             return False
         return jsontext.dump(self.parse(name, text)) == after
+
+    def _looked_again(self, look: Callable[[], T]) -> T:
+        """What a look at the files says, once they are whole. Raises StoreDamaged for what stays damaged."""
+        for number in range(_MOST_LOOKS):
+            before = self._signature()
+            try:
+                return look()
+            except StoreDamaged:
+                time.sleep(_LOOKS_AGAIN[min(number, len(_LOOKS_AGAIN) - 1)])
+                if number + 1 >= len(_LOOKS_AGAIN) and self._signature() == before:
+                    raise
+        return look()
 
     def _signature(self) -> Signature:
         return tuple(self._disk.stat(self._folder / file) for file in self.files.values())

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from daper.clock import new_id, utc_now
 from daper.core.digests import digest
-from daper.core.errors import StoreChanged, StoreDamaged, StoreError, UserError
+from daper.core.errors import StoreChanged, StoreDamaged, UserError
 from daper.core.models import StoreInfo
+from daper.core.system_errors import store_error
 from daper.ports.store import LedgerRow, Message
 from daper.stores.jsonfiles import rowfiles
 from daper.stores.jsonfiles.about import (
@@ -66,7 +67,7 @@ class JsonStore:
         self._versions = versions
         self._disk = disk or PosixDisk()
         self._lock = FolderLock(folder, wait=lock_wait)
-        self._journal = Journal(folder, self._disk)
+        self._journal = Journal(folder, self._disk, make_sure=self._lock.make_sure)
         self._documents = DocumentFiles(folder, names=documents, disk=self._disk, journal=self._journal)
 
     @property
@@ -188,8 +189,7 @@ class JsonStore:
         """
         with self._holding():
             with self._disk_errors():
-                texts = self._documents.texts()
-                documents = {name: self._documents.parse(name, text) for name, text in texts.items()}
+                texts, documents = self._documents.parsed()
                 change = JsonChange(documents, self._folder, self._disk, versions=self._versions)
             yield change
             with self._disk_errors():
@@ -261,11 +261,7 @@ class JsonStore:
         try:
             yield
         except OSError as error:
-            where = error.filename or str(self._folder)
-            raise StoreError(
-                f"the disk refuses {where!r}: {error.strerror}. Mend that; a change that had begun is then finished or "
-                "dropped as a whole"
-            ) from error
+            raise store_error(error, repr(str(self._folder / self._journal.shown(error.filename)))) from error
 
     def _settle(self) -> None:
         if self._journal.pending():

@@ -13,7 +13,7 @@ from daper.core.errors import ActionFailed, StoreDamaged
 from daper.core.models import StoreInfo
 from daper.ports.domain import Record
 from daper.ports.store import LedgerRow, Message
-from daper.stores.sql.sqlite_file import store_error
+from daper.stores.sql.sqlite_file import identity, refuse_replaced, store_error
 
 _OURS = (
     "CREATE TABLE IF NOT EXISTS daper_store (id TEXT NOT NULL)",
@@ -64,6 +64,7 @@ class SqliteStore:
         Raises ActionFailed for a statement that SQLite refuses.
         """
         with self._connection() as db:
+            opened = identity(self._path)
             db.execute("BEGIN IMMEDIATE")
             self._refuse_another(db)
             with db:
@@ -72,6 +73,7 @@ class SqliteStore:
                 try:
                     yield SqliteChange(db, self._tables)
                     _still_in_it(db)
+                    refuse_replaced(self._path, opened, "the store")
                 finally:
                     db.set_authorizer(None)
 
@@ -106,9 +108,9 @@ class SqliteStore:
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _REFUSED:
                 raise ActionFailed(f"{str(self._path)!r} refuses it, and nothing was changed: {error}") from error
-            raise store_error(error, f"the store {str(self._path)!r}", self._wait) from error
+            raise store_error(error, f"the store {str(self._path)!r}", self._wait, path=self._path) from error
         except OSError as error:
-            raise store_error(error, f"the store {str(self._path)!r}", self._wait) from error
+            raise store_error(error, f"the store {str(self._path)!r}", self._wait, path=self._path) from error
 
     def _connect(self, *, make: bool = False) -> sqlite3.Connection:
         # A file that went away must not come back empty. A statement that is prepared already is not looked at again by

@@ -1,6 +1,5 @@
 """One SQLite file that many threads and processes open: made ready once, changed in whole transactions."""
 
-import fcntl
 import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
@@ -8,7 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daper.core.errors import StoreBusy, StoreDamaged, StoreError
+from daper.core import system_errors
+from daper.core.errors import StoreBusy, StoreChanged, StoreDamaged, StoreError
+from daper.core.system_errors import Trouble, trouble
+from daper.stores.locks import alone
 
 BUSY_SECONDS = 10.0
 
@@ -35,25 +37,27 @@ class SqliteFile:
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[sqlite3.Connection]:
         """A connection that alone may write until the block ends; an error in the block leaves nothing of it.
 
-        Raises StoreBusy (retryable) when others hold the file for `busy_seconds`, StoreDamaged or StoreError.
+        Raises StoreBusy when others hold the file for `busy_seconds`, StoreChanged when somebody removed or replaced it
+        meanwhile, StoreUnavailable when the disk refuses for now (all retryable), StoreDamaged or StoreError.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=busy_seconds, isolation_level=None)) as db:
                 self._make_ready(db)
+                opened = identity(self.path)
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("BEGIN IMMEDIATE")
                 with db:
                     yield db
+                    refuse_replaced(self.path, opened, self.what)
         except (sqlite3.Error, OSError) as error:
-            raise store_error(error, f"{self.what} {str(self.path)!r}", busy_seconds) from error
+            raise store_error(error, f"{self.what} {str(self.path)!r}", busy_seconds, path=self.path) from error
 
     def _make_ready(self, db: sqlite3.Connection) -> None:
         if _version(db) == self.version:
             return
         # Two processes that switch one file to WAL at once get "locked" without any waiting, so they queue here.
-        with open(f"{self.path}.lock", "a", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self.path.with_name(f"{self.path.name}.lock")):
             if (version := _version(db)) > self.version:
                 raise StoreError(
                     f"{self.what} {str(self.path)!r} has version {version}: a newer daper wrote it; use that one"
@@ -69,15 +73,29 @@ class SqliteFile:
                     db.execute(f"PRAGMA user_version = {self.version}")
 
 
-def store_error(error: Exception, named: str, busy_seconds: float) -> StoreError:
-    """What an error of SQLite or of the disk means for a file, and what to do about it."""
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path names now; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def refuse_replaced(path: Path, opened: tuple[int, int] | None, what: str) -> None:
+    """Raises StoreChanged where the path names another file than when it was opened: what is written would be lost."""
+    if opened is None or identity(path) != opened:
+        raise StoreChanged(f"{what} {str(path)!r} was removed or replaced meanwhile; nothing was written. Try again")
+
+
+def store_error(error: Exception, named: str, busy_seconds: float, *, path: Path) -> StoreError:
+    """What an error of SQLite or of the disk means for the file at `path`, and what to do about it."""
+    found = system_errors.store_error(error, named, path=path)
+    if isinstance(found, StoreBusy):
         return StoreBusy(f"{named} has been busy for {busy_seconds:.0f} s; try again")
-    if primary in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+    if trouble(error, path) is Trouble.DAMAGED:
         return StoreDamaged(f"{named} is no database ({error}); move it away, and a new one is made")
-    return StoreError(f"{named} cannot be used: {error}; check the folder, its rights and the disk's space")
+    return found
 
 
 def time_text(at: datetime) -> str:

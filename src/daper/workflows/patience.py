@@ -1,0 +1,128 @@
+"""What a cycle does where its disk refuses for now: it waits, says what for, and goes on by itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
+from typing import Final, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.workflow import ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from daper.core.errors import (
+        RecoveryNeeded,
+        StoreBusy,
+        StoreChanged,
+        StoreDamaged,
+        StoreError,
+        StoreUnavailable,
+        WrongStore,
+    )
+    from daper.workflows import options
+    from daper.workflows.failures import ended_by, why
+    from daper.workflows.state import CycleState
+
+T = TypeVar("T")
+Kinds = frozenset[str]
+
+FOR_NOW: Final[Kinds] = frozenset({StoreUnavailable.__name__, RecoveryNeeded.__name__, StoreBusy.__name__})
+"""What is waited for by whoever has not begun: what is damaged, or not allowed, ends a cycle that has done nothing."""
+
+MENDED: Final[Kinds] = FOR_NOW | {StoreDamaged.__name__}
+"""What is waited for by what was approved, while the approval is valid: somebody may mend a file until then."""
+
+ANY: Final[Kinds] = FOR_NOW | {StoreError.__name__, StoreDamaged.__name__, StoreChanged.__name__, WrongStore.__name__}
+"""What is waited for where effects may have happened: until the records can be asked, nobody knows."""
+
+_SOON_OVER: Final[Kinds] = frozenset({StoreBusy.__name__, StoreChanged.__name__})
+_PATCH: Final = "a disk that refuses is waited for"
+
+
+class Patience:
+    """Runs the activities of one cycle that use a disk. Its state has, meanwhile, what each of them waits for.
+
+    A stop ends a wait: at once, or, where it is for the last word on an effect or on the cycle, after some time that
+    all such waits share.
+    """
+
+    def __init__(self, *, state: CycleState, stopping: Callable[[], bool], tell: Callable[[], None]) -> None:
+        self._state = state
+        self._stopping = stopping
+        self._tell = tell
+        self._numbers = count()
+
+    async def run(
+        self,
+        step: Callable[[ActivityConfig], Awaitable[T]],
+        config: Callable[[], ActivityConfig],
+        *,
+        kinds: Kinds = FOR_NOW,
+        last_word: bool = False,
+    ) -> T:
+        """The result of an activity, for however long an error of these kinds keeps it from having one.
+
+        `config` is asked again for each round. Raises ActivityError for all else, and when a stop ended the wait.
+        """
+        try:
+            return await step(options.ended_by(config(), kinds - _SOON_OVER))
+        except ActivityError as error:
+            if not ended_by(error, kinds) or not workflow.patched(_PATCH):
+                raise
+            return await self._outlast(step, config, error, kinds, options.AFTER_A_STOP if last_word else timedelta())
+
+    async def _outlast(
+        self,
+        step: Callable[[ActivityConfig], Awaitable[T]],
+        config: Callable[[], ActivityConfig],
+        error: ActivityError,
+        kinds: Kinds,
+        after_a_stop: timedelta,
+    ) -> T:
+        number, rounds = next(self._numbers), 0
+        try:
+            while True:
+                self._state.waits[number] = why(error)
+                self._tell()
+                if rounds:
+                    await self._pause(rounds)
+                # Whatever else keeps it from going on is told too.
+                others = kinds - _SOON_OVER - {_kind(error)}
+                how = options.ended_by(options.outlasting(config(), rounds), others)
+                task = asyncio.ensure_future(step(how))
+                try:
+                    if not await self._done(task, after_a_stop):
+                        raise error
+                    return task.result()
+                except ActivityError as again:
+                    if again is error or not ended_by(again, kinds):
+                        raise
+                    error, rounds = again, rounds + 1
+                finally:
+                    task.cancel()
+        finally:
+            del self._state.waits[number]
+            self._tell()
+
+    async def _pause(self, rounds: int) -> None:
+        """Between two rounds, so that reasons that take turns do not fill the history."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(self._stopping, timeout=options.between_rounds(rounds))
+
+    async def _done(self, task: asyncio.Future[T], after_a_stop: timedelta) -> bool:
+        """Whether it came to an end; False where a stop has ended the wait before."""
+        await workflow.wait_condition(lambda: task.done() or self._stopping())
+        if not task.done() and after_a_stop:
+            last = self._state.waits_until = self._state.waits_until or workflow.now() + after_a_stop
+            left = last - workflow.now()
+            if left > timedelta():
+                self._tell()
+                with suppress(TimeoutError):
+                    await workflow.wait_condition(task.done, timeout=left, timeout_summary="a last word, after a stop")
+        return task.done()
+
+
+def _kind(error: ActivityError) -> str:
+    return (isinstance(error.cause, ApplicationError) and error.cause.type) or ""
