@@ -20,14 +20,16 @@ from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
+from daper.adapters.reports.answers import SqliteAnswers
 from daper.adapters.reports.archive import FileReports
 from daper.adapters.spending.sqlite import SqliteSpending
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
+from daper.adapters.temporal.server_time import ServerTime
 from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
-from daper.clock import utc_now
+from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
 from daper.domains.registry import load_domains
 from daper.ports import Agents, Domain
@@ -66,8 +68,8 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
 
 
 def reports_in(home: Path) -> FileReports:
-    """The reports kept under a home."""
-    return FileReports(home / "reports")
+    """The reports kept under a home, and what they answer."""
+    return FileReports(home / "reports", answers=SqliteAnswers(home / "answers.db"))
 
 
 async def open_models(settings: Settings) -> "ModelAgents | None":
@@ -102,7 +104,7 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
             f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
             "set it in the environment or in .env, or take that target out"
         )
-    return PeopleNotifier(people, reports=reports_in(settings.home), link=settings.link_to, now=utc_now)
+    return PeopleNotifier(people, reports=reports_in(settings.home), link=settings.link_to, now=agreed_now)
 
 
 def spending_of(home: Path) -> SqliteSpending:
@@ -206,8 +208,9 @@ async def working(
         models=models,
         on_outage=settings.thinking.on_outage,
         policy=settings.policy_source.read,  # read anew each time: taking a right away needs no new start
+        ahead=ahead,
     )
-    repair = RepairActivities(domains=domains, now=utc_now)
+    repair = RepairActivities(domains=domains, now=agreed_now, ahead=ahead)
     publish = PublishActivities(
         claims=claims,
         memory=memory,
@@ -250,14 +253,20 @@ async def working(
             graceful_shutdown_timeout=DRAIN,
             sticky_queue_schedule_to_start_timeout=STICKY,
         ),
-        *(Worker(client, task_queue=queue, activities=activities, graceful_shutdown_timeout=DRAIN) for queue in queues),
         *(
-            Worker(client, task_queue=models_queue(queue), activities=thinking, graceful_shutdown_timeout=DRAIN)
+            Worker(
+                client,
+                task_queue=task_queue,
+                activities=work,
+                interceptors=[ServerTime()],
+                graceful_shutdown_timeout=DRAIN,
+            )
             for queue in queues
-        ),
-        *(
-            Worker(client, task_queue=people_queue(queue), activities=telling, graceful_shutdown_timeout=DRAIN)
-            for queue in queues
+            for task_queue, work in (
+                (queue, activities),
+                (models_queue(queue), thinking),
+                (people_queue(queue), telling),
+            )
         ),
     ]
     async with AsyncExitStack() as stack:

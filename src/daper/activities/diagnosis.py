@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 from temporalio import activity
 
@@ -58,6 +59,7 @@ class DiagnoseActivities:
         models: Agents | None = None,
         on_outage: OnOutage = OnOutage.FAIL,
         policy: Callable[[], ApprovalPolicy] = ApprovalPolicy,
+        ahead: Callable[[], timedelta | None] = lambda: None,
     ) -> None:
         self._domains = domains
         self._agents = agents
@@ -65,6 +67,7 @@ class DiagnoseActivities:
         self._models = models
         self._on_outage = on_outage
         self._policy = policy
+        self._ahead = ahead
 
     @activity.defn(name="open_cycle")
     @at_edge
@@ -95,6 +98,7 @@ class DiagnoseActivities:
             on_outage=self._on_outage,
             alone=alone,
             alone_trouble=trouble,
+            clock_ahead=self._ahead() or timedelta(),
         )
 
     @activity.defn(name="divide_work")

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import activity
 
 from daper.activities.edge import at_lasting_edge, domain_of
+from daper.activities.server_clock import ServerClock
 from daper.core.digests import digest, effect_key, undo_key
 from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError, StoreDamaged, StoreError
 from daper.core.messages import ActionRef, Applied, SettleResult, UndoInput, VerifyInput
@@ -40,20 +41,37 @@ _APPLIES = frozenset(
 class RepairActivities:
     """Applies, settles, undoes and verifies approved actions with the tools of a domain."""
 
-    def __init__(self, *, domains: Mapping[str, Domain], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        domains: Mapping[str, Domain],
+        now: Callable[[], datetime],
+        ahead: Callable[[], timedelta | None] = lambda: None,
+    ) -> None:
+        """`now`: by the clock that deadlines are set by; `ahead`: how far this machine's shows itself ahead of that."""
         self._domains = domains
         self._now = now
+        self._ahead = ahead
+        self._server_clock = ServerClock()
 
     @activity.defn(name="apply_action")
     @at_lasting_edge(StoreDamaged)
     async def apply_action(self, input: ActionRef) -> ActionOutcome:
         """Run exactly what the approved digest covers, once for its key, while its approval is valid."""
         _refuse_unless_approved(input)
-        if input.valid_until is not None and self._now() > input.valid_until:
-            until = f"{input.valid_until:%Y-%m-%d %H:%M:%S} UTC"
-            raise ApprovalLapsed(f"action {input.action.id!r} did not begin by {until}")
+        self._refuse_too_late(input)
         tool = _tool(await domain_of(self._domains, input.cycle), input.action)
         return _outcome(input, _within(_APPLIES, await tool.apply(_call(input))))
+
+    def _refuse_too_late(self, input: ActionRef) -> None:
+        """By Temporal's clock, which set the time. Raises ApprovalLapsed, ClockMoved."""
+        if input.valid_until is None:
+            return
+        if (shown := self._ahead()) is not None:
+            self._server_clock.check(input.key, shown)
+        if self._now() > input.valid_until:
+            until = f"{input.valid_until:%Y-%m-%d %H:%M:%S} UTC"
+            raise ApprovalLapsed(f"action {input.action.id!r} did not begin by {until}")
 
     @activity.defn(name="settle_action")
     @at_lasting_edge(StoreError)

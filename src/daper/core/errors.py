@@ -21,6 +21,7 @@ DaperError
 ├── ModelUnavailable          a language model did not answer, or asked to wait (retryable)
 ├── ModelOutputError          an agent's answer does not fit, after it was told so (retryable)
 ├── ActionFailed              a repair tool could not do what was approved; nothing was changed
+├── ClockMoved                this machine's clock is not where it was, or work came late (retryable)
 ├── ApprovalLapsed            the time in which an approved action may begin is over
 ├── TargetRefused             nobody can be told there: no such target, or it refuses what it is sent
 ├── TargetUnreachable         a target did not take a message this time (retryable)
@@ -158,6 +159,12 @@ class ActionFailed(DaperError):
 
 class ApprovalLapsed(DaperError):
     """The time in which an approved action may begin is over. Nothing was begun by this attempt."""
+
+
+class ClockMoved(DaperError):
+    """This machine's clock is not where it was, or work came late; what is sent anew tells which. Nothing was begun."""
+
+    retryable = True
 
 
 class CannotSettle(DaperError):

@@ -1,7 +1,7 @@
 """What goes into and out of the workflow and its activities: one model in, one model out."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import cast
 
@@ -96,7 +96,7 @@ class OpenCycleResult(Wire):
     """The store that answered, today, and who thinks in each role: `rules`, or the name of a model.
 
     `missing`: named records that the store does not have. `alone`: what the worker's policy lets run alone, if it was
-    asked; `alone_trouble`: why that cannot be known.
+    asked; `alone_trouble`: why that cannot be known. `clock_ahead`: how far the worker's clock is ahead of Temporal's.
     """
 
     store: StoreInfo
@@ -107,6 +107,7 @@ class OpenCycleResult(Wire):
     on_outage: OnOutage = OnOutage.FAIL
     alone: Alone | None = None
     alone_trouble: str = ""
+    clock_ahead: timedelta = timedelta()
 
 
 class DetectInput(Wire):

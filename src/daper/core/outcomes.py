@@ -170,7 +170,8 @@ class RepairResult(Wire):
     """The result of an ended cycle: everything that was found, planned, decided, done and verified.
 
     `thinkers`: who played each role, `rules` or the name of a model; `usage`: what the models took. `troubles` leave
-    something to a person; `notices` tell what went otherwise than it was set up, and was coped with.
+    something to a person; `notices` tell what went otherwise than it was set up, and was coped with. `asked`: what the
+    repair was asked for, as a digest; empty from a release that did not say.
     """
 
     repair_id: str
@@ -198,6 +199,7 @@ class RepairResult(Wire):
     notices: tuple[str, ...] = ()
     usage: Usage = Usage()
     thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
+    asked: str = ""
 
     @property
     def needs_person(self) -> bool:

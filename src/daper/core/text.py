@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import timedelta
 
 _JOINERS = frozenset("\u200c\u200d")  # several scripts and emoji cannot be written without these two
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -63,6 +64,12 @@ def markdown_code(text: object, *, longest: int = 120) -> str:
     """A Markdown code span for ids, statuses and amounts; safe inside a table."""
     shown = visible(text, longest=longest).replace("`", "'").replace("|", "\\|")
     return f"`{shown or ' '}`"
+
+
+def ahead_words(by: timedelta) -> str:
+    """How far one clock is ahead of another, or behind it: `1:30:00 ahead of`."""
+    seconds = timedelta(seconds=round(abs(by.total_seconds())))
+    return f"{seconds} {'ahead of' if by >= timedelta() else 'behind'}"
 
 
 def counted(number: int, what: str) -> str:

@@ -26,7 +26,7 @@ from daper.ports.domain import (
 )
 from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.notifier import Notifier
-from daper.ports.persistence import Caps, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.persistence import Caps, KeptAnswer, Memory, Reports, Reservation, Spending, Transcript, Transcripts
 from daper.ports.runs import Runs, RunState
 from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
 
@@ -44,6 +44,7 @@ __all__ = (
     "ImportDraft",
     "ImportNote",
     "Importable",
+    "KeptAnswer",
     "LedgerRow",
     "Letter",
     "Memory",

@@ -88,7 +88,8 @@ class ToolCall:
     """One approved action as its tool gets it.
 
     `expected` gives, for every record the plan read, the version it must still have; `today` is the cycle's date.
-    After `valid_until`, by the wall clock, the approval has lapsed: the tool says `lapsed`, for good.
+    After `valid_until`, by `daper.clock.agreed_now`, the approval has lapsed: the tool says `lapsed`, for good. That is
+    Temporal's clock; this machine's may be off.
     """
 
     key: str

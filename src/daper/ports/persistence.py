@@ -13,8 +13,21 @@ from daper.core.outcomes import RepairResult, ReportPaths
 from daper.core.usage import CallSpent, Role, Spent, Usage
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptAnswer:
+    """Which repair answers what was asked under an id; `asked`: what for, as a digest.
+
+    `begun`: that repair is known to have begun; else it waited, and may never have.
+    """
+
+    asked_id: str
+    asked: str
+    repair_id: str
+    begun: bool
+
+
 class Reports(Protocol):
-    """Where reports are kept."""
+    """Where reports are kept; and, for good, which repair answers what was asked under an id."""
 
     async def write(self, result: RepairResult) -> ReportPaths:
         """Write the report of an ended cycle. Writing it twice leaves one."""
@@ -26,6 +39,14 @@ class Reports(Protocol):
 
     async def newest(self, limit: int) -> Sequence[RepairResult]:
         """The results that were written last, the newest first; what cannot be read is left out."""
+        ...
+
+    async def keep(self, answer: KeptAnswer) -> None:
+        """Remember it, also when its report is deleted. What has begun stays as it was. Raises a StoreError."""
+        ...
+
+    async def answer(self, asked_id: str) -> KeptAnswer | None:
+        """What was kept for an id, or what its report says; None where neither is there. Raises a StoreError."""
         ...
 
 

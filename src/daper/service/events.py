@@ -19,7 +19,7 @@ from daper.service.launch import Launch
 from daper.service.requests import Collected
 from daper.service.rpc_errors import EVENTS, temporal_errors
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
-from daper.workflows.labels import CALL_MEMO, EVENT_DRIVEN_NAME, REQUEST_MEMO, USER_MEMO, WAITS_MEMO
+from daper.workflows.labels import CALL_MEMO, EVENT_DRIVEN_NAME, REQUEST_MEMO, USER_MEMO, WAITS_MEMO, summary
 
 _LOOKED_THROUGH: Final = 1000
 _LOOK_AGAIN_S: Final = 0.02
@@ -70,7 +70,7 @@ class Events:
                 start_signal="report",
                 start_signal_args=[event],
                 memo={USER_MEMO: user},
-                static_summary=f"Repairing what is reported of {request.domain} for {user}"[:200],
+                static_summary=summary("Repairing what is reported of", request.domain, user),
                 rpc_timeout=ANSWER_WITHIN,
             )
         try:

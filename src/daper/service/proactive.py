@@ -10,6 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
 from daper.core.ids import agent_id as make_agent_id
 from daper.core.messages import Nudge
+from daper.core.models import StoreInfo
 from daper.core.outcomes import RepairResult
 from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import AgentPhase, ProactiveRequest, ProactiveView
@@ -27,12 +28,15 @@ from daper.workflows.labels import (
     PLACE_MEMO,
     STORE_MEMO,
     USER_MEMO,
+    summary,
     user_attributes,
 )
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue
 
 Handle = WorkflowHandle[RepairAgentWorkflowProactive, ProactiveView]
+
+_MOST_STARTS = 3  # of one that ends at the same moment
 
 
 class ProactiveService:
@@ -75,6 +79,14 @@ class ProactiveService:
             policy=policy.model_copy(update={"alone": None}) if order.asks_always else policy,
             **{name: value for name, value in dict(order).items() if name in ProactiveRequest.model_fields},
         )
+        for _ in range(_MOST_STARTS):
+            if started := await self._start(agent_id, request, store):
+                return started
+        raise Unreachable(f"proactive agent {agent_id!r} ends and begins all the time; see: daper proactive status")
+
+    async def _start(self, agent_id: str, request: ProactiveRequest, store: StoreInfo) -> ProactiveStarted | None:
+        """An agent that was started or runs; None where one that ran ended meanwhile."""
+        user, domain = request.requested_by.name, request.domain
         try:
             with temporal_errors(agent_id, queue=self._queue, of=AGENT):
                 await self._client.start_workflow(
@@ -85,15 +97,15 @@ class ProactiveService:
                     id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # of one that has ended
                     memo={
                         USER_MEMO: user,
-                        DOMAIN_MEMO: order.domain,
+                        DOMAIN_MEMO: domain,
                         STORE_MEMO: store.store_id,
                         PLACE_MEMO: store.place,
                     },
                     search_attributes=user_attributes(user, indexed=self._indexed),
-                    static_summary=f"Always repairing {order.domain} for {user}"[:200],
+                    static_summary=summary("Always repairing", domain, user),
                 )
         except WorkflowAlreadyStartedError:
-            return await self._running(user, order.domain)
+            return await self._running(user, domain)
         return ProactiveStarted(
             agent_id=agent_id, already_running=False, queue=self._queue, store_id=store.store_id, place=store.place
         )
@@ -139,8 +151,10 @@ class ProactiveService:
             await self._handle(user, domain).signal(RepairAgentWorkflowProactive.stop, nudge, rpc_timeout=ANSWER_WITHIN)
         return described.id
 
-    async def _running(self, user: str, domain: str) -> ProactiveStarted:
+    async def _running(self, user: str, domain: str) -> ProactiveStarted | None:
         described = await self._describe(user, domain)
+        if described.status is not WorkflowExecutionStatus.RUNNING:
+            return None
         _refuse_if_stopping(await _phase(described), described.id)
         memo = await described.memo()
         return ProactiveStarted(

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 
-from pydantic import ValidationError
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -14,11 +13,11 @@ from temporalio.client import (
     WorkflowUpdateStage,
 )
 
-from daper.core.decisions import decided_by, decision_id, refuse_identity
+from daper.core.decisions import decision_id, refuse_identity
 from daper.core.errors import DecisionRefused, NotBegun, NotFound, Unreachable
 from daper.core.events import Gathering
 from daper.core.messages import MOST_PER_PAGE, Nudge, PageArgs
-from daper.core.models import Decision, RecordedDecision
+from daper.core.models import Decision
 from daper.core.outcomes import RepairResult
 from daper.core.policy import ApprovalPolicy
 from daper.core.text import visible
@@ -27,6 +26,7 @@ from daper.ports import Domain, Reports
 from daper.service.events import Events
 from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.listing import line_of, newest_repairs, reported_line
+from daper.service.receipts import after_the_end, refuse_form
 from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair, Times
 from daper.service.rpc_errors import AGENT, EVENTS, REPAIR, Over, temporal_errors
 from daper.service.starter import Starter
@@ -88,28 +88,41 @@ class RepairService:
 
         Raises NotFound, or Unreachable when no worker answers or the repair is stuck.
         """
-        ended = await self.ended(repair_id)
-        return ended if ended is not None else await self._view(repair_id, page or PageArgs())
+        if (ended := await self.ended(repair_id)) is not None:
+            return ended
+        try:
+            return await self._view(repair_id, page or PageArgs())
+        except (NotFound, Unreachable):
+            # It may have ended, and even be forgotten, since it was seen to be open.
+            if (ended := await self.ended(repair_id)) is not None:
+                return ended
+            raise
 
     async def ended(self, repair_id: str) -> RepairResult | None:
         """The result of an ended repair, None while it is open. Raises NotFound.
 
-        Where Temporal no longer keeps the repair, its report on this machine answers.
+        Where Temporal keeps the repair no longer, or without a result because it was ended from outside, its report on
+        this machine answers.
         """
-        handle = self._handle(repair_id)
         try:
-            with temporal_errors(repair_id, queue=self._queue):
-                described = await handle.describe(rpc_timeout=ANSWER_WITHIN)
-                _refuse_foreign(described)
-                if described.status is WorkflowExecutionStatus.RUNNING:
-                    return None
-                if described.status is WorkflowExecutionStatus.COMPLETED:
-                    return await handle.result(rpc_timeout=ANSWER_WITHIN)
+            return await self._result(repair_id)
         except NotFound:
-            written = await self._reports.read(repair_id)
-            if written is None:
-                await self._refuse_not_begun(repair_id)
-                raise
+            if (written := await self._reports.read(repair_id)) is not None:
+                return written
+            await self._refuse_not_begun(repair_id)
+            return await self._result(repair_id)  # which may have begun meanwhile
+
+    async def _result(self, repair_id: str) -> RepairResult | None:
+        """What Temporal says: the result, or None while it is open. Raises NotFound, Unreachable."""
+        handle = self._handle(repair_id)
+        with temporal_errors(repair_id, queue=self._queue):
+            described = await handle.describe(rpc_timeout=ANSWER_WITHIN)
+            _refuse_foreign(described)
+            if described.status is WorkflowExecutionStatus.RUNNING:
+                return None
+            if described.status is WorkflowExecutionStatus.COMPLETED:
+                return await handle.result(rpc_timeout=ANSWER_WITHIN)
+        if (written := await self._reports.read(repair_id)) is not None:
             return written
         status = described.status.name.lower() if described.status else "gone"
         raise Unreachable(
@@ -147,11 +160,11 @@ class RepairService:
 
     async def decide(self, repair_id: str, decision: Decision) -> DecisionReceipt:
         """Answer the plan of a repair. Raises DecisionRefused with the reason, NotFound, Unreachable."""
-        if refusal := refuse_identity(decision) or _refuse_form(decision):
+        if refusal := refuse_identity(decision) or refuse_form(decision):
             raise DecisionRefused(refusal)
         before = await self.look(repair_id)
         if isinstance(before, RepairResult):
-            return _after_the_end(before, decision)
+            return after_the_end(before, decision)
         if before.decision is not None and decision_id(before.decision.decision) == decision_id(decision):
             return DecisionReceipt(recorded=before.decision, repeated=True)
         try:
@@ -169,7 +182,7 @@ class RepairService:
             ended = await self.ended(repair_id)
             if ended is None:
                 raise Unreachable(f"the decision got no answer; see: daper repair show {repair_id}") from error
-            return _after_the_end(ended, decision)
+            return after_the_end(ended, decision)
         except Unreachable as error:
             # Sent, but not answered: Temporal may still hand it to the next worker that comes.
             raise Unreachable(
@@ -179,7 +192,11 @@ class RepairService:
         return DecisionReceipt(recorded=recorded, repeated=elsewhere)
 
     async def stop(self, repair_id: str, *, by: str, reason: str = "") -> None:
-        """Ask a repair to end; effects in flight are settled first. Raises NotFound, DecisionRefused if it is over."""
+        """Ask a repair to end; effects in flight are settled first.
+
+        Raises NotFound, NotBegun, Unreachable; DecisionRefused if it is over, also where only its report knows that.
+        """
+        over = DecisionRefused(f"repair {repair_id!r} is already over; see: daper repair show {repair_id}")
         try:
             with temporal_errors(repair_id, queue=self._queue):
                 _refuse_foreign(await self._handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN))
@@ -187,9 +204,12 @@ class RepairService:
                     RepairAgentWorkflow.stop, Nudge(by=by, reason=reason), rpc_timeout=ANSWER_WITHIN
                 )
         except Over as error:
-            raise DecisionRefused(
-                f"repair {repair_id!r} is already over; see: daper repair show {repair_id}"
-            ) from error
+            raise over from error
+        except NotFound as error:
+            if await self._reports.read(repair_id) is not None:
+                raise over from error
+            await self._refuse_not_begun(repair_id)
+            raise
 
     async def list(self, *, limit: int = 20) -> tuple[RepairLine, ...]:
         """The newest repairs first, also those of which only a report on this machine is left.
@@ -273,30 +293,3 @@ def _refuse_foreign(described: WorkflowExecutionDescription) -> None:
     if described.workflow_type != WORKFLOW_NAME:
         kind = visible(described.workflow_type, longest=100)
         raise NotFound(f"{described.id!r} is a workflow of type {kind}, and no repair; {REPAIR.way_out}")
-
-
-def _refuse_form(decision: Decision) -> str | None:
-    """Why a decision could not even be sent, or None; the workflow would only say that it cannot decode it."""
-    try:
-        Decision.model_validate(decision.model_dump())
-    except ValidationError as error:
-        first = error.errors()[0]
-        return f"the decision does not fit: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return None
-
-
-def _after_the_end(result: RepairResult, decision: Decision) -> DecisionReceipt:
-    for recorded in result.decisions:
-        if decision_id(recorded.decision) == decision_id(decision):
-            return DecisionReceipt(recorded=recorded, repeated=True)
-    raise DecisionRefused(
-        f"repair {result.repair_id!r} ended as {result.phase} at {result.ended_at:%Y-%m-%d %H:%M:%S} UTC; "
-        f"{_decided(result.decisions)}nothing waits for a decision"
-    )
-
-
-def _decided(decisions: tuple[RecordedDecision, ...]) -> str:
-    if not decisions:
-        return ""
-    last = decisions[-1]
-    return f"decided by {decided_by(last.decision)} at {last.decided_at:%H:%M:%S} UTC; "

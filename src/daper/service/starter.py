@@ -1,8 +1,9 @@
 """Starts a repair, or finds the one that was asked for before: by a key, or because the same request is still open."""
 
 import asyncio
+import logging
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDReusePolicy
@@ -10,14 +11,14 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from daper.clock import new_id
-from daper.core.errors import Unreachable, UserError
+from daper.core.errors import StoreError, Unreachable, UserError
 from daper.core.events import Place
 from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
 from daper.core.messages import asked_for
 from daper.core.models import StoreInfo
 from daper.core.policy import ApprovalPolicy
-from daper.ports import Domain, Reports
+from daper.ports import Domain, KeptAnswer, Reports
 from daper.service.events import Events
 from daper.service.inquiry import ANSWER_WITHIN
 from daper.service.launch import Launch, launch_of
@@ -26,6 +27,8 @@ from daper.service.requests import Started, StartRepair, Times
 from daper.service.rpc_errors import temporal_errors
 from daper.workflows.labels import REQUEST_MEMO, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
+
+log = logging.getLogger(__name__)
 
 _LOOKED_THROUGH = 1000
 _NO_WORD = {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
@@ -84,19 +87,22 @@ class Starter:
         return started
 
     async def _keyed(self, order: StartRepair, store: StoreInfo, launch: Launch) -> Started:
+        """Asked in this order, nothing falls between two answers.
+
+        What Temporal does not know has not begun, or was forgotten, and what is forgotten was kept before. What begins
+        meanwhile, Temporal refuses to begin again; it may even be forgotten by then.
+        """
         repair_id = keyed_repair_id(self._queue, order.requested_by, order.request_key)
         if found := await self._found(order, launch, store, repair_id):
             return found
-        # Where Temporal does not have it: a report that outlived it must not be written over.
-        if await self._reports.read(repair_id) is not None:
-            raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
         try:
             return await self._new(order, launch, store, repair_id)
-        except WorkflowAlreadyStartedError:  # just now
-            found = await self._found(order, launch, store, repair_id)
-            if found is None:
-                raise
-            return found
+        except WorkflowAlreadyStartedError as error:  # just now
+            if found := await self._found(order, launch, store, repair_id):
+                return found
+            raise Unreachable(
+                f"{_belongs(order, repair_id)}, of which Temporal does not say what it was asked for; try again"
+            ) from error
 
     async def _found(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started | None:
         """The repair that has a key, or that answers an event which was told with it; None where there is neither.
@@ -106,11 +112,46 @@ class Starter:
         asked, place = await self._asked(repair_id), None
         if asked is None and not order.is_event:  # an event is told again, and its agent knows it
             place = await self._events.known(launch, repair_id)
-            asked = place.asked if place else None
+        if asked is None and place is None:
+            place = await self._kept(order, launch, repair_id)
+        asked = place.asked if place else asked
         if asked is None:
             return None
         self._refuse_other(order, launch, repair_id, asked)
+        if place is None:
+            await self._keep(KeptAnswer(asked_id=repair_id, asked=asked, repair_id=repair_id, begun=True))
         return self._told(repair_id, store, created=False, place=place)
+
+    async def _kept(self, order: StartRepair, launch: Launch, repair_id: str) -> Place | None:
+        """What is kept of a key, where Temporal does not have its repair.
+
+        Raises UserError where that does not say what it was asked for.
+        """
+        kept = await self._reports.answer(repair_id)
+        if kept is None:
+            return None
+        if not kept.asked:
+            raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
+        if not (kept.begun or await self._began(kept.repair_id)):
+            return None  # dropped before its turn, or still known to its agent, who is told it again
+        place = None
+        if order.is_event:
+            with suppress(Unreachable):
+                place = await self._events.known(launch, repair_id)
+        return place or Place(repair_id=kept.repair_id, asked=kept.asked, call="")
+
+    async def _began(self, repair_id: str) -> bool:
+        if await self._asked(repair_id) is not None:
+            return True
+        kept = await self._reports.answer(repair_id)
+        return kept is not None and kept.begun
+
+    async def _keep(self, answer: KeptAnswer) -> None:
+        """A repair that began is not unmade by a file that cannot be written; Temporal and its report know it."""
+        try:
+            await self._reports.keep(answer)
+        except StoreError as error:
+            log.warning("an answer is not kept", extra={"repair_id": answer.repair_id, "reason": str(error)})
 
     async def _new(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
         if order.is_event:
@@ -127,13 +168,20 @@ class Starter:
                 static_summary=launch.summary,
                 rpc_timeout=ANSWER_WITHIN,
             )
+        if order.request_key:
+            asked = asked_for(launch.request)
+            await self._keep(KeptAnswer(asked_id=repair_id, asked=asked, repair_id=repair_id, begun=True))
         return self._told(repair_id, store, created=True)
 
     async def _reported(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
         """Raises UserError where an event with that id asked for something else."""
         answer = await self._events.report(launch, repair_id)
-        self._refuse_other(order, launch, repair_id, answer.place.asked)
-        return self._told(repair_id, store, created=answer.created, place=answer.place)
+        place = answer.place
+        self._refuse_other(order, launch, repair_id, place.asked)
+        if order.request_key:
+            begun = not place.waits_for
+            await self._keep(KeptAnswer(asked_id=repair_id, asked=place.asked, repair_id=place.repair_id, begun=begun))
+        return self._told(repair_id, store, created=answer.created, place=place)
 
     def _refuse_other(self, order: StartRepair, launch: Launch, repair_id: str, asked: str) -> None:
         if asked != asked_for(launch.request):

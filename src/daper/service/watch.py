@@ -34,7 +34,7 @@ class Watch(Generic[Look]):
 
     @property
     def closed(self) -> bool:
-        """Whether the repair has ended."""
+        """Whether the repair has ended, or is not there any more."""
         return self._closed
 
     async def run(self) -> None:
@@ -44,7 +44,9 @@ class Watch(Generic[Look]):
         while error is not None and self._told and error.status is _MOVED and readings < _MOST_READINGS:
             error = await self._read()
             readings += 1
-        self._error, self._closed = error, error is None
+        # It may be forgotten as soon as it has ended.
+        self._closed = error is None or error.status is RPCStatusCode.NOT_FOUND
+        self._error = None if self._closed else error
         await self._announce()
 
     async def _read(self) -> RPCError | None:

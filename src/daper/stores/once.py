@@ -12,7 +12,7 @@ from typing import Generic, Literal
 
 from pydantic import BaseModel, JsonValue
 
-from daper.clock import utc_now
+from daper.clock import agreed_now
 from daper.core.guard import refuse_arguments
 from daper.core.models import Risk
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
@@ -91,7 +91,7 @@ class Tool(ABC):
 class StoreTool(Tool, Generic[RecordsT]):
     """A tool whose effect, ledger row and messages are one change of a store."""
 
-    def __init__(self, store: Callable[[], Store[RecordsT]], *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, store: Callable[[], Store[RecordsT]], *, clock: Callable[[], datetime] = agreed_now) -> None:
         self.store = store
         self._clock = clock
 

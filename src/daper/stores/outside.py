@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from daper.clock import utc_now
+from daper.clock import agreed_now
 from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
 from daper.core.text import said
@@ -65,7 +65,7 @@ class OutsideTool(Tool):
 
     repeatable: bool = False
 
-    def __init__(self, books: Callable[[], Store[object]], *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, books: Callable[[], Store[object]], *, clock: Callable[[], datetime] = agreed_now) -> None:
         self.books = books
         self._clock = clock
 

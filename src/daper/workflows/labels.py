@@ -3,6 +3,7 @@
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from daper.core.messages import RepairRequest, asked_for
+from daper.core.text import markdown
 
 WORKFLOW_NAME = "RepairAgentWorkflow"
 PROACTIVE_NAME = "RepairAgentWorkflowProactive"
@@ -38,4 +39,9 @@ def repair_memo(request: RepairRequest) -> dict[str, str]:
 
 def repair_summary(domain: str, user: str) -> str:
     """The line by which the Temporal UI lists a repair."""
-    return f"Repair {domain} for {user}"[:200]
+    return summary("Repair", domain, user)
+
+
+def summary(does: str, domain: str, user: str) -> str:
+    """The line by which the Temporal UI lists a workflow, which it shows as Markdown."""
+    return f"{does} {markdown(domain, longest=60)} for {markdown(user, longest=60)}"

@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         PlanInput,
         RepairRequest,
         ReportInput,
+        asked_for,
     )
     from daper.core.models import Decision, Plan, RecordedDecision
     from daper.core.notices import Occasion
@@ -40,7 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.execution import Execution
     from daper.workflows.failures import ended_by, why
     from daper.workflows.grants import by_policy
-    from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, WORKFLOW_NAME
+    from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, REQUEST_MEMO, WORKFLOW_NAME
     from daper.workflows.messenger import CycleTelling
     from daper.workflows.model_calls import Thinking
     from daper.workflows.options import AFTERMATH
@@ -72,6 +73,7 @@ class RepairAgentWorkflow:
             cycle_id=str(workflow.uuid4()),
             started_at=now,
             phase_since=now,
+            asked=workflow.memo_value(REQUEST_MEMO, "") or asked_for(request),
         )
         self._patience = Patience(state=self._state, stopping=lambda: bool(self._stop_reason), tell=self._tell)
         self._steps = Steps(request.activity_queue, self._patience)

@@ -1,6 +1,6 @@
 """What one cycle knows so far, and what is made of it: the view of an open repair, the result of an ended one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -37,10 +37,11 @@ from daper.core.outcomes import (
 )
 from daper.core.phases import ImpossibleStep, Phase, may_follow
 from daper.core.report import count
-from daper.core.text import counted
+from daper.core.text import ahead_words, counted
 from daper.core.usage import CallSpent, Role, Usage
 from daper.core.views import PlanView, RepairView, current_plan, view_plan
 
+TOLD_CLOCK = timedelta(minutes=1)  # off by so much, it is worth a word
 _MISSING_NAMED = 10
 _HOLDERS_NAMED = 5
 _WAITS_NAMED = 3
@@ -54,6 +55,7 @@ class CycleState:
     repair_id: str
     cycle_id: str
     started_at: datetime
+    asked: str = ""
     phase: Phase = Phase.INITIALIZING
     phase_since: datetime
     phases: list[tuple[Phase, datetime]] = field(default_factory=list[tuple[Phase, datetime]])
@@ -153,7 +155,14 @@ class CycleState:
             + f", so the rules alone count: {reason}"
             for (role, reason), records in self.outages.items()
         )
-        return (*silent, *self.untold)
+        return (*self._clock_off(), *silent, *self.untold)
+
+    def _clock_off(self) -> Iterator[str]:
+        """That the worker's clock does not go as Temporal's does, where a person would notice."""
+        off = self.opened.clock_ahead if self.opened else timedelta()
+        if abs(off) >= TOLD_CLOCK:
+            told = f"the worker's clock is {ahead_words(off)} Temporal's, by which every deadline is judged"
+            yield f"{told}; put it right"
 
     @property
     def thinks(self) -> bool:
@@ -327,6 +336,7 @@ class CycleState:
             thinkers=self.thinkers,
             report=self.report,
             paths=self.paths,
+            asked=self.asked,
         )
         return result.model_copy(update={"counts": count(result)})
 

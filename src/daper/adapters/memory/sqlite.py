@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from daper.adapters.memory.holds import HOLDS_TABLE, hold
-from daper.clock import utc_now
+from daper.clock import agreed_now
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef, HoldInput, HoldResult
 from daper.core.models import Finding, SuppressedFinding
 from daper.core.record_holds import where_it_waits
@@ -64,7 +64,7 @@ class SqliteMemory:
     The file is made by the first call. Every call may raise StoreBusy (retryable), StoreDamaged or StoreError.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = agreed_now) -> None:
         self._file = SqliteFile(path=path, what="memory", schema=_SCHEMA, upgrades=_UPGRADES)
         self._now = now
 

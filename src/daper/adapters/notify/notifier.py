@@ -5,6 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime
 from functools import partial
 from typing import assert_never
@@ -60,7 +61,9 @@ class PeopleNotifier:
             case _:
                 assert_never(target)
         async with self._at_once[given.target]:
-            await asyncio.get_running_loop().run_in_executor(self._threads, send)
+            # With its context: by the same clock as here.
+            timed = partial(copy_context().run, send)
+            await asyncio.get_running_loop().run_in_executor(self._threads, timed)
         return Delivery()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from daper.adapters.reports.answers import SqliteAnswers
 from daper.adapters.reports.repair_report import repair_report
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged, StoreError
@@ -16,6 +17,7 @@ from daper.core.outcomes import RepairResult, ReportPaths
 from daper.core.system_errors import store_error
 from daper.core.text import markdown_code
 from daper.documents.markdown import to_markdown
+from daper.ports import KeptAnswer
 
 log = logging.getLogger(__name__)
 
@@ -129,14 +131,26 @@ def _home(repair_id: str, folder: Path) -> Path:
 
 
 class FileReports:
-    """Writes `report.json` and `report.md` of each ended cycle, and reads them back."""
+    """Writes `report.json` and `report.md` of each ended cycle, and reads them back.
 
-    def __init__(self, folder: Path) -> None:
+    `answers` keeps what a report answers, also when it is deleted.
+    """
+
+    def __init__(self, folder: Path, *, answers: SqliteAnswers) -> None:
         self._folder = folder
+        self._answers = answers
 
     async def write(self, result: RepairResult) -> ReportPaths:
         """Write both files. Writing them twice leaves one of each."""
-        return await asyncio.to_thread(write_report, result, self._folder)
+        paths = await asyncio.to_thread(write_report, result, self._folder)
+        try:
+            await self._answers.keep(_answer_of(result))
+        except StoreError as error:
+            if error.retryable:
+                raise
+            # The report is there, and says the same as long as nobody deletes it.
+            log.warning("an answer is not kept", extra={"repair_id": result.repair_id, "reason": str(error)})
+        return paths
 
     async def read(self, repair_id: str) -> RepairResult | None:
         """The result as it was written, or None."""
@@ -145,3 +159,19 @@ class FileReports:
     async def newest(self, limit: int) -> tuple[RepairResult, ...]:
         """The results that were written last, the newest first; what cannot be read is left out."""
         return await asyncio.to_thread(newest_reports, self._folder, limit)
+
+    async def keep(self, answer: KeptAnswer) -> None:
+        """Remember it, also when its report is deleted. What has begun stays as it was."""
+        await self._answers.keep(answer)
+
+    async def answer(self, asked_id: str) -> KeptAnswer | None:
+        """What was kept for an id, or what its report says; None where neither is there."""
+        kept = await self._answers.find(asked_id)
+        if kept is not None and kept.begun:
+            return kept
+        written = await self.read(asked_id)
+        return _answer_of(written) if written is not None else kept
+
+
+def _answer_of(result: RepairResult) -> KeptAnswer:
+    return KeptAnswer(asked_id=result.repair_id, asked=result.asked, repair_id=result.repair_id, begun=True)

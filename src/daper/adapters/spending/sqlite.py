@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from daper.adapters.spending.cap import check_caps
-from daper.clock import utc_now
+from daper.clock import agreed_now
 from daper.core.errors import StoreDamaged
 from daper.core.usage import CallSpent, Role, Spent, Usage
 from daper.ports import Caps, Reservation
@@ -40,7 +40,7 @@ class SqliteSpending:
     The file is made by the first call. Every call may raise StoreBusy (retryable), StoreDamaged or StoreError.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = agreed_now) -> None:
         self._path = path
         self._file = SqliteFile(path=path, what="spending ledger", schema=_SCHEMA)
         self._now = now

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.program import find_temporal
@@ -10,7 +11,7 @@ from daper.clock import utc_now
 from daper.core.errors import DaperError, SettingError
 from daper.core.messages import OnOutage
 from daper.core.models import Scope
-from daper.core.text import counted
+from daper.core.text import ahead_words, counted
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.model_checks import check_models
 from daper.entrypoints.cli.output import console, print_json, say, table
@@ -18,6 +19,7 @@ from daper.entrypoints.cli.parameters import Json
 from daper.entrypoints.cli.policy import policy_notes, policy_words
 from daper.entrypoints.cli.runner import run_to_end
 from daper.ports import Domain
+from daper.service.clock_skew import TOLERANCE, clock_ahead
 from daper.service.records import RecordsService
 from daper.settings import Settings, load_settings, shown_settings
 from daper.workflows.queues import activity_queue
@@ -111,6 +113,16 @@ def _embedded() -> Check:
         return Check(name, False, str(error), needed=False)
 
 
+def _clock(ahead: timedelta | None) -> Check:
+    name = "clock of this machine"
+    if ahead is None:
+        return Check(name, True, "Temporal does not say what time it has", needed=False)
+    if abs(ahead) < TOLERANCE:
+        return Check(name, True, "goes as Temporal's does", needed=False)
+    told = f"{ahead_words(ahead)} Temporal's, by which every deadline is judged; set it right"
+    return Check(name, False, told, needed=False)
+
+
 async def _check_temporal(settings: Settings, stores: list[str]) -> list[Check]:
     name = f"Temporal at {settings.address} ({settings.address_source})"
     try:
@@ -120,6 +132,7 @@ async def _check_temporal(settings: Settings, stores: list[str]) -> list[Check]:
         checks = [Check(name, True, f"namespace {settings.namespace}")]
         listed = "registered" if indexed else "not registered: lists use the memo, which is fine"
         checks.append(Check("search attributes", True, f"DaperPhase and DaperUser are {listed}"))
+        checks.append(_clock(await clock_ahead(client)))
         for queue in (settings.task_queue, *(activity_queue(settings.task_queue, store) for store in stores)):
             polled = await service.workers(queue)
             who = ", ".join(polled) or "none; start one: daper up, or daper worker"

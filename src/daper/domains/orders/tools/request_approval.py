@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from daper.clock import utc_now
+from daper.clock import agreed_now
 from daper.core.base import Reply
 from daper.core.limits import Limit, OneOf, Sentence
 from daper.core.models import Change, Finding, Proposal, Risk
@@ -54,7 +54,7 @@ class RequestApproval(OrderTool):
         store: Callable[[], Store[JsonRecords]],
         *,
         approvers: Sequence[str],
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = agreed_now,
     ) -> None:
         super().__init__(store, clock=clock)
         self._approvers = tuple(approvers)
