@@ -20,6 +20,7 @@ from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
+from daper.adapters.privacy import make_private
 from daper.adapters.reports.answers import SqliteAnswers
 from daper.adapters.reports.archive import FileReports
 from daper.adapters.spending.sqlite import SqliteSpending
@@ -37,7 +38,7 @@ from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
-from daper.settings import Settings
+from daper.settings import Part, Settings
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue, people_queue
@@ -133,6 +134,7 @@ def times_of(settings: Settings) -> Times:
 
 async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
     """All services on the configured Temporal. Raises Unreachable, SettingError."""
+    settings.need(Part.TEMPORAL)
     client = client or await connect(settings)
     domains, indexed = open_domains(settings), await search_attributes_registered(client)
     queue, policy, times = settings.task_queue, settings.policy, times_of(settings)
@@ -196,6 +198,7 @@ async def working(
 
     Leaving drains: effects in flight finish, or are taken up by another worker.
     """
+    await asyncio.to_thread(make_private, settings.home)
     domains = open_domains(settings) if domains is None else domains
     notifier = open_notifier(settings)
     agents, models = agents or RulesAgents(), await open_models(settings)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.e2e.conftest import Shop
-from tests.e2e.shell import DAPER, Ran, Shell, finish
+from tests.e2e.shell import DAPER, Ran, Shell, finish, read_line
 
 WRONG_ID = "repair-Minerva-none-of-that-id"
 ON_A_REPAIR = [("show",), ("show", "--follow"), ("approve", "--plan", "0" * 64), ("stop",), ("report",)]
@@ -81,7 +81,7 @@ def test_without_a_worker_start_says_so_and_the_id_under_which_it_goes_on(shop: 
     ],
 )
 def test_a_wrong_setting_is_one_line_with_its_name_and_value(shell: Shell, name: str, value: str) -> None:
-    ran = shell.run("repair", "list", extra={"TEMPORAL_ADDRESS": "127.0.0.1:1"} | {name: value})
+    ran = shell.run("repair", "start", extra={"TEMPORAL_ADDRESS": "127.0.0.1:1"} | {name: value})
 
     check_one_line(ran, code=2, says=ascii(value))
 
@@ -147,3 +147,31 @@ def test_output_that_is_closed_or_full_or_cannot_say_it_is_no_traceback(shell: S
     assert full.stderr == "daper: [Errno 28] No space left on device\n"
     assert (closed.returncode, full.returncode, ascii_only.returncode) == (0, 1, 0)
     assert gone.returncode in (0, 141)  # whoever is first
+
+
+def test_a17_a_worker_without_the_records_is_told_of_by_every_command_that_waits(shop: Shop) -> None:
+    with shop.worker_without_hands():
+        left = shop.run("repair", "start", "--no-wait")
+        as_json = shop.run("repair", "start", "--no-wait", "--json").document()
+        shown = shop.run("repair", "show", left.value("started with ID:"))
+        agent = shop.run("proactive", "start")
+        schedule = shop.run("schedule", "create", "--paused")
+        doctor = shop.run("doctor")
+
+    queue, place = f"{as_json['queue']}--{as_json['store_id']}", f"{shop.home}/data/orders"
+    for ran in (left, shown, agent, schedule):
+        assert ran.code == 0, ran.err
+        assert f"no worker answered on queue '{queue}', which is for the records in {place}; " in ran.out
+        assert "start one where they are, with their DAPER_HOME: daper worker" in ran.out
+    assert f"no worker answered on queue '{queue}'" in as_json["lacking"]
+    assert f"MISSING worker on {queue}: none; start one: daper up, or daper worker" in doctor.out
+
+
+@pytest.mark.long
+def test_a17_who_follows_is_told_while_nothing_happens(shop: Shop) -> None:
+    with shop.worker_without_hands(), shop.running("repair", "start") as process:
+        lines = iter(lambda: read_line(process.stdout), "")
+        told = next(line for line in lines if line.startswith("…"))
+
+    assert "--" in told
+    assert f"which is for the records in {shop.home}/data/orders; start one where they are" in told

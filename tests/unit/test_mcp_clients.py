@@ -14,7 +14,7 @@ from daper.core.errors import UserError
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, configuration, local_server, remote_configuration
-from daper.settings import load_settings, shown_settings
+from daper.settings import Part, load_settings, shown_settings
 
 DAPER = Path(sysconfig.get_path("scripts"), "daper")
 URL = "https://daper.example.org/mcp"
@@ -26,7 +26,7 @@ def local(tmp_path: Path, variables: Mapping[str, str], *, program: Path = DAPER
     """The server as a person with these variables has it."""
     (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
     environ = {"HOME": str(tmp_path), **variables}
-    settings = load_settings(environ=environ, folder=tmp_path)
+    settings = load_settings(needs={Part.CHAT, Part.TEMPORAL}, environ=environ, folder=tmp_path)
     return local_server(settings, shown_settings(environ=environ, folder=tmp_path), program=program)
 
 
@@ -150,6 +150,16 @@ def test_no_secret_is_printed_and_which_are_missing_is_said(client: str, tmp_pat
     # Nothing of a language model: a worker alone thinks.
     assert set(variables) == {"DAPER_HOME", "DAPER_MCP_APPROVAL"} | missing
     assert all(any(name in hint for hint in wanted.hints) for name in missing)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a13_what_is_shown_masked_is_left_for_the_person_to_fill_in(client: str, tmp_path: Path) -> None:
+    wanted = configuration(client, local(tmp_path, {"USER_NAME": "https://u:hush-5@host"}))
+    _, variables = READ[client](wanted.text)
+
+    assert "hush" not in wanted.text + "".join(wanted.hints)
+    assert "***" not in variables["USER_NAME"]
+    assert any("USER_NAME" in hint for hint in wanted.hints)
 
 
 @pytest.mark.parametrize("said", ["elicit", "client"])

@@ -369,7 +369,7 @@ def test_a_file_is_looked_over_with_notes_on_what_it_allows_in_vain(
 def test_a_wrong_file_is_one_line_and_a_usage_error(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(home, "[grant]\nmax_rsk = 'low'\n")
 
-    for command in (["policy", "check", str(path)], ["policy", "show"], ["repair", "list"]):
+    for command in (["policy", "check", str(path)], ["policy", "show"], ["repair", "start"]):
         assert run(command) == 2
         assert f"daper: the policy {str(path)!r}: [grant] has no key 'max_rsk'" in capsys.readouterr().err
 

@@ -226,7 +226,7 @@ def test_the_official_configuration_file_is_found_where_the_sdk_looks(tmp_path: 
     assert settings.address == "cloud.example:7233"
 
 
-@pytest.mark.parametrize("toml", ["profile = 3\n", "[profile.cloud]\naddress = 3\n", "[[[", "\x00"])
+@pytest.mark.parametrize("toml", ["profile = 3\n", "[profile.cloud]\naddress = 3\n", ""])
 def test_a_configuration_file_without_a_usable_address_configures_none(load: Load, tmp_path: Path, toml: str) -> None:
     path = tmp_path / "temporal.toml"
     path.write_text(toml)
@@ -401,6 +401,26 @@ def test_d20_no_secret_is_shown_or_printed(load: Load, tmp_path: Path) -> None:
     assert "planted-secret" not in repr(load(**secrets))
     assert row("TEMPORAL_API_KEY", tmp_path, **secrets).value == "(set)"
     assert row("TEMPORAL_API_KEY", tmp_path).value == ""
+
+
+@pytest.mark.parametrize("address", ["http://u:planted@host/v1", "u:planted@host/v1", "http://host/v1?key=planted"])
+def test_a13_what_is_secret_in_an_address_is_not_shown(load: Load, tmp_path: Path, address: str) -> None:
+    shown = row("LLM_BASE_URL", tmp_path, LLM_BASE_URL=address).value
+
+    assert "planted" not in shown
+    assert "host" in shown
+    if "@" in address:
+        with pytest.raises(SettingError) as refused:
+            load(LLM_MODEL="a", LLM_BASE_URL=address)
+        assert "planted" not in str(refused.value)
+    else:
+        assert "planted" not in repr(load(LLM_MODEL="a", LLM_BASE_URL=address))
+
+
+def test_a13_an_address_in_any_other_setting_is_masked_as_well(tmp_path: Path) -> None:
+    shown = row("TEMPORAL_ADDRESS", tmp_path, TEMPORAL_ADDRESS="https://u:planted@host:7233").value
+
+    assert shown == "https://***@host:7233"
 
 
 def test_a_wrong_value_is_shown_so_that_it_can_be_mended(tmp_path: Path) -> None:

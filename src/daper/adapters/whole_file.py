@@ -13,7 +13,7 @@ from daper.core.system_errors import optional
 def replace_file(path: Path, data: bytes, *, make_sure: Callable[[], None] = lambda: None) -> None:
     """Write a file as a whole: until then what was there before stays, also if this fails. Raises OSError.
 
-    A new file may be read by whom the system lets by default, a replaced one by whom it was before. `make_sure` is
+    A new file may be read by whom the process lets by default, a replaced one by whom it was before. `make_sure` is
     asked when all is written and nothing is replaced yet; what it raises leaves everything as it was.
     """
     draft = path.with_name(f".{path.name}.{new_id()}")

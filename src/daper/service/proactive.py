@@ -124,7 +124,13 @@ class ProactiveService:
             handle.id, AGENT, lambda within: handle.query(RepairAgentWorkflowProactive.view, rpc_timeout=within)
         )
         repair, trouble = await self._look(agent.repair_id) if agent.repair_id else (None, "")
+        if isinstance(repair, RepairView):
+            trouble = await self._repairs.unattended(repair.repair_id)
         return ProactiveStatus(agent=agent, repair=repair, trouble=trouble, ended=_ended(described))
+
+    async def unserved(self, store_id: str) -> str:
+        """Where nobody works on the agent's queue, or for the records of its store: which, and what to start."""
+        return await self._repairs.unserved(store_id)
 
     async def check_now(self, user: str, domain: str, *, by: str, reason: str = "") -> str:
         """Ask for a cycle: at once, or right after the one that runs; needs no worker. Says the agent's id.

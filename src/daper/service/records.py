@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from daper.core.base import Wire
-from daper.core.errors import NotFound, UserError
+from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.models import Scope, StoreInfo
 from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, Recoverable, Replaced, Resettable
 from daper.service.selection import Picker, RecordFilter, RecordLine, near
@@ -136,7 +136,11 @@ class RecordsService:
 
     async def _tell_memory(self, domain: Domain) -> None:
         if self._memory is not None:
-            await self._memory.records_replaced(store_id=(await domain.store()).store_id, domain=domain.name)
+            try:
+                await self._memory.records_replaced(store_id=(await domain.store()).store_id, domain=domain.name)
+            except StoreError as error:
+                told = "the records are replaced, and what is remembered of repairs of the former ones is not forgotten"
+                raise type(error)(f"{told}: {error}") from error
 
     def _importable(self, name: str) -> Importable:
         domain = find_domain(self._domains, name)

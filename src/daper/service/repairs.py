@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from functools import partial
 
 from temporalio.client import (
     Client,
@@ -23,6 +24,7 @@ from daper.core.policy import ApprovalPolicy
 from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
+from daper.service.attendance import Attendance
 from daper.service.events import Events
 from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.listing import line_of, newest_repairs, reported_line
@@ -30,7 +32,7 @@ from daper.service.receipts import after_the_end, refuse_form
 from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair, Times
 from daper.service.rpc_errors import AGENT, EVENTS, REPAIR, Over, temporal_errors
 from daper.service.starter import Starter
-from daper.service.watch import Watches
+from daper.service.watch import Watch, Watches
 from daper.workflows.labels import EVENT_DRIVEN_NAME, PROACTIVE_NAME, WORKFLOW_NAME
 from daper.workflows.repair import RepairAgentWorkflow
 
@@ -75,6 +77,7 @@ class RepairService:
         )
         self._watches = Watches[RepairView](client)
         self._asking = Asking(client, queue=queue)
+        self._attendance = Attendance(client, queue=queue, domains=domains)
 
     async def start(self, order: StartRepair) -> Started:
         """Start a repair on the local store of its domain, or find the one that the order names or joins.
@@ -133,27 +136,25 @@ class RepairService:
         """Every look at a repair that shows something new, and at last its result.
 
         Raises Unreachable if no worker answers at the beginning; later silence is reported and waited out, and so is
-        what a repair of what was reported waits for before it begins.
+        what a repair of what was reported waits for before it begins, and a queue on which nobody works.
         """
         async for wait in self._until_begun(repair_id):
             yield wait
         if (result := await self.ended(repair_id)) is not None:
             yield result  # needs no worker, nor Temporal's history
             return
-        seen, answered = 0, False
+        seen, answered, quiet = 0, False, self._attendance.quiet(repair_id)
         async with self._watches.on(repair_id) as watch:
             while True:
+                while lacking := await quiet.lacking(partial(watch.changes_within, seen)):
+                    yield Silence(message=lacking)
                 with temporal_errors(repair_id, queue=self._queue):
                     seen = await watch.changed_since(seen)
                 if watch.closed:
                     break
-                try:
-                    yield await watch.look(seen, lambda: self._view(repair_id, PageArgs(size=MOST_PER_PAGE)))
-                    answered = True
-                except Unreachable as error:
-                    if not answered:
-                        raise
-                    yield Silence(message=str(error))
+                look = await self._looked(repair_id, watch, seen, answered=answered)
+                answered = answered or isinstance(look, RepairView)
+                yield look
         result = await self.ended(repair_id)
         if result is not None:
             yield result
@@ -257,6 +258,25 @@ class RepairService:
     async def workers(self, queue: str) -> tuple[str, ...]:
         """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
         return await self._asking.workers(queue)
+
+    async def unattended(self, repair_id: str) -> str:
+        """On which queue the repair waits without anybody working there, and what to start; else nothing."""
+        return await self._attendance.of_repair(repair_id)
+
+    async def unserved(self, store_id: str) -> str:
+        """The same of whatever is started for a store."""
+        return await self._attendance.of_store(store_id)
+
+    async def _looked(
+        self, repair_id: str, watch: Watch[RepairView], seen: int, *, answered: bool
+    ) -> RepairView | Silence:
+        """The repair after a change; or why nobody can say, if somebody could before. Raises Unreachable."""
+        try:
+            return await watch.look(seen, lambda: self._view(repair_id, PageArgs(size=MOST_PER_PAGE)))
+        except Unreachable as error:
+            if not answered:
+                raise
+            return Silence(message=str(error))
 
     async def _until_begun(self, repair_id: str) -> AsyncGenerator[Silence]:
         """What a repair of what was reported waits for, each time that this changes, until it is there."""

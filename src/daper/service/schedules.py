@@ -157,6 +157,7 @@ class ScheduleService:
             created_at=info.created_at,
             updated_at=info.last_updated_at,
             trouble=_auto_approves(described.id) if _approves_by_policy(request) else "",
+            lacking=await self._repairs.unserved(request.store_id),
         )
 
     async def list(self, *, limit: int = 100) -> tuple[ScheduleLine, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
 from temporalio.client import Client
@@ -72,6 +73,15 @@ class Watch(Generic[Look]):
             if self._error is not None:
                 raise self._error
             return self._version
+
+    async def changes_within(self, seen: int, span: timedelta) -> bool:
+        """Whether something changes after `seen`, or Temporal is lost, within a span of time."""
+        try:
+            async with asyncio.timeout(span.total_seconds()), self._changed:
+                await self._changed.wait_for(lambda: self._version > seen or self._error is not None)
+        except TimeoutError:
+            return False
+        return True
 
     async def look(self, seen: int, ask: Callable[[], Coroutine[object, object, Look]]) -> Look:
         """What `ask` says of the repair as it is after change `seen`: asked once for all who have seen as much."""

@@ -1,9 +1,9 @@
-"""Reads the environment and `.env` in the current folder, and checks what they say; nothing else reads them."""
+"""Checks what the environment and `.env` in the current folder say, part by part."""
 
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,21 +15,19 @@ from daper.core.errors import SettingError
 from daper.core.events import LONGEST_WINDOW, MOST_OPEN, Gathering
 from daper.core.models import IdentityProof, Person
 from daper.core.people import People
-from daper.core.policy import ApprovalPolicy
+from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR, ApprovalPolicy
 from daper.core.usage import Role
-from daper.settings.domain_options import every_setting, prefix_of, settings_of_domains
+from daper.settings.domain_options import prefix_of, settings_of_domains
+from daper.settings.dotenv_file import references
 from daper.settings.model_choice import thinking_of
+from daper.settings.parts import EVERYTHING, Part, Parts, refuse_secrets
 from daper.settings.people import people_of, told_of
-from daper.settings.policy import POLICY_FILE, PolicySource
-from daper.settings.table import BY_NAME, DEFAULT, ChatApproval, Setting
-from daper.settings.temporal_profile import (
-    EMBEDDED,
-    find_temporal_server,
-    holds_pem,
-    is_credential,
-    profile_of,
-    temporal_variables,
-)
+from daper.settings.places import home_of, policy_source_of
+from daper.settings.policy import CLOSED, POLICY_FILE, PolicySource
+from daper.settings.sources import read_values
+from daper.settings.surroundings import unfit_surroundings
+from daper.settings.table import BY_NAME, ChatApproval
+from daper.settings.temporal_profile import NO_SERVER, temporal_of
 from daper.settings.values import one_of, raw, span, text_value, whole_value
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
@@ -41,7 +39,8 @@ class Settings:
     """What is configured, checked. `temporal` may hold secrets and is never shown.
 
     `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
-    `policy_source` can read it again.
+    `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need;
+    `unfit`: what is wrong with what every program reads of the environment.
     """
 
     home: Path
@@ -64,6 +63,20 @@ class Settings:
     thinking: ThinkingSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
+    troubles: Mapping[Part, SettingError] = field(default_factory=dict[Part, SettingError], repr=False)
+    unfit: tuple[str, ...] = ()
+
+    def need(self, *parts: Part) -> None:
+        """Raises SettingError where one of these parts is wrong."""
+        for part in Part:
+            if part in parts and part in self.troubles:
+                raise SettingError(str(self.troubles[part]))
+
+    def domain_or(self, name: str | None) -> str:
+        """A domain that was named, or else the configured one. Raises SettingError where that is needed and wrong."""
+        if not name:
+            self.need(Part.DOMAIN)
+        return name or self.domain
 
     @property
     def person(self) -> Person:
@@ -95,21 +108,16 @@ class Settings:
         known = {*names, *self.people.secrets}
         strange = [name for name in self.options if name not in known and not name.startswith(theirs)]
         strange += [name for name in self.temporal if _nearly_known(name)]
-        return tuple(_warning(name, names) for name in sorted(strange))
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One row of what `daper doctor` shows. Secrets are `(set)`."""
-
-    name: str
-    value: str
-    source: str
-    help: str
+        kept = tuple(
+            f"{name} holds ${{...}}, which is taken as it stands: nothing is put in its place"
+            for name in sorted(references({**self.options, **self.temporal}))
+        )
+        return (*(_warning(name, names) for name in sorted(strange)), *kept, *self.unfit)
 
 
 def load_settings(
     *,
+    needs: Collection[Part] = EVERYTHING,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     thinkers: Mapping[Role, str] | None = None,
@@ -117,106 +125,63 @@ def load_settings(
 ) -> Settings:
     """Read the environment and `.env` in `folder` (the current one), and check every value. No `.env` if not `dotenv`.
 
-    `thinkers`: who plays a role in place of whom is configured, `rules` or the name of a model.
+    `needs`: what must be right; what is wrong elsewhere is in `troubles`, and something that grants nothing stands in
+    for it. `thinkers`: who plays a role in place of whom is configured, `rules` or the name of a model.
 
     The environment wins; an empty value counts as not set. Raises SettingError: one line that names the variable, what
     it holds (never a secret) and what would be right.
     """
     folder = Path.cwd() if folder is None else folder
-    values = {name: value for name, (value, _) in _read(environ, folder, dotenv=dotenv).items()}
-    home, login = _home(values, folder), _login_name()
-    source = _policy_source(values, home, folder)
-    policy = source.read()
-    temporal = temporal_variables(values)
-    profile = profile_of(temporal)
-    people = people_of(values, home, folder)
-    server = find_temporal_server(temporal, profile, home)
-    if server.source == EMBEDDED:  # it speaks neither TLS nor keys, and must not be sent any
-        temporal = {name: value for name, value in temporal.items() if not is_credential(name)}
-    return Settings(
+    found = read_values(environ, folder, dotenv=dotenv)
+    values = {name: value for name, (value, _) in found.items()}
+    refuse_secrets(values, None)
+    home, login = home_of(values, folder), _login_name()
+    parts = Parts(values)
+    source = parts.read(
+        Part.POLICY, lambda: policy_source_of(values, home, folder), PolicySource(path=home / POLICY_FILE)
+    )
+    policy = CLOSED if parts.troubles else parts.read(Part.POLICY, source.read, CLOSED)
+    waits, valid = parts.read(Part.POLICY, lambda: _times(values, policy), (APPROVAL_TIMEOUT, DECISION_VALID_FOR))
+    server = parts.read(Part.TEMPORAL, lambda: temporal_of(values, home), NO_SERVER)
+    people = parts.read(Part.PEOPLE, lambda: people_of(values, home, folder), People())
+    settings = Settings(
         home=home,
-        user=text_value(values, "USER_NAME") if values.get("USER_NAME") else login or "operator",
+        user=parts.read(Part.USER, lambda: _user(values, login), "operator"),
         user_is_login=not values.get("USER_NAME") and login is not None,
-        task_queue=text_value(values, "TEMPORAL_TASK_QUEUE"),
-        domain=_domain(values),
-        approval_timeout=policy.waits(_said(values, "DAPER_APPROVAL_TIMEOUT"), span({}, "DAPER_APPROVAL_TIMEOUT")),
-        decision_valid_for=policy.valid_for(
-            _said(values, "DAPER_DECISION_VALID_FOR"), span({}, "DAPER_DECISION_VALID_FOR")
-        ),
+        task_queue=server.queue,
+        domain=parts.read(Part.DOMAIN, lambda: _domain(values), BY_NAME["DAPER_DOMAIN"].default),
+        approval_timeout=waits,
+        decision_valid_for=valid,
         policy=policy,
         policy_source=source,
-        address=server.address,
-        address_source=server.source,
-        ui_url=server.ui_url,
-        namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or "default",
+        address=server.place.address,
+        address_source=server.place.source,
+        ui_url=server.place.ui_url,
+        namespace=server.namespace,
         people=people,
-        tell=told_of(values, people, by_policy=policy.tell),
-        chat_approval=one_of(values, "DAPER_MCP_APPROVAL", ChatApproval),
-        gathering=_gathering(values),
-        thinking=thinking_of(values, thinkers or {}),
-        temporal=temporal,
+        tell=parts.read(Part.PEOPLE, lambda: told_of(values, people, by_policy=policy.tell), ()),
+        chat_approval=parts.read(
+            Part.CHAT, lambda: one_of(values, "DAPER_MCP_APPROVAL", ChatApproval), ChatApproval.ELICIT
+        ),
+        gathering=parts.read(Part.REPORTS, lambda: _gathering(values), Gathering()),
+        thinking=parts.read(Part.MODELS, lambda: thinking_of(values, thinkers or {}), thinking_of({}, {})),
+        temporal=server.variables,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
+        troubles=parts.troubles,
+        unfit=unfit_surroundings(found),
     )
+    settings.need(*needs)
+    return settings
 
 
-def shown_settings(*, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> tuple[Shown, ...]:
-    """Every setting with its value and where that comes from, in the table's order; secrets are `(set)`.
-
-    Checks no value, so that it can be shown when one is wrong. Raises SettingError if `.env` cannot be read.
-    """
-    values = _read(environ, Path.cwd() if folder is None else folder)
-    return tuple(row for setting in every_setting() for row in _rows(setting, values))
+def _user(values: Mapping[str, str], login: str | None) -> str:
+    return text_value(values, "USER_NAME") if values.get("USER_NAME") else login or "operator"
 
 
-def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[Shown]:
-    names = [setting.name]
-    if setting.name.endswith("*"):
-        names = sorted(name for name in values if name.startswith(setting.name[:-1])) or names
-    for name in names:
-        value, source = values.get(name, (setting.default, DEFAULT))
-        value = "(set)" if value and (setting.secret or holds_pem(value)) else value
-        yield Shown(name=name, value=value, source=source, help=setting.help)
-
-
-def _read(environ: Mapping[str, str] | None, folder: Path, *, dotenv: bool = True) -> dict[str, tuple[str, str]]:
-    """Variable → value and source, without the empty ones. The environment wins, also with an empty value."""
-    environ = os.environ if environ is None else environ  # noqa: TID251 - this is the one place
-    found = {name: (value, ".env") for name, value in (_dotenv(folder / ".env") if dotenv else {}).items()}
-    found |= {name: (value, "environment") for name, value in environ.items()}
-    return {name: (value.strip(), source) for name, (value, source) in found.items() if value.strip()}
-
-
-def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values  # 20 ms that most starts need not pay
-
-    try:
-        return {name: value for name, value in dotenv_values(path, encoding="utf-8-sig").items() if value is not None}
-    except (OSError, UnicodeError) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else error.strerror
-        raise SettingError(f"cannot read {str(path)!r}: {reason}; mend the file or remove it") from error
-
-
-def _home(values: Mapping[str, str], folder: Path) -> Path:
-    return _path(values, "DAPER_HOME", values.get("DAPER_HOME", BY_NAME["DAPER_HOME"].default), folder)
-
-
-def _policy_source(values: Mapping[str, str], home: Path, folder: Path) -> PolicySource:
-    value = values.get("DAPER_POLICY")
-    if value is None:
-        return PolicySource(path=home / POLICY_FILE)
-    return PolicySource(path=_path(values, "DAPER_POLICY", value, folder), named=True)
-
-
-def _path(values: Mapping[str, str], name: str, value: str, folder: Path) -> Path:
-    path = Path(value)
-    if path.parts[:1] == ("~",) and values.get("HOME"):
-        return folder.joinpath(values["HOME"], *path.parts[1:]).absolute()
-    try:
-        return (folder / path.expanduser()).absolute()
-    except RuntimeError as error:
-        raise SettingError(f"{name} is {value!r}, which names no home folder; give a full path") from error
+def _times(values: Mapping[str, str], policy: ApprovalPolicy) -> tuple[timedelta, timedelta]:
+    """How long a plan waits, and how long a decision is valid."""
+    waits, valid = "DAPER_APPROVAL_TIMEOUT", "DAPER_DECISION_VALID_FOR"
+    return policy.waits(_said(values, waits), span({}, waits)), policy.valid_for(_said(values, valid), span({}, valid))
 
 
 def _said(values: Mapping[str, str], name: str) -> timedelta | None:

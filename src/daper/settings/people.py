@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from daper.adapters.regular_file import is_there
 from daper.core.errors import SettingError
 from daper.core.people import MOST_TARGETS, People
 
@@ -18,11 +19,9 @@ def people_of(values: Mapping[str, str], home: Path, folder: Path) -> People:
     """
     named = values.get("DAPER_PEOPLE")
     path = folder / named if named else home / FILE
-    if not path.is_file():
+    if not is_there(path):
         if named:
             raise SettingError(f"DAPER_PEOPLE is {named!r}, and there is no such file; name one or unset it")
-        if path.is_symlink():
-            raise SettingError(f"{str(path)!r} is a link that leads nowhere; mend it or remove it")
         return People()
     from daper.settings.people_file import read_people  # what those who tell nobody need not pay
 

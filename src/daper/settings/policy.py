@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from daper.adapters.regular_file import is_there
 from daper.core.base import Reply
 from daper.core.models import MOST_PROBLEMS, Risk
 from daper.core.policy import ALONE_CONFIDENCE, Alone, ApprovalPolicy
@@ -18,6 +19,8 @@ from daper.settings.spans import parse_span, written_span
 from daper.settings.toml_file import Count, Number, Text, read_toml, toml_text
 
 POLICY_FILE: Final = "policy.toml"
+# Stands in for a policy that cannot be read, where none is needed: nothing runs by it.
+CLOSED: Final = ApprovalPolicy(auto_max_actions=0)
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 _MOST_MONEY: Final = 10**9
@@ -185,7 +188,7 @@ class PolicySource:
     @property
     def there(self) -> bool:
         """Whether a file counts now."""
-        return self.named or self.path.exists() or self.path.is_symlink()  # one that leads nowhere is not as if none
+        return self.named or is_there(self.path)  # whatever it is: what cannot be read is not as if none
 
     def read(self) -> ApprovalPolicy:
         """The policy as it is now; the defaults without a file. Raises SettingError."""

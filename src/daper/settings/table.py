@@ -19,12 +19,16 @@ class ChatApproval(StrEnum):
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable: what it is called, what counts without it, what it does."""
+    """One variable: what it is called, what counts without it, what it does.
+
+    `secret`: never shown. `address`: shown without what is secret in it, also where no `http://` says what it is.
+    """
 
     name: str
     default: str
     help: str
     secret: bool = False
+    address: bool = False
 
 
 # A name that ends in `*` stands for all that begin so.
@@ -76,7 +80,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "or a name of pydantic-ai. rules: none.",
     ),
     Setting("LLM_KEY", "", "The key of the language model.", secret=True),
-    Setting("LLM_BASE_URL", "", "Where a server that speaks as OpenAI does is, like http://localhost:8080/v1."),
+    Setting(
+        "LLM_BASE_URL",
+        "",
+        "Where a server that speaks as OpenAI does is, like http://localhost:8080/v1.",
+        address=True,
+    ),
     Setting("DAPER_DETECT_MODEL", "rules", "Another model for detection, beside the rules; rules: the rules alone."),
     Setting("DAPER_ANALYZE_MODEL", "as LLM_MODEL", "Another model for analysis; rules: the rules alone."),
     Setting("DAPER_PLAN_MODEL", "as LLM_MODEL", "Another model for planning; rules: the rules alone."),

@@ -1,15 +1,18 @@
-"""What is configured of Temporal, and where the one to use is: configured, an embedded one, or the default."""
+"""What is configured of Temporal, and which one to use: a configured one, an embedded one, or the default."""
 
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
-from daper.adapters.temporal.server_file import living_server
+from daper.adapters.regular_file import is_there, read_if_there
+from daper.adapters.temporal.server_file import SERVER_FILE, announced_server
 from daper.core.errors import SettingError
+from daper.settings.secrecy import holds_pem, may_be_secret
 from daper.settings.table import BY_NAME, DEFAULT
+from daper.settings.values import text_value
 
 CONFIGURED: Final = "configured"
 EMBEDDED: Final = "embedded server of daper up"
@@ -37,18 +40,12 @@ def temporal_variables(values: Mapping[str, str]) -> dict[str, str]:
     tls = found.get("TEMPORAL_TLS", "true")
     if tls.lower() not in ("true", "false", "1", "0"):
         raise SettingError(f"TEMPORAL_TLS is {tls!r}; it must be true or false")
-    named = found.get("TEMPORAL_CONFIG_FILE")
-    if named is not None and not Path(named).is_file():
+    named, official_file = found.get("TEMPORAL_CONFIG_FILE"), _official_config_file(values)
+    if named is not None and not is_there(Path(named)):
         raise SettingError(f"TEMPORAL_CONFIG_FILE is {named!r}, and there is no such file; name one or unset it")
-    official_file = _official_config_file(values)
     if named is None and official_file is not None:
         found["TEMPORAL_CONFIG_FILE"] = str(official_file)
     return found
-
-
-def holds_pem(value: str) -> bool:
-    """Whether a text is a certificate or a private key; the latter must not be shown, wherever it stands."""
-    return "-----BEGIN" in value
 
 
 def _refuse_data_as_path(found: Mapping[str, str]) -> None:
@@ -67,19 +64,32 @@ def is_credential(name: str) -> bool:
 
 
 def profile_of(temporal: Mapping[str, str]) -> dict[str, str]:
-    """The texts of the chosen profile, to know what is configured. What is wrong with the file, connecting tells."""
+    """The texts of the chosen profile, to know what is configured.
+
+    Raises SettingError for a file that cannot be used, of which nothing is shown: it may hold a key.
+    """
     path = temporal.get("TEMPORAL_CONFIG_FILE")
     if path is None:
         return {}
     import tomllib  # 20 ms that most starts need not pay
 
+    what = f"Temporal's configuration file {path!r}"
     try:
-        profile: object = tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
+        profile: object = tomllib.loads((read_if_there(Path(path)) or b"").decode("utf-8"))
+    except OSError as error:
+        way_out = "mend it or remove it, or name another in TEMPORAL_CONFIG_FILE"
+        raise SettingError(f"cannot read {what}: {error.strerror}; {way_out}") from error
+    except UnicodeError as error:
+        raise SettingError(f"{what} is not UTF-8 text; save it as that") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        at = re.search(r"at line [0-9]+, column [0-9]+|at end of document", str(error))
+        raise SettingError(f"{what} is not TOML{f' ({at[0]})' if at else ''}; mend it") from None
     for key in ("profile", temporal.get("TEMPORAL_PROFILE", "default")):
         profile = _get(profile, key)
-    return {key: value for key in ("address", "namespace") if isinstance(value := _get(profile, key), str)}
+    found = {key: value for key in ("address", "namespace") if isinstance(value := _get(profile, key), str)}
+    if may_be_secret(found.get("namespace", "")):
+        raise SettingError(f"{what}: the namespace holds what looks like a key or a password (not shown); mend it")
+    return found
 
 
 @dataclass(frozen=True)
@@ -91,17 +101,58 @@ class ServerPlace:
     ui_url: str | None = None
 
 
-def find_temporal_server(temporal: Mapping[str, str], profile: Mapping[str, str], home: Path) -> ServerPlace:
-    """Which Temporal to use. Raises SettingError for an address that is none."""
-    address = temporal.get("TEMPORAL_ADDRESS")
-    if address is not None and not _is_address(address):
-        raise SettingError(f"TEMPORAL_ADDRESS is {address!r}; it must be host:port, for example localhost:7233")
-    if address := address or profile.get("address"):
-        return ServerPlace(address, CONFIGURED)
-    server = living_server(home)
+@dataclass(frozen=True)
+class TemporalChoice:
+    """Which Temporal to use, and with what: `variables` are the official ones, and may hold secrets."""
+
+    place: ServerPlace
+    namespace: str
+    queue: str
+    variables: Mapping[str, str] = field(repr=False)
+
+
+# Stands in for what is configured wrong, where nobody connects.
+NO_SERVER: Final = TemporalChoice(
+    place=ServerPlace(BY_NAME["TEMPORAL_ADDRESS"].default, DEFAULT),
+    namespace=BY_NAME["TEMPORAL_NAMESPACE"].default,
+    queue=BY_NAME["TEMPORAL_TASK_QUEUE"].default,
+    variables={},
+)
+
+
+def temporal_of(values: Mapping[str, str], home: Path) -> TemporalChoice:
+    """All that is configured of Temporal, checked. Raises SettingError."""
+    temporal = temporal_variables(values)
+    profile = profile_of(temporal)
+    place = _place(temporal, profile, home)
+    if place.source == EMBEDDED:  # it speaks neither TLS nor keys, and must not be sent any
+        temporal = {name: value for name, value in temporal.items() if not is_credential(name)}
+    return TemporalChoice(
+        place=place,
+        namespace=temporal.get("TEMPORAL_NAMESPACE") or profile.get("namespace") or NO_SERVER.namespace,
+        queue=text_value(values, "TEMPORAL_TASK_QUEUE"),
+        variables=temporal,
+    )
+
+
+def _place(temporal: Mapping[str, str], profile: Mapping[str, str], home: Path) -> ServerPlace:
+    for source, address in (
+        ("TEMPORAL_ADDRESS", temporal.get("TEMPORAL_ADDRESS")),
+        (f"the address in {temporal.get('TEMPORAL_CONFIG_FILE')!r}", profile.get("address")),
+    ):
+        if address and not _is_address(address):
+            raise SettingError(f"{source} is {address!r}; it must be host:port, for example localhost:7233")
+        if address:
+            return ServerPlace(address, CONFIGURED)
+    try:
+        server = announced_server(home)
+    except OSError as error:
+        raise SettingError(
+            f"cannot read {str(home / SERVER_FILE)!r}: {error.strerror}; remove it, and daper up writes it anew"
+        ) from error
     if server is not None and _is_address(server.address):
         return ServerPlace(server.address, EMBEDDED, server.ui_url)
-    return ServerPlace(BY_NAME["TEMPORAL_ADDRESS"].default, DEFAULT)
+    return NO_SERVER.place
 
 
 def _official_config_file(values: Mapping[str, str]) -> Path | None:
@@ -111,7 +162,7 @@ def _official_config_file(values: Mapping[str, str]) -> Path | None:
     if sys.platform != "darwin" and Path(values.get("XDG_CONFIG_HOME", "")).is_absolute():
         base = values["XDG_CONFIG_HOME"]
     path = Path(base, "temporalio", "temporal.toml")
-    return path if path.is_absolute() and path.is_file() else None
+    return path if path.is_absolute() and is_there(path) else None
 
 
 def _is_address(text: str) -> bool:

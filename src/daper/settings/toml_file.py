@@ -5,6 +5,8 @@ address, and is never shown.
 """
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from daper.adapters.regular_file import read_if_there
 from daper.core.errors import SettingError
+from daper.settings.secrecy import masked_closely
 
 FOLDER: Final = "folder"
 
@@ -77,13 +81,16 @@ def _parsed(path: Path, what: str, variable: str) -> dict[str, object]:
     import tomllib  # 20 ms that those without such a file need not pay
 
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"), parse_float=Decimal)
+        data = read_if_there(path)
+        if data is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return tomllib.loads(data.decode("utf-8-sig"), parse_float=Decimal)
     except OSError as error:
         raise SettingError(
-            f"cannot read {what} {str(path)!r}: {error.strerror}; mend the file, or {variable}"
+            f"cannot read {what} {str(path)!r}: {error.strerror}; mend it or remove it, or name another in {variable}"
         ) from error
     except UnicodeError as error:
-        raise SettingError(f"{what} {str(path)!r} is not UTF-8 text") from error
+        raise SettingError(f"{what} {str(path)!r} is not UTF-8 text; save it as that") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingError(f"{what} {str(path)!r} is not TOML: {str(error) or 'nested too deep'}") from error
 
@@ -200,5 +207,5 @@ def _as_key(key: str) -> str:
 
 def _value(value: object) -> str:
     shown = str(value).lower() if isinstance(value, bool) else repr(value)
-    shown = re.sub(r"Decimal\('([^']*)'\)", r"\1", shown)
+    shown = masked_closely(re.sub(r"Decimal\('([^']*)'\)", r"\1", shown))
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."

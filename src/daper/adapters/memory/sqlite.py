@@ -105,6 +105,10 @@ class SqliteMemory:
         """Forget the repairs that helped, and those of which nobody knows; what was rejected or did not help stays."""
         await asyncio.to_thread(self._forget_tries, store_id, domain)
 
+    async def look_over(self) -> bool:
+        """Whether the file is there; and it is sound then. Changes nothing."""
+        return await asyncio.to_thread(self._file.look_over)
+
     def _claim(self, request: ClaimInput) -> ClaimResult:
         now = self._now()
         fresh: list[Finding] = []

@@ -3,6 +3,7 @@
 import ssl
 from pathlib import Path
 
+from daper.adapters.trust import said_by_variables
 from daper.core.errors import TargetRefused
 
 # The codes of X509_verify_cert.
@@ -15,6 +16,7 @@ _WHY = {
     62: "it is for another name",
     64: "it is for another address",
 }
+_UNKNOWN = frozenset({18, 19, 20})
 
 
 def trusting(ca_file: Path | None) -> ssl.SSLContext:
@@ -31,4 +33,5 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
 def refused(error: ssl.SSLCertVerificationError) -> str:
     """Why a certificate was refused; the error's own words would name the server."""
     why = _WHY.get(error.verify_code, f"code {error.verify_code}")
-    return f"its certificate is refused: {why}"
+    set_otherwise = said_by_variables() if error.verify_code in _UNKNOWN else ""
+    return f"its certificate is refused: {why}" + (f"; {set_otherwise}" if set_otherwise else "")

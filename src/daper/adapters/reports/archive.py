@@ -74,6 +74,21 @@ def newest_reports(folder: Path, limit: int) -> tuple[RepairResult, ...]:
     return tuple(found)
 
 
+def broken_reports(folder: Path) -> tuple[int, tuple[str, ...]]:
+    """How many reports there are, and which of them cannot be read, or cannot have been written there."""
+    broken: list[str] = []
+    paths = sorted(folder.glob(f"*/{_JSON}"))
+    for path in paths:
+        try:
+            if not path.is_file():
+                raise StoreDamaged(f"{str(path)!r} is no file")
+            if (result := _read(path)) is not None:
+                _check_place(result, path)
+        except StoreError:
+            broken.append(str(path))
+    return len(paths), tuple(broken)
+
+
 def _by_age(folder: Path) -> list[Path]:
     """The report files, the newest first; a pipe or a device is none."""
     ages: list[tuple[int, Path]] = []

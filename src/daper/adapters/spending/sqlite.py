@@ -65,6 +65,10 @@ class SqliteSpending:
         """What a cycle has spent so far. A call that was never settled is uncertain, and counts as it was set aside."""
         return await asyncio.to_thread(self._of_cycle, cycle_id)
 
+    async def look_over(self) -> bool:
+        """Whether the file is there; and it is sound then. Changes nothing."""
+        return await asyncio.to_thread(self._file.look_over)
+
     def _reserve(self, reservation: Reservation, caps: Caps) -> None:
         now = self._now()
         with self._transaction() as db:

@@ -10,6 +10,7 @@ from typing import Final
 
 from temporalio.service import RPCError, RPCStatusCode
 
+from daper.adapters.trust import said_by_variables
 from daper.core.errors import DaperError, SettingError, Unreachable
 from daper.core.text import visible
 
@@ -126,7 +127,7 @@ def _bad_certificate(attempt: Attempt, text: str) -> DaperError | None:
     if reason == "UnknownIssuer":
         return attempt.wrong(
             "its certificate is of a CA that this computer does not know; set TEMPORAL_TLS_SERVER_CA_CERT_PATH to "
-            "the certificate of that CA"
+            f"the certificate of that CA{f', or mend this: {otherwise}' if (otherwise := said_by_variables()) else ''}"
         )
     if reason == "NotValidForName":
         return attempt.wrong(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from daper.adapters.regular_file import read_if_there
 from daper.clock import new_id
 
 SERVER_FILE: Final = "server.json"
@@ -46,14 +47,23 @@ def from_json(text: str | bytes) -> EmbeddedServer | None:
     )
 
 
-def living_server(home: Path) -> EmbeddedServer | None:
-    """The server in a home's `server.json`, if it is on this machine and the process that it names still lives."""
-    try:
-        server = from_json((home / SERVER_FILE).read_bytes())
-    except OSError:
-        return None
+def announced_server(home: Path) -> EmbeddedServer | None:
+    """The server in a home's `server.json`, if it is on this machine and the process that it names still lives.
+
+    Raises OSError where something is there that cannot be read.
+    """
+    said = read_if_there(home / SERVER_FILE)
+    server = None if said is None else from_json(said)
     here = server is not None and server.address.startswith("127.0.0.1:")
     return server if server is not None and here and _lives(server.pid) else None
+
+
+def living_server(home: Path) -> EmbeddedServer | None:
+    """The same, for whoever keeps that file: what cannot be read names none."""
+    try:
+        return announced_server(home)
+    except OSError:
+        return None
 
 
 def announce(home: Path, server: EmbeddedServer) -> None:

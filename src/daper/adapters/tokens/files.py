@@ -12,11 +12,14 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from daper.adapters.regular_file import is_there, read_if_there
 from daper.adapters.whole_file import replace_file
 from daper.core.access import Access, TokenGrant
 from daper.core.errors import NotFound, StoreChanged, StoreDamaged, UserError
 from daper.core.system_errors import optional
 from daper.stores.locks import alone
+
+TOKENS: Final = "mcp-tokens.json"
 
 _PREFIX: Final = "daper_"
 _BYTES: Final = 32
@@ -35,16 +38,25 @@ class TokenFile:
     @property
     def in_use(self) -> bool:
         """Whether there are, or were, tokens: then nobody comes in without one, also after the last was removed."""
-        return self._path.exists()
+        return is_there(self._path)  # whatever it is: what cannot be read lets nobody in
 
     def grants(self) -> tuple[TokenGrant, ...]:
-        """All of them. Raises StoreDamaged for a file that is not what it must be."""
-        version = self._version()
-        if version is None:
-            return ()
-        if version != self._read_at:
-            self._grants, self._read_at = self._load(), version
-        return self._grants
+        """All of them. Raises StoreDamaged for a file that is not what it must be, or cannot be read."""
+        try:
+            version = self._version()
+            if version is not None and version != self._read_at:
+                self._grants, self._read_at = self._load(), version
+        except OSError as error:
+            raise self._unreadable(error.strerror) from error
+        if version is None and self.in_use:
+            raise self._unreadable("it is a link that leads nowhere")
+        return () if version is None else self._grants
+
+    def _unreadable(self, reason: str | None) -> StoreDamaged:
+        return StoreDamaged(
+            f"the access tokens in {str(self._path)!r} cannot be read: {reason}; mend that, or remove it and make the "
+            "tokens anew"
+        )
 
     def find(self, token: str) -> TokenGrant | None:
         """The grant of a token, or None. Raises StoreDamaged."""
@@ -103,8 +115,11 @@ class TokenFile:
         return about.st_mtime_ns, about.st_size, about.st_ino
 
     def _load(self) -> tuple[TokenGrant, ...]:
+        data = read_if_there(self._path)
+        if data is None:  # removed just now
+            return ()
         try:
-            return _GRANTS.validate_json(self._path.read_bytes())
+            return _GRANTS.validate_json(data)
         except ValidationError as error:
             raise StoreDamaged(
                 f"{str(self._path)!r} does not hold tokens as daper writes them "

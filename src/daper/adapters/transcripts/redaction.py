@@ -25,6 +25,8 @@ _SHAPES = (
     r"AIza[A-Za-z0-9_-]{10,}",
     r"gh[pousr]_[A-Za-z0-9]{10,}",
     r"github_pat_[A-Za-z0-9_]{10,}",
+    rf"{_START}(?:daper|whsec|hf|gsk|sk_live|sk_test|rk_live)_[A-Za-z0-9_+/=-]{{20,}}",
+    rf"{_START}(?:glpat|xai|pplx)-[A-Za-z0-9_-]{{16,}}",
     rf"{_START}AKIA[A-Z0-9]{{12,}}",
     rf"{_START}xox[a-z]-[A-Za-z0-9-]{{8,}}",
     rf"{_START}eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]{{8,}}(?:\.[A-Za-z0-9_-]*)?",
@@ -61,9 +63,13 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without what must not be seen."""
-        text = _KEYS.sub(REDACTED, self._without_known(text))
+        text = self.keys(text)
         text = _BEARER.sub(rf"\g<1>{REDACTED}", text)
         return _ASSIGNED.sub(rf"\g<1>\g<2>\g<3>\g<4>{REDACTED}", text)
+
+    def keys(self, text: str) -> str:
+        """The text without the given secrets, and without what has the shape of a key wherever it stands."""
+        return _KEYS.sub(REDACTED, self._without_known(text))
 
     def value(self, value: JsonValue, *, depth: int = 0) -> JsonValue:
         """The value without it, in keys too, as JSON can have it: no endless numbers, nothing nested without end."""

@@ -28,7 +28,7 @@ class ModelChoice:
 
     name: str
     key: str = field(default="", repr=False)
-    base_url: str = ""
+    base_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import sys
 from cyclopts import App, CycloptsError
 
 from daper import __version__
+from daper.adapters.privacy import keep_new_files_private
 from daper.core.errors import DaperError, SettingError
 from daper.core.text import visible
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError, leave, mute
@@ -135,8 +136,10 @@ def _tell_more(arguments: list[str]) -> None:
 
 
 def _say_error(error: str, code: int) -> int:
+    from daper.settings.secrecy import masked  # with pydantic, which help does without
+
     # It may quote a record, the command line, or what a stranger's server said.
-    sys.stderr.write(f"daper: {visible(error, longest=_LONGEST_ERROR)}\n")
+    sys.stderr.write(f"daper: {visible(masked(error), longest=_LONGEST_ERROR)}\n")
     return code
 
 
@@ -151,6 +154,7 @@ def _open_streams() -> None:
 def main() -> None:
     """The entry point."""
     _open_streams()
+    keep_new_files_private()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before a command took over the signals, or where it takes none

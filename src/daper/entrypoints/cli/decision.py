@@ -22,7 +22,7 @@ from daper.entrypoints.cli.runner import on_terminal, run_to_end
 from daper.entrypoints.cli.story import decided, plan_lines
 from daper.service.repairs import RepairService
 from daper.service.whole_plan import look_at_whole_plan
-from daper.settings import load_settings
+from daper.settings import Part, load_settings
 
 As = Annotated[str | None, Parameter(name="--as")]
 
@@ -135,7 +135,7 @@ def stop(repair_id: str, *, reason: Comment = "") -> int:
     reason
         Kept in the report.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
 
     async def run() -> int:
         service = await open_service(settings)
@@ -147,7 +147,7 @@ def stop(repair_id: str, *, reason: Comment = "") -> int:
 
 
 def _decide(repair_id: str, words: _Words) -> int:
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL} if words.as_name else {Part.TEMPORAL, Part.USER})
     screen = console()
     with said_right():
         by = who_asks(settings, claimed=words.as_name)

@@ -46,6 +46,7 @@ def demo(
     home = _throw_away_folder()
     environ = {"DAPER_HOME": str(home), "DAPER_ORDERS_DATASET": data, "TEMPORAL_TASK_QUEUE": "daper-demo"}
     try:
+        load_settings(environ=environ | _name(home), folder=home)  # a name that cannot be is told before it begins
         return run_to_end(_demo(environ | _name(home), home, auto_approve=auto_approve, as_json=as_json))
     except Interrupted as interrupted:
         shutil.rmtree(home, ignore_errors=True)

@@ -1,8 +1,8 @@
 """`daper doctor`: what is configured, what answers, what is missing, and how to mend it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.program import find_temporal
@@ -11,48 +11,36 @@ from daper.clock import utc_now
 from daper.core.errors import DaperError, SettingError
 from daper.core.messages import OnOutage
 from daper.core.models import Scope
-from daper.core.text import ahead_words, counted
+from daper.core.text import ahead_words
+from daper.entrypoints.cli.checks import Check, checked
 from daper.entrypoints.cli.exits import Exit
+from daper.entrypoints.cli.kept_checks import check_kept
 from daper.entrypoints.cli.model_checks import check_models
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
+from daper.entrypoints.cli.people_checks import check_people
 from daper.entrypoints.cli.policy import policy_notes, policy_words
 from daper.entrypoints.cli.runner import run_to_end
 from daper.ports import Domain
 from daper.service.clock_skew import TOLERANCE, clock_ahead
 from daper.service.records import RecordsService
-from daper.settings import Settings, load_settings, shown_settings
-from daper.workflows.queues import activity_queue
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at; without a `needed` one no repair can run."""
-
-    name: str
-    ok: bool
-    what: str
-    needed: bool = True
+from daper.service.repairs import RepairService
+from daper.settings import Part, Settings, Shown, load_settings, shown_settings
+from daper.workflows.queues import activity_queue, models_queue, people_queue
 
 
 def doctor(*, as_json: Json = False) -> int:
     """What is configured, what answers, what is missing and how to mend it. Exit 0 if a repair could run now.
 
-    Of each language model that is configured it makes one cheap call.
+    Of each language model that is configured it makes one cheap call. What is wrong with one thing hides nothing of
+    the others.
 
     Parameters
     ----------
     as_json
         Print one JSON document.
     """
-    rows = shown_settings()
-    try:
-        settings = load_settings()
-        domains = open_domains(settings)
-        warnings = settings.warnings(domains)
-        checks = run_to_end(_check(settings, domains))
-    except SettingError as error:
-        warnings, checks = (), [Check("settings", False, str(error))]
+    rows, warnings, checks = _looked_over()
     if as_json:
         print_json(
             {
@@ -71,38 +59,46 @@ def doctor(*, as_json: Json = False) -> int:
     return Exit.OK if all(check.ok or not check.needed for check in checks) else Exit.ERROR
 
 
+def _looked_over() -> tuple[tuple[Shown, ...], tuple[str, ...], list[Check]]:
+    try:
+        rows, settings = shown_settings(), load_settings(needs=())
+    except SettingError as error:  # where everything is, or the file that says it: there is nothing to go on with
+        return shown_settings(dotenv=False), (), [Check("settings", False, str(error))]
+    troubles = [Check("settings", False, str(error)) for error in dict.fromkeys(map(str, settings.troubles.values()))]
+    domains: Mapping[str, Domain] = {}
+    try:
+        domains = open_domains(settings)
+    except SettingError as error:
+        troubles.append(Check("domains", False, str(error)))
+    return rows, settings.warnings(domains), [*troubles, *run_to_end(_check(settings, domains))]
+
+
 async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
     checks = [_embedded(), *_policy(settings, domains)]
     stores: list[str] = []
     records = RecordsService(domains=domains)
     for name in domains:
-        try:
-            found = await records.list(name, Scope(), now=utc_now(), most=0)
-            stores.append(found.store.store_id)
-            checks.append(Check(f"records of {name}", True, f"{found.total} in {found.store.place}"))
-        except DaperError as error:
-            checks.append(Check(f"records of {name}", False, str(error)))
-    # Not needed where the rules are to go on without them.
-    needed = settings.thinking.on_outage is OnOutage.FAIL
-    checks += [Check(name, ok, what, needed=needed) for name, ok, what in await check_models(settings)]
-    checks += _people(settings)
-    return [*checks, *await _check_temporal(settings, stores)]
+        checks.append(await checked(f"records of {name}", partial(_records, records, name, stores)))
+    checks += await check_kept(settings.home)
+    if Part.MODELS not in settings.troubles:
+        # Not needed where the rules are to go on without them.
+        needed = settings.thinking.on_outage is OnOutage.FAIL
+        checks += [Check(name, ok, what, needed=needed) for name, ok, what in await check_models(settings)]
+    checks += await check_people(settings)
+    return checks if Part.TEMPORAL in settings.troubles else [*checks, *await _check_temporal(settings, stores)]
+
+
+async def _records(records: RecordsService, name: str, stores: list[str]) -> str:
+    found = await records.list(name, Scope(), now=utc_now(), most=0)
+    stores.append(found.store.store_id)
+    return f"{found.total} in {found.store.place}"
 
 
 def _policy(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
+    if Part.POLICY in settings.troubles:
+        return []
     found = Check("approval policy", True, f"{settings.policy_source}: {policy_words(settings.policy)}")
     return [found, *(Check("approval policy", False, note, False) for note in policy_notes(settings.policy, domains))]
-
-
-def _people(settings: Settings) -> list[Check]:
-    people = settings.people
-    if not people.source:
-        return []
-    missing = people.missing()
-    told = f" by default {', '.join(settings.tell)}" if settings.tell else " nobody by default; see DAPER_TELL"
-    found = f"{counted(len(people.targets), 'target')} in {people.source}; told is{told}"
-    lacking = (f"{variable} is not set, and {name} needs it" for name, variable in missing.items())
-    return [Check("people who may be told", not missing, "; ".join((found, *lacking)))]
 
 
 def _embedded() -> Check:
@@ -133,12 +129,21 @@ async def _check_temporal(settings: Settings, stores: list[str]) -> list[Check]:
         listed = "registered" if indexed else "not registered: lists use the memo, which is fine"
         checks.append(Check("search attributes", True, f"DaperPhase and DaperUser are {listed}"))
         checks.append(_clock(await clock_ahead(client)))
-        for queue in (settings.task_queue, *(activity_queue(settings.task_queue, store) for store in stores)):
-            polled = await service.workers(queue)
-            who = ", ".join(polled) or "none; start one: daper up, or daper worker"
-            checks.append(Check(f"worker on {queue}", bool(polled), who))
+        checks.append(await _worker(service, settings.task_queue))
+        for store in stores:
+            queue = activity_queue(settings.task_queue, store)
+            checks.append(await _worker(service, queue, models_queue(queue), people_queue(queue)))
         for line in await service.stuck():
             checks.append(Check("repair", False, line))
     except DaperError as error:
         return [Check(name, False, str(error))]
     return checks
+
+
+async def _worker(service: RepairService, queue: str, *beside: str) -> Check:
+    """Who works on a queue, and whether they do on those beside it."""
+    polled = await service.workers(queue)
+    away = [each for each in beside if polled and not await service.workers(each)]
+    told = [", ".join(polled) or "none; start one: daper up, or daper worker"]
+    told += [f"nobody works on {each}; start a worker of this version: daper worker" for each in away]
+    return Check(f"worker on {queue}", bool(polled) and not away, "; ".join(told))

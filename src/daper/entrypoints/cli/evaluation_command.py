@@ -29,9 +29,10 @@ from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names
 from daper.entrypoints.cli.runner import run_to_end
 from daper.evaluation.observation import Run
 from daper.evaluation.score import Evaluation, evaluate
-from daper.settings import CONFIGURED, Settings, load_settings
+from daper.settings import CONFIGURED, Part, Settings, load_settings
 
 MOST_RUNS = 20
+_NEEDS = (Part.MODELS, Part.DOMAIN, Part.POLICY, Part.PEOPLE)
 
 
 def evaluate_agents(
@@ -75,7 +76,7 @@ def evaluate_agents(
         raise UsageError(f"--output {str(output)!r}: there is no such folder; make it before you measure")
     if detect and model is None:
         raise UsageError("--detect says what the model of --model does besides; name one")
-    settings = load_settings(thinkers=_thinkers(model, detect=detect))
+    settings = load_settings(needs=_NEEDS, thinkers=_thinkers(model, detect=detect))
     evaluation = _measured(settings, WantedCases(seed=seed, per_kind=per_kind, kinds=tuple(kind)), runs=runs)
     if output is not None:
         save(output, json_text(evaluation).encode(), home=settings.home)

@@ -9,17 +9,19 @@ from urllib.parse import urlsplit
 
 from cyclopts import App, Parameter
 
-from daper.adapters.tokens.files import TokenFile
+from daper.adapters.privacy import make_private
+from daper.adapters.tokens.files import TOKENS, TokenFile
 from daper.clock import utc_now
 from daper.core.access import Access
 from daper.core.errors import UserError
 from daper.core.text import visible
+from daper.core.urls import masked_url
 from daper.entrypoints.cli.exits import Exit, UsageError, leave
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.runner import run_to_end
-from daper.settings import load_settings, shown_settings
+from daper.settings import Part, load_settings, shown_settings
 
 MISSING = "daper mcp needs the extra mcp: pip install 'daper[mcp]'"
 
@@ -72,9 +74,9 @@ def serve(
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port} must be from 0 to 65535")
     if public_url is not None and not _is_web_address(public_url):
-        raise UsageError(f"--public-url {public_url[:200]!r} must be a URL, like https://daper.example.org/mcp")
+        raise UsageError(f"--public-url {_shown(public_url)} must be a URL, like https://daper.example.org/mcp")
     try:
-        from daper.entrypoints.mcp.http import Address, serve_http
+        from daper.entrypoints.mcp.http import Address, http_settings, serve_http
     except ImportError as error:
         raise UserError(f"{MISSING} ({error})") from error
 
@@ -84,7 +86,7 @@ def serve(
         sys.stderr.flush()
 
     address = Address(host=host, port=port, public_url=public_url)
-    run_to_end(serve_http(load_settings(), address, _tokens(), read_only=read_only, ready=ready), temporal=False)
+    run_to_end(serve_http(http_settings(), address, _tokens(), read_only=read_only, ready=ready), temporal=False)
     return Exit.OK
 
 
@@ -110,11 +112,14 @@ def config(
     if client not in CLIENTS:
         raise UsageError(f"name a client, one of: {', '.join(CLIENTS)}" + (f"; {client!r} is none" if client else ""))
     if url is None:
-        wanted = configuration(client, local_server(load_settings(), shown_settings(), program=_this_program()))
+        wanted = configuration(
+            client,
+            local_server(load_settings(needs={Part.CHAT, Part.TEMPORAL}), shown_settings(), program=_this_program()),
+        )
     elif _is_web_address(url):
         wanted = remote_configuration(client, url)
     else:
-        raise UsageError(f"--url {url[:200]!r} must be where a server answers, like http://127.0.0.1:7337/mcp")
+        raise UsageError(f"--url {_shown(url)} must be where a server answers, like http://127.0.0.1:7337/mcp")
     print_text(wanted.text)
     for hint in wanted.hints:
         sys.stderr.write(f"{hint}\n")
@@ -182,12 +187,22 @@ def remove_token(name: str) -> int:
     return Exit.OK
 
 
+def _shown(url: str) -> str:
+    """A URL as it may be quoted, and why it may not be used as it is."""
+    said = repr(masked_url(url)[:200])
+    return f"{said} must be without a name or password, for tokens tell who comes: it" if "@" in url else said
+
+
 def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isprintable() and " " not in url
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and _is_plain(url) and "@" not in parts.netloc
+
+
+def _is_plain(url: str) -> bool:
+    return url.isprintable() and " " not in url
 
 
 def _this_program() -> Path:
@@ -199,4 +214,6 @@ def _this_program() -> Path:
 
 
 def _tokens() -> TokenFile:
-    return TokenFile(load_settings().home / "mcp-tokens.json", now=utc_now)
+    home = load_settings(needs=()).home
+    make_private(home)
+    return TokenFile(home / TOKENS, now=utc_now)

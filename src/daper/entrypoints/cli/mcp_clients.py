@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from daper.core.errors import UserError
+from daper.core.urls import HIDDEN
 from daper.entrypoints.cli.exits import UsageError
 from daper.settings import DEFAULT, Settings, Shown
 
@@ -78,7 +79,7 @@ def local_server(settings: Settings, told: Iterable[Shown], *, program: Path) ->
         known.add(row.name)
         if row.source == DEFAULT or row.name in found or _is_of_the_worker(row.name):
             continue
-        if row.value == _HIDDEN or not row.value.isprintable():
+        if row.value == _HIDDEN or HIDDEN in row.value or not row.value.isprintable():
             fill_in.append(row.name)
         else:
             found[row.name] = str(Path(row.value).absolute()) if _is_file(row.name) else row.value

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from daper.adapters.privacy import as_the_person_shares
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import UserError
 from daper.core.system_errors import said
@@ -17,10 +18,11 @@ def save(output: Path, data: bytes, *, home: Path) -> None:
         target = output.resolve()  # a link stays one
         if target.is_relative_to(home.resolve()):
             raise UserError(f"{str(output)!r} is in {str(home)!r}, which daper keeps for itself; name a file elsewhere")
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)  # a device, or a pipe: it cannot be replaced
-        else:
-            replace_file(target, data)
+        with as_the_person_shares():
+            if target.exists() and not target.is_file():
+                target.write_bytes(data)  # a device, or a pipe: it cannot be replaced
+            else:
+                replace_file(target, data)
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle, for some versions of Python
         reason = said(error)
         raise UserError(

@@ -13,7 +13,7 @@ from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
 from daper.entrypoints.cli.questions import who_asks
 from daper.entrypoints.cli.runner import run_to_end
-from daper.settings import Settings, load_settings, refuse_unknown
+from daper.settings import Part, Settings, load_settings, refuse_unknown
 
 
 def list_people(*, as_json: Json = False) -> int:
@@ -24,7 +24,7 @@ def list_people(*, as_json: Json = False) -> int:
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.PEOPLE, Part.POLICY})
     people, rows = settings.people, _rows(settings)
     if as_json:
         keys = ("name", "kind", "where", "secret", "told")
@@ -45,9 +45,11 @@ def test_person(name: str) -> int:
     name
         A name of people.toml; see `people list`.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.PEOPLE, Part.USER})
     refuse_unknown("the command line names", [name], settings.people)
     kind = settings.people.target(name).kind
+    if kind == "signal-workflow":
+        settings.need(Part.TEMPORAL)
     try:
         run_to_end(_test(settings, name), temporal=kind == "signal-workflow")
     except SettingError:

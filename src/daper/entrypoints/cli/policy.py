@@ -10,7 +10,7 @@ from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
 from daper.ports import Briefing, Domain
-from daper.settings import load_settings, policy_document, policy_rows, read_policy
+from daper.settings import Part, load_settings, policy_document, policy_rows, read_policy
 
 
 def show(*, as_json: Json = False) -> int:
@@ -23,7 +23,7 @@ def show(*, as_json: Json = False) -> int:
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.POLICY})
     source, notes = settings.policy_source, policy_notes(settings.policy, open_domains(settings))
     if as_json:
         file = str(source.path) if source.there else None
@@ -46,7 +46,7 @@ def check(file: Path) -> int:
         The file, as DAPER_POLICY would name it.
     """
     policy = read_policy(file).policy()
-    settings = load_settings()
+    settings = load_settings(needs=())
     say(console(), f"{file} can be used; to use it, set DAPER_POLICY, or put it at {settings.home / 'policy.toml'}")
     for note in policy_notes(policy, open_domains(settings)):
         say(console(), f"note: {note}")

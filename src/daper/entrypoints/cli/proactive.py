@@ -16,7 +16,7 @@ from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import how_to_decide, run_link
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
-from daper.settings import Settings, load_settings
+from daper.settings import STARTING, Part, Settings, load_settings
 
 
 def start(
@@ -45,22 +45,24 @@ def start(
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs=STARTING)
     with said_right():
         order = StartProactive(
             requested_by=who_asks(settings),
-            domain=domain or settings.domain,
+            domain=settings.domain_or(domain),
             interval=interval,
             approval_timeout=approval_timeout,
             tell=who_is_told(settings, tell),
         )
 
     async def run() -> int:
-        started = await (await open_proactive(settings)).start(order)
+        service = await open_proactive(settings)
+        started = await service.start(order)
+        lacking = await service.unserved(started.store_id)
         if as_json:
-            print_json(started)
+            print_json({**started.model_dump(mode="json"), "lacking": lacking})
         else:
-            _say(_opening(settings, started))
+            _say([*_opening(settings, started), *([f"… {lacking}"] if lacking else [])])
         return Exit.OK
 
     return run_to_end(run())
@@ -76,11 +78,12 @@ def status(*, domain: str | None = None, as_json: Json = False) -> int:
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
+    of = settings.domain_or(domain)
 
     async def run() -> int:
         service = await open_proactive(settings)
-        found = await service.status(who_asks(settings).name, domain or settings.domain)
+        found = await service.status(who_asks(settings).name, of)
         if as_json:
             print_json(_document(found))
         else:
@@ -102,12 +105,13 @@ def check_now(*, reason: Comment = "", domain: str | None = None) -> int:
     domain
         Which records; see DAPER_DOMAIN.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
+    of = settings.domain_or(domain)
 
     async def run() -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
-        agent_id = await service.check_now(user, domain or settings.domain, by=user, reason=reason)
+        agent_id = await service.check_now(user, of, by=user, reason=reason)
         _say([f"asked to check now: {agent_id}; see: daper proactive status"])
         return Exit.OK
 
@@ -124,12 +128,13 @@ def stop(*, reason: Comment = "", domain: str | None = None) -> int:
     domain
         Which records; see DAPER_DOMAIN.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
+    of = settings.domain_or(domain)
 
     async def run() -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
-        agent_id = await service.stop(user, domain or settings.domain, by=user, reason=reason)
+        agent_id = await service.stop(user, of, by=user, reason=reason)
         _say([f"asked to stop: {agent_id}; see: daper proactive status"])
         return Exit.OK
 

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from daper.adapters.privacy import make_private
 from daper.bootstrap import memory_of, open_domains
 from daper.clock import utc_now
 from daper.core.models import Scope, StoreInfo
@@ -124,9 +125,13 @@ def recover(*, keep_edited: Flag = False, finish: Flag = False, domain: str | No
 
 
 def open_records(domain: str | None) -> tuple[RecordsService, str]:
-    """The service, and the name of the domain: the given one, or the configured one."""
-    settings = load_settings()
-    return RecordsService(domains=open_domains(settings), memory=memory_of(settings.home)), domain or settings.domain
+    """The service, and the name of the domain: the given one, or the configured one.
+
+    What is there is made private first: the first look at a new store writes one.
+    """
+    settings = load_settings(needs=())
+    make_private(settings.home)
+    return RecordsService(domains=open_domains(settings), memory=memory_of(settings.home)), settings.domain_or(domain)
 
 
 def store_line(store: StoreInfo) -> str:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from rich.console import Console
+
 from daper.bootstrap import open_service
 from daper.core.errors import Unreachable
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
@@ -11,8 +13,9 @@ from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
 from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import Following, run_link
+from daper.service.repairs import RepairService
 from daper.service.requests import Started, StartRepair
-from daper.settings import Settings, load_settings
+from daper.settings import STARTING, Settings, load_settings
 
 
 def start(
@@ -63,7 +66,7 @@ def start(
     as_json
         Print one JSON document when it ends or waits.
     """
-    settings = load_settings()
+    settings = load_settings(needs=STARTING)
     if not 1 <= limit <= MOST_PROBLEMS:
         raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
     if approval_timeout is not None and approval_timeout <= timedelta(0):
@@ -71,7 +74,7 @@ def start(
     with said_right():
         order = StartRepair(
             requested_by=who_asks(settings),
-            domain=domain or settings.domain,
+            domain=settings.domain_or(domain),
             scope=Scope(record_ids=tuple(dict.fromkeys(record)), status=status, limit=limit),
             auto_approve=auto_approve,
             dry_run=dry_run,
@@ -93,10 +96,8 @@ def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bo
         if not as_json:
             for line in _opening(settings, begun, by=by.name):
                 say(screen, line)
-        elif no_wait:
-            print_json(begun)
         if no_wait:
-            return Exit.OK
+            return await _left_alone(service, begun, screen, as_json=as_json)
         following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
         return await _follow(following, begun.repair_id)
 
@@ -106,6 +107,15 @@ def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bo
         if started and not as_json:
             say(screen, f"Not following any more; the repair goes on: daper repair show {started[0]} --follow")
         return interrupted.exit_code
+
+
+async def _left_alone(service: RepairService, begun: Started, screen: Console, *, as_json: bool) -> int:
+    lacking = await service.unserved(begun.store_id)
+    if as_json:
+        print_json({**begun.model_dump(mode="json"), "lacking": lacking})
+    elif lacking:
+        say(screen, f"… {lacking}")
+    return Exit.OK
 
 
 async def _follow(following: Following, repair_id: str) -> int:

@@ -16,7 +16,7 @@ from daper.entrypoints.cli.session import Following, exit_code, how_to_decide
 from daper.entrypoints.cli.story import decided, plan_lines, result_lines, usage_lines
 from daper.service.repairs import RepairService
 from daper.service.requests import Collected
-from daper.settings import load_settings
+from daper.settings import Part, load_settings
 
 _NAMED = 10
 
@@ -33,7 +33,7 @@ def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
     """
     if limit < 1:
         raise UsageError(f"--limit {limit} must be at least 1")
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL})
 
     async def run() -> int:
         service = await open_service(settings)
@@ -92,7 +92,7 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER} if follow else {Part.TEMPORAL})
     screen = console()
     with said_right():
         wanted = PageArgs(page=page)
@@ -109,6 +109,8 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
         else:
             for line in look_lines(look):
                 say(screen, line)
+            if isinstance(look, RepairView) and (lacking := await service.unattended(repair_id)):
+                say(screen, f"… {lacking}")
         return exit_code(look)
 
     return run_to_end(run())

@@ -26,7 +26,7 @@ from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import exit_code
 from daper.service.repairs import RepairService
 from daper.service.whole_plan import look_at_whole_plan
-from daper.settings import load_settings
+from daper.settings import Part, load_settings
 
 Form = Literal["markdown", "html", "pdf", "json"]
 Look = RepairView | RepairResult
@@ -66,7 +66,7 @@ def report(
     as_json
         Like --format json: everything that is known, as one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL})
     chosen = _form(form, output, as_json=as_json)
     if chosen == "pdf" and output is None and sys.stdout.isatty():
         raise UsageError("a PDF is nothing for a terminal; name a file for it: --output report.pdf")

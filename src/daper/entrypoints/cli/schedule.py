@@ -17,7 +17,7 @@ from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.schedule_lines import view_lines
 from daper.service.schedule_orders import CATCH_UP, PutSchedule, ScheduleView, unfit_name
-from daper.settings import Settings, load_settings
+from daper.settings import STARTING, Settings, load_settings
 
 
 @Parameter(name="*")
@@ -90,7 +90,7 @@ def create(name: str | None = None, *, wanted: WantedSchedule = NOTHING_ELSE) ->
     name
         The id; without one it is repair-schedule-USER.
     """
-    settings = load_settings()
+    settings = load_settings(needs=STARTING)
     order = _order(settings, name, wanted)
 
     async def run() -> int:
@@ -112,7 +112,7 @@ def upsert(name: str | None = None, *, wanted: WantedSchedule = NOTHING_ELSE) ->
     name
         The id; without one it is repair-schedule-USER.
     """
-    settings = load_settings()
+    settings = load_settings(needs=STARTING)
     order = _order(settings, name, wanted)
 
     async def run() -> int:
@@ -130,7 +130,7 @@ def _order(settings: Settings, name: str | None, wanted: WantedSchedule) -> PutS
     with said_right():
         order = PutSchedule(
             requested_by=who_asks(settings),
-            domain=wanted.domain or settings.domain,
+            domain=settings.domain_or(wanted.domain),
             name=given_name(name),
             when=_when(wanted),
             scope=Scope(record_ids=tuple(dict.fromkeys(wanted.record)), status=wanted.status, limit=wanted.limit),

@@ -9,7 +9,7 @@ from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.schedule import given_name
 from daper.entrypoints.cli.schedule_lines import view_lines
 from daper.service.schedule_orders import ScheduleRef, Triggered
-from daper.settings import Settings, load_settings
+from daper.settings import Part, Settings, load_settings
 
 
 def describe(name: str | None = None, *, domain: str | None = None, as_json: Json = False) -> int:
@@ -24,7 +24,7 @@ def describe(name: str | None = None, *, domain: str | None = None, as_json: Jso
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
     ref = _ref(settings, name, domain)
 
     async def run() -> int:
@@ -50,7 +50,7 @@ def list_schedules(*, limit: int = 100, as_json: Json = False) -> int:
     """
     if limit < 1:
         raise UsageError(f"--limit {limit} must be at least 1")
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL})
 
     async def run() -> int:
         lines = await (await open_schedules(settings)).list(limit=limit)
@@ -86,7 +86,7 @@ def trigger(name: str | None = None, *, domain: str | None = None, as_json: Json
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
     ref = _ref(settings, name, domain)
 
     async def run() -> int:
@@ -112,7 +112,7 @@ def pause(name: str | None = None, *, reason: Comment = "", domain: str | None =
     domain
         Which of yours; see DAPER_DOMAIN.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
     ref = _ref(settings, name, domain)
 
     async def run() -> int:
@@ -136,7 +136,7 @@ def resume(name: str | None = None, *, reason: Comment = "", domain: str | None 
     domain
         Which of yours; see DAPER_DOMAIN.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
     ref = _ref(settings, name, domain)
 
     async def run() -> int:
@@ -160,7 +160,7 @@ def delete(name: str | None = None, *, domain: str | None = None, as_json: Json 
     as_json
         Print one JSON document.
     """
-    settings = load_settings()
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
     ref = _ref(settings, name, domain)
 
     async def run() -> int:
@@ -176,7 +176,7 @@ def delete(name: str | None = None, *, domain: str | None = None, as_json: Json 
 
 
 def _ref(settings: Settings, name: str | None, domain: str | None) -> ScheduleRef:
-    return ScheduleRef(user=who_asks(settings).name, domain=domain or settings.domain, name=given_name(name))
+    return ScheduleRef(user=who_asks(settings).name, domain=settings.domain_or(domain), name=given_name(name))
 
 
 def _became(triggered: Triggered) -> str:

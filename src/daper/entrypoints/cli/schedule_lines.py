@@ -20,6 +20,8 @@ def view_lines(view: ScheduleView) -> Iterator[str]:
     )
     if view.trouble:
         yield f"Careful: {view.trouble}"
+    if view.lacking:
+        yield f"Now {view.lacking}"
     if view.paused:
         yield f"Paused; no run begins before: daper schedule resume {view.schedule_id}"
     if view.note:

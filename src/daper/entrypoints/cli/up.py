@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, types
 
+from daper.adapters.privacy import make_private
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.file_lock import FileLock
 from daper.adapters.temporal.kept_server import DATABASE, KeptServer, Wish
@@ -22,7 +23,7 @@ from daper.entrypoints.cli.output import console, say
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.worker import work_until_cancelled
-from daper.settings import CONFIGURED, Settings, load_settings
+from daper.settings import CONFIGURED, WORKING, Settings, load_settings
 
 Port = Annotated[types.Port | None, Parameter(show_default=False)]
 
@@ -41,7 +42,7 @@ def up(*, port: Port = None, ui_port: Port = None) -> int:
     ui_port
         Where its UI listens; likewise.
     """
-    settings = load_settings()
+    settings = load_settings(needs=WORKING)
     if settings.address_source == CONFIGURED:
         raise UsageError(
             f"Temporal is configured at {settings.address!r}, so no command would use a server of our own; "
@@ -64,6 +65,7 @@ def up(*, port: Port = None, ui_port: Port = None) -> int:
 def _only_one(settings: Settings) -> Generator[None]:
     """Holds the home. Raises Occupied, naming the other one and its server."""
     settings.home.mkdir(parents=True, exist_ok=True)
+    make_private(settings.home)
     lock = FileLock(settings.home / "up.lock")
     descriptor = lock.take()
     if descriptor is None:
@@ -96,7 +98,7 @@ async def _up(kept: KeptServer, stopping: Stopping) -> None:
 async def _serve(kept: KeptServer) -> None:
     server, found = await kept.open()
     # Now the settings find it, as those of every other command do.
-    settings = load_settings()
+    settings = load_settings(needs=WORKING)
     if settings.address != server.address:
         raise Occupied(f"somebody changed server.json in {str(settings.home)!r} just now; start again: daper up")
     client = await connect(settings)

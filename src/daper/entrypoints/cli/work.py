@@ -10,7 +10,7 @@ from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.worker import work_until_cancelled
-from daper.settings import Settings, load_settings
+from daper.settings import WORKING, Settings, load_settings
 
 
 def work() -> int:
@@ -22,7 +22,7 @@ def work() -> int:
     log_to_stderr()
     stopping = Stopping(drain=DRAIN)
     try:
-        run_to_end(_work(load_settings(), stopping), cancels=stopping.signalled)
+        run_to_end(_work(load_settings(needs=WORKING), stopping), cancels=stopping.signalled)
     except Interrupted:
         stopping.drained()
     return Exit.OK

@@ -15,7 +15,8 @@ from daper.core.access import Access
 from daper.core.errors import DaperError, NoWorker, Unreachable, UserError
 from daper.core.models import Person
 from daper.core.text import visible
-from daper.settings import Settings
+from daper.settings import Part, Settings
+from daper.settings.secrecy import masked
 
 if TYPE_CHECKING:
     from daper.bootstrap import Services
@@ -32,16 +33,18 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who calls a tool, and what this person may do here."""
+    """Who calls a tool, and what this person may do here. `configured`: the settings say who, and no token does."""
 
     person: Person
     access: frozenset[Access]
+    configured: bool = False
 
 
 class Door:
     """The services of one configuration, for whoever calls.
 
-    `load` reads what is configured, again after a loss: `daper up` may answer elsewhere then. `who` tells who calls.
+    `load` reads what is configured, also where some of it is wrong, and again after a loss: `daper up` may answer
+    elsewhere then. `who` tells who calls.
     `connects` opens what needs Temporal; only a test has another way.
     """
 
@@ -64,12 +67,24 @@ class Door:
 
     @property
     def settings(self) -> Settings:
-        """What is configured."""
+        """What is configured; what is wrong with a part of it, whoever needs that part is told."""
         return self._settings
 
-    def caller(self, needs: Access) -> Person:
-        """Who calls. Raises UserError where this person may not do what is asked."""
+    async def ready(self, *parts: Part) -> Settings:
+        """The settings, with these parts of them right; read again where they were not. Raises SettingError."""
+        if not self._settings.troubles.keys().isdisjoint(parts):
+            self._settings, self._services = await asyncio.to_thread(self._load), None
+        self._settings.need(*parts)
+        return self._settings
+
+    def caller(self, needs: Access, *, by_name: bool = False) -> Person:
+        """Who calls. Raises UserError where this person may not do what is asked.
+
+        `by_name`: also to read, the name has to be right.
+        """
         caller = self._who(self._settings)
+        if caller.configured and (by_name or needs is not Access.READ):
+            self._settings.need(Part.USER)
         if needs not in caller.access:
             has = ", ".join(sorted(caller.access)) or "nothing"
             raise UserError(
@@ -109,6 +124,7 @@ class Door:
     async def _connect(self) -> "Services":
         connects = self._connects or await asyncio.to_thread(_import_connecting)
         self._settings = await asyncio.to_thread(self._load)
+        self._settings.need(Part.TEMPORAL)
         self._services = await connects(self._settings)
         return self._services
 
@@ -128,6 +144,11 @@ def _open_records(settings: Settings) -> "RecordsService":
     return RecordsService(domains=open_domains(settings))
 
 
+def error_text(error: Exception) -> str:
+    """An expected error in one line, in which nothing is hidden, and nothing that looks like a key is shown."""
+    return visible(masked(str(error)), longest=LONGEST_ERROR)
+
+
 def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
     """Wraps a tool: an expected error is told to the client in one line, in which nothing is hidden."""
 
@@ -138,7 +159,7 @@ def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaita
                 return await tool(*args, **kwargs)
             except DaperError as error:
                 door.lost(error)
-                raise ToolError(visible(error, longest=LONGEST_ERROR)) from error
+                raise ToolError(error_text(error)) from error
 
         return wrapped
 

@@ -23,7 +23,7 @@ from daper.core.errors import DaperError, Occupied, SettingError, UserError
 from daper.core.models import IdentityProof, Person
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
-from daper.settings import Settings, load_settings
+from daper.settings import Part, Settings, load_settings
 
 PATH: Final = "/mcp"
 MOST_BYTES: Final = 1024 * 1024
@@ -54,6 +54,11 @@ class Address:
             return False
 
 
+def http_settings() -> Settings:
+    """What is configured; what is wrong is told where it is needed. Raises SettingError."""
+    return load_settings(needs={Part.CHAT})
+
+
 async def serve_http(
     settings: Settings, address: Address, tokens: TokenFile, *, read_only: bool, ready: Callable[[str, bool], None]
 ) -> None:
@@ -63,6 +68,7 @@ async def serve_http(
     another address or a public URL without tokens, Occupied, StoreDamaged.
     """
     guarded = tokens.in_use
+    tokens.grants()  # a file that cannot be read would let nobody in, without a word
     if not guarded and (address.public_url or not address.is_loopback):
         way = f"--public-url {address.public_url!r}" if address.public_url else f"--host {address.host!r}"
         raise SettingError(
@@ -78,7 +84,7 @@ async def serve_http(
         port = listening.getsockname()[1]
         url = address.public_url or f"http://{_in_url(address.host)}:{port}{PATH}"
         who = _Bearer(tokens) if guarded else _SomebodyHere(tokens)
-        door = Door(settings=settings, load=load_settings, who=who)
+        door = Door(settings=settings, load=http_settings, who=who)
         server = build_server(
             door,
             approval=settings.chat_approval,
@@ -167,7 +173,7 @@ class _SomebodyHere:
         if self.tokens.in_use:
             raise UserError("there are access tokens by now, and this server asks for none; start it again")
         person = Person(name=settings.user, how=IdentityProof.CLAIMED)
-        return Caller(person=person, access=frozenset(Access))
+        return Caller(person=person, access=frozenset(Access), configured=True)
 
 
 def _auth(url: str) -> AuthSettings:

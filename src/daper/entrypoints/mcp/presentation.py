@@ -66,16 +66,20 @@ def state_of(look: RepairView | RepairResult) -> RepairState:
     return visible_answer(RepairState(**_state(look)))
 
 
-def started(look: RepairView | RepairResult, begun: Started) -> StartedRepair:
-    """A repair that was asked for."""
-    return visible_answer(StartedRepair(**_state(look), created=begun.created, store=begun.place))
+def started(look: RepairView | RepairResult, begun: Started, *, lacking: str = "") -> StartedRepair:
+    """A repair that was asked for. `lacking`: on which queue nobody works, where that is so."""
+    state = RepairState(**_state(look))
+    if lacking and not state.ended:
+        state = state.model_copy(update={"message": lacking})
+    return visible_answer(StartedRepair(**dict(state), created=begun.created, store=begun.place))
 
 
-def just_started(begun: Started) -> StartedRepair:
+def just_started(begun: Started, *, lacking: str = "") -> StartedRepair:
     """A repair of which there is nothing to see yet: it waits for its turn, or no worker could say where it stands."""
     state = waiting(begun.repair_id, begun.waits_for)
     if not begun.waits_for:
-        update = {"phase": str(Phase.INITIALIZING), "message": "started; no worker has answered yet"}
+        told = f"started; {lacking or 'no worker has answered yet'}"
+        update = {"phase": str(Phase.INITIALIZING), "message": told}
         state = state.model_copy(update=update)
     return visible_answer(StartedRepair(**dict(state), created=begun.created, store=begun.place))
 
@@ -313,7 +317,7 @@ def agent_of(found: ProactiveStatus, *, already_running: bool | None = None) -> 
     )
 
 
-def just_begun(order: StartProactive, begun: ProactiveStarted) -> ProactiveAgent:
+def just_begun(order: StartProactive, begun: ProactiveStarted, *, lacking: str = "") -> ProactiveAgent:
     """A proactive agent of which no worker could say yet where it stands."""
     return visible_answer(
         ProactiveAgent(
@@ -321,7 +325,7 @@ def just_begun(order: StartProactive, begun: ProactiveStarted) -> ProactiveAgent
             phase=str(AgentPhase.RUNNING_CYCLE),
             domain=order.domain,
             interval_minutes=order.interval.total_seconds() / 60,
-            trouble="no worker has answered yet",
+            trouble=lacking or "no worker has answered yet",
             already_running=begun.already_running,
             next_step="call get_proactive_agent later",
         )

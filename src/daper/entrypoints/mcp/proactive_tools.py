@@ -14,6 +14,7 @@ from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import agent_of, just_begun
 from daper.entrypoints.mcp.tools import READS, STARTS, Domain, tool
 from daper.service.requests import StartProactive
+from daper.settings import STARTING
 
 _MINUTE = timedelta(minutes=1)
 _A_DAY = timedelta(days=1) // _MINUTE
@@ -46,11 +47,12 @@ class ProactiveTools:
         repair whose plan waits for a person; it approves nothing, whatever the policy lets others do.
         """
         person = self._door.caller(Access.START)
+        await self._door.ready(*STARTING)
         service = await self._door.proactive()
-        settings = self._door.settings
+        settings = await self._door.ready(*STARTING)
         order = StartProactive(
             requested_by=person,
-            domain=domain or settings.domain,
+            domain=settings.domain_or(domain),
             interval=timedelta(minutes=interval_minutes),
             asks_always=True,  # acting alone is a grant, and no chat client can ask for one
             tell=settings.tell,
@@ -59,11 +61,12 @@ class ProactiveTools:
         try:
             found = await service.status(person.name, order.domain)
         except Unreachable:
-            return just_begun(order, begun)
+            return just_begun(order, begun, lacking=await service.unserved(begun.store_id))
         return agent_of(found, already_running=begun.already_running)
 
     async def get_proactive_agent(self, domain: Domain = "") -> ProactiveAgent:
         """See the proactive agent of this person: its phase, the repair that runs, the next cycle, the last results."""
-        person = self._door.caller(Access.READ)
+        person = self._door.caller(Access.READ, by_name=True)
+        of = self._door.settings.domain_or(domain)
         service = await self._door.proactive()
-        return agent_of(await service.status(person.name, domain or self._door.settings.domain))
+        return agent_of(await service.status(person.name, of))

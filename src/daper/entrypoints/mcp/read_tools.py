@@ -91,6 +91,8 @@ class ReadingTools:
                 last = await _one_look(service, repair_id)
             except NotBegun as error:
                 return waiting(repair_id, error.waits_for)
+        if not silence and isinstance(last, RepairView) and not _is_news(last, seen_plan):
+            silence = await service.unattended(repair_id)
         state = state_of(last)
         return visible_answer(state.model_copy(update={"message": silence})) if silence else state
 

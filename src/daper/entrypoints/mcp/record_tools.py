@@ -53,7 +53,7 @@ class RecordTools:
         self._door.caller(Access.READ)
         records = await self._door.records()
         found = await records.list(
-            domain or self._door.settings.domain,
+            self._door.settings.domain_or(domain),
             Scope(status=status),
             now=utc_now(),
             first=(page - 1) * PAGE_SIZE,
@@ -82,7 +82,7 @@ class RecordTools:
 async def record_answer(door: Door, record_id: str, *, domain: str = "") -> RecordAnswer:
     """One record in full. Raises NotFound."""
     records = await door.records()
-    line, fields = await records.show(domain or door.settings.domain, record_id, now=utc_now())
+    line, fields = await records.show(door.settings.domain_or(domain), record_id, now=utc_now())
     return visible_answer(_record(line).model_copy(update={"fields": plain(fields)}))
 
 

@@ -18,8 +18,7 @@ from daper.core.access import Access
 from daper.core.errors import DaperError, NotFound
 from daper.core.messages import PageArgs
 from daper.core.models import Scope
-from daper.core.text import visible
-from daper.entrypoints.mcp.door import LONGEST_ERROR, Door
+from daper.entrypoints.mcp.door import Door, error_text
 from daper.entrypoints.mcp.presentation import PAGE_SIZE, details_of
 from daper.entrypoints.mcp.read_tools import report_page
 from daper.entrypoints.mcp.record_tools import record_answer
@@ -98,7 +97,9 @@ class _Readable:
 async def _record_ids(door: Door, begun: str) -> list[str]:
     records = await door.records()
     wanted = RecordFilter(search=begun) if begun else RecordFilter()
-    found = await records.list(door.settings.domain, Scope(), now=utc_now(), most=_MOST_COMPLETIONS, wanted=wanted)
+    found = await records.list(
+        door.settings.domain_or(None), Scope(), now=utc_now(), most=_MOST_COMPLETIONS, wanted=wanted
+    )
     return [line.head.record_id for line in found.records]
 
 
@@ -108,7 +109,7 @@ async def _read(door: Door, read: Callable[[], Awaitable[R]]) -> R:
         door.caller(Access.READ)
         return await read()
     except NotFound as error:
-        raise ResourceNotFoundError(visible(error, longest=LONGEST_ERROR)) from error
+        raise ResourceNotFoundError(error_text(error)) from error
     except DaperError as error:
         door.lost(error)
-        raise ResourceError(visible(error, longest=LONGEST_ERROR)) from error
+        raise ResourceError(error_text(error)) from error

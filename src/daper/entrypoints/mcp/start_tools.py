@@ -13,6 +13,7 @@ from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import just_started, started, state_of
 from daper.entrypoints.mcp.tools import STARTS, STOPS, AnyRecordIds, Comment, Domain, RecordIds, RepairId, tool
 from daper.service.requests import StartRepair
+from daper.settings import STARTING, Part
 
 RequestKey = Annotated[
     str,
@@ -57,9 +58,10 @@ class StartingTools:
         what waits for a decision in one of those is not proposed again, and the message names that repair.
         With a `request_key`, the same key always means the same repair; for another request it is refused.
         """
+        person = self._door.caller(Access.START)
         order = StartRepair(
-            requested_by=self._door.caller(Access.START),
-            domain=domain or self._door.settings.domain,
+            requested_by=person,
+            domain=(await self._door.ready(*STARTING)).domain_or(domain),
             scope=Scope(record_ids=tuple(dict.fromkeys(record_ids or ())), status=status, limit=limit),
             dry_run=dry_run,
             again=again,
@@ -84,9 +86,10 @@ class StartingTools:
         so it may not have begun yet (phase NOT-BEGUN, and the message says what it waits for). Answers at once; then
         call wait_for_repair.
         """
+        person = self._door.caller(Access.START)
         order = StartRepair(
-            requested_by=self._door.caller(Access.START),
-            domain=domain or self._door.settings.domain,
+            requested_by=person,
+            domain=(await self._door.ready(*STARTING, Part.REPORTS)).domain_or(domain),
             scope=Scope(record_ids=tuple(dict.fromkeys(record_ids))),
             reported=True,
             again=again,
@@ -106,12 +109,13 @@ class StartingTools:
 async def start_order(door: Door, order: StartRepair) -> StartedRepair:
     """Start a repair within what is configured, and say where it stands; that no worker answers is no failure."""
     service = await door.repairs()
-    told = door.settings.tell  # as it is since we are connected
+    told = (await door.ready(*STARTING)).tell  # as it is since we are connected
     begun = await service.start(order.model_copy(update={"tell": told}))
     if begun.waits_for:
         return just_started(begun)
+    lacking = await service.unserved(begun.store_id)
     try:
         look = await service.look(begun.repair_id)
     except Unreachable:
-        return just_started(begun)
-    return started(look, begun)
+        return just_started(begun, lacking=lacking)
+    return started(look, begun, lacking=lacking)

@@ -9,7 +9,7 @@ from mcp.server import MCPServer
 from daper.core.access import Access
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
-from daper.settings import Settings, load_settings
+from daper.settings import Part, Settings, load_settings
 
 
 async def serve_stdio(*, read_only: bool) -> None:
@@ -24,15 +24,15 @@ async def serve_stdio(*, read_only: bool) -> None:
 
 
 def stdio_settings() -> Settings:
-    """What is configured, by the environment alone.
+    """What is configured, by the environment alone; what is wrong is told where it is needed. Raises SettingError.
 
     Not by a `.env`: a chat client starts us in whatever folder it works in, where its model may be able to write.
     """
-    return load_settings(dotenv=False)
+    return load_settings(needs={Part.CHAT}, dotenv=False)
 
 
 def _who(settings: Settings) -> Caller:
-    return Caller(person=settings.person, access=frozenset(Access))
+    return Caller(person=settings.person, access=frozenset(Access), configured=True)
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,7 @@
 """One SQLite file that many threads and processes open: made ready once, changed in whole transactions."""
 
+import os
+import re
 import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
@@ -52,6 +54,36 @@ class SqliteFile:
                     refuse_replaced(self.path, opened, self.what)
         except (sqlite3.Error, OSError) as error:
             raise store_error(error, f"{self.what} {str(self.path)!r}", busy_seconds, path=self.path) from error
+
+    def look_over(self) -> bool:
+        """Whether the file is there; and it is sound then. Changes nothing.
+
+        Raises StoreBusy when others hold it, StoreDamaged or StoreError: what is wrong, and the way out.
+        """
+        named = f"{self.what} {str(self.path)!r}"
+        if not os.path.lexists(self.path):
+            return False
+        if not self.path.is_file():
+            raise StoreDamaged(f"{named} is no file; move it away, and a new one is made")
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=1)) as db:
+                self._refuse_unsound(db, named)
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(error, named, 1, path=self.path) from error
+        return True
+
+    def _refuse_unsound(self, db: sqlite3.Connection, named: str) -> None:
+        db.execute("PRAGMA query_only = ON")
+        if (version := _version(db)) > self.version:
+            raise StoreError(f"{named} has version {version}: a newer daper wrote it; use that one")
+        found = [str(row[0]) for row in db.execute("PRAGMA quick_check(1)")]
+        if found != ["ok"]:
+            raise StoreDamaged(f"{named} is damaged ({'; '.join(found)[:200]}); move it away, and a new one is made")
+        there = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        wanted = set(re.findall(r"CREATE TABLE (\w+)", " ".join(self.schema)))
+        if version == self.version and not wanted <= there:
+            lost = ", ".join(sorted(wanted - there))
+            raise StoreDamaged(f"{named} is damaged: it has no {lost}; move it away, and a new one is made")
 
     def _make_ready(self, db: sqlite3.Connection) -> None:
         if _version(db) == self.version:

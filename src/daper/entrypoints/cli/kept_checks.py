@@ -1,0 +1,104 @@
+"""What `daper doctor` finds of all that is kept under DAPER_HOME: each is opened, and nothing is changed."""
+
+import os
+import shlex
+import sqlite3
+import stat
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from daper.adapters.regular_file import is_there
+from daper.adapters.reports.archive import broken_reports
+from daper.adapters.temporal.kept_server import DATABASE
+from daper.adapters.tokens.files import TOKENS, TokenFile
+from daper.bootstrap import memory_of, spending_of
+from daper.clock import utc_now
+from daper.core.errors import StoreDamaged, StoreError
+from daper.core.text import counted
+from daper.entrypoints.cli.checks import Check, checked, in_thread
+
+_NONE_YET: Final = "none yet"
+_NAMED: Final = 3
+
+
+async def check_kept(home: Path) -> list[Check]:
+    """Memory, spending, reports, transcripts, logs, tokens, and what Temporal keeps."""
+    return [
+        await _quick(f"privacy of {home}", partial(_privacy, home), needed=False),
+        await checked(f"memory {home / 'memory.db'}", partial(_database, memory_of(home).look_over)),
+        await checked(f"spending {home / 'spending.db'}", partial(_database, spending_of(home).look_over)),
+        await _quick(f"reports {home / 'reports'}", partial(_reports, home / "reports")),
+        await _quick(f"transcripts {home / 'transcripts'}", partial(_folder, home / "transcripts"), needed=False),
+        await _quick(f"logs {home / 'logs'}", partial(_folder, home / "logs"), needed=False),
+        await _quick(f"access tokens {home / TOKENS}", partial(_tokens, home / TOKENS), needed=False),
+        await _quick(f"Temporal's file {home / DATABASE}", partial(_temporal, home / DATABASE), needed=False),
+    ]
+
+
+async def _quick(name: str, look: Callable[[], str], *, needed: bool = True) -> Check:
+    return await checked(name, partial(in_thread, look), needed=needed)
+
+
+async def _database(look_over: Callable[[], Awaitable[bool]]) -> str:
+    return "can be used" if await look_over() else _NONE_YET
+
+
+def _privacy(home: Path) -> str:
+    """Whether others can look into the folder."""
+    if is_there(home) and (mode := stat.S_IMODE(home.stat().st_mode)) & 0o077:
+        raise StoreError(
+            f"others may look into it ({mode:o}), and it holds things that are not daper's, so daper leaves that; "
+            f"chmod 700 {shlex.quote(str(home))}, unless you mean it so"
+        )
+    return "its owner alone can read it" if is_there(home) else _NONE_YET
+
+
+def _reports(folder: Path) -> str:
+    said = _folder(folder)
+    if said == _NONE_YET:
+        return said
+    number, broken = broken_reports(folder)
+    if broken:
+        named = ", ".join(broken[:_NAMED])
+        named += f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        raise StoreDamaged(
+            f"{counted(len(broken), 'report')} of {number} cannot be read: {named}; "
+            "bring them back from a copy, or move them away; the other repairs are listed without them"
+        )
+    return counted(number, "report")
+
+
+def _folder(folder: Path) -> str:
+    """Raises StoreDamaged for a folder that is none, or in which nobody of us may write."""
+    if not is_there(folder):
+        return _NONE_YET
+    if not folder.is_dir():
+        raise StoreDamaged(f"{str(folder)!r} is no folder; move it away, and a new one is made")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise StoreDamaged(f"{str(folder)!r} cannot be read and written; mend its rights")
+    return "can be used"
+
+
+def _tokens(path: Path) -> str:
+    tokens = TokenFile(path, now=utc_now)
+    return counted(len(tokens.grants()), "token") if tokens.in_use else _NONE_YET
+
+
+def _temporal(path: Path) -> str:
+    """Read without a lock, beside a server that may run."""
+    if not is_there(path):
+        return f"{_NONE_YET}; daper up makes it"
+    if not path.is_file():
+        raise StoreDamaged(f"{str(path)!r} is no file; move it away, and daper up makes a new one")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StoreDamaged(
+            f"{str(path)!r} is damaged ({error}); move it away, and daper up makes a new one. Open repairs are gone "
+            "then, ended ones are still in reports"
+        ) from error
+    return "can be used"

@@ -1,0 +1,45 @@
+"""Every setting as it may be shown: its value, where that comes from, what it is."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daper.core.urls import masked_url
+from daper.settings.domain_options import every_setting
+from daper.settings.secrecy import holds_pem, masked
+from daper.settings.sources import read_values
+from daper.settings.table import DEFAULT, Setting
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One row of what `daper doctor` shows. Secrets are `(set)`; those in an address are `***`."""
+
+    name: str
+    value: str
+    source: str
+    help: str
+
+
+def shown_settings(
+    *, environ: Mapping[str, str] | None = None, folder: Path | None = None, dotenv: bool = True
+) -> tuple[Shown, ...]:
+    """Every setting with its value and where that comes from, in the table's order; secrets are `(set)` or `***`.
+
+    Checks no value, so that it can be shown when one is wrong. Raises SettingError if `.env` cannot be read.
+    """
+    values = read_values(environ, Path.cwd() if folder is None else folder, dotenv=dotenv)
+    return tuple(row for setting in every_setting() for row in _rows(setting, values))
+
+
+def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[Shown]:
+    names = [setting.name]
+    if setting.name.endswith("*"):
+        names = sorted(name for name in values if name.startswith(setting.name[:-1])) or names
+    for name in names:
+        value, source = values.get(name, (setting.default, DEFAULT))
+        if value and (setting.secret or holds_pem(value)):
+            value = "(set)"
+        elif source != DEFAULT:
+            value = masked(masked_url(value) if setting.address else value)
+        yield Shown(name=name, value=value, source=source, help=setting.help)

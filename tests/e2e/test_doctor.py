@@ -1,0 +1,185 @@
+"""`daper doctor` opens what it vouches for: each damage is named, with the way out, and hides nothing of the rest."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from daper.adapters.memory.sqlite import SqliteMemory
+from daper.adapters.spending.sqlite import SqliteSpending
+from tests.e2e.shell import Ran, Shell
+
+Damage = Callable[[Path], object]
+NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
+
+
+def garbage(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x00garbage" * 1000)
+
+
+def folder(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
+def file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+
+
+def dangling(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to("nowhere")
+
+
+def other_tables(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    version = (
+        max(SqliteMemory(path)._file.version, 1) if path.name == "memory.db" else SqliteSpending(path)._file.version
+    )  # pyright: ignore[reportPrivateUsage]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {version}")
+
+
+def of_the_future(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+
+
+def torn(path: Path) -> None:
+    """Whole at its beginning, and something else in the middle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE t (x)")
+        db.executemany("INSERT INTO t VALUES (?)", [("y" * 1000,) for _ in range(100)])
+        db.commit()
+    data = bytearray(path.read_bytes())
+    data[4096:20000] = b"\xff" * (20000 - 4096)
+    path.write_bytes(data)
+
+
+DAMAGES: dict[str, tuple[str, Damage, str, str]] = {
+    "memory of garbage": ("memory.db", garbage, "memory", "move it away, and a new one is made"),
+    "memory torn": ("memory.db", torn, "memory", "move it away, and a new one is made"),
+    "memory a folder": ("memory.db", folder, "memory", "is no file; move it away, and a new one is made"),
+    "memory a link to nowhere": ("memory.db", dangling, "memory", "is no file; move it away"),
+    "memory without tables": ("memory.db", other_tables, "memory", "it has no claims, "),
+    "memory of a newer version": ("memory.db", of_the_future, "memory", "a newer daper wrote it; use that one"),
+    "spending of garbage": ("spending.db", garbage, "spending", "move it away, and a new one is made"),
+    "spending without tables": ("spending.db", other_tables, "spending", "it has no calls; move it away"),
+    "reports a file": ("reports", file, "reports", "is no folder; move it away, and a new one is made"),
+    "a report of garbage": ("reports/repair-x/report.json", garbage, "reports", "bring them back from a copy"),
+    "transcripts a file": ("transcripts", file, "transcripts", "is no folder; move it away"),
+    "logs a file": ("logs", file, "logs", "is no folder; move it away"),
+    "tokens of garbage": (
+        "mcp-tokens.json",
+        garbage,
+        "access tokens",
+        "mend it, or remove it and make the tokens anew",
+    ),
+    "tokens a folder": ("mcp-tokens.json", folder, "access tokens", "it is a folder; mend that, or remove it"),
+    "Temporal's file of garbage": ("temporal.db", garbage, "Temporal's file", "move it away, and daper up makes a new"),
+    "Temporal's file a folder": ("temporal.db", folder, "Temporal's file", "is no file; move it away"),
+    "records of garbage": ("data/orders/orders.json", garbage, "records of orders", "orders.json"),
+    "records a file": ("data/orders", file, "records of orders", "data/orders"),
+    "data a file": ("data", file, "records of orders", "data"),
+}
+
+
+def check_of(ran: Ran, name: str) -> dict[str, object]:
+    found = [check for check in ran.document()["checks"] if check["name"].startswith(name)]
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with shipped records."""
+    root = tmp_path_factory.mktemp("sound")
+    assert Shell(root=root).run("records", "list").code == 0
+    return root / "daper"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a6_each_damage_is_named_with_the_way_out_and_hides_nothing_else(
+    damage: str, shell: Shell, sound: Path
+) -> None:
+    where, make, name, way_out = DAMAGES[damage]
+    path = shell.home / where
+    shutil.copytree(sound, shell.home)
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    make(path)
+
+    ran = shell.run("doctor", "--json", extra=NOBODY)
+
+    assert (ran.code, ran.err) == (1, "")
+    found = check_of(ran, name)
+    assert found["ok"] is False
+    assert way_out in str(found["what"])
+    assert str(path) in f"{found['name']}{found['what']}"
+    others = [check for check in ran.document()["checks"] if check not in (found, check_of(ran, "Temporal at"))]
+    assert all(check["ok"] for check in others), others
+
+
+def test_a6_all_that_is_sound_or_not_there_yet_is_well(shell: Shell, sound: Path) -> None:
+    shutil.copytree(sound, shell.home)
+    shell.run("mcp", "token", "add", "Luna")
+
+    ran = shell.run("doctor", "--json", extra=NOBODY)
+
+    assert [each["name"] for each in ran.document()["checks"] if not each["ok"]] == [
+        "Temporal at 127.0.0.1:1 (configured)"
+    ]
+    assert check_of(ran, "access tokens")["what"] == "1 token"
+    assert check_of(ran, "memory")["what"] == "none yet"
+
+
+def test_a6_looking_changes_nothing(shell: Shell, sound: Path) -> None:
+    shutil.copytree(sound, shell.home)
+    before = sorted(shell.home.rglob("*"))
+
+    shell.run("doctor", extra=NOBODY)
+
+    assert sorted(shell.home.rglob("*")) == before
+
+
+@pytest.mark.parametrize("line", ["records list", "records show ORD-001-HJP", "records reset --yes"])
+def test_a6_other_commands_say_a_clear_sentence_where_the_memory_is_damaged_or_do_without_it(
+    line: str, shell: Shell
+) -> None:
+    garbage(shell.home / "memory.db")
+
+    ran = shell.run(*line.split())
+
+    if "reset" in line:
+        assert ran.code == 1
+        assert ran.err.startswith(
+            "daper: the records are replaced, and what is remembered of repairs of the former ones"
+        )
+        assert "move it away, and a new one is made" in ran.err
+        assert ran.err.count("\n") == 1
+    else:
+        assert (ran.code, ran.err) == (0, "")
+
+
+def test_a6_doctor_sees_whether_those_who_would_be_told_can_be(shell: Shell) -> None:
+    (shell.home).mkdir(parents=True)
+    (shell.home / "people.toml").write_text(
+        '[smtp]\nhost = "127.0.0.1"\nport = 9\nfrom = "daper@example.org"\n'
+        '[targets.hagrid]\ntype = "email"\nto = "hagrid@example.org"\n'
+        '[targets.owl]\ntype = "webhook"\nurl = "http://127.0.0.1:9/planted"\nsecret_env = "OWL"\n'
+    )
+
+    ran = shell.run("doctor", "--json", extra=NOBODY | {"OWL": "whsec_" + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"})
+
+    mail, webhook = check_of(ran, "mail, for hagrid"), check_of(ran, "webhook of owl")
+    assert mail["what"] == "the mail server does not answer: Connection refused"
+    assert webhook["what"] == "its server does not answer: Connection refused"
+    assert (mail["ok"], mail["needed"], webhook["ok"], webhook["needed"]) == (False, False, False, False)
+    assert "planted" not in ran.out

@@ -1,0 +1,237 @@
+"""What is wrong with one part of the settings stops whoever needs that part, and nobody else."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn
+
+import mcp.types as types
+import pytest
+from command_tree import ALL_COMMANDS
+from mcp import Client
+
+from daper.core.access import Access
+from daper.core.errors import SettingError, Unreachable
+from daper.core.models import IdentityProof, Person
+from daper.entrypoints.cli.app import run
+from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.server import build_server
+from daper.settings import ChatApproval, Part, load_settings
+
+USER, DOMAIN, POLICY, PEOPLE = Part.USER, Part.DOMAIN, Part.POLICY, Part.PEOPLE
+MODELS, REPORTS, CHAT, TEMPORAL = Part.MODELS, Part.REPORTS, Part.CHAT, Part.TEMPORAL
+STARTS = {USER, DOMAIN, POLICY, PEOPLE, TEMPORAL}
+
+# Command → arguments, and what of the settings it cannot do without.
+NEEDS: Mapping[str, tuple[str, set[Part]]] = {
+    "demo": ("", {USER}),
+    "doctor": ("", set()),
+    "eval": ("", {MODELS, DOMAIN, POLICY, PEOPLE}),
+    "mcp": ("", {CHAT}),
+    "mcp config": ("goose", {CHAT, TEMPORAL}),
+    "mcp token add": ("Luna", set()),
+    "mcp token list": ("", set()),
+    "mcp token remove": ("Luna", set()),
+    "people list": ("", {PEOPLE, POLICY}),
+    "people test": ("owl", {PEOPLE, USER}),
+    "policy check": ("mine.toml", set()),
+    "policy show": ("", {POLICY}),
+    "proactive check-now": ("", {USER, DOMAIN, TEMPORAL}),
+    "proactive start": ("", STARTS),
+    "proactive status": ("", {USER, DOMAIN, TEMPORAL}),
+    "proactive stop": ("", {USER, DOMAIN, TEMPORAL}),
+    "records adopt": ("", {DOMAIN}),
+    "records import": ("", {DOMAIN}),
+    "records list": ("", {DOMAIN}),
+    "records recover": ("--finish", {DOMAIN}),
+    "records reset": ("--yes", {DOMAIN}),
+    "records show": ("ORD-001-HJP", {DOMAIN}),
+    "repair approve": ("r --plan d", {USER, TEMPORAL}),
+    "repair list": ("", {TEMPORAL}),
+    "repair reject": ("r --plan d", {USER, TEMPORAL}),
+    "repair report": ("r", {TEMPORAL}),
+    "repair show": ("r", {TEMPORAL}),
+    "repair start": ("", STARTS),
+    "repair stop": ("r", {USER, TEMPORAL}),
+    "schedule create": ("", STARTS),
+    "schedule delete": ("", {USER, DOMAIN, TEMPORAL}),
+    "schedule describe": ("", {USER, DOMAIN, TEMPORAL}),
+    "schedule list": ("", {TEMPORAL}),
+    "schedule pause": ("", {USER, DOMAIN, TEMPORAL}),
+    "schedule resume": ("", {USER, DOMAIN, TEMPORAL}),
+    "schedule trigger": ("", {USER, DOMAIN, TEMPORAL}),
+    "schedule upsert": ("", STARTS),
+    "up": ("", {POLICY, PEOPLE, MODELS, TEMPORAL}),
+    "worker": ("", {POLICY, PEOPLE, MODELS, TEMPORAL}),
+}
+# With these a command does without what it would need else.
+SPARED = {
+    "proactive stop --domain orders": {USER, TEMPORAL},
+    "schedule delete --domain orders": {USER, TEMPORAL},
+    "repair approve r --plan d --as Minerva": {TEMPORAL},
+    "repair show r --follow": {USER, TEMPORAL},
+    "mcp config goose --url http://127.0.0.1:7337/mcp": set[Part](),
+}
+TOOLS: Mapping[str, tuple[dict[str, object], set[Part]]] = {
+    "approve_repair": ({"repair_id": "r", "plan_digest": "d"}, {USER, TEMPORAL}),
+    "get_proactive_agent": ({}, {USER, DOMAIN, TEMPORAL}),
+    "get_record": ({"record_id": "ORD-001-HJP"}, {DOMAIN}),
+    "get_repair": ({"repair_id": "r"}, {TEMPORAL}),
+    "get_repair_report": ({"repair_id": "r"}, {TEMPORAL}),
+    "initiate_proactive_agent": ({}, STARTS),
+    "list_records": ({}, {DOMAIN}),
+    "list_repairs": ({}, {TEMPORAL}),
+    "reject_repair": ({"repair_id": "r", "plan_digest": "d"}, {USER, TEMPORAL}),
+    "report_problem": ({"record_ids": ["ORD-001-HJP"]}, {*STARTS, REPORTS}),
+    "start_repair": ({}, STARTS),
+    "stop_repair": ({"repair_id": "r"}, {USER, TEMPORAL}),
+    "wait_for_repair": ({"repair_id": "r", "seconds": 1}, {TEMPORAL}),
+}
+# What is said of each part, once it is wrong.
+SAID: Mapping[Part, str] = {
+    USER: "USER_NAME is ",
+    DOMAIN: "DAPER_DOMAIN is ",
+    POLICY: "alone.min_confidence is 0.0; it must be a number from 0.95 to 1",
+    PEOPLE: "targets.owl.type is 'pigeon'; it must be ",
+    MODELS: "DAPER_LLM_TIMEOUT is 'soon'; it must be ",
+    REPORTS: "DAPER_REPORTS_WINDOW is '2h'; it must be ",
+    CHAT: "DAPER_MCP_APPROVAL is 'perhaps'; it must be ",
+    TEMPORAL: "TEMPORAL_TLS is 'maybe'; it must be ",
+}
+VALUES: Mapping[Part, dict[str, str]] = {
+    USER: {"USER_NAME": "x\u202ey"},
+    DOMAIN: {"DAPER_DOMAIN": "../orders"},
+    MODELS: {"DAPER_LLM_TIMEOUT": "soon"},
+    REPORTS: {"DAPER_REPORTS_WINDOW": "2h"},
+    CHAT: {"DAPER_MCP_APPROVAL": "perhaps"},
+    TEMPORAL: {"TEMPORAL_TLS": "maybe"},
+}
+FILES = {
+    POLICY: ("policy.toml", "[alone]\nmin_confidence = 0.0\n"),
+    PEOPLE: ("people.toml", '[targets.owl]\ntype = "pigeon"\n'),
+}
+Break = Callable[[Part], Mapping[str, str]]
+
+
+def nobody(*_: object, **__: object) -> NoReturn:
+    raise Unreachable("nobody is there")
+
+
+@pytest.fixture
+def spoil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Break:
+    """Make one part wrong, and everything else right; with no Temporal anywhere."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("")
+    for where in (
+        "daper.adapters.temporal.connection._open",
+        "daper.adapters.temporal.kept_server.KeptServer.open",
+        "daper.adapters.temporal.embedded.find_temporal",
+        "daper.entrypoints.mcp.stdio.build_server",
+    ):
+        monkeypatch.setattr(where, nobody)
+
+    def spoilt(part: Part) -> Mapping[str, str]:
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        for other, (name, text) in FILES.items():
+            (home / name).write_text(text if other is part else "")
+        environ = {"HOME": str(tmp_path), "DAPER_HOME": str(home), **VALUES.get(part, {})}
+        for name in {name for values in VALUES.values() for name in values} | {"DAPER_HOME", "HOME"}:
+            if name in environ:
+                monkeypatch.setenv(name, environ[name])
+            else:
+                monkeypatch.delenv(name, raising=False)
+        return environ
+
+    return spoilt
+
+
+def test_a9_every_command_and_every_tool_is_in_the_table() -> None:
+    assert set(NEEDS) == set(ALL_COMMANDS)
+
+
+LINES = {f"{name} {arguments}".strip(): needed for name, (arguments, needed) in NEEDS.items()}
+
+
+@pytest.mark.parametrize("line", [*LINES, *SPARED])
+def test_a9_a_command_is_refused_for_what_it_needs_and_for_nothing_else(
+    line: str, spoil: Break, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needed = {**LINES, **SPARED}[line]
+    for part in Part:
+        spoil(part)
+
+        code = run(shlex.split(line))
+
+        shown = capsys.readouterr()
+        if part in needed:
+            assert (code, shown.out, shown.err.count("\n")) == (2, "", 1), (part, shown)
+            assert SAID[part] in shown.err
+        else:
+            assert SAID[part] not in shown.err, part
+            assert "Traceback" not in shown.err
+
+
+def test_a9_doctor_says_what_is_wrong_with_each_part_and_looks_at_the_rest(
+    spoil: Break, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in Part:
+        spoil(part)
+
+        assert run(["doctor"]) == 1
+
+        out = capsys.readouterr().out
+        assert f"MISSING settings: {'' if part in VALUES else 'the p'}" in out
+        assert SAID[part] in out
+        assert "ok      records of orders: " in out
+
+
+async def test_a9_a_tool_is_refused_for_what_it_needs_and_for_nothing_else(spoil: Break, tmp_path: Path) -> None:
+    class Nobody:
+        def __getattr__(self, name: str) -> NoReturn:
+            nobody()
+
+    async def connects(_: object) -> object:
+        return SimpleNamespace(repairs=Nobody(), proactive=Nobody())
+
+    for part in Part:
+        environ = spoil(part)
+
+        def load(environ: Mapping[str, str] = environ) -> object:
+            return load_settings(needs=(), environ=environ, folder=tmp_path)
+
+        door = Door(
+            settings=load(),  # pyright: ignore[reportArgumentType]
+            load=load,  # pyright: ignore[reportArgumentType]
+            who=lambda settings: Caller(person=settings.person, access=frozenset(Access), configured=True),
+            connects=connects,  # pyright: ignore[reportArgumentType]
+        )
+        async with Client(build_server(door, approval=ChatApproval.CLIENT, read_only=False)) as client:
+            assert {tool.name for tool in (await client.list_tools()).tools} == set(TOOLS)
+            for tool, (arguments, needed) in TOOLS.items():
+                said = await client.call_tool(tool, arguments)
+                text = "".join(each.text for each in said.content if isinstance(each, types.TextContent))
+                assert (SAID[part] in text) == (part in needed), (part, tool, text)
+
+
+async def test_a9_what_was_mended_counts_without_a_new_start(spoil: Break, tmp_path: Path) -> None:
+    environ = spoil(POLICY)
+    door = Door(
+        settings=load_settings(needs=(), environ=environ, folder=tmp_path),
+        load=lambda: load_settings(needs=(), environ=environ, folder=tmp_path),
+        who=lambda _: Caller(person=Person(name="Luna", how=IdentityProof.CLAIMED), access=frozenset(Access)),
+    )
+    with pytest.raises(SettingError, match=r"alone\.min_confidence"):
+        await door.ready(POLICY)
+
+    (tmp_path / "home" / "policy.toml").write_text("[grant]\nmax_actions = 7\n")
+
+    assert (await door.ready(POLICY)).policy.auto_max_actions == 7
+
+
+def test_a9_what_stands_in_for_a_policy_that_cannot_be_read_grants_nothing(spoil: Break, tmp_path: Path) -> None:
+    settings = load_settings(needs=(), environ=spoil(POLICY), folder=tmp_path)
+
+    assert settings.policy.auto_max_actions == 0
+    assert settings.policy.alone is None
