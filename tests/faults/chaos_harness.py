@@ -88,7 +88,8 @@ class Outcome:
             (
                 f"seed {self.seed}: {self.chaos.done.total()} faults ({_counted(self.chaos.done)}), on {self.disk}",
                 f"{self.seconds:.1f} s, of which {self.tail:.1f} s after the last fault; "
-                f"{self.chaos.recoveries} recoveries; workers ended: {_counted(self.ended) or 'none'}",
+                f"{self.chaos.recoveries} recoveries; {self.chaos.edited_again} edits made again; "
+                f"workers ended: {_counted(self.ended) or 'none'}",
                 f"{len(self.cases)} repairs: {_counted(phases)}; "
                 f"the person was told: {_counted(self.told) or 'nothing'}",
                 f"{len(self.evidence.effects)} effects in the records; outcomes: {_counted(statuses)}",

@@ -2,39 +2,68 @@
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from daper.domains.orders.world import ORDERS_FILE
 
-_TRIES = 50
-_PAUSE_S = 0.02
+_TRIES: Final = 20
+_WITHIN_S: Final = 1.5
+_CHANGE_ENDS_WITHIN_S: Final = 3.0
+_LOOK_S: Final = 0.001
 
 
-def note(folder: Path, order_id: str, mark: str, *, over: float | None = None) -> bool:
-    """Put a word into the notes of an order, between two changes of daper; whether it was there to be read afterwards.
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How it is saved. `over`: over the file, which is half there for so many seconds; else a new one takes its place.
 
-    `over`: write over the file, which is half there for so many seconds; else a whole one takes its place. Raises
-    OSError when the disk refuses.
+    `in_a_change`: while daper changes the files, if it does so soon; else between two of its changes.
     """
-    path = folder / ORDERS_FILE
-    for _ in range(_TRIES):
+
+    over: float | None
+    in_a_change: bool
+
+
+def note(folder: Path, order_id: str, mark: str, manner: Manner) -> int | None:
+    """Put a word into the notes of an order. How often it had to be done again, because a change that was made in the
+    same moment took no notice of it; None where it was so each time. Raises OSError when the disk refuses.
+    """
+    draft = (folder / ORDERS_FILE).with_suffix(".draft")
+    try:
+        for times in range(_TRIES):
+            _save(folder, order_id, mark, manner, draft)
+            if _is_there(folder, mark):
+                return times
+    finally:
+        draft.unlink(missing_ok=True)
+    return None
+
+
+def _save(folder: Path, order_id: str, mark: str, manner: Manner, draft: Path) -> None:
+    path, journal = folder / ORDERS_FILE, folder / "journal.json"
+    deadline = time.monotonic() + _WITHIN_S
+    while True:
         before = path.read_text("utf-8")
         after = _noted(before, order_id, mark)
-        draft = path.with_name(f"{path.name}~")
-        try:
-            if over is None:
-                draft.write_text(after, "utf-8")
-            if not (folder / "journal.json").exists() and path.read_text("utf-8") == before:
-                if over is None:
-                    draft.replace(path)
-                else:
-                    _write_over(path, after, seconds=over)
-                if mark in path.read_text("utf-8"):
-                    return True
-        finally:
-            draft.unlink(missing_ok=True)
-        time.sleep(_PAUSE_S)
-    return False
+        draft.write_text(after, "utf-8")
+        while journal.exists() is not manner.in_a_change and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+        if path.read_text("utf-8") != before:  # an editor would have asked
+            continue
+        if manner.over is None:
+            draft.replace(path)
+        else:
+            _write_over(path, after, seconds=manner.over)
+        return
+
+
+def _is_there(folder: Path, mark: str) -> bool:
+    """Whether it is in the records once the change of that moment is over, or put aside by whoever recovered."""
+    deadline = time.monotonic() + _CHANGE_ENDS_WITHIN_S
+    while (folder / "journal.json").exists() and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return any(mark in path.read_text("utf-8") for path in (folder / ORDERS_FILE, *folder.glob("*.edited-*")))
 
 
 def _noted(text: str, order_id: str, mark: str) -> str:

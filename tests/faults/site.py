@@ -34,6 +34,11 @@ class Post:
         self._process: asyncio.subprocess.Process | None = None
         self.set_clock(0)
 
+    @property
+    def pid(self) -> int:
+        """Of who works here; 0 for nobody."""
+        return self._process.pid if self._process is not None else 0
+
     def set_clock(self, seconds: float) -> None:
         """How far the worker's clock is ahead, from now on."""
         self._seconds.write_text(str(seconds), "ascii")

@@ -12,13 +12,15 @@ from typing import Final
 from daper.core.errors import RecoveryNeeded, StoreError
 from tests.faults.cases import Case, Edit
 from tests.faults.generated_shop import HELD_ORDER, GeneratedShop
-from tests.faults.hand_edits import note
-from tests.faults.site import WORKERS, Site, Tell
+from tests.faults.hand_edits import Manner, note
+from tests.faults.site import WORKERS, Post, Site, Tell
 from tests.faults.small_disk import Refusal
+from tests.faults.victims_run import until
 
 _AT_ONCE: Final = 3
 _LOOK_S: Final = 0.3
 _REFILL_S: Final = 0.1
+_PATIENCE_S: Final = 3.0
 _HEARTBEATS_MISSED_S: Final = (11.0, 14.0)
 _HOURS_OFF: Final = (-2.0, -0.02, 0.02, 1.5, 30.0)
 
@@ -62,6 +64,7 @@ class Chaos:
         self._marks = 0
         self.done = Counter[str]()
         self.recoveries = 0
+        self.edited_again = 0
         self.others: list[Edit] = []
 
     async def run(self, troubles: Sequence[Trouble]) -> None:
@@ -114,17 +117,29 @@ class Chaos:
     async def _kill_worker(self, rng: random.Random) -> str:
         post = self._site.posts[rng.randrange(WORKERS)]
         async with post.taken:
+            moment = await self._moment(post, rng)
             await post.kill()
-        return f"worker {post.number}"
+        return f"worker {post.number}{moment}"
 
     async def _stop_worker(self, rng: random.Random) -> str:
         post, seconds = self._site.posts[rng.randrange(WORKERS)], rng.uniform(*_HEARTBEATS_MISSED_S)
         async with post.taken:
-            stopped = post.stop()
-            if stopped:
+            moment = await self._moment(post, rng)
+            if post.stop():
                 await asyncio.sleep(seconds)
             post.go_on()
-        return f"worker {post.number} for {seconds:.1f} s" if stopped else "nobody was there"
+        return f"worker {post.number} for {seconds:.1f} s{moment}"
+
+    async def _moment(self, post: Post, rng: random.Random) -> str:
+        """Half of the time, wait until a worker is in the middle of a change."""
+        lock = self._site.records / "lock"
+
+        def holds() -> bool:
+            with suppress(OSError):
+                return f"process {post.pid} " in lock.read_text("utf-8", "replace")
+            return False
+
+        return " in a change" if rng.random() < 0.5 and await until(holds, within=_PATIENCE_S) else ""
 
     async def _kill_server(self, rng: random.Random) -> str:
         away = rng.uniform(0, 3)
@@ -166,12 +181,10 @@ class Chaos:
         return f"{edit.mark} in {edit.order_id}"
 
     async def _edit_planned(self, rng: random.Random) -> str:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(4):
-                while not any(case.waits for case in self._cases):  # noqa: ASYNC110 - of repairs in other processes
-                    await asyncio.sleep(0.05)
-        waiting = [case for case in self._cases if case.waits]
-        going = waiting or [case for case in self._cases if case.repair_id and case.result is None]
+        decided = rng.random() < 0.4
+        await until(lambda: any(case.waits for case in self._cases) or decided, within=_PATIENCE_S)
+        going = [case for case in self._cases if case.repair_id and case.result is None]
+        going = [case for case in going if case.waits is not decided] or going
         if not going:
             return "no repair was going on"
         case = rng.choice(going)
@@ -187,10 +200,14 @@ class Chaos:
 
     async def _edit(self, order_id: str, rng: random.Random, *, before_decision: bool) -> Edit | None:
         self._marks += 1
-        mark, over = f"edit-{self._marks}.", rng.choice((None, rng.uniform(0, 0.1)))
+        mark = f"edit-{self._marks}."
+        manner = Manner(over=rng.choice((None, rng.uniform(0, 0.1))), in_a_change=rng.random() < 0.5)
         async with self._site.disk_taken:
             try:
-                landed = await asyncio.to_thread(note, self._site.records, order_id, mark, over=over)
+                again = await asyncio.to_thread(note, self._site.records, order_id, mark, manner)
             except OSError:
-                return None
-        return Edit(order_id=order_id, mark=mark, before_decision=before_decision) if landed else None
+                again = None
+        if again is None:
+            return None
+        self.edited_again += again
+        return Edit(order_id=order_id, mark=mark, before_decision=before_decision)
