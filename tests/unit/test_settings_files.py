@@ -31,6 +31,10 @@ def circle(path: Path) -> None:
     path.symlink_to(path)
 
 
+def a_file(path: Path) -> None:
+    path.write_text("")
+
+
 def not_text(path: Path) -> None:
     path.write_bytes(b"a = '\xff\xfe'\n")
 
@@ -150,7 +154,7 @@ def test_a10_nothing_at_all_is_absent(root: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda path: path.write_text(""), "Not a directory"),
+        (a_file, "Not a directory"),
         (dangling, "it is a link that leads nowhere"),
         (circle, "symbolic links"),
     ],
@@ -230,6 +234,10 @@ def test_a10_tokens_that_cannot_be_read_let_nobody_in_and_are_named(instead: str
         tokens.find("daper_x")
 
 
+def nobody_is_served(url: str, guarded: bool) -> None:
+    raise AssertionError(f"serves at {url}")
+
+
 async def test_a10_no_server_begins_over_http_with_tokens_that_cannot_be_read(root: Path) -> None:
     path = root / "home/mcp-tokens.json"
     dangling(path)
@@ -241,5 +249,5 @@ async def test_a10_no_server_begins_over_http_with_tokens_that_cannot_be_read(ro
             Address(host="127.0.0.1", port=0),
             TokenFile(path, now=utc_now),
             read_only=False,
-            ready=lambda *_: None,
+            ready=nobody_is_served,
         )

@@ -70,9 +70,9 @@ def test_a12_a_server_that_is_not_trusted_is_told_with_the_variable_that_says_wh
     usual.write_text("")
 
     def paths(found: Path | None) -> None:
-        said = ssl.DefaultVerifyPaths(
-            str(found) if found else None, "/", "SSL_CERT_FILE", str(usual), "SSL_CERT_DIR", "/"
-        )
+        said = ssl.DefaultVerifyPaths(str(found), "/", "SSL_CERT_FILE", str(usual), "SSL_CERT_DIR", "/")
+        if found is None:
+            said = said._replace(cafile=None)
         monkeypatch.setattr(trust.ssl, "get_default_verify_paths", lambda: said)
 
     error = ssl.SSLCertVerificationError()

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from tests.cases import cases
 
 from daper.adapters.transcripts import files
 from daper.adapters.transcripts.bounds import LARGEST, fitted
@@ -278,7 +279,10 @@ HUGE: dict[str, JsonValue] = {
 }
 
 
-@pytest.mark.parametrize("name", HUGE)
+@pytest.mark.parametrize(
+    "name",
+    cases({name: name for name in HUGE}, quick=["one long text", "an endless number", "deep lists", "half a pair"]),
+)
 async def test_no_call_is_too_large_or_too_odd_for_one_file_of_valid_json(
     transcripts: FileTranscripts, folder: Path, name: str
 ) -> None:

@@ -50,8 +50,8 @@ def _privacy(home: Path) -> str:
     """Whether others can look into the folder."""
     if is_there(home) and (mode := stat.S_IMODE(home.stat().st_mode)) & 0o077:
         raise StoreError(
-            f"others may look into it ({mode:o}), and it holds things that are not daper's, so daper leaves that; "
-            f"chmod 700 {shlex.quote(str(home))}, unless you mean it so"
+            f"others may look into it ({mode:o}); a worker makes it private where all in it is daper's; where that is "
+            f"not so, unless you mean it: chmod 700 {shlex.quote(str(home))}"
         )
     return "its owner alone can read it" if is_there(home) else _NONE_YET
 

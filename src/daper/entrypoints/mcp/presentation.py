@@ -76,7 +76,7 @@ def started(look: RepairView | RepairResult, begun: Started, *, lacking: str = "
 
 def just_started(begun: Started, *, lacking: str = "") -> StartedRepair:
     """A repair of which there is nothing to see yet: it waits for its turn, or no worker could say where it stands."""
-    state = waiting(begun.repair_id, begun.waits_for)
+    state = waiting(begun.repair_id, f"{begun.waits_for}; {lacking}" if lacking else begun.waits_for)
     if not begun.waits_for:
         told = f"started; {lacking or 'no worker has answered yet'}"
         update = {"phase": str(Phase.INITIALIZING), "message": told}

@@ -111,9 +111,9 @@ async def start_order(door: Door, order: StartRepair) -> StartedRepair:
     service = await door.repairs()
     told = (await door.ready(*STARTING)).tell  # as it is since we are connected
     begun = await service.start(order.model_copy(update={"tell": told}))
-    if begun.waits_for:
-        return just_started(begun)
     lacking = await service.unserved(begun.store_id)
+    if begun.waits_for:
+        return just_started(begun, lacking=lacking)
     try:
         look = await service.look(begun.repair_id)
     except Unreachable:
