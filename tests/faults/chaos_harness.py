@@ -50,11 +50,11 @@ class Journal:
         """Note it, with the time."""
         self.lines.append((time.monotonic(), line))
 
-    def near(self, case: Case | None) -> list[str]:
+    def near(self, case: Case | None, *, most: int = _MOST_NEAR) -> list[str]:
         """The last of what happened while a repair was open, or at all."""
         first, last = (case.began - _NEAR_S, (case.ended or time.monotonic()) + _NEAR_S) if case else (0, float("inf"))
         found = [f"  {at - self.began:6.1f} s  {line}" for at, line in self.lines if first <= at <= last]
-        return found[-_MOST_NEAR:]
+        return found[-most:]
 
 
 @dataclass(kw_only=True)
@@ -232,6 +232,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, nargs="+", default=[random.SystemRandom().randrange(2**32)])
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--repairs", type=int, default=30)
+    parser.add_argument("--log", action="store_true", help="say what went wrong, and when")
     parser.add_argument("--quick", action="store_true", help="20 faults, 8 repairs")
     given = parser.parse_args()
     faults, repairs = (20, 8) if given.quick else (given.faults, given.repairs)
@@ -241,6 +242,8 @@ def main() -> int:
         sys.stdout.flush()
         with tempfile.TemporaryDirectory() as folder:
             outcome = asyncio.run(run(seed=seed, faults=faults, repairs=repairs, folder=Path(folder)))
+        if given.log:
+            sys.stdout.write("\n".join([*outcome.journal.near(None, most=sys.maxsize), ""]))
         sys.stdout.write(f"{outcome}\n")
         wrong = wrong or bool(outcome.wrong)
     return 1 if wrong else 0

@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,20 +11,20 @@ from typing import Final
 from daper.domains.orders.world import ORDERS_FILE
 
 _TRIES: Final = 20
-_WITHIN_S: Final = 1.5
+_WITHIN_S: Final = 6.0
 _CHANGE_ENDS_WITHIN_S: Final = 3.0
-_LOOK_S: Final = 0.001
+_LOOK_S: Final = 0.0002
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
     """How it is saved. `over`: over the file, which is half there for so many seconds; else a new one takes its place.
 
-    `in_a_change`: while daper changes the files, if it does so soon; else between two of its changes.
+    `standstill`: to save in the middle of a change of daper, which stands still meanwhile; else between two of them.
     """
 
     over: float | None
-    in_a_change: bool
+    standstill: Callable[[], AbstractContextManager[None]] | None
 
 
 def note(folder: Path, order_id: str, mark: str, manner: Manner) -> int | None:
@@ -43,19 +45,28 @@ def note(folder: Path, order_id: str, mark: str, manner: Manner) -> int | None:
 def _save(folder: Path, order_id: str, mark: str, manner: Manner, draft: Path) -> None:
     path, journal = folder / ORDERS_FILE, folder / "journal.json"
     deadline = time.monotonic() + _WITHIN_S
+    while manner.standstill is not None and time.monotonic() < deadline:
+        if journal.exists():
+            with manner.standstill():
+                if journal.exists():
+                    _put(path, _noted(path.read_text("utf-8"), order_id, mark), manner, draft)
+                    return
+        time.sleep(_LOOK_S)
     while True:
         before = path.read_text("utf-8")
         after = _noted(before, order_id, mark)
-        draft.write_text(after, "utf-8")
-        while journal.exists() is not manner.in_a_change and time.monotonic() < deadline:
-            time.sleep(_LOOK_S)
-        if path.read_text("utf-8") != before:  # an editor would have asked
-            continue
-        if manner.over is None:
-            draft.replace(path)
-        else:
-            _write_over(path, after, seconds=manner.over)
-        return
+        if not journal.exists() and path.read_text("utf-8") == before:  # else an editor would have asked
+            _put(path, after, manner, draft)
+            return
+        time.sleep(_LOOK_S)
+
+
+def _put(path: Path, text: str, manner: Manner, draft: Path) -> None:
+    if manner.over is None:
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    else:
+        _write_over(path, text, seconds=manner.over)
 
 
 def _is_there(folder: Path, mark: str) -> bool:

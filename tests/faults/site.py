@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from tests.faults.victims_run import Victims, kill
 WORKERS: Final = 2
 _LOOK_S: Final = 0.1
 _PAUSE_S: Final = 0.3
+_BRIEF_S: Final = 0.0002
 Tell = Callable[[str], None]
 
 
@@ -136,6 +138,28 @@ class Site:
             await asyncio.sleep(away)
             after = await self._open_server()
             assert after.address == before.address, f"the server came back at {after.address}, not {before.address}"
+
+    def in_a_change(self, post: Post, *, within: float) -> bool:
+        """Wait, in a thread, until a worker is in the middle of writing a change; whether it was in time."""
+        lock, journal, deadline = self.records / "lock", self.records / "journal.json", time.monotonic() + within
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if journal.exists() and f"process {post.pid} " in lock.read_text("utf-8", "replace"):
+                    return True
+            time.sleep(_BRIEF_S)
+        return False
+
+    @contextlib.contextmanager
+    def standstill(self) -> Generator[None]:
+        """All workers stand still for a moment, wherever they are; for use in a thread."""
+        free = [post for post in self.posts if not post.taken.locked()]
+        for post in free:
+            post.stop()
+        try:
+            yield
+        finally:
+            for post in free:
+                post.go_on()
 
     async def rest(self) -> None:
         """All is well: somebody at each post, clocks right, the disk taking everything."""

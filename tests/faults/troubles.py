@@ -132,14 +132,9 @@ class Chaos:
 
     async def _moment(self, post: Post, rng: random.Random) -> str:
         """Half of the time, wait until a worker is in the middle of a change."""
-        lock = self._site.records / "lock"
-
-        def holds() -> bool:
-            with suppress(OSError):
-                return f"process {post.pid} " in lock.read_text("utf-8", "replace")
-            return False
-
-        return " in a change" if rng.random() < 0.5 and await until(holds, within=_PATIENCE_S) else ""
+        if rng.random() < 0.5 and await asyncio.to_thread(self._site.in_a_change, post, within=_PATIENCE_S):
+            return " in a change"
+        return ""
 
     async def _kill_server(self, rng: random.Random) -> str:
         away = rng.uniform(0, 3)
@@ -201,7 +196,10 @@ class Chaos:
     async def _edit(self, order_id: str, rng: random.Random, *, before_decision: bool) -> Edit | None:
         self._marks += 1
         mark = f"edit-{self._marks}."
-        manner = Manner(over=rng.choice((None, rng.uniform(0, 0.1))), in_a_change=rng.random() < 0.5)
+        manner = Manner(
+            over=rng.choice((None, rng.uniform(0, 0.1))),
+            standstill=self._site.standstill if rng.random() < 0.5 else None,
+        )
         async with self._site.disk_taken:
             try:
                 again = await asyncio.to_thread(note, self._site.records, order_id, mark, manner)
@@ -210,4 +208,6 @@ class Chaos:
         if again is None:
             return None
         self.edited_again += again
+        if manner.standstill is not None and (self._site.records / "journal.json").exists():
+            self._tell(f"{mark} met a change that was half done")
         return Edit(order_id=order_id, mark=mark, before_decision=before_decision)
