@@ -5,7 +5,7 @@ ARGS ?=
 SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
-BENCHES = start_up one_repair throughput mcp_story concurrency slow_model tokens at_the_cap
+BENCHES = start_up one_repair throughput mcp_story concurrency slow_model hostile_model tokens at_the_cap
 
 .PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients faults bench figures pictures conversation clean
 

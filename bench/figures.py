@@ -70,6 +70,11 @@ def s(seconds: float) -> str:
     return f"{seconds:,.{1 if seconds >= 10 else 2 if seconds >= 1 else 3}f} s"
 
 
+def mb(size: int) -> str:
+    """Megabytes."""
+    return f"{size / 1e6:,.0f} MB"
+
+
 def ratio(value: float, of: float) -> str:
     """How many times as much; from 100 on without decimals."""
     times = value / of

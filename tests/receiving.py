@@ -126,11 +126,28 @@ class Post:
         self.logins: list[tuple[bytes, bytes]] = []
         self.answers: list[str] = []
         self.strangers: set[str] = set()
+        self.refusals: dict[str, list[str]] = {}
         self.over_tls: list[bool] = []
+        self.names: list[str] = []
+        self.wants_full_name = False
+        self.lacks: set[str] = set()
+        self.contents: list[bytes] = []
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        self.names.append(hostname)
+        session.host_name = hostname
+        return [line for line in responses if line[4:].partition(" ")[0] not in self.lacks]
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Sequence[str]
     ) -> str:
+        # As Postfix does: what it has against a name is said only here.
+        if self.wants_full_name and "." not in (session.host_name or ""):
+            return f"504 5.5.2 <{session.host_name}>: Helo command rejected: need fully-qualified hostname"
+        if self.refusals.get(address):
+            return self.refusals[address].pop(0)
         if address in self.strangers:
             return f"550 no <{address}> lives here, says planted-host"
         envelope.rcpt_tos.append(address)
@@ -139,6 +156,7 @@ class Post:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.answers:
             return self.answers.pop(0)
+        self.contents.append(cast(bytes, envelope.content))
         # DATA was sent, so there is content; and it is not decoded.
         self.mails.append(message_from_bytes(cast(bytes, envelope.content), policy=default))
         self.recipients.append(list(envelope.rcpt_tos))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 import trustme
 
-from daper.adapters.notify import email
+from daper.adapters.notify import email, greeting
 from daper.adapters.notify.deadline import cut_off
 from daper.adapters.notify.email import Attachment, Mail, compose, send
+from daper.adapters.notify.notifier import PeopleNotifier
+from daper.bootstrap import reports_in
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
-from daper.core.people import EmailTarget, Security, SmtpServer
+from daper.core.notices import TellInput, trial_message
+from daper.core.people import EmailTarget, People, Security, SmtpServer
 from tests.receiving import PASSWORD, USER, MailServer, Post, free_port, mail_server
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -53,9 +56,11 @@ async def deliver(
     *,
     target: EmailTarget = HARRY,
     secrets: Mapping[str, str] = {"SMTP_PASSWORD": PASSWORD},
+    had: set[str] | None = None,
 ) -> None:
     mail = compose(letter, "e" * 64, sender=to.sender, to=target.to, now=NOW)
-    await asyncio.to_thread(send, mail, to, target, password=lambda name: secrets[name])
+    known = set[str]() if had is None else had
+    await asyncio.to_thread(send, mail, to, target, password=lambda name: secrets[name], had=known)
 
 
 @pytest.mark.parametrize("security", Security)
@@ -228,3 +233,147 @@ async def test_a_password_that_is_not_ascii_is_refused_and_no_letter_of_it_is_to
         with pytest.raises(TargetRefused) as raised:
             await deliver(account(server, papers), secrets={"SMTP_PASSWORD": "alohomöra"})
     assert str(raised.value) == "user and password of the mail server must be ASCII: no others can be sent"
+
+
+@pytest.mark.parametrize("security", Security)
+@pytest.mark.parametrize(
+    ("known_as", "named", "said"),
+    [
+        ("robot", "", "[127.0.0.1]"),
+        ("localhost.localdomain", "", "[127.0.0.1]"),
+        ("büro.example.org", "", "[127.0.0.1]"),
+        ("1.0.0.127.in-addr.arpa", "", "[127.0.0.1]"),
+        ("Robot.example.org.", "", "robot.example.org"),
+        ("robot", "mail.example.org", "mail.example.org"),
+    ],
+)
+async def test_a15_a_server_that_wants_a_full_name_gets_one_or_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, security: Security, known_as: str, named: str, said: str
+) -> None:
+    monkeypatch.setattr(greeting, "host_name", lambda: known_as)
+    papers, post = Papers(tmp_path), Post()
+    post.wants_full_name = True
+    async with mail_server(papers.cert, security=security, post=post) as server:
+        await deliver(account(server, papers, security=security, helo_name=named))
+    assert set(post.names) == {said}
+    assert len(post.mails) == 1
+
+
+async def test_a15_a_name_that_is_refused_is_told_whenever_the_server_says_so(tmp_path: Path) -> None:
+    papers, post = Papers(tmp_path), Post()
+    post.wants_full_name = True
+    told = r"\(code 504\), and that is about the name that this machine said: EHLO robot; set helo_name in \[smtp\]"
+    async with mail_server(papers.cert, post=post) as server:
+        with pytest.raises(TargetRefused, match=rf"refused every address {told}") as late:
+            await deliver(account(server, papers, helo_name="robot"))
+    assert_tells_nothing(late.value)
+    async with scripted(b"220 planted-host\r\n", b"504 5.5.2 not so, planted-host\r\n") as port:
+        with pytest.raises(TargetRefused, match=rf"refused the greeting {told}") as early:
+            await deliver(account(MailServer(post=post, port=port), papers, helo_name="robot"))
+    assert_tells_nothing(early.value)
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "words"),
+    [
+        ([b"421 4.3.2 planted"], TargetUnreachable, r"takes no mail from here \(code 421\)"),
+        ([b"554 5.7.1 planted"], TargetRefused, r"takes no mail from here \(code 554\)"),
+        ([b"220 ok", b"450 4.7.1 planted"], TargetUnreachable, r"refused the greeting \(code 450\)"),
+        ([b"220 ok", b"502 planted", b"250 ok"], TargetRefused, "offers no STARTTLS"),
+        ([b"220-wait, planted\r\n220-still\r\n220 now", b"250 ok"], TargetRefused, "offers no STARTTLS"),
+        ([b"220 ok", b"250-ok\r\n250 STARTTLS", b"454 planted"], TargetUnreachable, r"begin with TLS \(code 454\)"),
+        ([b"220 ok", b"250-ok\r\n250 STARTTLS", b"501 planted"], TargetRefused, r"begin with TLS \(code 501\)"),
+        ([b"HTTP/1.1 400 planted"], TargetUnreachable, "does not answer"),
+    ],
+    ids=range(8),
+)
+async def test_a15_what_a_server_says_before_tls_is_told_as_what_it_is(
+    tmp_path: Path, answers: list[bytes], kind: type[DaperError], words: str
+) -> None:
+    papers = Papers(tmp_path)
+    async with scripted(*(answer + b"\r\n" for answer in answers)) as port:
+        with pytest.raises(kind, match=words) as error:
+            await deliver(account(MailServer(post=Post(), port=port), papers, helo_name="mail.robot.example.net"))
+    assert_tells_nothing(error.value)
+
+
+async def test_a15_an_address_that_is_to_wait_gets_the_mail_later_and_nobody_gets_it_twice(tmp_path: Path) -> None:
+    papers, post, had = Papers(tmp_path), Post(), set[str]()
+    post.refusals = {"planted@example.org": ["450 4.2.0 greylisted, planted", "451 planted"]}
+    post.strangers = {"nobody@example.org"}
+    three = EmailTarget(to=("harry@example.org", "planted@example.org", "nobody@example.org"))
+    async with mail_server(papers.cert, post=post) as server:
+        for words in (r"for 1 of 3 addresses yet \(code 450\); the others got it", r"every address \(code 451\)"):
+            with pytest.raises(TargetUnreachable, match=words) as error:
+                await deliver(account(server, papers), target=three, had=had)
+            assert_tells_nothing(error.value)
+        with pytest.raises(TargetRefused, match="refused 1 of 3 addresses; the others got it"):
+            await deliver(account(server, papers), target=three, had=had)
+        with pytest.raises(TargetRefused, match=r"refused every address \(code 550\)"):
+            await deliver(account(server, papers), target=three, had=had)
+    assert post.recipients == [["harry@example.org"], ["planted@example.org"]]
+    assert had == {"harry@example.org", "planted@example.org"}
+
+
+async def test_a15_the_notifier_knows_at_the_next_attempt_who_has_a_mail(tmp_path: Path) -> None:
+    papers, post = Papers(tmp_path), Post()
+    post.refusals = {"ron@example.org": ["450 greylisted"]}
+    two = EmailTarget(to=("harry@example.org", "ron@example.org"))
+    async with mail_server(papers.cert, post=post, login=False) as server:
+        people = People(source="x", targets={"two": two}, smtp=account(server, papers, user=""))
+        notifier = PeopleNotifier(people, reports=reports_in(tmp_path), link=lambda _: None, now=lambda: NOW)
+        given = TellInput(event_id="event-1", target="two", message=trial_message("Harry", at=NOW))
+        with pytest.raises(TargetUnreachable):
+            await notifier.tell(given)
+        await notifier.tell(given)
+        notifier.close()
+    assert post.recipients == [["harry@example.org"], ["ron@example.org"]]
+    assert len({mail["Message-ID"] for mail in post.mails}) == 1
+
+
+async def test_a15_a_server_that_knows_only_the_oldest_forms_gets_ascii_in_short_lines(tmp_path: Path) -> None:
+    papers, post = Papers(tmp_path), Post()
+    post.lacks = {"8BITMIME", "SMTPUTF8", "SIZE"}
+    long = Mail(subject="daper: ü " + "y" * 140, text="text ü\n" + "ü" * 3000, html="<p>" + "x" * 5000 + "ü</p>")
+    async with mail_server(papers.cert, post=post) as server:
+        await deliver(account(server, papers), long)
+        with pytest.raises(TargetRefused, match="takes ASCII addresses only, and one of ours is none"):
+            await deliver(account(server, papers), target=EmailTarget(to=("hagrid-ü@example.org",)))
+    [content], [mail] = post.contents, post.mails
+    assert content.isascii()
+    assert max(map(len, content.split(b"\r\n"))) < 100
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().split() == long.text.split()
+    assert (mail["Date"], mail["From"]) == ("Fri, 02 Jan 2026 03:04:05 +0000", "daper <daper@example.org>")
+
+
+async def test_a15_a_server_that_wants_a_login_where_none_is_set_is_told_so(tmp_path: Path) -> None:
+    papers = Papers(tmp_path)
+    async with mail_server(papers.cert) as server:
+        with pytest.raises(TargetRefused, match=r"code 530\): it wants a login; set user and password_env in \[smtp\]"):
+            await deliver(account(server, papers, user=""))
+
+
+async def test_a15_a_way_to_log_in_that_we_do_not_know_is_told(tmp_path: Path) -> None:
+    papers, post = Papers(tmp_path), Post()
+    post.lacks = {"AUTH"}
+    async with mail_server(papers.cert, post=post) as server:
+        with pytest.raises(TargetRefused, match="no way to log in that we know; see user and password_env"):
+            await deliver(account(server, papers))
+
+
+@contextlib.asynccontextmanager
+async def scripted(*answers: bytes) -> AsyncGenerator[int]:
+    """A server without TLS that says these one after the other, each after a line of the client; its port."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, answer in enumerate(answers):
+            if number:
+                await reader.readline()
+            writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]

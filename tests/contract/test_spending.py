@@ -251,7 +251,7 @@ async def test_a_refusal_for_money_says_what_was_spent_what_comes_and_what_to_se
 async def test_calls_older_than_90_days_are_forgotten_when_one_is_reserved(
     spending: Spending, clock: Clock, path: Path
 ) -> None:
-    await spending.reserve(call_of("old"), NO_CAPS)
+    await spending.reserve(call_of("old", cycle="cycle-0"), NO_CAPS)
     clock.now = START + timedelta(days=90)
     await spending.reserve(call_of("a"), NO_CAPS)
     assert rows(path) == 2
@@ -261,6 +261,44 @@ async def test_calls_older_than_90_days_are_forgotten_when_one_is_reserved(
 
     assert rows(path) == 2
     assert (await total(spending)).calls == 2
+
+
+@pytest.mark.parametrize("later", [timedelta(hours=3), timedelta(hours=-3)], ids=["later", "after a jump back"])
+async def test_a7_what_was_set_aside_by_somebody_who_is_gone_is_over_and_goes_on_to_count(
+    spending: Spending, path: Path, clock: Clock, later: timedelta
+) -> None:
+    await spending.reserve(call_of("killed"), NO_CAPS)
+    await spending.reserve(call_of("unpriced", cost=None), NO_CAPS)
+    before = await total(spending)
+    clock.now += later
+    await spending.reserve(call_of("next", cycle="cycle-2"), NO_CAPS)
+
+    assert states(path) == {"killed": "settled", "unpriced": "settled", "next": "reserved"}
+    assert await total(spending) == before
+    await spending.settle("killed", took())  # it lived after all: only the first settling counts
+    assert await total(spending) == before
+    with pytest.raises(SpendingCapReached) as refused:
+        await spending.reserve(call_of("more"), Caps(tokens=2500))
+    assert "set aside" not in str(refused.value)
+
+
+async def test_a7_what_is_under_way_stays_set_aside(spending: Spending, path: Path, clock: Clock) -> None:
+    await spending.reserve(call_of("slow"), NO_CAPS)
+    clock.now += timedelta(hours=1)
+    await spending.reserve(call_of("next"), NO_CAPS)
+
+    assert states(path) == {"slow": "reserved", "next": "reserved"}
+
+
+async def test_a7_a_clock_that_jumps_by_months_forgets_nothing_of_the_cycle_that_asks(
+    spending: Spending, clock: Clock
+) -> None:
+    await spending.reserve(call_of("first"), NO_CAPS)
+    await spending.settle("first", took((700, 200)))
+    clock.now += timedelta(days=200)
+
+    with pytest.raises(SpendingCapReached):
+        await spending.reserve(call_of("second"), Caps(tokens=1500))
 
 
 async def test_a_refused_reservation_sets_nothing_aside(spending: Spending, path: Path) -> None:
@@ -352,8 +390,9 @@ async def test_of_several_processes_that_reserve_at_once_none_passes_the_cap(pat
 
 
 async def test_what_was_set_aside_counts_when_its_process_was_killed_before_the_answer(
-    path: Path, spending: Spending
+    path: Path,
 ) -> None:
+    spending = SqliteSpending(path)  # by the clock of the other process
     process = spender(path, "killed", "0.25")
     start(process)
     told = [line_of(process) for _ in range(3)]
@@ -417,6 +456,13 @@ def test_building_a_ledger_touches_no_file(tmp_path: Path) -> None:
     SqliteSpending(tmp_path / "spending.db")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def states(path: Path) -> dict[str, str]:
+    with sqlite3.connect(path) as db:
+        found = dict(db.execute("SELECT call_id, state FROM calls").fetchall())
+    db.close()
+    return found
 
 
 def rows(path: Path) -> int:

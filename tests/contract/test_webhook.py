@@ -59,19 +59,55 @@ async def test_what_may_pass_is_tried_again(status: int) -> None:
     assert_tells_nothing(error.value, server)
 
 
-@pytest.mark.parametrize("pause", ["99999999999999999999", "Wed, 21 Oct 2099 07:28:00 GMT", "-5", "0", ""])
-async def test_a_pause_that_is_no_number_of_seconds_is_not_waited_for(pause: str) -> None:
+THERE = "Date: Fri, 02 Jan 2026 10:00:00 GMT\r\n"  # where it is seven hours later than here
+
+
+@pytest.mark.parametrize("status", [503, 429, 408, 425, 500, 502])
+@pytest.mark.parametrize(
+    ("pause", "date", "seconds"),
+    [
+        ("200", "", 200),
+        (" 7 ", "", 7),
+        ("0000000200", "", 200),
+        ("Fri, 02 Jan 2026 10:02:30 GMT", THERE, 150),
+        ("Friday, 02-Jan-26 10:02:30 GMT", THERE, 150),
+        ("Fri Jan  2 10:02:30 2026", THERE, 150),
+        ("Fri, 02 Jan 2026 03:04:25 GMT", "", 20),  # by our own clock, where it tells no time
+        ("Fri, 02 Jan 2026 03:04:25 GMT", "Date: noon\r\n", 20),
+    ],
+)
+async def test_a16_a_server_is_left_alone_for_as_long_as_it_says(
+    status: int, pause: str, date: str, seconds: int
+) -> None:
+    async with hook(status, headers=f"{date}Retry-After: {pause}\r\n") as server:
+        with pytest.raises(TargetUnreachable) as error:
+            await send(target(server.url))
+    assert error.value.retry_after == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "pause", ["-5", "0", "", "1.5", "7 s", "\u0667", "soon", "Fri, 32 Jan 2026 10:00:00 GMT", "a, b"]
+)
+async def test_a16_a_pause_that_says_nothing_is_not_waited_for(pause: str) -> None:
     async with hook(503, headers=f"Retry-After: {pause}\r\n") as server:
         with pytest.raises(TargetUnreachable) as error:
             await send(target(server.url))
     assert error.value.retry_after is None
 
 
-async def test_nobody_makes_us_wait_for_longer_than_a_minute() -> None:
-    async with hook(503, headers="Retry-After: 86400\r\n") as server:
+async def test_a16_a_date_that_is_over_is_not_waited_for() -> None:
+    async with hook(503, headers=f"{THERE}Retry-After: Fri, 02 Jan 2026 09:59:59 GMT\r\n") as server:
         with pytest.raises(TargetUnreachable) as error:
             await send(target(server.url))
-    assert error.value.retry_after == timedelta(minutes=1)
+    assert error.value.retry_after is None
+
+
+@pytest.mark.parametrize("pause", ["301", "86400", "9" * 5000, "Wed, 21 Oct 2099 07:28:00 GMT"])
+async def test_a16_nobody_makes_us_wait_for_longer_than_the_docs_say(pause: str) -> None:
+    async with hook(503, headers=f"Retry-After: {pause}\r\n") as server:
+        with pytest.raises(TargetUnreachable) as error:
+            await send(target(server.url))
+    assert error.value.retry_after == timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410])

@@ -32,18 +32,22 @@ class Serving:
 
 
 @contextmanager
-def beginning(shell: Shell, *options: str, extra: Mapping[str, str] | None = None) -> Generator[Serving]:
-    """`daper mcp --http` on a free port, to be ended however a test likes."""
-    with shell.running("mcp", "--http", "--port", "0", *options, extra=extra) as process:
+def beginning(
+    shell: Shell, *options: str, extra: Mapping[str, str] | None = None, files: int | None = None
+) -> Generator[Serving]:
+    """`daper mcp --http` on a free port, to be ended however a test likes. `files`: how many it may have open."""
+    with shell.running("mcp", "--http", "--port", "0", *options, extra=extra, files=files) as process:
         first = read_line(process.stderr)
         assert first.startswith("Serving MCP on http://"), first + (process.stderr.read() if process.stderr else "")
         yield Serving(url=first.split()[3], process=process)
 
 
 @contextmanager
-def serving(shell: Shell, *options: str, extra: Mapping[str, str] | None = None) -> Generator[Serving]:
+def serving(
+    shell: Shell, *options: str, extra: Mapping[str, str] | None = None, files: int | None = None
+) -> Generator[Serving]:
     """The same; it must end when told to, with nothing on stdout and no traceback."""
-    with beginning(shell, *options, extra=extra) as server:
+    with beginning(shell, *options, extra=extra, files=files) as server:
         yield server
         server.process.send_signal(signal.SIGTERM)
         ran = finish(server.process)

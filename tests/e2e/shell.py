@@ -150,10 +150,13 @@ class Shell:
         return {**ours, **self.env, **(extra or {})}
 
     @contextmanager
-    def running(self, *arguments: str, extra: Mapping[str, str] | None = None) -> "Generator[subprocess.Popen[str]]":
-        """A command in a pipe, without a terminal; it is over when this is left."""
+    def running(
+        self, *arguments: str, extra: Mapping[str, str] | None = None, files: int | None = None
+    ) -> "Generator[subprocess.Popen[str]]":
+        """A command in a pipe, without a terminal; it is over when this is left. `files`: how many it may have open."""
+        limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
         process = subprocess.Popen(
-            [DAPER, *arguments],
+            [*limited, DAPER, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

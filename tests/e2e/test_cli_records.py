@@ -105,9 +105,12 @@ def test_records_are_filtered_and_counted(shell: Shell) -> None:
     nothing = shell.run("records", "list", "--problem", "no-such")
     assert nothing.code == 0
     assert nothing.out.splitlines()[-1] == (
-        "no record is like that; the problems here are: inventory-short 1, payment-denied 1, payment-pending 1, "
-        "restricted-without-approval 1"
+        "no record like that has the problem 'no-such'; the problems here are: inventory-short 1, payment-denied 1, "
+        "payment-pending 1, restricted-without-approval 1"
     )
+    unknown = shell.run("records", "list", "--status", "no-such", "--search", "")
+    assert unknown.out.splitlines()[-1].startswith("no record has the status 'no-such'; there are: ")
+    assert ids("--status", "", "--problem", " ") == ids()
     assert (
         shell.run("records", "list", "--first", "6").out.splitlines()[-1] == "there are 6; --first 6 is behind the last"
     )

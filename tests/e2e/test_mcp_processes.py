@@ -123,7 +123,7 @@ def begin_to_wait(talk: Talk) -> int:
     return number
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "waiting"])
 def test_a_signal_ends_it_at_once(shop: Shop, number: signal.Signals, busy: bool) -> None:
     with talking(on_stdio(shop)) as talk:

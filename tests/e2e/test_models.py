@@ -12,7 +12,7 @@ from daper.entrypoints.cli.exits import Exit
 from tests.cases import cases
 from tests.e2e.conftest import Shop
 from tests.e2e.shell import Shell, read_line, until
-from tests.llm import answers
+from tests.llm import answers, hostile
 from tests.llm.brains import good, mutated
 from tests.llm.fake_openai import FakeOpenAI
 from tests.llm.mutations import hallucinated_tool, in_role
@@ -48,6 +48,12 @@ WRONG = [
     ({"LLM_MODEL": "openai/"}, "LLM_MODEL: 'openai/' names no model; write it as openai/gpt-4o"),
     ({"LLM_BASE_URL": "localhost:8080"}, "LLM_BASE_URL must be the address of a server, like http://localhost"),
     ({"LLM_BASE_URL": f"http://me:{KEY}@localhost/v1"}, "LLM_BASE_URL must be the address of a server, like"),
+    ({"LLM_BASE_URL": "http://[::1/v1"}, "LLM_BASE_URL must be the address of a server, like"),
+    ({"LLM_BASE_URL": "http://localhost:nine/v1"}, "LLM_BASE_URL must be the address of a server, like"),
+    (
+        {"LLM_MODEL": "openai/gpt", "LLM_KEY": "schlüssel"},
+        "'openai/gpt': LLM_KEY holds a character that cannot be sent",
+    ),
     ({"DAPER_ON_OUTAGE": "hope"}, "DAPER_ON_OUTAGE is 'hope'; it must be one of: fail, rules"),
     ({"DAPER_LLM_OUTPUT": "xml"}, "DAPER_LLM_OUTPUT is 'xml'; it must be one of: auto, native, tool, prompted"),
     ({"DAPER_MAX_TOKENS_PER_CYCLE": "many"}, "DAPER_MAX_TOKENS_PER_CYCLE is 'many'; it must be a whole number from 0"),
@@ -84,10 +90,24 @@ DOCTOR = {
     "401": (answers.unauthorized, "MISSING", "fake-1 refused the key (HTTP 401: "),
     "404": (answers.model_not_found, "MISSING", "there is no such model there"),
     "essay": (answers.essay, "MISSING", "gave no answer that fits"),
+    "a7 no choices": (
+        hostile.with_value(GOOD, "choices", []),
+        "MISSING",
+        "no answer that fits: it has no choice in it",
+    ),
+    "a7 choices null": (hostile.with_value(GOOD, "choices", None), "MISSING", "it has no choice in it"),
+    "a7 error": (hostile.answered('{"error": {"message": "no GPU"}}'), "MISSING", "is broken (HTTP 500: no GPU)"),
+    "a7 page": (hostile.answered(hostile.PAGE), "MISSING", "answered with a page"),
+    "a7 nothing": (hostile.answered(""), "MISSING", "answered with nothing"),
+    "a7 flood": (hostile.flood(64), "MISSING", "sent more than "),
+    "a7 bomb": (hostile.bomb(64), "MISSING", "sent more than "),
+    "a7 nested": (hostile.nested(100_000), "MISSING", "no answer that fits"),
+    "a7 digits": (hostile.with_usage(GOOD, prompt_tokens=10**27), "ok     ", "answers in "),
+    "a7 sent on": (hostile.sent_on("http://u:p@x.example"), "MISSING", "sends on to 'http://***@x.example' (HTTP 307)"),
 }
 
 
-@pytest.mark.parametrize(("behaviour", "verdict", "told"), cases(DOCTOR, quick=["good", "401"]))
+@pytest.mark.parametrize(("behaviour", "verdict", "told"), cases(DOCTOR, quick=["good", "401", "a7 no choices"]))
 def test_doctor_makes_one_cheap_call_of_each_model_and_says_what_it_found(
     shop: Shop, behaviour: Behaviour, verdict: str, told: str
 ) -> None:
@@ -100,6 +120,43 @@ def test_doctor_makes_one_cheap_call_of_each_model_and_says_what_it_found(
     assert KEY not in ran.out + ran.err
     assert fake.asked[0].tokens < 300
     assert not (shop.home / "spending.db").exists()
+
+
+NETWORK = {
+    "no such file": ({"SSL_CERT_FILE": "/nonexistent"}, "SSL_CERT_FILE is '/nonexistent', and no certificates can be "
+     "read there (No such file or directory); correct it, or unset it to take those of the system"),
+    "a folder": ({"SSL_CERT_FILE": "/usr"}, "SSL_CERT_FILE is '/usr', and no certificates can be read there ("),
+    "no certificates": ({"SSL_CERT_FILE": __file__}, "and no certificates can be read there ("),
+    "socks": ({"ALL_PROXY": "socks://u:planted@127.0.0.1:9"}, "ALL_PROXY is 'socks://***@127.0.0.1:9', and cannot be "
+     "used (Unknown scheme for proxy URL"),
+    "socks, as others write it": ({"all_proxy": "socks://127.0.0.1:9"}, "all_proxy is 'socks://127.0.0.1:9', and "),
+    "no port": ({"HTTPS_PROXY": "http://127.0.0.1:nine"}, "HTTPS_PROXY is 'http://127.0.0.1:nine', and cannot be used"),
+    "nobody there": ({"HTTP_PROXY": "http://127.0.0.1:9"}, "HTTP_PROXY is set: see that this proxy answers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("network", "told"), cases(NETWORK, quick=["no such file", "socks"]))
+def test_a12_doctor_names_the_variable_of_certificates_or_a_proxy_that_is_wrong(
+    shop: Shop, network: dict[str, str], told: str
+) -> None:
+    with thinking(shop, GOOD, **network):
+        ran = shop.run("doctor")
+
+    [line] = [line for line in ran.out.splitlines() if "model fake-1" in line]
+    assert line.startswith("MISSING model fake-1")
+    assert told in line
+    assert "planted" not in ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a12_a_worker_ends_with_one_line_that_names_the_variable(shop: Shop) -> None:
+    extra = {"LLM_MODEL": "fake-1", "LLM_BASE_URL": "http://127.0.0.1:9/v1", "ALL_PROXY": "socks://u:planted@x:1"}
+    ran = shop.run("worker", extra=extra)
+
+    assert ran.code == Exit.ERROR
+    assert ran.err.startswith("daper: fake-1: ALL_PROXY is 'socks://***@x:1', and cannot be used (")
+    assert ran.err.count("\n") == 1
+    assert "planted" not in ran.err
 
 
 def test_a_repair_shows_who_thinks_what_it_took_and_what_was_refused(shop: Shop) -> None:

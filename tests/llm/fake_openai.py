@@ -26,6 +26,7 @@ class FakeOpenAI:
         self.key: str | None = key
         self.seen: list[Seen] = []
         self.listed = 0
+        self.poured = 0
         self.most_at_once = 0
         self.faults: list[BaseException] = []
         self._changed = threading.Condition()

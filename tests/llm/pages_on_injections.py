@@ -35,10 +35,10 @@ _BLOCKS: Final = frozenset(
 )
 _CODE: Final = re.compile(r"(?<!\\)`[^`\n]*`")
 # Readers make links of bare addresses.
-_ADDRESS: Final = re.compile(r"(?<!\\)://|www\.", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"(?<!\\)://|www\.\w", re.IGNORECASE)
 _TAGS: Final = frozenset(
     {
-        *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "b", "br", "code", "bdi"),
+        *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "b", "br", "wbr", "code", "bdi"),
         *("table", "colgroup", "col", "thead", "tbody", "tr", "th", "td"),
     }
 )

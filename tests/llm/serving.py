@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
@@ -12,6 +12,8 @@ from typing import Final, Protocol, cast
 from tests.llm.wire import Answer, Asked, Json, refused
 
 NO_KEY: Final = "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys."
+# As OpenAI, Anthropic and Google call them.
+COMPLETIONS: Final = ("/chat/completions", "/messages", ":generateContent")
 
 
 @dataclass(kw_only=True)
@@ -31,6 +33,7 @@ class Fake(Protocol):
     models: Sequence[str]
     key: str | None
     listed: int
+    poured: int
 
     def begin(self, body: Json, headers: dict[str, str]) -> Seen: ...
     def end(self, seen: Seen, *, status: int | None, went_away: bool) -> None: ...
@@ -97,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A completion."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if not self.path.endswith("/chat/completions"):
+        if not self.path.partition("?")[0].endswith(COMPLETIONS):
             return self._send(refused(404, f"Invalid URL (POST {self.path})"))
         try:
             asked = cast(Json, json.loads(body))
@@ -119,10 +122,33 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = self.close_connection or not sent
             self.fake.end(seen, status=status, went_away=not sent)
 
-    def _send(self, answer: Answer) -> None:
-        body = answer.body.encode()
+    def _pour(self, answer: Answer, pieces: Iterable[bytes]) -> None:
+        """One piece after the other. Raises OSError once whoever asked has gone away."""
+        self.close_connection = True
         self.send_response(answer.status)
-        headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(body))}
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        if answer.in_head:
+            self.flush_headers()
+        else:
+            self.end_headers()
+        for piece in pieces:
+            if not self.fake.hold(Answer(delay=answer.pause), self.connection):
+                raise ConnectionResetError
+            self.wfile.write(piece)
+            self.fake.poured += len(piece)
+
+    def _send(self, answer: Answer) -> None:
+        if answer.pieces is not None:
+            return self._pour(answer, answer.pieces())
+        body = answer.body.encode() if answer.raw is None else answer.raw
+        self.send_response_only(answer.status)
+        headers = {
+            "Date": self.date_time_string(),
+            "Content-Type": "application/json",
+            **answer.headers,
+            "Content-Length": str(len(body)),
+        }
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -1,7 +1,8 @@
 """A shop whose agents ask a model on the wire, and what a repair of it says."""
 
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
@@ -36,6 +37,12 @@ async def repaired(
     async with model_shop(env, home, behaviour, **environ) as (shop, fake):
         repair_id = await shop.start(auto_approve=True, skipping=True)
         return await shop.end(repair_id), fake
+
+
+def states_of_calls(home: Path) -> list[str]:
+    """What became of each call of a model, in the ledger."""
+    with closing(sqlite3.connect(home / "spending.db")) as db:
+        return [state for (state,) in db.execute("SELECT state FROM calls ORDER BY rowid")]
 
 
 def blocked(result: RepairResult) -> dict[str, str]:

@@ -6,16 +6,21 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from daper.agents.llm.charges import CHARACTERS_PER_TOKEN
 from daper.agents.llm.dialogue import SENT_BACK
 from daper.bootstrap import spending_of
+from daper.core.models import Person
 from daper.core.phases import Phase
 from daper.core.usage import Role
 from daper.workflows.options import HEARTBEAT
+from daper.workflows.repair import RepairAgentWorkflow
 from tests.llm import answers
 from tests.llm.fake_openai import FakeOpenAI
-from tests.llm.shops import BADGES, GOOD, HARRY, model_shop, repaired
+from tests.llm.hostile import with_usage
+from tests.llm.shops import BADGES, GOOD, HARRY, model_shop, repaired, states_of_calls
 from tests.llm.wire import Answer, Asked
 from tests.workflow.shop import DEADLINE, GINNY, Shop
 
@@ -112,6 +117,28 @@ async def until_asked_for_longer_than(span: timedelta, shop: Shop, repair_id: st
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.parametrize("repairs", [4, pytest.param(20, marks=pytest.mark.long)])
+async def test_a7_no_cap_is_passed_by_repairs_beside_each_other_whose_model_says_it_took_nothing(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, repairs: int
+) -> None:
+    cap = 20_000
+    lying = with_usage(GOOD, prompt_tokens=0, completion_tokens=1, total_tokens=1)
+    environ = {"DAPER_MAX_TOKENS_PER_CYCLE": str(cap), "DAPER_ON_OUTAGE": "rules"}
+    async with model_shop(temporal_env, tmp_path, lying, **environ) as (shop, fake):
+        requests = [shop.start(requested_by=Person(name=f"p{n}"), dry_run=True) for n in range(repairs)]
+        started = [
+            shop.client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id)
+            for repair_id in await asyncio.gather(*requests)
+        ]
+        results = await asyncio.gather(*(each.result() for each in started))
+
+    assert fake.count == sum(result.usage.total.calls for result in results) > 0
+    assert {result.usage.total.uncertain for result in results} != {0}
+    said = sum(len(asked.system) + len(asked.user) for asked in fake.asked)
+    assert said // CHARACTERS_PER_TOKEN - fake.count <= sum(result.usage.total.tokens for result in results)
+    assert max(result.usage.total.tokens for result in results) <= cap
+
+
 async def test_a_repair_that_is_stopped_hangs_up(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with model_shop(temporal_env, tmp_path, answers.hanging(GOOD)) as (shop, fake):
         repair_id = await shop.start()
@@ -123,6 +150,7 @@ async def test_a_repair_that_is_stopped_hangs_up(temporal_env: WorkflowEnvironme
     assert (result.phase, fake.count) == (Phase.CANCELLED, 1)
     assert fake.seen[0].went_away
     assert (result.usage.total.calls, result.usage.total.uncertain) == (1, 1)
+    assert states_of_calls(tmp_path) == ["settled"]
 
 
 async def test_what_models_took_is_in_the_view_by_role_and_by_record_and_in_the_ledger_the_same(

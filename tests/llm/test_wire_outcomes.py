@@ -14,7 +14,20 @@ from daper.documents.markdown import to_markdown
 from tests.cases import cases
 from tests.llm import answers, mutations
 from tests.llm.brains import good, mutated
-from tests.llm.shops import GOOD, KEY, blocked, model_shop, repaired
+from tests.llm.hostile import (
+    PAGE,
+    answered,
+    bomb,
+    drip,
+    drip_of_headers,
+    endless_stream,
+    flood,
+    nested,
+    nested_reply,
+    sent_on,
+    with_value,
+)
+from tests.llm.shops import GOOD, KEY, blocked, model_shop, repaired, states_of_calls
 from tests.llm.wire import Behaviour, refused
 
 ALL = ["request_payment_update", "order_inventory", "request_payment_update", "request_approval"]
@@ -97,6 +110,47 @@ async def test_an_outage_is_coped_with_by_the_rules_where_that_is_configured(
     assert {action.seconded_by for action in result.plans[0].actions} == {()}
     assert result.report is not None
     assert (result.report.narrative, result.report.narrated_by) == ("", "")
+
+
+NO_ANSWERS = {
+    "no choices": (with_value(GOOD, "choices", []), 3),
+    "choices null": (with_value(GOOD, "choices", None), 3),
+    "an error in an answer": (answered('{"error": {"message": "no GPU left"}}'), 6),
+    "a page": (answered(PAGE), 6),
+    "nothing": (answered(""), 6),
+    "nested 100,000 deep": (nested(100_000), 3),
+    "a reply nested 100,000 deep": (nested_reply(100_000), 3),
+    "64 MB": (flood(64), 6),
+    "64 MB unpacked": (bomb(64), 6),
+    "a stream without end": (endless_stream(0), 6),
+    "sent on": (sent_on("http://elsewhere.example/v1"), 1),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "calls"), cases(NO_ANSWERS, quick=["no choices", "a page"]))
+async def test_a7_what_is_no_answer_is_coped_with_by_the_rules_and_nothing_stays_set_aside(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour, calls: int
+) -> None:
+    environ = {"DAPER_ON_OUTAGE": "rules", "DAPER_PLAN_MODEL": "rules", "DAPER_REPORT_MODEL": "rules"}
+    result, fake = await repaired(temporal_env, tmp_path, behaviour, **environ)
+
+    assert (result.phase, result.counts.applied, fake.count) == (Phase.REPORT_COMPLETED, 4, calls)
+    [notice] = result.notices
+    assert notice.startswith("analyze: fake-1 did not answer about 4 records, so the rules alone count: fake-1 ")
+    assert "reserved" not in states_of_calls(tmp_path)
+
+
+@pytest.mark.parametrize("behaviour", [drip(0.02), drip_of_headers(0.02)], ids=["bytes", "headers"])
+@pytest.mark.long
+async def test_a7_a_model_that_drips_is_given_up_and_asked_again(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour
+) -> None:
+    turns = answers.in_turn(behaviour, GOOD)
+    result, fake = await repaired(temporal_env, tmp_path, turns, DAPER_LLM_TIMEOUT="1s")
+
+    assert (result.phase, result.counts.applied, fake.count) == (Phase.REPORT_COMPLETED, 4, 4)
+    assert fake.seen[0].went_away
+    assert (result.usage.total.uncertain, states_of_calls(tmp_path)) == (1, ["settled"] * 4)
 
 
 async def test_d10_a_broken_server_is_tried_six_times(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What goes over the wire of an OpenAI chat completion: a request as it was asked, an answer as it will be sent."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import dropwhile, takewhile
 from math import ceil
@@ -89,7 +89,9 @@ class Answer:
     """What is sent back, and how.
 
     `delay`: after so many seconds. `hang`: not before the server is told to `release`, and never if it closes first.
-    `cut_after`: the connection breaks after so many bytes of the body.
+    `cut_after`: the connection breaks after so many bytes of the body. `raw`: the body, where it is no text. `pieces`:
+    what is sent in place of a body, one after the other, each after a `pause`, until whoever asked goes away; as more
+    and more headers if `in_head`.
     """
 
     status: int = 200
@@ -98,6 +100,10 @@ class Answer:
     delay: float = 0.0
     hang: bool = False
     cut_after: int | None = None
+    raw: bytes | None = None
+    pieces: Callable[[], Iterable[bytes]] | None = None
+    pause: float = 0.0
+    in_head: bool = False
 
 
 Behaviour = Callable[[Asked], Answer]

@@ -156,7 +156,7 @@ def _told() -> Notice:
 
 def _rendered(page: str) -> str:
     """What a reader of the page sees."""
-    body = re.sub(r"</?(code|strong|b|bdi|em)\b[^>]*>", "", page.partition("</head>")[2] or page)
+    body = re.sub(r"</?(code|strong|b|bdi|em|wbr)\b[^>]*>", "", page.partition("</head>")[2] or page)
     return html.unescape(re.sub(r"<[^>]+>", " ", body))
 
 

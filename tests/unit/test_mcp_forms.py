@@ -2,6 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
+from tests.llm.injections import PAYLOADS
 
 from daper.core.errors import DecisionRefused
 from daper.core.guard import LONGEST_ARGUMENT
@@ -143,3 +144,34 @@ def test_more_actions_than_a_form_shows_are_not_asked() -> None:
     assert _asked(*(_action(id=f"a{number}") for number in range(MOST_IN_A_FORM)))
     with pytest.raises(DecisionRefused, match="51 actions are more than a form can show"):
         _asked(*(_action(id=f"a{number}") for number in range(MOST_IN_A_FORM + 1)))
+
+
+INJECTIONS = [(payload.name, text) for payload in PAYLOADS for _, text in payload.parts]
+
+
+def test_no_text_of_the_injection_corpus_makes_a_line_of_a_form() -> None:
+    """In every field of an action that comes from elsewhere: the lines that are ours stay what they are."""
+    assert len(INJECTIONS) >= 90
+    usual = _asked(_action()).split("\n")
+    for name, text in INJECTIONS:
+        short = text[:LONGEST_ARGUMENT]
+        fields: tuple[dict[str, object], ...] = (
+            {"title": short},
+            {"record_id": short[:200]},
+            {"arguments": {"quantity": 200, "note": short}},
+            {"preview": (Change(record=short[:500], field=short[:500], before=short, after=short),)},
+            {"proposed_by": short},
+            {"doubts": (short,)},
+            {"problems": (short,)},
+            {"rationale": short},
+        )
+        for field in fields:
+            lines = _asked(_action(**field)).split("\n")
+            assert lines[:2] == usual[:2], name
+            assert [line for line in lines if line.startswith("Plan")] == ["Plan p1"], name
+            assert lines[-3:] == usual[-3:], name
+            assert all(line.isprintable() for line in lines), name
+            for line in lines:
+                if line not in usual:
+                    assert '"' in line, name
+                    assert line.startswith("  "), name

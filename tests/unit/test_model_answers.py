@@ -1,10 +1,12 @@
 """What an answer of a model means, what its errors say, and what it took: piece by piece, without a server."""
 
+import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_ai.models import Model, ModelRequestParameters
@@ -15,7 +17,7 @@ from daper.adapters.spending.sqlite import SqliteSpending
 from daper.agents.llm.checks import check_narrative
 from daper.agents.llm.failures import translate
 from daper.agents.llm.meter import Account, MeteredModel
-from daper.agents.llm.replies import ReportReply
+from daper.agents.llm.replies import PlanReply, ReportReply
 from daper.clock import utc_now
 from daper.core.errors import SpendingCapReached
 from daper.core.messages import CycleRef
@@ -72,6 +74,21 @@ def test_d20_no_error_holds_a_key_also_none_that_was_not_configured_here(key: st
     assert key not in str(translate(error, name="openai/gpt-4o", key="own", about="x"))
 
 
+ACTION = {"record_id": "r", "tool": "t", "confidence_score": 0.5, "why": "x"}
+
+
+@pytest.mark.parametrize(
+    "argument", ["1e999", "NaN", "-Infinity", "[1e999]", "9" * 5000, "[" * 25 + "]" * 25, '"\\ud800"']
+)
+def test_a7_an_argument_that_nobody_can_write_down_does_not_fit(argument: str) -> None:
+    whole = {"actions": [ACTION | {"arguments": {"x": "HERE"}}], "doubts": [], "notes": ""}
+    text = json.dumps(whole)
+
+    with pytest.raises(ValidationError):
+        PlanReply.model_validate_json(text.replace('"HERE"', argument))
+    assert PlanReply.model_validate_json(text.replace('"HERE"', "[[[1.5]]]")).actions[0].arguments == {"x": [[[1.5]]]}
+
+
 class Silent:
     """Keeps nothing."""
 
@@ -116,6 +133,7 @@ async def ask_until_capped(stub: Stub, folder: Path) -> int:
         record_ids=("r1",),
         name="openai/gpt-4o",
         most_output=4096,
+        within=timedelta(seconds=30),
         caps=Caps(cost=Decimal("0.20")),
         spending=SqliteSpending(folder / "spending.db"),
         transcripts=Silent(),

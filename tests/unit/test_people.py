@@ -76,6 +76,7 @@ WRONG = {
     f'{SMTP}user = "me"\npassword = "planted"\n': r"smtp\.password would hold a secret, .* in smtp\.password_env",
     f'{SMTP}ca_file = "none.pem"\n': r"smtp\.ca_file is 'none\.pem'; it must be a file",
     f"{SMTP}timeout_s = true\n": r"smtp\.timeout_s is true; it must be a whole number from 1 to 60",
+    f"{SMTP}helo_name = 'robot'\n": r"smtp\.helo_name is 'robot'; it must be the full name of this machine",
     '[smtp]\nhost = "a b"\nfrom = "x@y.z"\n': r"smtp\.host is 'a b'; it must be the name of a mail server",
     HOOK.replace("https", "http"): r"targets\.owl\.url is wrong \(not shown\); it must be an https:// address",
     HOOK.replace("owl.example", "u:planted@owl.example"): r"targets\.owl\.url is wrong \(not shown\)",

@@ -216,7 +216,7 @@ def parsed(text: str) -> list[Token]:
 
 OURS = {"strong_open", "strong_close", "text", "code_inline", "inline", "text_special", "softbreak"}
 NEVER = {"html_block", "fence", "code_block", "blockquote_open", "ordered_list_open"}
-AUTOLINK = re.compile(r"(?<!\\)://|www\.", re.IGNORECASE)
+AUTOLINK = re.compile(r"(?<!\\)://|www\.\w", re.IGNORECASE)
 CODE_SPAN = re.compile(r"(?<!\\)`[^`\n]*`")
 HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 

@@ -89,7 +89,7 @@ def test_d13_no_text_of_a_result_is_markup_on_any_page() -> None:
             looked += 1
             page = to_html(document)
             seen = Seen(page)
-            assert seen.tags <= TAME.tags | {"bdi"}
+            assert seen.tags <= TAME.tags | {"bdi", "wbr"}
             assert seen.attributes <= TAME.attributes | {"dir"}
             assert not seen.comments
             assert not HIDDEN.search(page)

@@ -12,9 +12,9 @@ from daper.adapters.reports.repair_report import repair_report
 from daper.documents.html import to_html
 
 GMAIL_CUTS_AT = 102_400
-VOID = {"meta", "br", "col"}
+VOID = {"meta", "br", "wbr", "col"}
 OURS = {
-    *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "b", "br", "code", "bdi"),
+    *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "b", "br", "wbr", "code", "bdi"),
     *("table", "colgroup", "col", "thead", "tbody", "tr", "th", "td"),
 }
 HARMLESS = {
@@ -143,7 +143,7 @@ def test_text_from_right_to_left_is_kept_apart_from_what_is_beside_it() -> None:
     assert f"<bdi>{SCRIPTS['Greek']}</bdi>" not in page
 
 
-TAME = read(report(6, hostile=False)).tags
+TAME = [tag for tag in read(report(6, hostile=False)).tags if tag != "wbr"]
 MARKUP = st.lists(st.sampled_from([*"<>&\"'/=-! a;#", "<script>", "</td>", "<!--", "]]>", "&lt;"]), max_size=30)
 
 
@@ -156,4 +156,4 @@ def test_d13_no_text_at_all_adds_a_tag(hostile: str) -> None:
 
     page = to_html(repair_report(result.model_copy(update={"report": told, "user": f"x{hostile}"})))
 
-    assert read(page).tags == TAME
+    assert [tag for tag in read(page).tags if tag != "wbr"] == TAME

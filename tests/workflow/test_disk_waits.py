@@ -22,7 +22,7 @@ from daper.entrypoints.mcp.presentation import details_of
 from daper.ports import ToolCall
 from daper.stores.jsonfiles.disk import PosixDisk
 from daper.stores.sql.sqlite_file import SqliteFile
-from daper.workflows.options import AFTER_A_STOP
+from daper.workflows import options
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.scripted import ScriptedOrders, ScriptedTool
 from tests.workflow.shop import Shop, open_shop, outcome_of
@@ -31,6 +31,17 @@ from tests.workflow.test_details import current_details
 BADGES = "ORD-002-HJG"
 ONE = {"record_ids": [BADGES]}
 FOREVER = 10_000
+
+
+def soon_again(_: int) -> timedelta:
+    return timedelta(milliseconds=20)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test need not wait for long until the disk is asked again."""
+    monkeypatch.setattr(options, "AGAIN_AFTER", timedelta(milliseconds=20))
+    monkeypatch.setattr(options, "between_rounds", soon_again)
 
 
 class Disk:
@@ -159,6 +170,7 @@ async def test_a3_what_waits_for_a_disk_is_stopped_by_a_person_and_never_runs(
         assert shop.status(BADGES) == "pending-inventory"
 
 
+@pytest.mark.long
 async def test_a3_a_stop_ends_also_where_the_disk_never_comes_back_and_says_what_nobody_knows(
     temporal_env: WorkflowEnvironment, tmp_path: Path, disk: Disk
 ) -> None:
@@ -169,7 +181,7 @@ async def test_a3_a_stop_ends_also_where_the_disk_never_comes_back_and_says_what
         await waiting(shop, repair_id)
         await shop.service.stop(repair_id, by="Harry")
         await waiting(shop, repair_id, "being stopped")
-        await temporal_env.fast_forward(shop.client.get_workflow_handle(repair_id), AFTER_A_STOP)
+        await temporal_env.fast_forward(shop.client.get_workflow_handle(repair_id), options.AFTER_A_STOP)
         result = await shop.end(repair_id)
         assert result.phase is Phase.CANCELLED
         assert outcome_of(result, BADGES).status is OutcomeStatus.UNKNOWN

@@ -138,7 +138,10 @@ async def test_what_is_reported_begins_beside_a_plan_that_waits_and_nothing_is_l
         assert (left.open, left.waiting) == ((), ())
 
 
-@pytest.mark.parametrize("way", ["stopped", "terminated", "approved"])
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param("stopped", marks=pytest.mark.long), "terminated", pytest.param("approved", marks=pytest.mark.long)],
+)
 async def test_what_is_over_the_bound_waits_and_begins_however_another_ends(
     temporal_env: WorkflowEnvironment, tmp_path: Path, way: str
 ) -> None:
@@ -444,7 +447,7 @@ MANY_REPORTS = int(os.environ.get("DAPER_TEST_REPORTS", "240"))
 
 @pytest.mark.parametrize(
     ("reports", "most_open", "most_records"),
-    [(120, 3, 20), pytest.param(MANY_REPORTS, 20, 25, marks=pytest.mark.long)],
+    [(60, 3, 10), pytest.param(MANY_REPORTS, 20, 25, marks=pytest.mark.long)],
     ids=["some", "many"],
 )
 async def test_of_many_reports_at_once_none_is_lost_none_is_repaired_twice_and_few_repairs_are_open(

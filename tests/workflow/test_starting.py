@@ -67,13 +67,13 @@ async def test_two_people_may_use_the_same_key(temporal_env: WorkflowEnvironment
     assert ginnys.created
 
 
-async def test_the_key_of_a_repair_that_only_its_report_remembers_is_refused(
+async def test_the_key_of_a_repair_whose_report_does_not_say_what_it_was_asked_for_is_refused(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     async with open_shop(temporal_env, tmp_path) as shop:
         kept = await shop.end((await _start(shop, auto_approve=True)).repair_id)
         forgotten = keyed_repair_id(shop.settings.task_queue, HARRY, "monday")
-        await shop.reports.write(kept.model_copy(update={"repair_id": forgotten}))
+        await shop.reports.write(kept.model_copy(update={"repair_id": forgotten, "asked": ""}))
         with pytest.raises(UserError, match=f"'monday' of Harry belongs to repair '{forgotten}', which ended long ago"):
             await _start(shop, request_key="monday", auto_approve=True)
 

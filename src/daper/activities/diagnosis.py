@@ -9,6 +9,7 @@ from temporalio import activity
 from daper.activities.admission import Guarding
 from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, known_domain
+from daper.activities.scopes import unknown_status
 from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
 from daper.core.guard import seal
 from daper.core.messages import (
@@ -139,7 +140,11 @@ class DiagnoseActivities:
             page = found.next_page
             if page is None:
                 break
-        return _detected(suspects, scanned)
+        detected = _detected(suspects, scanned)
+        if scanned or input.scope.status is None:
+            return detected
+        notes = await unknown_status(domain, input.scope)
+        return detected.model_copy(update={"detection": detected.detection.model_copy(update={"notes": notes})})
 
     @activity.defn(name="analyze_problems")
     @at_edge

@@ -45,7 +45,10 @@ class Security(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpServer:
-    """The mail server that takes what is sent. `password_env` names the variable with the password of `user`."""
+    """The mail server that takes what is sent. `password_env` names the variable with the password of `user`.
+
+    `helo_name`: how this machine names itself there; empty: its full host name, or the address that it comes from.
+    """
 
     host: str
     port: int
@@ -53,6 +56,7 @@ class SmtpServer:
     sender: str
     user: str = ""
     password_env: str = ""
+    helo_name: str = ""
     ca_file: Path | None = None
     timeout: timedelta = ANSWER_TIMEOUT
 

@@ -135,6 +135,8 @@ def summarize(result: RepairResult) -> str:
     """The result in two or three sentences."""
     counts = count(result)
     match result.phase:
+        case Phase.NO_REPAIR_NEEDED if (seen := result.detection) and not seen.scanned and seen.notes:
+            return f"Nothing was looked at: {seen.notes}."
         case Phase.NO_REPAIR_NEEDED:
             tail = f" {counted(counts.suppressed, 'known problem')} left alone." if counts.suppressed else ""
             return f"Nothing had to be repaired.{tail}"

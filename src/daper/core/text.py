@@ -4,11 +4,15 @@ import re
 import unicodedata
 from datetime import timedelta
 
+from daper.core.links import runs
+
 _JOINERS = frozenset("\u200c\u200d")  # several scripts and emoji cannot be written without these two
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Drawn as nothing, whatever their category says: fillers, and selectors of a look that no plain name needs.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]")
-_MARKUP = re.compile(r"([\\`*_{}\[\]#|~!]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_MARKUP = re.compile(r"([\\`*_{}\[\]#|~!])")
+_BEGINS_A_BLOCK = re.compile(r" *(?:([-+=])(?=[-+= ]*(?: |$))|(\d{1,9})([.)])(?= |$))")
+_MATTERS = re.compile(r"[\\`*\[\]&~#]|<(?!U\+[0-9A-F]+>)|(?<!\w)_|_(?!\w)")
 _NOTE = 40  # room for "… (n more characters)"
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -55,15 +59,49 @@ def said(line: str) -> str:
 
 
 def markdown(text: object, *, longest: int = 300) -> str:
-    """Like `visible`, and what Markdown or HTML could take for markup is escaped."""
-    shown = _MARKUP.sub(r"\\\1", visible(text, longest=longest))
-    return "".join(_ENTITIES.get(char, char) for char in shown)
+    """Like `visible`, and what Markdown or HTML could take for markup is escaped.
+
+    What a reader could take for a link, or for any other word with a meaning of its own, is a code span.
+    """
+    shown = "".join(_span(run) if live else _escaped(run) for run, live in runs(visible(text, longest=longest)))
+    return _not_a_block(shown)
+
+
+def _escaped(run: str) -> str:
+    return "".join(_ENTITIES.get(char, char) for char in _MARKUP.sub(r"\\\1", run))
+
+
+def _not_a_block(shown: str) -> str:
+    """Where it stands first in its line, it begins no list, no heading and no block of code."""
+    found = _BEGINS_A_BLOCK.match(shown)
+    if found and found[1]:
+        shown = f"{shown[: found.start(1)]}\\{shown[found.start(1) :]}"
+    elif found:
+        shown = f"{shown[: found.end(2)]}\\{shown[found.end(2) :]}"
+    return shown if not shown.startswith("    ") else f" {shown.lstrip(' ')}"
 
 
 def markdown_code(text: object, *, longest: int = 120) -> str:
     """A Markdown code span for ids, statuses and amounts; safe inside a table."""
-    shown = visible(text, longest=longest).replace("`", "'").replace("|", "\\|")
+    return _span(visible(text, longest=longest))
+
+
+def _span(shown: str) -> str:
+    shown = shown.replace("`", "'").replace("|", "\\|")
     return f"`{shown or ' '}`"
+
+
+def quotable(shown: str) -> str:
+    """Visible text for a reader of whom nobody knows whether they see Markdown: a code span where that matters."""
+    matters = _MATTERS.search(shown) is not None or any(live for _, live in runs(shown))
+    return code_span(shown) if matters else shown
+
+
+def code_span(shown: str) -> str:
+    """Text between as many backticks as it takes for it to be a code span of Markdown, in which nothing is changed."""
+    fence = "`" * (1 + max(map(len, re.findall(r"`+", shown)), default=0))
+    room = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{room}{shown}{room}{fence}"
 
 
 def ahead_words(by: timedelta) -> str:

@@ -23,8 +23,8 @@ class Spent(Wire):
     """Tokens and money of some model calls.
 
     `cost` is in US dollars, as the price list of the model library has it; `unpriced` counts calls of models that the
-    list does not have, whose cost is not in it. `uncertain` counts calls that were never answered, or not with a
-    number: they are counted with what was reserved for them, the most that they can have taken.
+    list does not have, whose cost is not in it. `uncertain` counts calls that did not say what they took, or what
+    cannot be: they are counted with an estimate, mostly what was reserved for them, the most that they can have taken.
     """
 
     calls: int = 0
@@ -50,7 +50,7 @@ class Spent(Wire):
         if self.unpriced and self.cost:
             parts.append(f"the price of {counted(self.unpriced, 'call')} is not known")
         if self.uncertain:
-            parts.append(f"{counted(self.uncertain, 'call')} never told what it took, and counts as the most it can be")
+            parts.append(f"{counted(self.uncertain, 'call')} did not tell credibly what it took, which is estimated")
         return ", ".join(parts)
 
     def plus(self, other: "Spent") -> "Spent":

@@ -17,6 +17,7 @@ class Style(StrEnum):
     TEXT = "text"
     CODE = "code"
     STRONG = "strong"
+    ADDRESS = "address"  # ours, which a reader may follow
 
 
 @dataclass(frozen=True)

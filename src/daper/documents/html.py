@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import assert_never
 
+from daper.core.links import parted, runs
 from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_ID,
@@ -31,6 +32,7 @@ _BODY = "margin:0;padding:12px;font:15px/1.45 -apple-system,Segoe UI,Roboto,Helv
 _STYLE = ":root{color-scheme:light dark}td,th{vertical-align:top;text-align:left}code{font-size:.9em}"
 _NUMBERS_IN_A_ROW = 4
 _NOTHING = "-"
+_APART = "<wbr>"
 
 
 def to_html(document: Document) -> str:
@@ -45,7 +47,7 @@ def to_html(document: Document) -> str:
             f"<title>{escape(document.title)} {escape(legible(named))}</title>",
             f"<style>{_STYLE}</style></head>",
             f'<body style="{_BODY}"><div style="max-width:760px;margin:0 auto">',
-            f'<h1 style="font-size:22px;margin:0 0 4px">{escape(document.title)}</h1>',
+            f'<h1 style="font-size:22px;margin:0 0 4px">{_plain(document.title)}</h1>',
             f'<p style="margin:0 0 12px;overflow-wrap:anywhere">{_span(named)}</p>',
             f'<p style="font-size:17px;margin:0 0 8px">{_line(document.summary)}</p>',
             f'<p style="margin:0 0 12px">{_line(document.state)}</p>',
@@ -57,7 +59,7 @@ def to_html(document: Document) -> str:
 
 
 def _section(title: str, blocks: Sequence[Block]) -> Iterable[str]:
-    yield f'<h2 style="font-size:18px;margin:24px 0 8px">{escape(title)}</h2>'
+    yield f'<h2 style="font-size:18px;margin:24px 0 8px">{_plain(title)}</h2>'
     for block in blocks:
         yield from _block(block)
 
@@ -93,7 +95,7 @@ def _table(header: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence
     if header:
         yield (
             '<thead align="left"><tr>'
-            + "".join(f'<th scope="col">{escape(title)}</th>' for title in header)
+            + "".join(f'<th scope="col">{_plain(title)}</th>' for title in header)
             + "</tr></thead>"
         )
     yield '<tbody valign="top">'
@@ -106,7 +108,7 @@ def _numbers(numbers: Sequence[tuple[str, int]]) -> Iterable[str]:
     yield _PLAIN
     for first in range(0, len(numbers), _NUMBERS_IN_A_ROW):
         cells = (
-            f'<td width="25%"><b style="font-size:20px">{number}</b><br>{escape(name)}</td>'
+            f'<td width="25%"><b style="font-size:20px">{number}</b><br>{_plain(name)}</td>'
             for name, number in numbers[first : first + _NUMBERS_IN_A_ROW]
         )
         yield "<tr>" + "".join(cells) + "</tr>"
@@ -115,13 +117,13 @@ def _numbers(numbers: Sequence[tuple[str, int]]) -> Iterable[str]:
 
 def _bars(title: str, bars: Sequence[tuple[str, int]]) -> Iterable[str]:
     most = max(number for _, number in bars)
-    yield f'<p style="margin:12px 0 4px"><b>{escape(title)}</b></p>'
+    yield f'<p style="margin:12px 0 4px"><b>{_plain(title)}</b></p>'
     yield _PLAIN
     for name, number in bars:
         share = max(2, round(100 * number / most))
         rest = "<td>&nbsp;</td>" if share < 100 else ""
         yield (
-            f'<tr><td width="45%">{escape(name)}</td><td width="10%" align="right"><b>{number}</b></td><td>'
+            f'<tr><td width="45%">{_plain(name)}</td><td width="10%" align="right"><b>{number}</b></td><td>'
             '<table width="100%" cellpadding="0" cellspacing="0" border="0" role="presentation"'
             ' style="line-height:14px">'
             f'<tr><td width="{share}%" bgcolor="#4a7fb5">&nbsp;</td>{rest}</tr></table></td></tr>'
@@ -134,21 +136,30 @@ def _part(cells: Sequence[tuple[str, Cell]]) -> str:
 
 
 def _cell(cell: Cell, label: str = "") -> str:
-    before = " ".join(escape(word) for word in (label and f"{label}:", cell.before) if word)
+    before = " ".join(_plain(word) for word in (label and f"{label}:", cell.before) if word)
     if before:
         before += "<br>" if len(cell.lines) > 1 else " "
-    after = f"<br>{escape(cell.after)}" if cell.after else ""
+    after = f"<br>{_plain(cell.after)}" if cell.after else ""
     return before + "<br>".join(map(_line, cell.lines)) + after
 
 
 def _command(words: Sequence[str]) -> str:
     """A copied command stays one command: a backslash ends each line but the last."""
-    shown = (escape(legible(Span(word, longest=LONGEST_COMMAND))) for word in words)
+    shown = (_plain(legible(Span(word, longest=LONGEST_COMMAND))) for word in words)
     return "<code>" + " \\<br>&nbsp;&nbsp;".join(shown) + "</code>"
 
 
 def _line(line: Line) -> str:
-    return "".join(map(_span, line))
+    """Text beside text is one to a reader: together they may be a link, where neither is."""
+    said = ""
+    for before, span in zip((None, *line), line, strict=False):
+        beside = before is not None and before.style is span.style is Style.TEXT
+        said += (_APART if beside and before and _glued(before, span) else "") + _span(span)
+    return said
+
+
+def _glued(before: Span, after: Span) -> bool:
+    return not (before.text[-1:].isspace() or after.text[:1].isspace())
 
 
 def _span(span: Span) -> str:
@@ -156,10 +167,17 @@ def _span(span: Span) -> str:
     apart = ' dir="auto"' if right_to_left(shown) else ""
     match span.style:
         case Style.TEXT:
-            return f"<bdi>{escape(shown)}</bdi>" if apart else escape(shown)
+            return f"<bdi>{_plain(shown)}</bdi>" if apart else _plain(shown)
         case Style.CODE:
-            return f"<code{apart}>{escape(shown)}</code>"
+            return f"<code{apart}>{_plain(shown)}</code>"
         case Style.STRONG:
-            return f"<b{apart}>{escape(shown)}</b>"
+            return f"<b{apart}>{_plain(shown)}</b>"
+        case Style.ADDRESS:
+            return escape(shown)
         case _:
             assert_never(span.style)
+
+
+def _plain(shown: str) -> str:
+    """Text as text, in which no reader finds a link: where one would be, the text may be broken between lines."""
+    return "".join(_APART.join(map(escape, parted(run))) if live else escape(run) for run, live in runs(shown))

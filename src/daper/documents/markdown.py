@@ -1,9 +1,10 @@
 """A document as Markdown that record text cannot break out of. Pure."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import assert_never
 
-from daper.core.text import markdown, markdown_code
+from daper.core.text import markdown, markdown_code, visible
 from daper.documents.blocks import (
     LONGEST_COMMAND,
     Bars,
@@ -37,7 +38,7 @@ def to_markdown(document: Document) -> str:
         *_block(document.about),
     ]
     for section in document.sections:
-        lines += [f"## {section.title}", ""]
+        lines += [f"## {markdown(section.title)}", ""]
         for block in section.blocks:
             lines += _block(block)
     return "\n".join(lines).rstrip() + "\n"
@@ -82,16 +83,22 @@ def _cell(cell: Cell) -> str:
 
 
 def _line(line: Line) -> str:
-    return "".join(_span(span) for span in line)
+    """Text beside text is one: together they may be what neither is."""
+    said = ""
+    for style, spans in groupby(line, key=lambda span: span.style):
+        for part in _parts(style, list(spans)):
+            apart = " " if said.endswith("`") and part.startswith("`") else ""
+            said += apart + part
+    return said
 
 
-def _span(span: Span) -> str:
-    match span.style:
-        case Style.TEXT:
-            return markdown(span.text, longest=span.longest)
-        case Style.CODE:
-            return markdown_code(span.text, longest=span.longest)
-        case Style.STRONG:
-            return f"**{markdown(span.text, longest=span.longest)}**"
+def _parts(style: Style, spans: Sequence[Span]) -> Iterable[str]:
+    match style:
+        case Style.TEXT | Style.STRONG:
+            shown = "".join(visible(span.text, longest=span.longest) for span in spans)
+            escaped = markdown(shown, longest=len(shown))
+            return [escaped if style is Style.TEXT else f"**{escaped}**"]
+        case Style.CODE | Style.ADDRESS:
+            return [markdown_code(span.text, longest=span.longest) for span in spans]
         case _:
-            assert_never(span.style)
+            assert_never(style)

@@ -109,7 +109,8 @@ class Spending(Protocol):
     async def reserve(self, reservation: Reservation, caps: Caps) -> None:
         """Set aside the most that a call can take. Raises SpendingCapReached, and sets nothing aside, past a cap.
 
-        What was set aside and neither settled nor released counts in full, for ever: nobody knows what it took.
+        What was set aside and neither settled nor released counts in full: nobody knows what it took. It is over once
+        it is older than any call takes, and goes on to count so.
         """
         ...
 

@@ -11,6 +11,7 @@ from daper.core.base import Wire
 from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.models import Scope, StoreInfo
 from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, Recoverable, Replaced, Resettable
+from daper.service.fruitless import why_nothing
 from daper.service.selection import Picker, RecordFilter, RecordLine, near
 
 ALL = RecordFilter()
@@ -20,12 +21,14 @@ class RecordList(Wire):
     """Records, and the store that answered. `total` counts all that were wanted.
 
     `kinds`: how many records have which problem, whatever was wanted of problems; empty where they were not looked at.
+    `why_nothing`: where none is wanted, why, and what there is.
     """
 
     store: StoreInfo
     records: tuple[RecordLine, ...]
     total: int
     kinds: dict[str, int] = Field(default_factory=dict)
+    why_nothing: str = ""
 
 
 def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
@@ -67,7 +70,8 @@ class RecordsService:
             elif wanted.shows_all and picker.done:
                 total = found.total
         kinds = dict(picker.kinds) if wanted.looks_at_problems else {}
-        return RecordList(store=store, records=tuple(picker.lines), total=total, kinds=kinds)
+        why = "" if total else await why_nothing(domain, scope, wanted, kinds)
+        return RecordList(store=store, records=tuple(picker.lines), total=total, kinds=kinds, why_nothing=why)
 
     async def show(self, name: str, record_id: str, *, now: datetime) -> tuple[RecordLine, dict[str, object]]:
         """One record in full, with its problems. Raises NotFound."""

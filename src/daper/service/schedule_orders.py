@@ -98,6 +98,7 @@ class ScheduleView(Wire):
 
     `started` counts its runs; `skipped` those that were due while another was open; `missed` those that were due while
     Temporal was away for longer than `catch_up`. `trouble`: what was done to it from outside that daper never does.
+    `finds_nothing`: why a run would look at no record now, said of one that was just made or changed.
     `lacking`: a queue that its runs would wait on, and on which nobody works now.
     """
 
@@ -123,6 +124,7 @@ class ScheduleView(Wire):
     created_at: datetime
     updated_at: datetime | None = None
     trouble: str = ""
+    finds_nothing: str = ""
     lacking: str = ""
 
 

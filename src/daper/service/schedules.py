@@ -19,6 +19,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from daper.activities.scopes import unknown_status
 from daper.clock import utc_now
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
 from daper.core.messages import Nudge, RepairRequest
@@ -98,7 +99,7 @@ class ScheduleService:
                 f"there is already a schedule {schedule_id!r}; see it: daper schedule describe {schedule_id}; "
                 f"change it: daper schedule upsert, with all that it is to be"
             ) from None
-        return await self.describe(order.ref)
+        return await self._made(order)
 
     async def upsert(self, order: PutSchedule) -> tuple[ScheduleView, bool]:
         """Make a schedule, or change all of the one that is there to what is asked for; and whether it was made.
@@ -124,9 +125,14 @@ class ScheduleService:
                     if not left:
                         raise
                     continue
-                return await self.describe(order.ref), False
+                return await self._made(order), False
             break
-        return await self.describe(order.ref), True
+        return await self._made(order), True
+
+    async def _made(self, order: PutSchedule) -> ScheduleView:
+        domain = find_domain(self._domains, order.domain)
+        finds_nothing = await unknown_status(domain, order.scope)
+        return (await self.describe(order.ref)).model_copy(update={"finds_nothing": finds_nothing})
 
     async def describe(self, ref: ScheduleRef) -> ScheduleView:
         """A schedule with its next and last runs. Raises NotFound, Occupied, Unreachable."""

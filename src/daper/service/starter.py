@@ -20,6 +20,7 @@ from daper.core.models import StoreInfo
 from daper.core.policy import ApprovalPolicy
 from daper.ports import Domain, KeptAnswer, Reports
 from daper.service.events import Events
+from daper.service.fruitless import refuse_unknown_status
 from daper.service.inquiry import ANSWER_WITHIN
 from daper.service.launch import Launch, launch_of
 from daper.service.records import find_domain
@@ -64,7 +65,8 @@ class Starter:
     async def start(self, order: StartRepair) -> Started:
         """Start a repair on the local store of its domain, or find it.
 
-        Raises NotFound for an unknown domain, UserError where the key belongs to another request, Unreachable.
+        Raises NotFound for an unknown domain, UserError where the key belongs to another request or no record has the
+        status that is asked for, Unreachable.
         """
         store = await find_domain(self._domains, order.domain).store()
         launch = launch_of(order.under(self._policy, self._times), store, queue=self._queue, indexed=self._indexed)
@@ -110,10 +112,10 @@ class Starter:
         Raises UserError where it was asked for something else.
         """
         asked, place = await self._asked(repair_id), None
-        if asked is None and not order.is_event:  # an event is told again, and its agent knows it
-            place = await self._events.known(launch, repair_id)
-        if asked is None and place is None:
+        if asked is None:
             place = await self._kept(order, launch, repair_id)
+        if asked is None and place is None and not order.is_event:  # an event is told again, and its agent knows it
+            place = await self._events.known(launch, repair_id)
         asked = place.asked if place else asked
         if asked is None:
             return None
@@ -154,6 +156,7 @@ class Starter:
             log.warning("an answer is not kept", extra={"repair_id": answer.repair_id, "reason": str(error)})
 
     async def _new(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
+        await refuse_unknown_status(find_domain(self._domains, order.domain), order.scope)
         if order.is_event:
             return await self._reported(order, launch, store, repair_id)
         with temporal_errors(repair_id, queue=self._queue), _perhaps_started(repair_id):

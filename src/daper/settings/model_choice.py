@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from daper.agents.llm.config import ModelChoice, OutputMode, ThinkingSettings
 from daper.agents.llm.model_names import parse_name
+from daper.agents.llm.network import VARIABLES
 from daper.core.errors import ModelError, SettingError
 from daper.core.messages import OnOutage
 from daper.core.models import RULES
@@ -52,6 +54,7 @@ def thinking_of(values: Mapping[str, str], instead: Mapping[Role, str]) -> Think
             cost=amount(values, "DAPER_MAX_COST_PER_CYCLE"),
         ),
         on_outage=one_of(values, "DAPER_ON_OUTAGE", OnOutage),
+        network={name: values[name] for name in VARIABLES if name in values},
     )
 
 
@@ -65,8 +68,20 @@ def _provider(name: str, variable: str, *, elsewhere: bool) -> str:
 
 def _base_url(values: Mapping[str, str]) -> str:
     value = values.get("LLM_BASE_URL", "")
-    if value and not re.fullmatch(r"https?://[^\s@]+", value):
+    if value and not _is_address(value):
         raise SettingError(
             "LLM_BASE_URL must be the address of a server, like http://localhost:8080/v1, without a name or password"
         )
     return value.rstrip("/")
+
+
+def _is_address(value: str) -> bool:
+    try:
+        return bool(re.fullmatch(r"https?://[^\s@]+", value)) and bool(urlsplit(value).hostname) and _has_port(value)
+    except ValueError:
+        return False
+
+
+def _has_port(value: str) -> bool:
+    """Whether the port is none or one that there can be; a wrong one raises ValueError."""
+    return urlsplit(value).port != 0

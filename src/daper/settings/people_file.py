@@ -76,6 +76,10 @@ def _short_enough(value: str) -> str:
 _Line = Annotated[Text, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 _Address = Annotated[Text, StringConstraints(pattern=rf"^{_ADDRESS.pattern}$")]
 _Host = Annotated[Text, StringConstraints(pattern=r"^([A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:]{2,45})$")]
+_HeloName = Annotated[
+    Text,
+    StringConstraints(pattern=r"^(([A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}|\[[0-9A-Za-z.:]{2,60}\])$", max_length=253),
+]
 _Variable = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 _Certificates = Annotated[Path, BeforeValidator(_there)]
 _Security = Annotated[Security, BeforeValidator(toml_text)]
@@ -99,6 +103,10 @@ class SmtpSection(Reply):
     sender: _Address = Field(alias="from", description="the address that mails come from, like daper@example.org")
     user: _Line | None = Field(default=None, description="the name to log in with, which a password_env needs")
     password_env: _Variable | None = Field(default=None, repr=False, description=_VARIABLE)
+    helo_name: _HeloName | None = Field(
+        default=None,
+        description="the full name of this machine, like robot.example.org, or an address like [192.0.2.7]",
+    )
     ca_file: _Certificates | None = Field(default=None, description=_CERTIFICATES)
     timeout_s: _Seconds = Field(default=_ANSWER_S, description=_SECONDS)
 
@@ -119,6 +127,7 @@ class SmtpSection(Reply):
             sender=self.sender,
             user=self.user or "",
             password_env=self.password_env or "",
+            helo_name=self.helo_name or "",
             ca_file=self.ca_file,
             timeout=timedelta(seconds=self.timeout_s),
         )

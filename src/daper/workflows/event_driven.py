@@ -10,11 +10,12 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
-    from daper.core.errors import DaperError
+    from daper.core.errors import DaperError, UserError
     from daper.core.events import Batch, Event, EventDrivenRequest, EventDrivenView, Inbox, Place, Waiting
     from daper.core.ids import repair_id as make_repair_id
     from daper.core.text import counted, markdown, markdown_code
     from daper.workflows.children import start_repair
+    from daper.workflows.inputs import sent, text_sent
     from daper.workflows.labels import CALL_MEMO, EVENT_DRIVEN_NAME, REPAIR_ENDED, REQUEST_MEMO, WAITS_MEMO
     from daper.workflows.open_repairs import OpenRepairs
     from daper.workflows.options import EVENTS_REMEMBERED
@@ -53,8 +54,13 @@ class RepairAgentWorkflowEventDriven:
         return self.view()
 
     @workflow.signal(description="Say that something is wrong with records: they are repaired with what comes soon.")
-    def report(self, event: Event | None = None) -> None:
-        """Take an event; without one there is nothing to take."""
+    def report(self, *given: object) -> None:
+        """Take an `Event`; without one there is nothing to take."""
+        try:
+            event = sent(given, Event)
+        except UserError as error:
+            workflow.logger.warning("a signal was dropped: report: %s", error)
+            return
         if event is None:
             return
         until = workflow.now() + EVENTS_REMEMBERED
@@ -68,17 +74,20 @@ class RepairAgentWorkflowEventDriven:
         self._tell_soon()
 
     @workflow.signal(name=REPAIR_ENDED, description="A repair says that it has ended, and only tells people of it.")
-    def repair_ended(self, repair_id: str = "") -> None:
+    def repair_ended(self, *given: object) -> None:
         """Its place is free."""
-        self._open.close(repair_id)
+        try:
+            self._open.close(text_sent(given))
+        except UserError as error:
+            workflow.logger.warning("a signal was dropped: %s: %s", REPAIR_ENDED, error)
 
     @workflow.query(description="Which repair answers an event, by the id that the event came with.")
-    def place(self, repair_id: str) -> Place | None:
-        """Which repair answers an event; None for one that is not known, or not any more."""
-        return self._inbox.place(repair_id, due_waits_for=self._due_waits_for())
+    def place(self, *given: object) -> Place | None:
+        """Which repair answers an event; None for one that is not known, or not any more. Raises UserError."""
+        return self._inbox.place(text_sent(given), due_waits_for=self._due_waits_for())
 
     @workflow.query(description="Which repairs are open, and what begins later.")
-    def view(self) -> EventDrivenView:
+    def view(self, *_: object) -> EventDrivenView:
         """Which repairs are open, and what begins later."""
         mine = self._request
         return EventDrivenView(

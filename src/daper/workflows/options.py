@@ -24,6 +24,9 @@ HEARTBEAT = timedelta(seconds=10)
 # To plan, to finish the last effect and to verify it: so much longer a plan holds others back, if nobody says it ended.
 AFTERMATH = timedelta(hours=1)
 
+# How soon a disk that refuses is asked again; later, twice as long each time, up to half a minute.
+AGAIN_AFTER = timedelta(milliseconds=500)
+
 # How long a repair that was stopped still waits for a disk that refuses, to learn what became of what it had begun.
 AFTER_A_STOP = timedelta(seconds=30)
 
@@ -61,7 +64,7 @@ def outlasting(config: ActivityConfig, rounds: int) -> ActivityConfig:
     The pauses are never longer than half a minute, so that the end of what was waited for is soon noticed.
     """
     retry = RetryPolicy(
-        initial_interval=timedelta(milliseconds=500),
+        initial_interval=AGAIN_AFTER,
         backoff_coefficient=2.0,
         maximum_interval=timedelta(seconds=30),
         maximum_attempts=44 if rounds else 11,

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from daper.core.errors import DaperError
+    from daper.core.errors import DaperError, UserError
     from daper.core.ids import repair_id as make_repair_id
     from daper.core.messages import Nudge, RepairRequest
     from daper.core.phases import Phase
@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.agent import AgentState
     from daper.workflows.agent_details import agent_details
     from daper.workflows.children import Child, start_repair
+    from daper.workflows.inputs import sent
     from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, PROACTIVE_NAME
     from daper.workflows.messenger import AgentTelling
     from daper.workflows.repair import RepairAgentWorkflow
@@ -60,19 +61,22 @@ class RepairAgentWorkflowProactive:
         return self._end()
 
     @workflow.signal(description="Begin a cycle now, or right after the one that runs.")
-    def check_now(self, nudge: Nudge | None = None) -> None:
-        """Ask for a cycle. Several nudges are answered by one cycle that begins after the last of them."""
-        self._state.nudge(nudge or Nudge())
+    def check_now(self, *given: object) -> None:
+        """Ask for a cycle, with a `Nudge` or none. Several are answered by one cycle that begins after the last."""
+        nudge = _nudge(given, "check_now")
+        if nudge is not None:
+            self._state.nudge(nudge)
 
     @workflow.signal(description="End the agent; a cycle that runs is stopped, and settled first.")
-    def stop(self, nudge: Nudge | None = None) -> None:
-        """Ask the agent to end."""
-        if self._state.stopped_by is None:
-            self._state.stop(nudge or Nudge())
+    def stop(self, *given: object) -> None:
+        """Ask the agent to end, with a `Nudge` or none."""
+        nudge = _nudge(given, "stop")
+        if nudge is not None and self._state.stopped_by is None:
+            self._state.stop(nudge)
             self._enter(AgentPhase.STOPPING)
 
     @workflow.query(description="Where the agent stands, with its last cycles.")
-    def view(self) -> ProactiveView:
+    def view(self, *_: object) -> ProactiveView:
         """Where the agent stands."""
         return self._state.view()
 
@@ -169,6 +173,15 @@ class RepairAgentWorkflowProactive:
 
     def _tell(self) -> None:
         workflow.set_current_details(agent_details(self._state.view()))
+
+
+def _nudge(given: tuple[object, ...], signal: str) -> Nudge | None:
+    """What a signal says, which may be nothing; None for what is no nudge, and changes nothing."""
+    try:
+        return sent(given, Nudge) or Nudge()
+    except UserError as error:
+        workflow.logger.warning("a signal was dropped: %s: %s", signal, error)
+        return None
 
 
 def _why(error: ChildWorkflowError) -> str:

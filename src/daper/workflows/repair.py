@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from daper.core.decisions import record, refuse_decision, refuse_identity
-    from daper.core.errors import DaperError, DecisionRefused
+    from daper.core.errors import DaperError, DecisionRefused, UserError
     from daper.core.messages import (
         Advice,
         AnalyzeInput,
@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.execution import Execution
     from daper.workflows.failures import ended_by, why
     from daper.workflows.grants import by_policy
+    from daper.workflows.inputs import sent
     from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, REQUEST_MEMO, WORKFLOW_NAME
     from daper.workflows.messenger import CycleTelling
     from daper.workflows.model_calls import Thinking
@@ -95,16 +96,19 @@ class RepairAgentWorkflow:
         return self._state.result(workflow.now())
 
     @workflow.update(description="Answer the plan that is waiting: approve or reject its actions.")
-    def decide(self, decision: Decision) -> RecordedDecision:
-        """Record the answer to the plan; says what will run. Refused with the reason if it does not fit."""
+    def decide(self, *given: object) -> RecordedDecision:
+        """Record the answer to the plan, a `Decision`; says what will run. Refused with the reason if it does not fit.
+
+        Raises DecisionRefused.
+        """
         plan = self._state.plan
         if plan is None:
             raise DecisionRefused("no plan is waiting for a decision")
-        return self._record(plan, decision)
+        return self._record(plan, _decision(given))
 
     @decide.validator
-    def _validate_decision(self, decision: Decision) -> None:
-        state = self._state
+    def _validate_decision(self, *given: object) -> None:
+        decision, state = _decision(given), self._state
         late = state.decide_by is not None and workflow.now() >= state.decide_by
         refusal = refuse_identity(decision) or refuse_decision(
             state.phase, state.plan, state.decision, decision, late=late
@@ -115,16 +119,21 @@ class RepairAgentWorkflow:
             raise DecisionRefused(refusal)
 
     @workflow.signal(description="End the repair; effects in flight are settled first.")
-    def stop(self, nudge: Nudge | None = None) -> None:
-        """Ask the cycle to end; whoever asks may say no word."""
-        nudge = nudge or Nudge()
+    def stop(self, *given: object) -> None:
+        """Ask the cycle to end, with a `Nudge`; whoever asks may say no word. What is neither stops nothing."""
+        try:
+            nudge = sent(given, Nudge) or Nudge()
+        except UserError as error:
+            workflow.logger.warning("a signal was dropped: stop: %s", error)
+            return
         by = f" by {nudge.by[:200]}" if nudge.by else ""
         reason = f": {nudge.reason[:500]}" if nudge.reason else ""
         self._stop_reason = self._stop_reason or f"stopped{by}{reason}"
 
     @workflow.query(description="Where the repair stands, with a page of its plan.")
-    def view(self, page: PageArgs) -> RepairView:
-        """Where the repair stands."""
+    def view(self, *given: object) -> RepairView:
+        """Where the repair stands; of its plan the page of a `PageArgs`, or the first. Raises UserError."""
+        page = sent(given, PageArgs) or PageArgs()
         return self._state.view(page.page, page.size)
 
     async def _story(self) -> None:
@@ -380,3 +389,14 @@ class RepairAgentWorkflow:
                 findings=state.findings,
             )
         )
+
+
+def _decision(given: tuple[object, ...]) -> Decision:
+    """Raises DecisionRefused for what is none."""
+    try:
+        decision = sent(given, Decision)
+    except UserError as error:
+        raise DecisionRefused(str(error)) from None
+    if decision is None:
+        raise DecisionRefused("the input is no Decision: there is none, or it is null")
+    return decision

@@ -3,7 +3,7 @@
 import contextlib
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -12,12 +12,17 @@ from email.utils import format_datetime, formataddr
 
 from daper.adapters.notify.certificates import refused, trusting
 from daper.adapters.notify.deadline import cut_off
-from daper.core.errors import TargetRefused, TargetUnreachable
+from daper.adapters.notify.greeting import own_name
+from daper.adapters.notify.smtp_answers import Judge, Refusals
+from daper.core.errors import TargetRefused
 from daper.core.people import EmailTarget, Security, SmtpServer
 from daper.core.text import visible
 
 _GREETED = 220  # RFC 5321, 4.2.3
-_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
+_UNKNOWN_COMMAND = frozenset({500, 502})
+_UNSAID = "localhost"  # before the connection is there, which says by which address we come
+# ASCII in short lines: a server that knows no 8BITMIME takes that too.
+_POLICY = SMTP.clone(cte_type="7bit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,7 @@ class Mail:
 
 def compose(letter: Mail, event_id: str, *, sender: str, to: tuple[str, ...], now: datetime) -> EmailMessage:
     """The mail. Its Message-ID is made of the event's id: sent again, it is the same mail."""
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = formataddr(("daper", sender))
     mail["To"] = ", ".join(to)
     # Not an encoded word either: it would be decoded, and a line break in it begin a header.
@@ -58,47 +63,48 @@ def compose(letter: Mail, event_id: str, *, sender: str, to: tuple[str, ...], no
     return mail
 
 
-def send(mail: EmailMessage, server: SmtpServer, target: EmailTarget, *, password: Callable[[str], str]) -> None:
+def send(
+    mail: EmailMessage, server: SmtpServer, target: EmailTarget, *, password: Callable[[str], str], had: set[str]
+) -> None:
     """Hand the mail to the server; `password` says what a variable holds.
 
-    Raises TargetRefused, TargetUnreachable; neither says where the server is, nor whom it refused.
+    `had`: addresses that have the mail already and are left out; those that take it now are added, also where others
+    are refused. Raises TargetRefused, TargetUnreachable; neither says where the server is, nor whom it refused.
     """
     context = trusting(server.ca_file)
     secret = password(server.password_env) if server.user else ""
+    to = [address for address in target.to if address not in had]
+    if not to:
+        return
     try:
-        refused_ones = _hand_over(mail, server, target, context=context, secret=secret)
+        refused_ones = _hand_over(mail, server, to, context=context, secret=secret)
     except ssl.SSLCertVerificationError as error:
         raise TargetRefused(f"the mail server: {refused(error)}") from None
-    except smtplib.SMTPRecipientsRefused as error:
-        raise _answered("refused every address", max(code for code, _ in error.recipients.values())) from None
-    except smtplib.SMTPAuthenticationError as error:
-        raise _answered("did not accept user and password", error.smtp_code) from None
-    except smtplib.SMTPResponseException as error:
-        raise _answered("did not take the mail", error.smtp_code) from None
-    except smtplib.SMTPNotSupportedError:
-        raise TargetRefused("the mail server has no way to log in that we know; see user and password_env") from None
     except (OSError, smtplib.SMTPException) as error:
-        raise _silent(error) from None
+        raise Judge(server=server).silence(error) from None
+    had.update(address for address in to if address not in refused_ones)
     if refused_ones:
-        raise TargetRefused(f"the mail server refused {refused_ones} of {len(target.to)} addresses; the others got it")
+        raise Judge(server=server).some_addresses(refused_ones, of=len(target.to))
 
 
 def _hand_over(
-    mail: EmailMessage, server: SmtpServer, target: EmailTarget, *, context: ssl.SSLContext, secret: str
-) -> int:
-    """How many of several addresses were refused, while others were not."""
+    mail: EmailMessage, server: SmtpServer, to: Sequence[str], *, context: ssl.SSLContext, secret: str
+) -> Refusals:
+    """Which of several addresses were refused, while others were not. Raises OSError, SMTPException, our own errors."""
     client = _client(server, context)
     try:
         with cut_off(lambda: client.sock):
             _connect(client, server)
+            judge = Judge(server=server, name=client.local_hostname)
             if server.security is Security.STARTTLS:
-                _start_tls(client, context)
+                _start_tls(client, context, judge)
+            _greet(client, judge)
             if server.user:
-                _log_in(client, server.user, secret)
-            refused_ones = client.send_message(mail, from_addr=server.sender, to_addrs=list(target.to))
+                _log_in(client, server.user, secret, judge)
+            refused_ones = _say(client, mail, server.sender, to, judge)
             with contextlib.suppress(OSError, smtplib.SMTPException):  # it has the mail: nothing may send it again
                 client.quit()
-        return len(refused_ones)
+        return refused_ones
     finally:
         client.close()
 
@@ -118,39 +124,57 @@ class _LateTls(_Late, smtplib.SMTP_SSL):
 def _client(server: SmtpServer, context: ssl.SSLContext) -> smtplib.SMTP:
     seconds = server.timeout.total_seconds()
     if server.security is Security.TLS:
-        return _LateTls(server.host, server.port, timeout=seconds, context=context, local_hostname="localhost")
-    return _Late(server.host, server.port, timeout=seconds, local_hostname="localhost")
+        return _LateTls(server.host, server.port, timeout=seconds, context=context, local_hostname=_UNSAID)
+    return _Late(server.host, server.port, timeout=seconds, local_hostname=_UNSAID)
 
 
 def _connect(client: smtplib.SMTP, server: SmtpServer) -> None:
-    code, said = smtplib.SMTP.connect(client, server.host, server.port)
+    code, _ = smtplib.SMTP.connect(client, server.host, server.port)
     if 400 <= code < 600:
-        raise smtplib.SMTPConnectError(code, said)
-    if code != _GREETED:
+        raise Judge(server=server).refused_connection(code)
+    if code != _GREETED or client.sock is None:
         raise smtplib.SMTPServerDisconnected("it greets as no mail server does")
+    client.local_hostname = own_name(client.sock, server.helo_name)
 
 
-def _start_tls(client: smtplib.SMTP, context: ssl.SSLContext) -> None:
-    client.ehlo()
+def _greet(client: smtplib.SMTP, judge: Judge) -> None:
+    """Say EHLO, or HELO to a server that knows no EHLO. Raises what the judge says of a refusal."""
+    if client.ehlo_resp is not None:
+        return
+    code, _ = client.ehlo()
+    if code in _UNKNOWN_COMMAND:
+        code, _ = client.helo()
+    if not 200 <= code < 300:
+        raise judge.greeting(code)
+
+
+def _start_tls(client: smtplib.SMTP, context: ssl.SSLContext, judge: Judge) -> None:
+    _greet(client, judge)
     if not client.has_extn("starttls"):
         raise TargetRefused("the mail server offers no STARTTLS, and nothing is sent without TLS")
-    client.starttls(context=context)
+    try:
+        client.starttls(context=context)
+    except smtplib.SMTPResponseException as error:
+        raise judge.starttls(error.smtp_code) from None
 
 
-def _log_in(client: smtplib.SMTP, user: str, secret: str) -> None:
+def _log_in(client: smtplib.SMTP, user: str, secret: str, judge: Judge) -> None:
     if not (user + secret).isascii():  # the library's own words would have the letter
         raise TargetRefused("user and password of the mail server must be ASCII: no others can be sent")
-    client.login(user, secret)
+    try:
+        client.login(user, secret)
+    except smtplib.SMTPAuthenticationError as error:
+        raise judge.login(error.smtp_code) from None
+    except smtplib.SMTPNotSupportedError:
+        raise TargetRefused("the mail server has no way to log in that we know; see user and password_env") from None
 
 
-def _silent(error: OSError) -> TargetRefused | TargetUnreachable:
-    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
-        return TargetRefused("the mail server speaks no TLS on that port, and nothing is sent without it")
-    told = "it took too long" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
-    return TargetUnreachable(f"the mail server does not answer: {told}")
-
-
-def _answered(what: str, code: int) -> TargetRefused | TargetUnreachable:
-    """What the server's code means; its text may name people and machines."""
-    told = f"the mail server {what} (code {code})"
-    return TargetUnreachable(told) if 400 <= code < 500 or code < 0 else TargetRefused(told)
+def _say(client: smtplib.SMTP, mail: EmailMessage, sender: str, to: Sequence[str], judge: Judge) -> Refusals:
+    try:
+        return client.send_message(mail, from_addr=sender, to_addrs=list(to))
+    except smtplib.SMTPRecipientsRefused as error:
+        raise judge.every_address(error.recipients) from None
+    except smtplib.SMTPResponseException as error:
+        raise judge.mail(error) from None
+    except smtplib.SMTPNotSupportedError:
+        raise TargetRefused("the mail server takes ASCII addresses only, and one of ours is none") from None

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from daper.adapters.reports.actions import Proposed, proposed_table
 from daper.core.lines import HEADING, LABELS, FieldLine, LineKind, Piece, Voice
+from daper.core.links import disarmed
 from daper.core.notices import ActionLine, Notice, Occasion, ToldLine
 from daper.core.text import counted, visible
 from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_PROSE,
+    LONGEST_TEXT,
     CheckList,
     Commands,
     Document,
@@ -63,16 +65,17 @@ def commands(message: Notice) -> tuple[Command, ...]:
 
 
 def plain_letter(message: Notice, link: str | None) -> str:
-    """The message as plain text."""
+    """The message as plain text, in which nothing is a link but ours."""
     return "\n".join(_lines(message, link)) + "\n"
 
 
 def _lines(message: Notice, link: str | None) -> Iterator[str]:
-    yield visible(message.headline)
+    yield _plain(message.headline)
     if message.reason:
-        yield visible(message.reason, longest=LONGEST_PROSE)
+        yield _plain(message.reason, longest=LONGEST_PROSE)
     yield ""
-    yield from (f"{name}: {value}" for name, value in _facts(message, link))
+    yield from (f"{name}: {_plain(value, longest=LONGEST_COMMAND)}" for name, value in _facts(message))
+    yield from (f"see: {each}" for each in _shown(link))
     if problems := _problems(message):
         yield from ("", f"What is wrong ({counted(message.problems, 'problem')}):")
         yield from _items(problems, message.problems)
@@ -92,13 +95,22 @@ def _lines(message: Notice, link: str | None) -> Iterator[str]:
         yield from (f"  {command.line}    # {command.does}" for command in found)
 
 
+def _plain(text: str, *, longest: int = LONGEST_TEXT) -> str:
+    return disarmed(visible(text, longest=longest))
+
+
+def _shown(link: str | None) -> tuple[str, ...]:
+    """Where the repair can be seen, or nothing."""
+    return (visible(link, longest=LONGEST_COMMAND),) if link else ()
+
+
 def _problems(message: Notice) -> tuple[str, ...]:
     """What is wrong, where no action tells which problem it answers."""
     return () if message.action_lines else message.problem_lines
 
 
 def _items(lines: list[str] | tuple[str, ...], of: int) -> Iterator[str]:
-    yield from (f"  - {visible(line)}" for line in lines)
+    yield from (f"  - {_plain(line)}" for line in lines)
     yield from _rest(of, len(lines))
 
 
@@ -110,10 +122,10 @@ def _rest(of: int, shown: int) -> Iterator[str]:
 def _action(action: ActionLine) -> Iterator[str]:
     lines = _fields(action)
     heading = ", ".join(f"{line.label} {line.text}" for line in lines if line.kind in HEADING[1:])
-    yield visible(f"  - {action.id} {action.tool} for {action.record}: {heading}", longest=LONGEST_PROSE)
+    yield _plain(f"  - {action.id} {action.tool} for {action.record}: {heading}", longest=LONGEST_PROSE)
     for line in lines:
         if line.kind not in HEADING:
-            yield visible(f"      {line.label}: {line.text}", longest=LONGEST_PROSE)
+            yield _plain(f"      {line.label}: {line.text}", longest=LONGEST_PROSE)
     if action.untold:
         yield f"      and {counted(action.untold, 'more field')}"
 
@@ -135,7 +147,7 @@ def _left(message: Notice) -> str:
     return "What failed" if message.event is Occasion.CYCLES_FAIL else "Left for a person"
 
 
-def _facts(message: Notice, link: str | None) -> list[tuple[str, str]]:
+def _facts(message: Notice) -> list[tuple[str, str]]:
     counts = message.counts
     numbers = f"{counts.problems} found, {counts.applied} of {counts.proposed} actions done, {counts.repaired} repaired"
     numbers += f", {counts.suppressed} left alone" if counts.suppressed else ""
@@ -149,7 +161,6 @@ def _facts(message: Notice, link: str | None) -> list[tuple[str, str]]:
             "agent" if message.event is Occasion.CYCLES_FAIL else "repair",
             "" if _is_test(message) else message.subject_id,
         ),
-        ("see", link or ""),
     ]
     return [(name, visible(value, longest=LONGEST_COMMAND)) for name, value in rows if value]
 
@@ -194,7 +205,8 @@ def letter_document(message: Notice, link: str | None) -> Document:
 
 
 def _about(message: Notice, link: str | None) -> Facts:
-    return facts([(name, cell(text(value, longest=LONGEST_COMMAND))) for name, value in _facts(message, link)])
+    rows = [(name, cell(text(value, longest=LONGEST_COMMAND))) for name, value in _facts(message)]
+    return facts([*rows, *(("see", cell((Span(each, Style.ADDRESS, LONGEST_COMMAND),))) for each in _shown(link))])
 
 
 def _more(of: int, shown: int) -> Paragraph | None:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 MOST_ATTACHED = 5_000_000  # bytes; many mail servers take 10 MB, as base64
 _AT_ONCE = 16
 _AT_ONCE_EACH = 2
+_REMEMBERED = 1000
 
 
 class PeopleNotifier:
@@ -46,6 +47,7 @@ class PeopleNotifier:
         self._link = link
         self._now = now
         self._at_once = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(_AT_ONCE_EACH))
+        self._had: dict[str, set[str]] = {}  # which addresses have a mail that others were refused, by the event's id
         self._threads = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="telling")
 
     async def tell(self, given: TellInput) -> Delivery:
@@ -57,13 +59,15 @@ class PeopleNotifier:
             case WebhookTarget():
                 send = partial(self._post, target, given)
             case EmailTarget():
-                send = partial(self._mail, target, given, await self._result(given.message))
+                result = await self._result(given.message)
+                send = partial(self._mail, target, given, result, self._addresses_with(given.event_id))
             case _:
                 assert_never(target)
         async with self._at_once[given.target]:
             # With its context: by the same clock as here.
             timed = partial(copy_context().run, send)
             await asyncio.get_running_loop().run_in_executor(self._threads, timed)
+        self._had.pop(given.event_id, None)
         return Delivery()
 
     def close(self) -> None:
@@ -89,7 +93,14 @@ class PeopleNotifier:
             "link": link,
         }
 
-    def _mail(self, target: EmailTarget, given: TellInput, result: RepairResult | None) -> None:
+    def _addresses_with(self, event_id: str) -> set[str]:
+        """Which have the mail of an event already, from an attempt in which others were refused."""
+        had = self._had.setdefault(event_id, set())
+        if len(self._had) > _REMEMBERED:
+            del self._had[next(iter(self._had))]
+        return had
+
+    def _mail(self, target: EmailTarget, given: TellInput, result: RepairResult | None, had: set[str]) -> None:
         server = self._people.smtp
         if server is None:
             raise TargetRefused("no mail server is configured: the table [smtp] is missing")
@@ -101,7 +112,7 @@ class PeopleNotifier:
             attachment=_attachment(result) if result is not None else None,
         )
         mail = email.compose(letter, given.event_id, sender=server.sender, to=target.to, now=self._now())
-        email.send(mail, server, target, password=self._people.secret)
+        email.send(mail, server, target, password=self._people.secret, had=had)
 
     def _seen_at(self, message: Notice) -> str | None:
         return None if message.event is Occasion.TEST else self._link(message.subject_id)

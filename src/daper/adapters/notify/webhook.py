@@ -8,7 +8,9 @@ import json
 import re
 import ssl
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,7 +24,16 @@ PREFIX: Final = "whsec_"
 _LEAST_KEY = 24
 _MOST_KEY = 64
 _AGAIN = frozenset({408, 425, 429})
-_LONGEST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE: Final = timedelta(minutes=5)  # half of the time after which a message is given up
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a server answered, as far as we look at it. `again`: its Retry-After; `date`: what time it is there."""
+
+    status: int
+    again: str = ""
+    date: str = ""
 
 
 def key_of(secret: str) -> bytes | None:
@@ -43,7 +54,8 @@ def sign(key: bytes, event_id: str, timestamp: int, body: bytes) -> str:
 def post(target: WebhookTarget, secret: str, event_id: str, document: Mapping[str, object], *, now: datetime) -> None:
     """Send one event. A redirect is not followed: what is signed for one server is for no other.
 
-    Raises TargetRefused, TargetUnreachable; neither says where the server is.
+    Raises TargetRefused, or TargetUnreachable with the pause that the server asks for, of at most `LONGEST_PAUSE`;
+    neither says where the server is.
     """
     key = key_of(secret)
     if key is None:
@@ -59,18 +71,42 @@ def post(target: WebhookTarget, secret: str, event_id: str, document: Mapping[st
         "webhook-signature": sign(key, event_id, timestamp, body),
     }
     try:
-        status, again = _send(target, body, headers)
+        answer = _send(target, body, headers)
     except ssl.SSLCertVerificationError as error:
         raise TargetRefused(refused(error)) from None
     except TimeoutError:
         raise TargetUnreachable(f"no answer within {target.timeout.total_seconds():g} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise TargetUnreachable(f"no answer: {_reason(error)}") from None
-    _judge(status, again)
+    _judge(answer, now)
 
 
-def _send(target: WebhookTarget, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-    """Status and Retry-After of the answer; its body is nobody's."""
+def pause_of(answer: Answer, now: datetime) -> timedelta | None:
+    """How long a server wants to be left alone, at most `LONGEST_PAUSE`; None where it says nothing that we understand.
+
+    A number of seconds, or a date: that one is told by the server's own clock, where it says what time it is.
+    """
+    again = answer.again.strip()
+    if re.fullmatch(r"[0-9]+", again):
+        # Not int() of any length: that is refused, or takes long.
+        pause = LONGEST_PAUSE if len(again.lstrip("0")) > 6 else timedelta(seconds=int(again))
+    else:
+        until = _moment(again)
+        pause = until - (_moment(answer.date) or now) if until else timedelta()
+    return min(pause, LONGEST_PAUSE) if pause > timedelta() else None
+
+
+def _moment(date: str) -> datetime | None:
+    """A date as HTTP has it, in any of its three forms; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _send(target: WebhookTarget, body: bytes, headers: Mapping[str, str]) -> Answer:
+    """The answer without its body, which is nobody's."""
     parts = urlsplit(target.url)
     host, seconds = parts.hostname or "", target.timeout.total_seconds()
     connection = (
@@ -82,19 +118,19 @@ def _send(target: WebhookTarget, body: bytes, headers: Mapping[str, str]) -> tup
     try:
         with cut_off(lambda: connection.sock):
             connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers.get("Retry-After", "")
+            came = connection.getresponse()
+            again, date = came.headers.get("Retry-After", ""), came.headers.get("Date", "")
+            return Answer(status=came.status, again=again, date=date)
     finally:
         connection.close()
 
 
-def _judge(status: int, again: str) -> None:
+def _judge(answer: Answer, now: datetime) -> None:
+    status = answer.status
     if 200 <= status < 300:
         return
     if status in _AGAIN or status >= 500:
-        seconds = int(again) if re.fullmatch(r"[0-9]{1,6}", again) else 0
-        after = min(timedelta(seconds=seconds), _LONGEST_PAUSE) if seconds else None
-        raise TargetUnreachable(f"the server answered {_named(status)}", retry_after=after)
+        raise TargetUnreachable(f"the server answered {_named(status)}", retry_after=pause_of(answer, now))
     if 300 <= status < 400:
         raise TargetRefused(f"the server answered {_named(status)}; a redirect is not followed: name the final url")
     raise TargetRefused(f"the server answered {_named(status)}")

@@ -40,7 +40,7 @@ def by_record(result: RepairResult) -> Table | None:
 
 def _spent(spent: Spent) -> tuple[Cell, ...]:
     unknown = [f"{spent.unpriced} without a known price"] if spent.unpriced else []
-    unknown += [f"{spent.uncertain} counted as the most it can be"] if spent.uncertain else []
+    unknown += [f"{spent.uncertain} counted by an estimate"] if spent.uncertain else []
     return (
         cell(text(spent.calls)),
         cell(text(f"{spent.input_tokens:,}")),

@@ -20,6 +20,8 @@ from daper.stores.sql.sqlite_file import BUSY_SECONDS, SqliteFile, time_text
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=90)
+# No call is under way for longer: whoever made it is gone, or the clock has jumped.
+LONGEST_CALL = timedelta(hours=2)
 
 _SCHEMA = (
     # Money is text, so that it stays exact. What was taken is empty until the call is settled.
@@ -48,8 +50,9 @@ class SqliteSpending:
     async def reserve(self, reservation: Reservation, caps: Caps) -> None:
         """Set aside the most that a call can take, or raise SpendingCapReached. The same call again changes nothing.
 
-        The sum and the mark are one transaction. A call that was released is set aside anew. What is older than 90
-        days is forgotten.
+        The sum and the mark are one transaction. A call that was released is set aside anew. One that was set aside for
+        longer than any call takes is over: whoever made it was killed, and it counts as the most that it can have
+        taken. What is older than 90 days is forgotten, but nothing of this cycle.
         """
         await asyncio.to_thread(self._reserve, reservation, caps)
 
@@ -72,7 +75,10 @@ class SqliteSpending:
     def _reserve(self, reservation: Reservation, caps: Caps) -> None:
         now = self._now()
         with self._transaction() as db:
-            db.execute("DELETE FROM calls WHERE at < ?", (time_text(now - KEPT),))
+            db.execute(
+                "DELETE FROM calls WHERE at < ? AND cycle_id <> ?", (time_text(now - KEPT), reservation.cycle_id)
+            )
+            _end_what_is_over(db, now)
             if _state(db, reservation.call_id) in {"reserved", "settled"}:
                 return
             settled, aside = self._sums(db, reservation.cycle_id)
@@ -139,6 +145,16 @@ class SqliteSpending:
 def _state(db: sqlite3.Connection, call_id: str) -> str | None:
     row = db.execute("SELECT state FROM calls WHERE call_id = ?", (call_id,)).fetchone()
     return row[0] if row else None
+
+
+def _end_what_is_over(db: sqlite3.Connection, now: datetime) -> None:
+    db.execute(
+        "UPDATE calls SET state = 'settled', taken_calls = 1, taken_input = reserved_input,"
+        " taken_output = reserved_output, taken_cost = coalesce(reserved_cost, '0'),"
+        " taken_unpriced = (reserved_cost IS NULL), taken_uncertain = 1"
+        " WHERE state = 'reserved' AND (at < ? OR at > ?)",
+        (time_text(now - LONGEST_CALL), time_text(now + LONGEST_CALL)),
+    )
 
 
 def _set_aside(db: sqlite3.Connection, reservation: Reservation, now: datetime) -> None:

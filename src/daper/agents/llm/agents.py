@@ -18,8 +18,9 @@ from daper.agents.llm.checks import (
 from daper.agents.llm.config import ThinkingSettings
 from daper.agents.llm.dialogue import Opened, Question, answered
 from daper.agents.llm.meter import Account
-from daper.agents.llm.models import open_model
+from daper.agents.llm.models import open_client, open_model
 from daper.agents.llm.modes import Modes
+from daper.agents.llm.network import proxy_before
 from daper.agents.llm.replies import DetectReply, PingReply, ReportReply, analyze_reply, plan_reply
 from daper.core.base import Reply
 from daper.core.messages import CycleRef
@@ -53,6 +54,7 @@ class ModelAgents:
     async def __aenter__(self) -> Self:
         """Keep the connections of every model open until left."""
         for opened in self._opened.values():
+            await self._connections.enter_async_context(opened.client)
             await self._connections.enter_async_context(opened.model)
         return self
 
@@ -179,6 +181,7 @@ class ModelAgents:
             record_ids=record_ids,
             name=opened.name,
             most_output=min(self._settings.most_output, question.most_output or self._settings.most_output),
+            within=self._settings.timeout,
             caps=self._settings.caps,
             spending=self._spending,
             transcripts=self._transcripts,
@@ -189,9 +192,15 @@ class ModelAgents:
         choice = self._settings.choices[role]
         key = (choice.name, choice.base_url)
         if key not in self._opened:
-            model = open_model(choice)
+            client = open_client(choice, self._settings)
+            model = open_model(choice, client)
             self._opened[key] = Opened(
-                name=choice.name, key=choice.key, model=model, modes=Modes(self._settings.output, model)
+                name=choice.name,
+                key=choice.key,
+                model=model,
+                client=client,
+                modes=Modes(self._settings.output, model),
+                proxy=proxy_before(model.base_url or "", self._settings.network),
             )
         return self._opened[key]
 

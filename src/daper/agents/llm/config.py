@@ -36,7 +36,7 @@ class ThinkingSettings:
     """What is configured of language models. Roles without a choice are played by the rules.
 
     `timeout`: how long a model may be silent. `most_output`: tokens of one answer. `batch_tokens`: of records in one
-    prompt, as estimated.
+    prompt, as estimated. `network`: variables of certificates and proxies that are set, for messages.
     """
 
     choices: Mapping[Role, ModelChoice] = field(default_factory=dict[Role, ModelChoice])
@@ -46,6 +46,7 @@ class ThinkingSettings:
     batch_tokens: int = 4000
     caps: Caps = field(default_factory=Caps)
     on_outage: OnOutage = OnOutage.FAIL
+    network: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     def name(self, role: Role) -> str:
         """Who plays a role: the name of a model, or `rules`."""

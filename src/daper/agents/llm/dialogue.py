@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import httpx2
 from pydantic_ai import Agent, ModelRetry, NativeOutput, PromptedOutput, RunContext, ToolOutput, UsageLimits
 from pydantic_ai.exceptions import (
     AgentRunError,
@@ -18,11 +19,12 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from daper.agents.llm.config import OutputMode, ThinkingSettings
+from daper.agents.llm.envelope import NotAnAnswer, behind
 from daper.agents.llm.failures import translate
 from daper.agents.llm.meter import Account, MeteredModel
 from daper.agents.llm.modes import Modes
 from daper.core.base import Reply
-from daper.core.errors import ModelOutputError
+from daper.core.errors import DaperError, ModelOutputError
 from daper.core.usage import Spent
 
 R = TypeVar("R", bound=Reply)
@@ -56,12 +58,17 @@ class Question(Generic[R]):
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """One model, ready to be asked, and what was found out about it."""
+    """One model, ready to be asked, and what was found out about it.
+
+    `proxy`: the variable that names the proxy on the way to it.
+    """
 
     name: str
     key: str
     model: Model
+    client: httpx2.AsyncClient
     modes: Modes
+    proxy: str = ""
 
 
 async def answered(
@@ -79,12 +86,16 @@ async def answered(
             return await _run(question, metered, mode, settings), metered.spent
         except ModelHTTPError as error:
             if not (_is_about_the_form(error) and opened.modes.step_down(mode)):
-                raise translate(error, name=opened.name, key=opened.key, about=question.about) from None
-        except AgentRunError as error:
-            ours = translate(error, name=opened.name, key=opened.key, about=question.about)
-            if isinstance(ours, ModelOutputError) and not isinstance(error, ModelAPIError):
+                raise _ours(error, opened, question) from None
+        except (AgentRunError, NotAnAnswer) as error:
+            ours = _ours(error, opened, question)
+            if isinstance(ours, ModelOutputError) and (behind(error) or not isinstance(error, ModelAPIError)):
                 opened.modes.step_down(mode)  # for the next try: it may do better when it is asked otherwise
             raise ours from None  # what theirs says may hold the key, and a cause would be kept
+
+
+def _ours(error: Exception, opened: Opened, question: Question[R]) -> DaperError:
+    return translate(error, name=opened.name, key=opened.key, about=question.about, proxy=opened.proxy)
 
 
 async def _run(question: Question[R], model: Model, mode: OutputMode, settings: ThinkingSettings) -> R:

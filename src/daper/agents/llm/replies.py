@@ -1,15 +1,38 @@
 """What a model has to answer, role by role: strict, and read once, here."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue, StringConstraints, WithJsonSchema, create_model
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, StringConstraints, WithJsonSchema, create_model
 
 from daper.core.base import Reply
 
 Sentence = Annotated[str, StringConstraints(max_length=600)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+MOST_DEPTH = 20  # of what lies in what, in an argument
+
+
+def _told_plainly(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Arguments as JSON can say them, and as a person can read them."""
+    level: list[JsonValue] = [arguments]
+    for _ in range(MOST_DEPTH):
+        if any(isinstance(value, float) and not isfinite(value) for value in level):
+            raise ValueError("a number must be one that there is")
+        level = [inner for value in level for inner in _within(value)]
+    if level:
+        raise ValueError(f"arguments may be nested {MOST_DEPTH} deep at most")
+    return arguments
+
+
+def _within(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+Arguments = Annotated[dict[str, JsonValue], Field(max_length=50), AfterValidator(_told_plainly)]
 Score = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 MOST = 60  # entries in one list: more than twice what a batch has records
 
@@ -59,7 +82,7 @@ class ActionReply(Reply):
 
     record_id: Name
     tool: Name
-    arguments: dict[str, JsonValue] = Field(max_length=50)
+    arguments: Arguments
     confidence_score: Score
     why: Sentence
 

@@ -10,6 +10,7 @@ from daper import __version__
 from daper.adapters.privacy import keep_new_files_private
 from daper.core.errors import DaperError, SettingError
 from daper.core.text import visible
+from daper.entrypoints.cli.blanks import without_blanks
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError, leave, mute
 
 CLI = "daper.entrypoints.cli"
@@ -107,7 +108,9 @@ for group, commands in _GROUPS:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. An expected error is one line on stderr."""
     try:
-        if not set(_HELP).isdisjoint(arguments):
+        if set(_HELP).isdisjoint(arguments):
+            arguments = without_blanks(app, arguments)
+        else:
             _tell_more(arguments)
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

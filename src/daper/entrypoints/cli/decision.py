@@ -16,7 +16,7 @@ from daper.core.outcomes import RepairResult
 from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
+from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, named, said_right
 from daper.entrypoints.cli.questions import DOOR, ask_verdict, parse_edits, who_asks
 from daper.entrypoints.cli.runner import on_terminal, run_to_end
 from daper.entrypoints.cli.story import decided, plan_lines
@@ -76,7 +76,7 @@ def approve(
         _Words(
             verdict=Verdict.APPROVE,
             plan=plan,
-            actions=action,
+            actions=named("--action", action),
             edits=edit,
             comment=comment,
             as_name=as_name,
@@ -116,7 +116,7 @@ def reject(
         _Words(
             verdict=Verdict.REJECT,
             plan=plan,
-            actions=action,
+            actions=named("--action", action),
             edits=(),
             comment=comment,
             as_name=as_name,

@@ -25,7 +25,7 @@ from daper.entrypoints.cli.evaluation_table import WIDTH, table_of
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
 from daper.entrypoints.cli.output import console, json_text, print_json
 from daper.entrypoints.cli.output_file import save
-from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names
+from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, named
 from daper.entrypoints.cli.runner import run_to_end
 from daper.evaluation.observation import Run
 from daper.evaluation.score import Evaluation, evaluate
@@ -77,7 +77,7 @@ def evaluate_agents(
     if detect and model is None:
         raise UsageError("--detect says what the model of --model does besides; name one")
     settings = load_settings(needs=_NEEDS, thinkers=_thinkers(model, detect=detect))
-    evaluation = _measured(settings, WantedCases(seed=seed, per_kind=per_kind, kinds=tuple(kind)), runs=runs)
+    evaluation = _measured(settings, WantedCases(seed=seed, per_kind=per_kind, kinds=named("--kind", kind)), runs=runs)
     if output is not None:
         save(output, json_text(evaluation).encode(), home=settings.home)
     if as_json:

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from rich.console import Console
 
+from daper.core.names import tally
 from daper.core.text import counted
 from daper.entrypoints.cli.output import say
-from daper.entrypoints.cli.record_lists import by_kind
 from daper.entrypoints.cli.records import store_line
 from daper.ports import ImportDraft, ImportNote, Replaced
 
@@ -25,7 +25,7 @@ def say_draft(screen: Console, draft: ImportDraft) -> None:
         counts = ", ".join(f"{what.replace('_', ' ')} {count:,}" for what, count in draft.counts.items())
         say(screen, f"in these files: {counts}")
         kinds = Counter(finding.kind for finding in draft.findings)
-        say(screen, f"problems that the rules find: {by_kind(kinds)} ({counted(_suspects(draft), 'record')})")
+        say(screen, f"problems that the rules find: {tally(kinds)} ({counted(_suspects(draft), 'record')})")
 
 
 def say_outcome(screen: Console, draft: ImportDraft, done: Replaced | None) -> None:

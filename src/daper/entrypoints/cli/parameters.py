@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ValidationError
 
+from daper.core.names import distinct, names_in
 from daper.entrypoints.cli.exits import UsageError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -15,6 +16,17 @@ Names = Annotated[Sequence[str], Parameter(negative=(), show_default=False)]
 Comment = Annotated[str, Parameter(show_default=False)]
 
 NONE: Sequence[str] = ()
+
+
+def named(option: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The names given with an option, each once; several may stand in one text, with commas or as a JSON list.
+
+    Raises UsageError for a text that names nothing: left out it would mean all.
+    """
+    for text in given:
+        if not names_in(text):
+            raise UsageError(f"{option} {text!r} names nothing; name something, or leave the option out")
+    return distinct(name for text in given for name in names_in(text))
 
 
 @contextmanager

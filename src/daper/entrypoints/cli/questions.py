@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from daper.core.models import IdentityProof, Person, Verdict
 from daper.entrypoints.cli.exits import UsageError
+from daper.entrypoints.cli.parameters import named
 from daper.entrypoints.cli.runner import ask_line
 from daper.settings import Settings, refuse_unknown
 
@@ -20,8 +21,9 @@ def who_asks(settings: Settings, *, claimed: str | None = None) -> Person:
 
 def who_is_told(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
     """Who was named with `--tell`, or else in DAPER_TELL. Raises SettingError for a name that no target has."""
-    refuse_unknown("--tell names", names, settings.people)
-    return tuple(dict.fromkeys(names)) or settings.tell
+    told = named("--tell", names)
+    refuse_unknown("--tell names", told, settings.people)
+    return told or settings.tell
 
 
 async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None:

@@ -1,6 +1,6 @@
 """Draws records with their problems: a table where there is room, blocks on a narrow terminal, lines in a pipe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -32,12 +32,6 @@ def draw_records(screen: Console, lines: Sequence[RecordLine]) -> None:
 def kinds_of(problems: Sequence[Finding]) -> str:
     """The kinds of these problems."""
     return "; ".join(problem.kind for problem in problems) or "-"
-
-
-def by_kind(kinds: Mapping[str, int]) -> str:
-    """How often there is which kind, the most frequent first."""
-    often = sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
-    return ", ".join(f"{kind} {count:,}" for kind, count in often) or "none"
 
 
 def _head(line: RecordLine) -> tuple[str, str, str]:

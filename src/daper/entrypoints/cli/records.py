@@ -9,7 +9,7 @@ from daper.core.models import Scope, StoreInfo
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
-from daper.entrypoints.cli.record_lists import by_kind, draw_records
+from daper.entrypoints.cli.record_lists import draw_records
 from daper.entrypoints.cli.runner import run_to_end
 from daper.service.records import RecordList, RecordsService
 from daper.service.selection import RecordFilter, RecordLine
@@ -64,7 +64,7 @@ def list_records(
     screen = console()
     say(screen, store_line(found.store))
     draw_records(screen, found.records)
-    for line in _about_the_rest(found, wanted, first=first):
+    for line in _about_the_rest(found, first=first):
         say(screen, line)
     return Exit.OK
 
@@ -140,12 +140,11 @@ def store_line(store: StoreInfo) -> str:
     return f"Store {store.store_id} at {store.place}{today}"
 
 
-def _about_the_rest(found: RecordList, wanted: RecordFilter, *, first: int) -> list[str]:
+def _about_the_rest(found: RecordList, *, first: int) -> list[str]:
     """What is not on the page, and how to get there."""
     shown = len(found.records)
     if found.total == 0:
-        kinds = f"; the problems here are: {by_kind(found.kinds)}" if wanted.problem is not None else ""
-        return [f"no record is like that{kinds}"]
+        return [found.why_nothing]
     if not shown:
         return [f"there are {found.total}; --first {first} is behind the last"]
     return [f"{shown} of {found.total}; go on with --first {first + shown}"] if found.total > first + shown else []

@@ -9,7 +9,7 @@ from daper.core.errors import Unreachable
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
+from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, named, said_right
 from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import Following, run_link
@@ -75,7 +75,7 @@ def start(
         order = StartRepair(
             requested_by=who_asks(settings),
             domain=settings.domain_or(domain),
-            scope=Scope(record_ids=tuple(dict.fromkeys(record)), status=status, limit=limit),
+            scope=Scope(record_ids=named("--record", record), status=status, limit=limit),
             auto_approve=auto_approve,
             dry_run=dry_run,
             again=again or bool(record),

@@ -12,7 +12,7 @@ from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.core.schedules import DAY, UTC_NAME, When, at_intervals, by_cron
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
+from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, named, said_right
 from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.schedule_lines import view_lines
@@ -133,7 +133,7 @@ def _order(settings: Settings, name: str | None, wanted: WantedSchedule) -> PutS
             domain=settings.domain_or(wanted.domain),
             name=given_name(name),
             when=_when(wanted),
-            scope=Scope(record_ids=tuple(dict.fromkeys(wanted.record)), status=wanted.status, limit=wanted.limit),
+            scope=Scope(record_ids=named("--record", wanted.record), status=wanted.status, limit=wanted.limit),
             dry_run=wanted.dry_run,
             approval_timeout=wanted.approval_timeout or None,
             catch_up=wanted.catch_up,

@@ -20,6 +20,8 @@ def view_lines(view: ScheduleView) -> Iterator[str]:
     )
     if view.trouble:
         yield f"Careful: {view.trouble}"
+    if view.finds_nothing:
+        yield f"Careful: {view.finds_nothing}; until one has it, a run finds nothing"
     if view.lacking:
         yield f"Now {view.lacking}"
     if view.paused:

@@ -170,13 +170,17 @@ class RecordAnswer(Wire):
 
 
 class ListedRecords(Wire):
-    """Some records of a store. `total` counts all that were asked for."""
+    """Some records of a store. `total` counts all that were asked for.
+
+    `message`: where there is none, why, and what there is.
+    """
 
     store: str
     records: tuple[RecordAnswer, ...]
     total: int
     page: int
     pages: int
+    message: str = ""
 
 
 class RepairHead(Wire):
@@ -203,12 +207,13 @@ class CollectedRepair(Wire):
 class RepairPage(Wire):
     """The newest repairs, and those of what was reported that have not begun.
 
-    `collected_trouble`: why nobody can say which have not.
+    `collected_trouble`: why nobody can say which have not. `message`: where none is in the phase, which there are.
     """
 
     repairs: tuple[RepairHead, ...]
     collected: tuple[CollectedRepair, ...] = ()
     collected_trouble: str = ""
+    message: str = ""
 
 
 class ReportPage(Wire):

@@ -2,11 +2,13 @@
 
 import json
 import shlex
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, Elicit, Resolve
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from pydantic import Field, JsonValue
 
@@ -17,10 +19,11 @@ from daper.core.errors import DecisionRefused
 from daper.core.models import MOST_PROBLEMS, Confirmation, Decision, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
+from daper.core.text import visible
 from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.mcp import forms
 from daper.entrypoints.mcp.answers import DecisionAnswer
-from daper.entrypoints.mcp.door import NAME, Door, told
+from daper.entrypoints.mcp.door import LONGEST_ERROR, NAME, Door, told
 from daper.entrypoints.mcp.presentation import decision_of, visible_answer
 from daper.entrypoints.mcp.tools import DECIDES, Comment, RepairId, tool
 from daper.settings import ChatApproval
@@ -123,13 +126,12 @@ class Deciding:
         if self._trusted or quoted.answered:
             return forms.UNCONFIRMED
         if not forms.can_show_forms(ctx):
-            raise DecisionRefused(
-                "this client cannot show the person a form, so nobody can confirm here that it is what they want. "
-                f"The person can say it in a terminal, which shows the plan and asks: {wanted.command}"
-            )
-        return await forms.ask(
-            ctx, forms.question_of(wanted.repair_id, quoted.plan, decision, decide_by=quoted.decide_by)
-        )
+            raise DecisionRefused(_in_a_terminal(wanted, "cannot show the person a form"))
+        question = forms.question_of(wanted.repair_id, quoted.plan, decision, decide_by=quoted.decide_by)
+        try:
+            return await forms.ask(ctx, question)
+        except forms.NotShown as error:
+            raise DecisionRefused(_in_a_terminal(wanted, str(error))) from None
 
     async def settle(self, wanted: _Wanted, answer: forms.Answer) -> DecisionAnswer:
         """Decide as the person said, if they did."""
@@ -211,9 +213,48 @@ def deciding_tools(door: Door, approval: ChatApproval) -> list[Tool]:
         return await deciding.settle(_rejection(repair_id, plan_digest, actions, comment), answer)
 
     return [
-        tool(door, approve_repair, title="Approve a plan", hints=DECIDES),
-        tool(door, reject_repair, title="Reject a plan", hints=DECIDES),
+        tool(door, approve_repair, title="Approve a plan", hints=DECIDES, kind=_ApprovalTool),
+        tool(door, reject_repair, title="Reject a plan", hints=DECIDES, kind=_RejectionTool),
     ]
+
+
+class _DecidingTool(Tool, ABC):
+    """What the SDK itself says of an answer to a form that is none is said in our words, with the way out."""
+
+    @abstractmethod
+    def wanted(self, arguments: dict[str, Any]) -> _Wanted:  # Any: as a client sent them
+        """What is to be decided."""
+
+    # Any: as the SDK has it.
+    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
+        """Run it. Raises ToolError."""
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as error:
+            said = f"Error executing tool {self.name}: "
+            if not str(error).startswith(f"{said}Resolver '"):
+                raise
+            why = _in_a_terminal(self.wanted(arguments), "answered the form with what is no answer to it")
+            raise ToolError(said + visible(why, longest=LONGEST_ERROR)) from None
+
+
+class _ApprovalTool(_DecidingTool):
+    def wanted(self, arguments: dict[str, Any]) -> _Wanted:
+        """An approval."""
+        return _approval(**self.fn_metadata.validate_arguments(arguments))
+
+
+class _RejectionTool(_DecidingTool):
+    def wanted(self, arguments: dict[str, Any]) -> _Wanted:
+        """A rejection."""
+        return _rejection(**self.fn_metadata.validate_arguments(arguments))
+
+
+def _in_a_terminal(wanted: _Wanted, why: str) -> str:
+    return (
+        f"this client {why}, so nobody can confirm here that it is what they want. "
+        f"The person can say it in a terminal, which shows the plan and asks: {wanted.command}"
+    )
 
 
 _MESSAGES = {Confirmation.UNCONFIRMED: "recorded as told by a client; nobody confirmed it in a form"}

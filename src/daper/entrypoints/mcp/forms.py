@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+from mcp import MCPError
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, DeclinedElicitation
 from mcp.server.mcpserver import Context, Elicit
 from mcp_types.version import is_version_at_least
@@ -22,7 +23,7 @@ from daper.core.errors import DecisionRefused
 from daper.core.guard import LONGEST_ARGUMENT
 from daper.core.lines import FieldLine, LineKind, Piece, PlanHead, Voice, action_lines
 from daper.core.models import Confirmation, Decision, Verdict
-from daper.core.text import counted, visible
+from daper.core.text import counted, quotable, visible
 from daper.core.views import ActionView, PlanView
 
 MOST_IN_A_FORM: Final = 50
@@ -39,8 +40,15 @@ _LONGEST_SENTENCE: Final = 300  # of what does not run: why it is wrong, why it 
 class Confirm(BaseModel):
     """What the person says in the form."""
 
-    confirm: bool = Field(title="Yes, do exactly this", description="No: nothing is decided, and the plan waits on.")
+    # Nothing else than true is a yes: no "y", and no 1.
+    confirm: bool = Field(
+        strict=True, title="Yes, do exactly this", description="No: nothing is decided, and the plan waits on."
+    )
     comment: str = Field(default="", max_length=2000, title="Comment", description="Kept with the decision.")
+
+
+class NotShown(Exception):
+    """The client says that it shows forms, and answered this one with an error, or with what is no answer."""
 
 
 class Heard(Wire):
@@ -62,7 +70,7 @@ def can_show_forms(ctx: Context) -> bool:
 
 
 async def ask(ctx: Context, question: str) -> Elicit[Confirm] | Heard:
-    """Have the client ask its person."""
+    """Have the client ask its person. Raises NotShown."""
     if is_version_at_least(ctx.protocol_version or "", _FORMS_IN_ANSWERS):
         return Elicit(question, Confirm)
     meta = ctx.request_context.meta
@@ -73,8 +81,10 @@ async def ask(ctx: Context, question: str) -> Elicit[Confirm] | Heard:
             return understood(await ctx.elicit(question, Confirm))
     except TimeoutError:
         return Heard(confirmed=None, why_not="nobody answered the form in time; ask again when the person is there")
-    except ValueError:
-        return Heard(confirmed=None, why_not="the client accepted the form without saying what the person chose")
+    except MCPError as error:
+        raise NotShown(f"answered the form with an error (code {error.code})") from None
+    except ValueError:  # accepted with nothing, or with what the form does not ask for
+        raise NotShown("answered the form with what is no answer to it") from None
     finally:
         waiting.cancel()
         with suppress(asyncio.CancelledError):
@@ -114,7 +124,9 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     if number > MOST_IN_A_FORM:
         raise _too_much(f"{counted(number, 'action')} are more than a form can show ({MOST_IN_A_FORM})")
     does = "Run" if verdict is Verdict.APPROVE else "Reject"
-    lines = [f"{does} {counted(number, 'action')} of repair {visible(repair_id)}, as {visible(who(decision.by))}?"]
+    lines = [
+        f"{does} {counted(number, 'action')} of repair {visible(repair_id)}, as {quotable(visible(who(decision.by)))}?"
+    ]
     for action_id in decision.verdicts:
         lines += _action(actions[action_id], decision.edits.get(action_id, {}))
     unnamed = plan.total_actions - number
@@ -142,7 +154,7 @@ def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> list[str]:
 
 def _line(line: FieldLine) -> str:
     style = _piece if line.kind is LineKind.ARGUMENT else _explained
-    label = _quoted(line.label) if line.kind is LineKind.CHANGE else visible(line.label)
+    label = _quoted(line.label) if line.kind is LineKind.CHANGE else quotable(visible(line.label))
     return f"  {label}: {line.styled(style)}"
 
 
@@ -165,11 +177,14 @@ def _explained(piece: Piece) -> str:
 
 
 def _quoted(value: JsonValue) -> str:
-    """A value as JSON has it, so that text cannot pass for anything else; whole. Raises DecisionRefused."""
+    """A value as JSON has it, so that text cannot pass for anything else; whole. Raises DecisionRefused.
+
+    Where a client that shows Markdown, or makes links, could make more of it, it stands between backticks.
+    """
     text = json.dumps(value, ensure_ascii=False)
     if len(text) > _LONGEST_VALUE:
         raise _too_much(f"a value of {len(text):,} characters is more than a form can show")
-    return visible(text, longest=_LONGEST_VALUE)
+    return quotable(visible(text, longest=_LONGEST_VALUE))
 
 
 def _too_much(what: str) -> DecisionRefused:

@@ -16,13 +16,16 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
+from starlette.middleware import Middleware
 
 from daper.adapters.tokens.files import TokenFile
 from daper.core.access import Access
 from daper.core.errors import DaperError, Occupied, SettingError, UserError
 from daper.core.models import IdentityProof, Person
+from daper.entrypoints.mcp.connections import QUEUE, Connections, ServerConfig, most_connections
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
+from daper.entrypoints.mcp.sessions import IDLE_S, MOST_IN_ALL, Sessions
 from daper.settings import Part, Settings, load_settings
 
 PATH: Final = "/mcp"
@@ -89,20 +92,31 @@ async def serve_http(
             door,
             approval=settings.chat_approval,
             read_only=read_only,
-            verifier=_Verifier(tokens, url) if guarded else None,
+            verifier=_Verifier(tokens) if guarded else None,
             auth=_auth(url) if guarded else None,
         )
         app = server.streamable_http_app(
             streamable_http_path=PATH,
             max_request_body_size=MOST_BYTES,
+            session_idle_timeout=IDLE_S,
+            max_sessions=MOST_IN_ALL,
             transport_security=_hosts(url, address.host, port),
         )
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_S)
-        await _serve(_Uvicorn(config), listening, began=lambda: ready(url, guarded))
+        connections = Connections(most_connections())
+        # Behind what knows the person: the last one is the nearest to the application.
+        app.user_middleware.append(Middleware(Sessions, requests_each=connections.most // 2 if guarded else None))
+        server = _Uvicorn(ServerConfig(app, connections, drain_s=_DRAIN_S))
+        await _serve(server, listening, began=lambda: ready(url, guarded))
 
 
 class _Uvicorn(uvicorn.Server):
     """The command handles signals, and cancels this."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve. Who cannot be taken at once waits in the system's queue, which uvicorn made a short one."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(QUEUE)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -126,9 +140,8 @@ async def _serve(server: uvicorn.Server, listening: socket.socket, *, began: Cal
 
 
 class _Verifier(TokenVerifier):
-    def __init__(self, tokens: TokenFile, url: str) -> None:
+    def __init__(self, tokens: TokenFile) -> None:
         self._tokens = tokens
-        self._url = url
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Whose token this is. A file of tokens that cannot be read lets nobody in."""
@@ -143,7 +156,6 @@ class _Verifier(TokenVerifier):
             client_id=grant.name,
             subject=grant.name,
             scopes=[str(scope) for scope in grant.scopes],
-            resource=self._url,
         )
 
 
@@ -177,12 +189,15 @@ class _SomebodyHere:
 
 
 def _auth(url: str) -> AuthSettings:
+    """Tokens are made by a command, and by no server of OAuth: so no metadata leads a client to one.
+
+    The SDK wants an issuer, and without the URL of a resource it names it to nobody.
+    """
     parts = urlsplit(url)
     return AuthSettings(
         issuer_url=AnyHttpUrl(f"{parts.scheme}://{parts.netloc}"),
-        resource_server_url=AnyHttpUrl(url),
+        resource_server_url=None,
         required_scopes=[str(Access.READ)],
-        validate_token_resource=True,
     )
 
 

@@ -1,6 +1,7 @@
 """The tools that look at repairs: wait, see, list, report."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Final
@@ -31,6 +32,7 @@ from daper.entrypoints.mcp.tools import (
     RepairId,
     tool,
 )
+from daper.service.fruitless import nothing_in_phase
 from daper.service.requests import Silence
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S: Final = 25
 _REPORT_CHARS: Final = 20_000
 _LAST_LOOK_S: Final = 3
+
+InPhase = Annotated[
+    str,
+    Field(
+        max_length=100,
+        description="Only repairs in this phase; PENDING-APPROVAL is what waits for a person.",
+        json_schema_extra={"enum": ["", *Phase]},
+    ),
+]
 
 
 class ReadingTools:
@@ -108,9 +119,7 @@ class ReadingTools:
 
     async def list_repairs(
         self,
-        phase: Annotated[
-            Phase | None, Field(description="Only repairs in this phase; PENDING-APPROVAL is what waits for a person.")
-        ] = None,
+        phase: InPhase = "",
         limit: Annotated[int, Field(ge=1, le=100, description="How many, the newest first.")] = 20,
     ) -> RepairPage:
         """List the newest repairs, whoever started them, and what was reported and has not begun.
@@ -119,14 +128,17 @@ class ReadingTools:
         """
         self._door.caller(Access.READ)
         service = await self._door.repairs()
-        lines = await service.list(limit=limit if phase is None else 1000)
+        wanted = _phase(phase)
+        lines = await service.list(limit=1000 if wanted else limit)
         heads = [RepairHead.model_validate(line.model_dump()) for line in lines]
+        kept = tuple(each for each in heads if not wanted or each.phase == wanted)
         collected, trouble = await _collected(service)
         return visible_answer(
             RepairPage(
-                repairs=tuple(each for each in heads if phase in {None, each.phase})[:limit],
+                repairs=kept[:limit],
                 collected=collected,
                 collected_trouble=trouble,
+                message=nothing_in_phase(wanted, Counter(each.phase for each in heads)) if wanted and not kept else "",
             )
         )
 
@@ -138,6 +150,16 @@ class ReadingTools:
         """Read the report of an ended repair, in Markdown: what was found, decided, done, verified, and left."""
         self._door.caller(Access.READ)
         return await report_page(self._door, repair_id, offset)
+
+
+def _phase(named: str) -> Phase | None:
+    """The phase of that name, however it is written; None for no name. Raises UserError."""
+    if not named:
+        return None
+    try:
+        return Phase(named.strip().upper().replace("_", "-").replace(" ", "-"))
+    except ValueError:
+        raise UserError(f"there is no phase {named!r}; there are: {', '.join(Phase)}") from None
 
 
 async def report_page(door: Door, repair_id: str, offset: int = 0, *, most: int | None = _REPORT_CHARS) -> ReportPage:

@@ -67,6 +67,7 @@ class RecordTools:
                 total=found.total,
                 page=page,
                 pages=max(1, -(-found.total // PAGE_SIZE)),
+                message=found.why_nothing,
             )
         )
 

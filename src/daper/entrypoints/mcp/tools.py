@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from daper.core.models import MOST_PROBLEMS
+from daper.entrypoints.mcp.arguments import Arguments
 from daper.entrypoints.mcp.door import Door, told
 
 READS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -29,15 +30,16 @@ Domain = Annotated[str, Field(max_length=50, description="Which records; empty: 
 Comment = Annotated[str, Field(max_length=2000, description="Kept with it, in the words of the person.")]
 
 
-def tool(door: Door, fn: Callable[..., Awaitable[Any]], *, title: str, hints: ToolAnnotations) -> Tool:
+def tool(
+    door: Door, fn: Callable[..., Awaitable[Any]], *, title: str, hints: ToolAnnotations, kind: type[Tool] = Tool
+) -> Tool:
     """A tool by the name and docstring of `fn`; its expected errors are told to the client.
 
-    An argument that it does not know is refused, and not dropped: `auto_approve` would seem to have been heard.
+    Its arguments are read as models write them; see `Arguments`.
     """
-    made = Tool.from_function(told(door)(fn), title=title, description=_paragraphs(fn), annotations=hints)
+    made = kind.from_function(told(door)(fn), title=title, description=_paragraphs(fn), annotations=hints)
     known = made.fn_metadata.arg_model
-    body = {"model_config": ConfigDict(extra="forbid"), "__module__": known.__module__}
-    closed = type(known.__name__, (known,), body)
+    closed = type(known.__name__, (Arguments, known), {"__module__": known.__module__})
     made.fn_metadata.arg_model = closed
     made.parameters = closed.model_json_schema(by_alias=True)
     return made

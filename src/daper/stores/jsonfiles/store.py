@@ -178,7 +178,9 @@ class JsonStore:
     @contextmanager
     def reading(self) -> Generator[JsonRecords]:
         """All records as they were together at one moment; not to be changed."""
-        yield JsonRecords(self.read(), self._folder, self._disk)
+        records = JsonRecords(self.read(), self._folder, self._disk)
+        with self._disk_errors():
+            yield records
 
     @contextmanager
     def change(self) -> Generator[JsonChange]:
@@ -191,8 +193,8 @@ class JsonStore:
             with self._disk_errors():
                 texts, documents = self._documents.parsed()
                 change = JsonChange(documents, self._folder, self._disk, versions=self._versions)
-            yield change
             with self._disk_errors():
+                yield change
                 self._commit(change, texts)
 
     def ledger_row(self, key: str) -> LedgerRow | None:
