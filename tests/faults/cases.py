@@ -64,6 +64,11 @@ class Case:
     hand: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
+    def approved(self) -> tuple[str, ...]:
+        """The records of which the person says yes to everything."""
+        return () if self.answer is Answer.NOTHING else tuple(one for one in self.records if one not in self.rejected)
+
+    @property
     def waits(self) -> bool:
         """Whether its plan was seen, and nothing said to it yet."""
         return self.seen is not None and not self.sent and self.result is None

@@ -176,16 +176,14 @@ class Chaos:
         return f"{edit.mark} in {edit.order_id}"
 
     async def _edit_planned(self, rng: random.Random) -> str:
-        decided = rng.random() < 0.4
-        await until(lambda: any(case.waits for case in self._cases) or decided, within=_PATIENCE_S)
-        going = [case for case in self._cases if case.repair_id and case.result is None]
-        going = [case for case in going if case.waits is not decided] or going
+        before = rng.random() < 0.6
+        await until(lambda: bool(self._to_edit(before=before)), within=_PATIENCE_S)
+        going = self._to_edit(before=before) or self._to_edit(before=not before)
         if not going:
             return "no repair was going on"
         case = rng.choice(going)
         async with case.hand:
-            order_id = rng.choice(case.records)
-            first = case.waits
+            order_id, first = rng.choice(case.approved), case.waits
             edit = await self._edit(order_id, rng, before_decision=first)
             if edit is None:
                 # What was tried may have been there for a moment.
@@ -193,12 +191,18 @@ class Chaos:
             case.edits.append(edit)
         return f"{edit.mark} in {order_id}, {'before' if first else 'after'} its decision"
 
+    def _to_edit(self, *, before: bool) -> list[Case]:
+        """The repairs of which something is to run, that wait for that decision, or have it."""
+        going = [case for case in self._cases if case.repair_id and case.result is None and case.approved]
+        return [case for case in going if (case.waits if before else case.sent)]
+
     async def _edit(self, order_id: str, rng: random.Random, *, before_decision: bool) -> Edit | None:
         self._marks += 1
         mark = f"edit-{self._marks}."
+        # What is put aside when a half-done change is recovered makes no plan stale.
+        in_a_change = not before_decision and rng.random() < 0.5
         manner = Manner(
-            over=rng.choice((None, rng.uniform(0, 0.1))),
-            standstill=self._site.standstill if rng.random() < 0.5 else None,
+            over=rng.choice((None, rng.uniform(0, 0.1))), standstill=self._site.standstill if in_a_change else None
         )
         async with self._site.disk_taken:
             try:
