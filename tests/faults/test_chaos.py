@@ -32,16 +32,16 @@ def test_one_seed_always_draws_the_same_faults_and_each_kind_as_often() -> None:
 
 @pytest.fixture(scope="module")
 async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    outcome = await run(seed=SEED, faults=20, repairs=8, folder=tmp_path_factory.mktemp("chaos"))
+    outcome = await run(seed=SEED, faults=16, repairs=6, folder=tmp_path_factory.mktemp("chaos"))
     sys.stdout.write(f"{outcome}\n")
     return outcome
 
 
 @pytest.mark.long
-def test_twenty_faults_at_once_among_repairs_break_no_promise(aftermath: Outcome) -> None:
+def test_sixteen_faults_at_once_among_repairs_break_no_promise(aftermath: Outcome) -> None:
     assert aftermath.wrong == (), str(aftermath)
-    assert aftermath.chaos.done.total() == 20
-    assert len(aftermath.cases) >= 8
+    assert aftermath.chaos.done.total() == 16
+    assert len(aftermath.cases) >= 6
     assert aftermath.evidence.effects, f"no repair did anything; the seed {SEED} shows nothing"
 
 
