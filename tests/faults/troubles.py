@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -151,13 +152,16 @@ class Chaos:
 
     async def _refuse(self, rng: random.Random) -> str:
         how, seconds = rng.choice(list(Refusal)), rng.uniform(1, 6)
+        until_then = time.monotonic() + seconds
         async with self._site.disk_taken:
             try:
-                async with asyncio.timeout(seconds):
-                    while True:
-                        await asyncio.to_thread(self._site.disk.refuse, how)
-                        await asyncio.sleep(_REFILL_S)
+                # Each to its end: one that came after the end of all of them would last.
+                while time.monotonic() < until_then:
+                    await asyncio.to_thread(self._site.disk.refuse, how)
+                    await asyncio.sleep(_REFILL_S)
             except TimeoutError:
+                return f"{how}: it was in use all the time"
+            finally:
                 await asyncio.to_thread(self._site.disk.cease)
         return f"{how} for {seconds:.1f} s"
 
