@@ -37,7 +37,8 @@ lint: install-dev ## format check, ruff, pyright, import-linter, temporalint
 test-llm: install-dev ## one cycle with a real language model: LLM_MODEL, LLM_BASE_URL, LLM_KEY; else one at 127.0.0.1:7700
 	.venv/bin/pytest -n 0 -q -s --timeout 3600 $(ARGS) tests/real_model/check_real_model.py
 
-faults: install-dev ## the long runs: 20 kills of workers, 10 kills of `daper up`, 100 cycles beside an attacking model, every injection, 200 of one fault, 50 decided ones
+faults: install-dev ## the long runs: 300 faults at once among repairs, 20 kills of workers, 10 kills of `daper up`, 100 cycles beside an attacking model, every injection, 200 of one fault, 50 decided ones
+	.venv/bin/python -m tests.faults.chaos_harness --faults 100 --repairs 30 --seed 11 12 13
 	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 $(ARGS)
 	.venv/bin/python -m tests.faults.up_harness --kills 10 --repairs 4 $(ARGS)
 	DAPER_TEST_CYCLES=100 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_acting_alone.py

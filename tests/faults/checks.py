@@ -65,8 +65,8 @@ def problems(shop: GeneratedShop, evidence: Evidence) -> tuple[str, ...]:
     """Everything that is not as it must be, each in a sentence that names the key, the order or the file."""
     return (
         *_endings(evidence),
-        *_each_outcome_has_its_row(evidence),
-        *_each_row_has_its_outcome(evidence),
+        *each_outcome_has_its_row(evidence),
+        *each_row_has_its_outcome(evidence),
         *_nothing_lost(shop, evidence),
         *_orders(shop, evidence),
         *_stock(shop, evidence),
@@ -84,7 +84,8 @@ def _endings(evidence: Evidence) -> Iterator[str]:
             yield f"{result.repair_id} has no report.json"
 
 
-def _each_outcome_has_its_row(evidence: Evidence) -> Iterator[str]:
+def each_outcome_has_its_row(evidence: Evidence) -> Iterator[str]:
+    """Where a report says something else of an action than the ledger."""
     for outcome in evidence.outcomes:
         name = f"key {outcome.key or '(none)'} of {outcome.action_id} on {outcome.record_id}, {outcome.status}"
         row = evidence.rows.get(outcome.key)
@@ -103,7 +104,8 @@ def _facts(what: Effect | ActionOutcome) -> tuple[object, ...]:
     return what.before, what.after, what.wrote
 
 
-def _each_row_has_its_outcome(evidence: Evidence) -> Iterator[str]:
+def each_row_has_its_outcome(evidence: Evidence) -> Iterator[str]:
+    """What the ledger has, and no report or several tell of."""
     counted = Counter(outcome.key for outcome in evidence.outcomes if outcome.status.took_effect)
     undone = {undo_key(one.key) for one in evidence.outcomes if one.status is OutcomeStatus.UNDONE}
     for key, row in evidence.rows.items():
@@ -137,28 +139,30 @@ def _orders(shop: GeneratedShop, evidence: Evidence) -> Iterator[str]:
     orders = orders_in(evidence.documents)
     for task in shop.tasks.values():
         order = orders[task.order_id]
-        expected, went = _history(task, evidence), [change.status for change in order.status_history]
+        expected, went = history(task, evidence), [change.status for change in order.status_history]
         if went != expected:
             yield f"{task.order_id}: its effects give {expected}, but it went {went}"
         if order.status != (expected or [task.status])[-1]:
             yield f"{task.order_id}: is {order.status!r} after {expected or [task.status]}"
-        restocks = sum(one.record_id == task.order_id for one in _restocks(evidence))
-        if len(order.restocks) != restocks:
-            yield f"{task.order_id}: {len(order.restocks)} restocks for {restocks} effects"
+        ordered = sum(one.record_id == task.order_id for one in restocks(evidence))
+        if len(order.restocks) != ordered:
+            yield f"{task.order_id}: {len(order.restocks)} restocks for {ordered} effects"
 
 
-def _history(task: Task, evidence: Evidence) -> list[str]:
+def history(task: Task, evidence: Evidence) -> list[str]:
+    """The statuses that an order went through, if the effects that are told of are all there were."""
     done = {one.tool for one in evidence.effects.values() if one.record_id == task.order_id}
     return [status for tool in task.tools if tool in done for status in _STATUS[tool]]
 
 
-def _restocks(evidence: Evidence) -> list[ActionOutcome]:
+def restocks(evidence: Evidence) -> list[ActionOutcome]:
+    """The effects that ordered goods."""
     return [one for one in evidence.effects.values() if one.tool == OrderInventory.name]
 
 
 def _stock(shop: GeneratedShop, evidence: Evidence) -> Iterator[str]:
     expected = Counter(shop.stock)
-    for one in _restocks(evidence):
+    for one in restocks(evidence):
         item = str(one.arguments["inventory_to_order"])
         moved = int(str(one.arguments["quantity"])) - shop.tasks[one.record_id].lines[item]
         expected[item] += moved

@@ -82,7 +82,7 @@ async def run(*, kills: int, repairs: int, seed: int, home: Path, within: float 
             async with asyncio.timeout(within):
                 return await _waves(service, client, killer, shop, repairs=repairs, seed=seed)
         except TimeoutError as error:
-            raise TimeoutError(f"seed {seed}, after {killer.done}: {await _hanging(client, killer.ids)}") from error
+            raise TimeoutError(f"seed {seed}, after {killer.done}: {await hanging(client, killer.ids)}") from error
         finally:
             await victims.end()
 
@@ -150,7 +150,8 @@ async def _retried(client: Client, ids: Sequence[str]) -> Counter[str]:
     return +found
 
 
-async def _hanging(client: Client, ids: Sequence[str]) -> str:
+async def hanging(client: Client, ids: Sequence[str]) -> str:
+    """What each of these repairs is waiting for, as Temporal has it."""
     lines: list[str] = []
     for repair_id in ids:
         described = (await client.get_workflow_handle(repair_id).describe()).raw_description

@@ -31,6 +31,7 @@ from daper.settings import Settings, load_settings
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.faults.checks import Evidence, gather, problems
 from tests.faults.generated_shop import GeneratedShop
+from tests.faults.kill_harness import hanging
 from tests.faults.victims_run import ROOT, kill, until
 
 KINDS = ("up", "up and its server", "server")
@@ -200,7 +201,11 @@ async def _waves(
         await upper.strike(kind)
     client = await connect(load_settings(environ=upper.environment, folder=upper.home))
     handles = [client.get_workflow_handle_for(RepairAgentWorkflow.run, repair_id) for repair_id in ids]
-    return list(await asyncio.gather(*(handle.result() for handle in handles)))
+    try:
+        return list(await asyncio.gather(*(handle.result() for handle in handles)))
+    except asyncio.CancelledError:  # it took too long
+        sys.stdout.write(f"waiting: {await hanging(client, ids)}\n")
+        raise
 
 
 async def _start(client: Client, settings: Settings, waves: Sequence[tuple[str, ...]]) -> list[str]:
@@ -224,11 +229,15 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--repairs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--within", type=float, default=300, help="seconds; more where the machine has other work")
     given = parser.parse_args()
     kinds = [KINDS[number % 2] for number in range(given.kills)]
     random.Random(given.seed).shuffle(kinds)
+    sys.stdout.write(f"seed {given.seed}\n")
+    sys.stdout.flush()
     with tempfile.TemporaryDirectory() as home:
-        aftermath = asyncio.run(run(kinds=kinds, repairs=given.repairs, seed=given.seed, home=Path(home)))
+        going = run(kinds=kinds, repairs=given.repairs, seed=given.seed, home=Path(home), within=given.within)
+        aftermath = asyncio.run(going)
     sys.stdout.write(f"{aftermath}\n")
     return 1 if aftermath.problems or aftermath.most_at_once > 1 else 0
 

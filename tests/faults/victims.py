@@ -1,6 +1,7 @@
 """Programs made to be killed: a worker, a worker that dies at its nth write, a holder of the store, an applier.
 
-`python -m tests.faults.victims worker [OPERATION]`, `… hold FOLDER KEY OPERATION`, `… apply`.
+`python -m tests.faults.victims worker [OPERATION]`, `… hold FOLDER KEY OPERATION`, `… apply`, and one in trouble, whose
+clock is as far off as a file says, and whose disk obeys another one: `… worker CLOCK WORD`.
 """
 
 import asyncio
@@ -9,8 +10,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
+from daper import clock
 from daper.core.base import Wire
 from daper.core.errors import DaperError
 from daper.domains.orders import shipped
@@ -21,6 +24,7 @@ from daper.ports import ToolCall
 from daper.stores.jsonfiles import store
 from daper.stores.jsonfiles.store import JsonStore
 from tests.faults.generated_shop import AS_OF, hold
+from tests.faults.small_disk import ObedientDisk
 from tests.faults.stopping_disk import StoppingDisk
 
 STOPPED, DONE = "stopped", "done"
@@ -48,6 +52,10 @@ def main(arguments: list[str]) -> int:
             return run(["worker"])
         case ["worker", operation]:
             _break_disk(int(operation), stop=_die)
+            return run(["worker"])
+        case ["worker", seconds, word]:
+            _move_clock(Path(seconds))
+            _obey(Path(word))
             return run(["worker"])
         case ["hold", folder, key, operation]:
             return _hold(Path(folder), key, int(operation))
@@ -81,6 +89,22 @@ def _break_disk(operation: int, *, stop: Callable[[], None]) -> None:
     disk = StoppingDisk(at=operation, stop=stop)
     # The domain makes its own store; this is the one place where it says which disk.
     store.PosixDisk = lambda: disk  # type: ignore[assignment,misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _obey(word: Path) -> None:
+    disk = ObedientDisk(word)
+    store.PosixDisk = lambda: disk  # type: ignore[assignment,misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _move_clock(seconds: Path) -> None:
+    """From now on this process sees the clock of a machine that is off, by as much as the file says at each look."""
+
+    class Off(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=float(seconds.read_text("ascii") or 0))
+
+    clock.datetime = Off  # type: ignore[misc]  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _hold(folder: Path, key: str, operation: int) -> int:

@@ -25,10 +25,18 @@ class Victims:
 
     async def worker(self, operation: int | None = None) -> asyncio.subprocess.Process:
         """A worker that is ready; with `operation`, one that dies at that change of the disk. TimeoutError."""
+        return await self._worker(*([] if operation is None else [str(operation)]))
+
+    async def troubled(self, *, seconds: Path, word: Path) -> asyncio.subprocess.Process:
+        """A worker that is ready, with the clock of one file and the disk of another. TimeoutError."""
+        return await self._worker(str(seconds), str(word))
+
+    async def _worker(self, *arguments: str) -> asyncio.subprocess.Process:
         log = self._home / f"worker-{len(self._started)}.log"
-        process = await self._start("worker", *([] if operation is None else [str(operation)]), log=log)
+        process = await self._start("worker", *arguments, log=log)
         ready = await until(lambda: process.returncode is not None or _READY in log.read_text("utf-8"), within=30)
         if not ready or (process.returncode not in (None, -signal.SIGKILL)):
+            await kill(process)
             raise TimeoutError(f"worker {process.pid} did not get ready: {log.read_text('utf-8')[-500:]!r}")
         return process
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daper.core.digests import content_version
-from daper.core.errors import ActionFailed, StoreBusy, StoreChanged, StoreDamaged
+from daper.core.errors import ActionFailed, RecoveryNeeded, StoreBusy, StoreChanged, StoreDamaged
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.ports.store import LedgerRow, Message
 from daper.stores.jsonfiles.disk import PosixDisk
@@ -150,6 +150,34 @@ def test_d19_a_file_edited_under_a_change_makes_the_change_fail_and_the_edit_sta
     with store.change() as change:
         add_stock(change)
     assert stock(store) == 1
+
+
+@pytest.mark.parametrize("edited", ["inventory.json", "orders.json"])
+def test_a_file_edited_between_two_files_of_one_change_stays_and_the_change_waits_for_a_person(
+    store: JsonStore, edited: str
+) -> None:
+    class EditedAtOnce(PosixDisk):
+        """Somebody saves a file when the change is in the middle: just before the first of the records moves."""
+
+        saved = False
+
+        def read_bytes(self, path: Path) -> bytes | None:
+            data = super().read_bytes(path)
+            if path.suffix == ".fresh" and not self.saved:
+                self.saved = True
+                (store.folder / edited).write_text('{"orders": [], "inventory": []}')
+            return data
+
+    def add_order(change: JsonChange) -> None:
+        change.documents["orders"]["orders"] = []
+
+    other = JsonStore(store.folder, documents=["orders", "inventory"], disk=EditedAtOnce())
+    with pytest.raises(RecoveryNeeded, match=edited):
+        change_with(other, add_order)
+    assert (store.folder / edited).read_text() == '{"orders": [], "inventory": []}'
+    store.recover(keep_edited=False)
+    assert stock(store) == 1
+    assert (store.folder / f"{edited}.edited-1").read_text() == '{"orders": [], "inventory": []}'
 
 
 def test_permissions_of_a_private_file_stay_private(store: JsonStore) -> None:

@@ -223,7 +223,7 @@ def test_what_is_no_toml_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    for name, told in (("none.toml", "No such file"), (".", "Is a directory"), ("binary.toml", "is not UTF-8 text")):
+    for name, told in (("none.toml", "No such file"), (".", "it is a folder"), ("binary.toml", "is not UTF-8 text")):
         with pytest.raises(SettingError, match=told) as caught:
             load(tmp_path, DAPER_POLICY=name)
         assert repr(str((tmp_path / name).absolute())) in str(caught.value)

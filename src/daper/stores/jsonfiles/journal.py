@@ -19,7 +19,7 @@ from daper.clock import new_id
 from daper.core.base import Wire
 from daper.core.digests import digest
 from daper.core.errors import RecoveryNeeded, StoreChanged, StoreDamaged, StoreError, StoreUnavailable
-from daper.stores.jsonfiles.disk import Disk
+from daper.stores.jsonfiles.disk import Disk, FileStat
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +193,7 @@ class Journal:
         )
 
     def _roll(self, pending: Pending) -> None:
+        seen = {entry.path: self._disk.stat(self._folder / entry.path) for entry in pending.entries}
         now = {entry.path: self._digest(entry.path) for entry in pending.entries}
         if edited := [entry.path for entry in pending.entries if now[entry.path] not in (entry.before, entry.after)]:
             raise self._refused(edited)
@@ -203,7 +204,7 @@ class Journal:
             if self._disk.stat(folder) is None:
                 self._disk.make_folder(folder)
         for entry, ready in todo:
-            self._put_in_place(entry, ready)
+            self._put_in_place(entry, ready, seen[entry.path])
         # Also of files that were in place already: who put them there may have died before this.
         for folder in folders:
             self._disk.fsync_dir(folder)
@@ -228,21 +229,29 @@ class Journal:
         known = self._disk.stat(self._folder / entry.path)
         return self._put(f"{new_id()}.fresh", content, mode=known.mode if known else entry.mode)
 
-    def _put_in_place(self, entry: Entry, ready: str) -> None:
+    def _put_in_place(self, entry: Entry, ready: str, seen: FileStat | None) -> None:
+        """`seen`: what tells that the file is still the one that was looked at; who saved it since is asked first."""
+
+        def make_sure() -> None:
+            if self._disk.stat(self._folder / entry.path) != seen and self._edited(Pending(entries=(entry,))):
+                raise self._refused([entry.path])
+
         if entry.after is None:
             self._make_sure()
+            make_sure()
             self._disk.remove(self._folder / entry.path)
         else:
-            self._rename(ready, self._folder / entry.path, planned=entry.after)
+            self._rename(ready, self._folder / entry.path, planned=entry.after, make_sure=make_sure)
 
-    def _rename(self, staged: str, target: Path, *, planned: str) -> None:
-        """Give a staged file its name, if it is what was planned, and the lock is still ours."""
+    def _rename(self, staged: str, target: Path, *, planned: str, make_sure: Callable[[], None] = lambda: None) -> None:
+        """Give a staged file its name, if it is what was planned, the lock is still ours, and `make_sure` lets it."""
         self._make_sure()
         if self._digest(f"{self._txn.name}/{staged}") != planned:
             raise StoreUnavailable(
                 f"{str(self._txn / staged)!r} was removed or changed by somebody else; {str(target)!r} stays as it is. "
                 "Whoever opens these records next finishes the change, or drops it as a whole"
             )
+        make_sure()  # last: nothing but the rename itself comes after the look
         self._disk.rename(self._txn / staged, target)
 
     def _content(self, entry: Entry) -> bytes:
