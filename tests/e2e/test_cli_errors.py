@@ -154,9 +154,9 @@ def test_a17_a_worker_without_the_records_is_told_of_by_every_command_that_waits
         left = shop.run("repair", "start", "--no-wait")
         as_json = shop.run("repair", "start", "--no-wait", "--json").document()
         shown = shop.run("repair", "show", left.value("started with ID:"))
-        # Nobody can end that agent here: it is of a person of its own.
+        # What nobody can end here is of a person of its own.
         agent = shop.run("proactive", "start", extra={"USER_NAME": "Pomona"})
-        schedule = shop.run("schedule", "create", "--paused")
+        schedule = shop.run("schedule", "create", "--paused", extra={"USER_NAME": "Pomona"})
         doctor = shop.run("doctor")
 
     queue, place = f"{as_json['queue']}--{as_json['store_id']}", f"{shop.home}/data/orders"

@@ -82,6 +82,7 @@ def without_time(table: str) -> list[str]:
     return [line for line in table.splitlines() if not line.startswith("time: ")]
 
 
+@pytest.mark.long
 def test_the_docs_show_the_table_as_it_is_printed_on_100_columns(shell: Shell) -> None:
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text("utf-8")
     [shown] = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)

@@ -366,6 +366,7 @@ def settles_with(orders: ScriptedOrders, word: Callable[[int], StoreError | None
     orders.replaced["order_inventory"] = Settles(orders.script("order_inventory").tool, before=refuse)
 
 
+@pytest.mark.long
 async def test_a3_a_stop_also_ends_the_wait_for_records_that_somebody_holds(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -382,6 +383,7 @@ async def test_a3_a_stop_also_ends_the_wait_for_records_that_somebody_holds(
         assert (result.phase, outcome_of(result, BADGES).status) == (Phase.CANCELLED, OutcomeStatus.UNKNOWN)
 
 
+@pytest.mark.long
 async def test_a3_reasons_that_take_turns_do_not_fill_the_history(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ async def test_a19_a_repair_that_begins_and_ends_between_two_questions_is_found(
         assert shop.effects() == 4
 
 
+@pytest.mark.long
 async def test_a19_a_repair_that_is_even_forgotten_between_two_questions_is_found(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -185,6 +186,7 @@ async def test_a19_a_repair_that_is_even_forgotten_between_two_questions_is_foun
         assert shop.effects() == 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kept", [True, False])
 async def test_a19_long_after_the_end_a_key_is_still_that_of_its_repair(
     temporal_env: WorkflowEnvironment, tmp_path: Path, kept: bool
@@ -202,6 +204,7 @@ async def test_a19_long_after_the_end_a_key_is_still_that_of_its_repair(
         assert shop.effects() == 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kept", [True, False])
 async def test_a19_what_was_reported_with_a_key_begins_nothing_new_long_after(
     temporal_env: WorkflowEnvironment, tmp_path: Path, kept: bool
@@ -239,6 +242,7 @@ async def test_a19_what_was_reported_and_dropped_before_its_turn_is_told_anew(
         assert (again.repair_id, again.created) == (first.repair_id, True)
 
 
+@pytest.mark.long
 async def test_a19_the_key_of_a_repair_of_an_earlier_release_is_refused(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -254,6 +258,7 @@ async def test_a19_the_key_of_a_repair_of_an_earlier_release_is_refused(
             await start(shop, shop.service, dry_run=True)
 
 
+@pytest.mark.long
 async def test_a19_a_decision_and_a_stop_are_answered_alike_before_and_after_temporal_forgets(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -275,6 +280,7 @@ async def test_a19_a_decision_and_a_stop_are_answered_alike_before_and_after_tem
         assert "is already over" in before[1]
 
 
+@pytest.mark.long
 async def test_a19_a_repair_that_is_forgotten_while_it_is_looked_at_is_read_from_its_report(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

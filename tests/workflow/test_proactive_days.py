@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.models import Verdict
@@ -15,6 +16,7 @@ from tests.workflow.recurring import Ailing, Carers, left_alone
 from tests.workflow.shop import open_shop
 
 
+@pytest.mark.long
 async def test_three_days_of_silence_expire_cycle_after_cycle_and_a_person_is_reminded_in_each(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
