@@ -25,6 +25,8 @@ from tests.faults.victims_run import Victims, kill, until
 from tests.receiving import PASSWORD, SECRET, Hook, Post, hook, mail_lines, mail_server, webhook_lines, write_people
 from tests.workflow.shop import DEADLINE, Shop
 
+pytestmark = pytest.mark.long
+
 WAITS, DONE = "a plan of 1 action waits for a decision", "the repair is done"
 BADGES, EGG = "ORD-002-HJG", "ORD-004-RHG"
 

@@ -108,6 +108,7 @@ async def as_it_was(
     ],
     ids=["other arguments", "another order", "nobody knows", "another text"],
 )
+@pytest.mark.long
 def test_the_suite_notices_an_effect_that_should_not_have_been(
     as_it_was: tuple[RepairResult, Rules], forged: dict[str, object]
 ) -> None:

@@ -75,7 +75,10 @@ AT_ONCE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("behaviour", "reason"), AT_ONCE, ids=["401", "404", "quota", "long wait"])
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    cases(dict(zip(("401", "404", "quota", "long wait"), AT_ONCE, strict=True)), quick=["401", "long wait"]),
+)
 async def test_d10_what_another_try_cannot_mend_ends_the_repair_after_one_call(
     temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour, reason: str
 ) -> None:
@@ -98,7 +101,13 @@ async def test_a_prompt_that_is_too_long_ends_the_repair_with_the_way_out(
     assert fake.count == 1
 
 
-@pytest.mark.parametrize("behaviour", [*AT_ONCE[:1], (answers.server_error, "")], ids=["at once", "after all tries"])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(AT_ONCE[0], id="at once"),
+        pytest.param((answers.server_error, ""), id="after all tries", marks=pytest.mark.long),
+    ],
+)
 async def test_an_outage_is_coped_with_by_the_rules_where_that_is_configured(
     temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: tuple[Behaviour, str]
 ) -> None:
