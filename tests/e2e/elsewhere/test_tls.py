@@ -145,8 +145,10 @@ def test_what_fits_connects(elsewhere: Elsewhere, door: str, variables: Variable
 
 @pytest.mark.parametrize(("door", "variables", "said"), MENDED)
 def test_what_does_not_fit_is_a_setting_to_mend(
-    elsewhere: Elsewhere, door: str, variables: Variables, said: str
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, door: str, variables: Variables, said: str
 ) -> None:
+    for certificates in ("SSL_CERT_FILE", "SSL_CERT_DIR"):  # where they are set, they are named too
+        monkeypatch.delenv(certificates, raising=False)
     error = elsewhere.refused({"TEMPORAL_ADDRESS": door, **variables})
 
     assert told(elsewhere, error) == f"Temporal at '{elsewhere.doors[door]}' (configured), namespace 'default': {said}"
