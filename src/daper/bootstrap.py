@@ -21,8 +21,8 @@ from daper.activities.runs import RunActivities
 from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
-from daper.adapters.reports.answers import SqliteAnswers
 from daper.adapters.reports.archive import FileReports
+from daper.adapters.reports.kept_answers import SqliteAnswers
 from daper.adapters.spending.sqlite import SqliteSpending
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns

@@ -77,7 +77,7 @@ def test_d4_the_plan_of_a_waiting_repair_can_be_handed_to_somebody(open_shop: Sh
     assert "cannot be written to '/dev/full': the disk is full (No space left on device); name another file" in full
     assert (planned.code, planned.err) == (0, "")
     assert f"daper repair approve {repair_id} --plan {digest}" in planned.out
-    assert "300 of `S.P.E.W`. Badge Set (STP-ORG-001) are needed, 187 are available." in planned.out
+    assert "300 of S.P.E.W. Badge Set (STP-ORG-001) are needed, 187 are available." in planned.out
     assert "Comment: not today" in afterwards.out
     assert "How to decide" not in afterwards.out
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daper.adapters.memory.sqlite import SqliteMemory
-from daper.adapters.reports.answers import SqliteAnswers
+from daper.adapters.reports.kept_answers import SqliteAnswers
 from daper.core.errors import StoreError
 from daper.ports import KeptAnswer
 

@@ -144,3 +144,13 @@ def test_b6_a_span_of_code_is_the_text(text: str) -> None:
     page = Page(_html(code_span(text)), code_too=True)
     assert "".join(page.texts).strip() == text
     assert live_in_markdown(code_span(text)) == []
+
+
+@pytest.mark.parametrize("word", ["S.P.E.W", "e.g"])
+def test_initials_stay_a_word(word: str) -> None:
+    assert list(runs(f"the {word}. badge")) == [(f"the {word}. badge", False)]
+    assert live_in_markdown(markdown(f"the {word}. badge")) == []
+
+
+def test_a_domain_of_one_letter_before_its_ending_is_none_of_them() -> None:
+    assert ("x.example", True) in list(runs("see x.example"))

@@ -434,7 +434,6 @@ async def test_a8_what_a_clock_that_jumps_keeps_from_beginning_begins_while_its_
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="a stop cancels the attempt that is acting, where the one before was refused")
 async def test_a3_a_stop_lets_an_effect_end_that_is_under_way_after_a_wait(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -22,8 +22,8 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
-from daper.adapters.reports.answers import SqliteAnswers
 from daper.adapters.reports.archive import FileReports
+from daper.adapters.reports.kept_answers import SqliteAnswers
 from daper.core.errors import DecisionRefused, NotFound, UserError
 from daper.core.ids import file_stem
 from daper.core.models import Scope

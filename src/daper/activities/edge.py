@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
@@ -60,6 +60,24 @@ def at_lasting_edge(
         return _at_edge(method, tried_again=lambda error: isinstance(error, lasting) or _worth_it(error))
 
     return decorated
+
+
+async def let_through(acting: Coroutine[object, object, R]) -> R:
+    """The result of what acts, also where the repair was stopped meanwhile: cut off, nobody could say what came of it.
+
+    A worker that is shut down still ends it.
+    """
+    task = asyncio.create_task(acting)
+    try:
+        while True:
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                asked = activity.cancellation_details()
+                if task.cancelled() or asked is None or not asked.cancel_requested:
+                    raise
+    finally:
+        task.cancel()
 
 
 def _worth_it(error: DaperError) -> bool:

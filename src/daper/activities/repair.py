@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from temporalio import activity
 
-from daper.activities.edge import at_lasting_edge, domain_of
+from daper.activities.edge import at_lasting_edge, domain_of, let_through
 from daper.activities.server_clock import ServerClock
 from daper.core.digests import digest, effect_key, undo_key
 from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError, StoreDamaged, StoreError
@@ -61,7 +61,7 @@ class RepairActivities:
         _refuse_unless_approved(input)
         self._refuse_too_late(input)
         tool = _tool(await domain_of(self._domains, input.cycle), input.action)
-        return _outcome(input, _within(_APPLIES, await tool.apply(_call(input))))
+        return _outcome(input, _within(_APPLIES, await let_through(tool.apply(_call(input)))))
 
     def _refuse_too_late(self, input: ActionRef) -> None:
         """By Temporal's clock, which set the time. Raises ApprovalLapsed, ClockMoved."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 # What stands around a word and not in it.
 _AROUND = re.compile(r"""([("'\[{<«„“]*)(.*?)([)\]}>"'»”,;:.!?…]*)""", re.DOTALL)
+# Initials: no address ends in a single letter.
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _NUMBER = re.compile(r"[-+~±]?[$€£]?\d+(?:[.,:]\d+){0,2}%?")
 _LIVE = re.compile(
     r"""
@@ -52,7 +54,9 @@ def runs(text: str) -> Iterator[tuple[str, bool]]:
 def is_live(word: str) -> bool:
     """Whether a reader may make more of a word than what it says."""
     folded = unicodedata.normalize("NFKC", word)
-    return _NUMBER.fullmatch(folded) is None and _LIVE.search(folded) is not None
+    if _NUMBER.fullmatch(folded) or _INITIALS.fullmatch(folded):
+        return False
+    return _LIVE.search(folded) is not None
 
 
 def parted(word: str) -> list[str]:

@@ -24,11 +24,11 @@ from daper.settings.parts import EVERYTHING, Part, Parts, refuse_secrets
 from daper.settings.people import people_of, told_of
 from daper.settings.places import home_of, policy_source_of
 from daper.settings.policy import CLOSED, POLICY_FILE, PolicySource
-from daper.settings.sources import read_values
 from daper.settings.surroundings import unfit_surroundings
 from daper.settings.table import BY_NAME, ChatApproval
 from daper.settings.temporal_profile import NO_SERVER, temporal_of
 from daper.settings.values import one_of, raw, span, text_value, whole_value
+from daper.settings.variables import read_values
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
 _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")

@@ -7,8 +7,8 @@ from pathlib import Path
 from daper.core.urls import masked_url
 from daper.settings.domain_options import every_setting
 from daper.settings.secrecy import holds_pem, masked
-from daper.settings.sources import read_values
 from daper.settings.table import DEFAULT, Setting
+from daper.settings.variables import read_values
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.outcomes import ActionOutcome, OutcomeStatus
     from daper.core.policy import LOW_CONFIDENCE
     from daper.workflows import options
-    from daper.workflows.failures import ended_by, why
+    from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.patience import ANY, MENDED, Patience
 
 _STOPS_ITS_RECORD = {
@@ -151,6 +151,7 @@ class Execution:
                 lambda how: workflow.execute_activity_method(RepairActivities.apply_action, ref, **how),
                 lambda: options.effect(self._queue, begin_within=self._valid_until - workflow.now()),
                 kinds=MENDED,
+                acts=True,
             )
         except ActivityError as error:
             return await self._settle(ref, error)

@@ -10,7 +10,8 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from daper.core.errors import UserError
+from daper.core.errors import DecisionRefused, UserError
+from daper.core.models import Decision
 from daper.core.text import shown
 
 M = TypeVar("M", bound=BaseModel)
@@ -31,6 +32,17 @@ def sent(given: Sequence[object], model: type[M]) -> M | None:
         raise UserError(f"the input is no {model.__name__}: {where}: {shown(first['msg'], longest=200)}") from None
     except ValueError:  # bytes that are no text
         raise UserError(f"the input is no {model.__name__}") from None
+
+
+def decision_sent(given: Sequence[object]) -> Decision:
+    """Raises DecisionRefused for what is none."""
+    try:
+        decision = sent(given, Decision)
+    except UserError as error:
+        raise DecisionRefused(str(error)) from None
+    if decision is None:
+        raise DecisionRefused("the input is no Decision: there is none, or it is null")
+    return decision
 
 
 def text_sent(given: Sequence[object]) -> str:

@@ -22,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from daper.core.people import SignalCallback
     from daper.workflows import options
+    from daper.workflows.activity_failures import why
     from daper.workflows.agent import AgentState
-    from daper.workflows.failures import why
     from daper.workflows.labels import REPAIR_ENDED
     from daper.workflows.queues import people_queue
     from daper.workflows.state import CycleState

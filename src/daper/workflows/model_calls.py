@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.second_opinion import merge_findings, suspects_of
     from daper.core.usage import CallSpent, Role
     from daper.workflows import options
-    from daper.workflows.failures import why
+    from daper.workflows.activity_failures import why
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
 

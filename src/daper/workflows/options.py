@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityConfig
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 PARALLEL_EFFECTS = 10
 PARALLEL_CALLS = 4  # of a model, in one cycle
@@ -74,6 +74,11 @@ def outlasting(config: ActivityConfig, rounds: int) -> ActivityConfig:
         maximum_attempts=64 if rounds else 14,
     )
     return {**config, "retry_policy": retry}
+
+
+def let_through(config: ActivityConfig) -> ActivityConfig:
+    """The same; cancelled, an attempt that is under way is waited for, and no other begins."""
+    return {**config, "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED}
 
 
 def between_rounds(rounds: int) -> timedelta:

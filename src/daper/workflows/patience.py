@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
         WrongStore,
     )
     from daper.workflows import options
-    from daper.workflows.failures import ended_by, why
+    from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.state import CycleState
 
 T = TypeVar("T")
@@ -63,10 +63,14 @@ class Patience:
         *,
         kinds: Kinds = FOR_NOW,
         last_word: bool = False,
+        acts: bool = False,
+        paid: bool = False,
     ) -> T:
         """The result of an activity, for however long an error of these kinds keeps it from having one.
 
-        `config` is asked again for each round. Raises ActivityError for all else, and when a stop ended the wait.
+        `config` is asked again for each round. An attempt that `acts` when a stop comes is let through to its end, and
+        none begins after it. What is `paid` for is tried in a round no more often than without a wait. Raises
+        ActivityError for all else, and when a stop ended the wait.
         """
         # A last word may be tried a hundred times: what a stop is to end is waited for here, and not by Temporal.
         at_once = kinds if last_word else kinds - _SOON_OVER
@@ -75,15 +79,23 @@ class Patience:
         except ActivityError as error:
             if not ended_by(error, kinds) or not workflow.patched(_PATCH):
                 raise
-            return await self._outlast(step, config, error, kinds, options.AFTER_A_STOP if last_word else timedelta())
+
+            def lasting(rounds: int) -> ActivityConfig:
+                how = config() if paid else options.outlasting(config(), rounds)
+                return options.let_through(how) if acts else how
+
+            after_a_stop = options.AFTER_A_STOP if last_word else timedelta()
+            return await self._outlast(step, lasting, error, kinds, after_a_stop, acts=acts)
 
     async def _outlast(
         self,
         step: Callable[[ActivityConfig], Awaitable[T]],
-        config: Callable[[], ActivityConfig],
+        lasting: Callable[[int], ActivityConfig],
         error: ActivityError,
         kinds: Kinds,
         after_a_stop: timedelta,
+        *,
+        acts: bool,
     ) -> T:
         number, rounds = next(self._numbers), 0
         try:
@@ -95,11 +107,13 @@ class Patience:
                 # Whatever else keeps it from going on is told too, but not for ever: each telling is a round.
                 told = rounds < options.REASONS_TOLD
                 others = kinds - _SOON_OVER - {_kind(error)} if told else Kinds()
-                how = options.ended_by(options.outlasting(config(), rounds), others)
+                how = options.ended_by(lasting(rounds), others)
                 task = asyncio.ensure_future(step(how))
                 try:
                     if not await self._done(task, after_a_stop):
-                        raise error
+                        if not acts:
+                            raise error
+                        return await self._let_through(task, error)
                     return task.result()
                 except ActivityError as again:
                     if again is error or not ended_by(again, kinds):
@@ -110,6 +124,14 @@ class Patience:
         finally:
             del self._state.waits[number]
             self._tell()
+
+    @staticmethod
+    async def _let_through(task: asyncio.Future[T], error: ActivityError) -> T:
+        """What came of an attempt that was under way; else raises what was waited for."""
+        task.cancel()
+        with suppress(ActivityError):
+            return await task
+        raise error  # as it is: its cause says what was waited for
 
     async def _pause(self, rounds: int) -> None:
         """Between two rounds, so that reasons that take turns do not fill the history."""

@@ -36,12 +36,12 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.report import build_report
     from daper.core.usage import Role
     from daper.core.views import RepairView
+    from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.conclusion import conclusion
     from daper.workflows.details import details
     from daper.workflows.execution import Execution
-    from daper.workflows.failures import ended_by, why
     from daper.workflows.grants import by_policy
-    from daper.workflows.inputs import sent
+    from daper.workflows.inputs import decision_sent, sent
     from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, REQUEST_MEMO, WORKFLOW_NAME
     from daper.workflows.messenger import CycleTelling
     from daper.workflows.model_calls import Thinking
@@ -104,11 +104,11 @@ class RepairAgentWorkflow:
         plan = self._state.plan
         if plan is None:
             raise DecisionRefused("no plan is waiting for a decision")
-        return self._record(plan, _decision(given))
+        return self._record(plan, decision_sent(given))
 
     @decide.validator
     def _validate_decision(self, *given: object) -> None:
-        decision, state = _decision(given), self._state
+        decision, state = decision_sent(given), self._state
         late = state.decide_by is not None and workflow.now() >= state.decide_by
         refusal = refuse_identity(decision) or refuse_decision(
             state.phase, state.plan, state.decision, decision, late=late
@@ -389,14 +389,3 @@ class RepairAgentWorkflow:
                 findings=state.findings,
             )
         )
-
-
-def _decision(given: tuple[object, ...]) -> Decision:
-    """Raises DecisionRefused for what is none."""
-    try:
-        decision = sent(given, Decision)
-    except UserError as error:
-        raise DecisionRefused(str(error)) from None
-    if decision is None:
-        raise DecisionRefused("the input is no Decision: there is none, or it is null")
-    return decision

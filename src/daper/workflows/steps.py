@@ -55,6 +55,7 @@ class Steps:
         return await self._patience.run(
             lambda how: workflow.execute_activity_method(DiagnoseActivities.divide_work, given, **how),
             lambda: options.think(self._models),
+            paid=True,
         )
 
     async def detect(self, given: DetectInput) -> DetectResult:
@@ -63,6 +64,7 @@ class Steps:
         return await self._patience.run(
             lambda how: workflow.execute_activity_method(DiagnoseActivities.detect_problems, given, **how),
             lambda: config,
+            paid=given.by_model,
         )
 
     async def analyze(self, given: AnalyzeInput) -> AnalyzeResult:
@@ -71,6 +73,7 @@ class Steps:
         return await self._patience.run(
             lambda how: workflow.execute_activity_method(DiagnoseActivities.analyze_problems, given, **how),
             lambda: config,
+            paid=given.by_model,
         )
 
     async def propose(self, given: ProposeInput) -> Advice:
@@ -78,6 +81,7 @@ class Steps:
         return await self._patience.run(
             lambda how: workflow.execute_activity_method(DiagnoseActivities.propose_actions, given, **how),
             lambda: options.think(self._models),
+            paid=True,
         )
 
     async def narrate(self, given: ReportInput) -> Narrated:
@@ -85,6 +89,7 @@ class Steps:
         return await self._patience.run(
             lambda how: workflow.execute_activity_method(PublishActivities.narrate_report, given, **how),
             lambda: options.think(self._models),
+            paid=True,
         )
 
     async def spending(self, given: CycleRef) -> Usage:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from daper.adapters.reports.answers import SqliteAnswers
+from daper.adapters.reports.kept_answers import SqliteAnswers
 from daper.adapters.reports.repair_report import repair_report
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged, StoreError

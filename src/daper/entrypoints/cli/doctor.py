@@ -12,7 +12,7 @@ from daper.core.errors import DaperError, SettingError
 from daper.core.messages import OnOutage
 from daper.core.models import Scope
 from daper.core.text import ahead_words
-from daper.entrypoints.cli.checks import Check, checked
+from daper.entrypoints.cli.doctor_check import Check, checked
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.kept_checks import check_kept
 from daper.entrypoints.cli.model_checks import check_models

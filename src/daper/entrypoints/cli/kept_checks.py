@@ -18,7 +18,7 @@ from daper.bootstrap import memory_of, spending_of
 from daper.clock import utc_now
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.text import counted
-from daper.entrypoints.cli.checks import Check, checked, in_thread
+from daper.entrypoints.cli.doctor_check import Check, checked, in_thread
 
 _NONE_YET: Final = "none yet"
 _NAMED: Final = 3

@@ -7,7 +7,7 @@ from functools import partial
 from daper.adapters.notify.reach import reach_mail, reach_webhook
 from daper.core.people import EmailTarget, SmtpServer, WebhookTarget
 from daper.core.text import counted
-from daper.entrypoints.cli.checks import Check, checked, in_thread
+from daper.entrypoints.cli.doctor_check import Check, checked, in_thread
 from daper.settings import Settings
 
 
