@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from mcp.server.mcpserver.exceptions import ToolError
 
 from daper.core.access import Access
-from daper.core.commands import CommandLine, names_commands
+from daper.core.commands import PROGRAM, CommandLine, names_commands
 from daper.core.errors import DaperError, NoWorker, Unreachable, UserError
 from daper.core.models import Person
 from daper.core.text import visible
+from daper.entrypoints.mcp.answers import RepairState
 from daper.entrypoints.mcp.terminal import Terminal
 from daper.settings import Part, Settings
 from daper.settings.secrecy import masked
@@ -31,6 +32,7 @@ LONGEST_ERROR: Final = 4000
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S", bound=RepairState)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,16 @@ class Door:
         if names_commands(error.said):
             return self._terminal(self._settings).worded(error.said, plain=masked)
         return visible(masked(str(error)), longest=LONGEST_ERROR)
+
+    def pointed(self, state: S) -> S:
+        """Where the message of a repair, which a worker wrote, names commands: how they run where we are.
+
+        A worker does not know where its texts are read, and they may hold anything: they are left as they are.
+        """
+        if f"{PROGRAM} " not in state.message:
+            return state
+        way = self._terminal(self._settings).of_workers
+        return state.model_copy(update={"next_step": f"{state.next_step}; {way}"})
 
     def lost(self, error: DaperError) -> None:
         """After an error: connect anew at the next call if Temporal was lost, for it may be back elsewhere."""

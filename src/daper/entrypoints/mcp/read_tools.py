@@ -105,7 +105,7 @@ class ReadingTools:
                 return waiting(repair_id, error.waits_for)
         if not silence and isinstance(last, RepairView) and not _is_news(last, seen_plan):
             silence = await service.unattended(repair_id)
-        state = state_of(last)
+        state = self._door.pointed(state_of(last))
         return visible_answer(state.model_copy(update={"message": self._door.worded(silence)})) if silence else state
 
     async def get_repair(self, repair_id: RepairId, page: Page = 1) -> RepairDetails:
@@ -116,7 +116,8 @@ class ReadingTools:
         """
         self._door.caller(Access.READ)
         service = await self._door.repairs()
-        return details_of(await service.look(repair_id, PageArgs(page=page, size=PAGE_SIZE)), page=page)
+        look = await service.look(repair_id, PageArgs(page=page, size=PAGE_SIZE))
+        return self._door.pointed(details_of(look, page=page))
 
     async def list_repairs(
         self,

@@ -30,6 +30,13 @@ class Terminal:
     hidden: tuple[str, ...] = ()
     elsewhere: bool = False
 
+    @property
+    def of_workers(self) -> str:
+        """How to run what a worker's text gives as `daper …`."""
+        begins = self.line(CommandLine())
+        where = "where the server runs, if the worker runs there too" if self.elsewhere else "if it runs here"
+        return f"what the worker's message gives as `daper …` is run on the worker's machine; {where}: {begins} …"
+
     def line(self, command: CommandLine) -> str:
         """A command line for a plain shell, in which nothing is hidden."""
         set_here = [f"{name}={shlex.quote(value)}" for name, value in self.variables.items()]
