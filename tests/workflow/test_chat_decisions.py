@@ -288,7 +288,7 @@ async def test_the_name_on_the_decision_is_the_callers_own(temporal_env: Workflo
         quoted = {"repair_id": repair["repair_id"], "plan_digest": repair["plan_digest"]}
         for claim in ({"by": "Dumbledore"}, {"as_name": "Dumbledore"}, {"answer": {"confirm": True}}):
             said = await chat.refused("approve_repair", **quoted, **claim)
-            assert f"{next(iter(claim))}\n  Extra inputs are not permitted" in said
+            assert f'approve_repair has no argument "{next(iter(claim))}"; it takes ' in said
         await chat.call("approve_repair", **quoted)
         result = await shop.end(repair["repair_id"])
     assert isinstance(result, RepairResult)

@@ -71,7 +71,7 @@ async def test_no_tool_can_be_asked_to_approve_by_itself(temporal_env: WorkflowE
         assert not {"by", "as_name", "user", "person", "requested_by", "policy"} & set(tool.input_schema["properties"])
     async with chat_with(shop) as chat:
         said = await chat.refused("start_repair", auto_approve=True)
-    assert "auto_approve\n  Extra inputs are not permitted" in said
+    assert said.startswith('start_repair has no argument "auto_approve"; it takes record_ids, status, ')
 
 
 async def test_read_only_leaves_out_whatever_changes_something(

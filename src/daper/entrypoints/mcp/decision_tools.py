@@ -24,8 +24,9 @@ from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.mcp import forms
 from daper.entrypoints.mcp.answers import DecisionAnswer
 from daper.entrypoints.mcp.door import LONGEST_ERROR, NAME, Door, told
+from daper.entrypoints.mcp.edits import Edits
 from daper.entrypoints.mcp.presentation import decision_of, visible_answer
-from daper.entrypoints.mcp.tools import DECIDES, Comment, RepairId, tool
+from daper.entrypoints.mcp.tools import DECIDES, Comment, PlainTool, RepairId, tool
 from daper.settings import ChatApproval
 
 PlanDigest = Annotated[
@@ -37,14 +38,6 @@ ActionIds = Annotated[
         min_length=1,
         max_length=MOST_PROBLEMS,
         description="Ids like a1; what is not named is not approved. Not given: every action of the plan.",
-    ),
-]
-Edits = Annotated[
-    dict[str, dict[str, JsonValue]] | None,
-    Field(
-        max_length=MOST_PROBLEMS,
-        description="Arguments that the person changes in actions that are named, within the limits in `editable`: "
-        '{"a1": {"quantity": 250}}.',
     ),
 ]
 
@@ -218,7 +211,7 @@ def deciding_tools(door: Door, approval: ChatApproval) -> list[Tool]:
     ]
 
 
-class _DecidingTool(Tool, ABC):
+class _DecidingTool(PlainTool, ABC):
     """What the SDK itself says of an answer to a form that is none is said in our words, with the way out."""
 
     @abstractmethod

@@ -17,7 +17,7 @@ from daper.entrypoints.mcp.read_tools import ReadingTools
 from daper.entrypoints.mcp.record_tools import RecordTools
 from daper.entrypoints.mcp.resources import add_resources
 from daper.entrypoints.mcp.start_tools import StartingTools
-from daper.entrypoints.mcp.wrong_calls import nothing_hidden
+from daper.entrypoints.mcp.wrong_calls import WrongCalls
 from daper.settings import ChatApproval
 
 INSTRUCTIONS = """\
@@ -61,8 +61,8 @@ def build_server(
         token_verifier=verifier,
         auth=auth,
         lifespan=lifespan,
-        middleware=[nothing_hidden],
     )
     add_resources(server, door)
     add_prompts(server)
+    server.middleware.append(WrongCalls(server))
     return server
