@@ -199,7 +199,7 @@ CALLS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("start_repair", {BAD: True}, "has no argument"),
     ("start_repair", {"record_ids": "[" * 100_000}, "at most 200 characters"),
     ("start_repair", {"record_ids": json.loads("[" * 150 + "]" * 150)}, "has to be text"),
-    ("start_repair", {"record_ids": [f"x{number}" for number in range(501)]}, "1 to 500 of them"),
+    ("start_repair", {"record_ids": [f"x{number}" for number in range(501)]}, "at most 500 of them"),
     ("start_repair", {"limit": -5}, "from 1 to 500"),
     ("start_repair", {"domain": HOSTILE[3]}, "there is no domain"),
     ("start_repair", {"domain": BAD}, "at most 50 characters"),

@@ -154,7 +154,7 @@ REFUSED_BEFORE_ASKING: dict[str, tuple[dict[str, object], str]] = {
         {"actions": ["a1"], "edits": {"a1": {"customer_id": "CUST-DM-666"}}},
         "a1.customer_id",
     ),
-    "no action at all": ({"actions": []}, "actions\n  List should have at least 1 item"),
+    "no action at all": ({"actions": []}, "actions is [], and has to be a list of texts, 1 to 500 of them"),
     "a change of what is not named": ({"edits": {"a2": {"quantity": 250}}}, "a2 is changed but not named"),
     "a name too long": ({"actions": ["a2"], "edits": {"a2": {"q" * 300: 1}}}, "a name is too long"),
     "text too long to be shown": (

@@ -41,13 +41,14 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S: Final = 25
 _REPORT_CHARS: Final = 20_000
 _LAST_LOOK_S: Final = 3
+_ANY: Final = "ANY"  # for models that have to give every argument; some APIs refuse a blank choice
 
 InPhase = Annotated[
     str,
     Field(
         max_length=100,
         description="Only repairs in this phase; PENDING-APPROVAL is what waits for a person.",
-        json_schema_extra={"enum": ["", *Phase]},
+        json_schema_extra={"enum": [_ANY, *Phase]},
     ),
 ]
 
@@ -153,11 +154,12 @@ class ReadingTools:
 
 
 def _phase(named: str) -> Phase | None:
-    """The phase of that name, however it is written; None for no name. Raises UserError."""
-    if not named:
+    """The phase of that name, however it is written; None for any. Raises UserError."""
+    written = named.strip().upper().replace("_", "-").replace(" ", "-")
+    if written in {"", _ANY}:
         return None
     try:
-        return Phase(named.strip().upper().replace("_", "-").replace(" ", "-"))
+        return Phase(written)
     except ValueError:
         raise UserError(f"there is no phase {named!r}; there are: {', '.join(Phase)}") from None
 

@@ -11,16 +11,14 @@ _KEPT: Final = ("type", "description", "enum", "minimum", "maximum", "minItems",
 
 
 def published(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema of pydantic's in plain words: without titles, lengths, null, blank choices and blank defaults.
+    """A schema of pydantic's in plain words: without titles, lengths and null; a default is told in the description.
 
-    Null and blank count as not given, so nobody has to send them.
+    Null and blank count as not given, so nobody has to send them, and no blank default has to be told.
     """
     one = _without_null(schema)
     kept = {key: one[key] for key in _KEPT if key in one}
-    if "enum" in kept:
-        kept["enum"] = [choice for choice in kept["enum"] if choice != ""]
-    if one.get("default"):
-        kept["default"] = one["default"]
+    if one.get("default"):  # some APIs drop the keyword, and some refuse it
+        kept["description"] = f"{kept['description']} Not given: {one['default']}."
     if "items" in one:
         kept["items"] = published(one["items"])
     if "properties" in one:
