@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,6 +25,7 @@ from daper.entrypoints.mcp.answers import (
 )
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import PAGE_SIZE, details_of, state_of, visible_answer, waiting
+from daper.entrypoints.mcp.progress import told_on
 from daper.entrypoints.mcp.tools import (
     READS,
     Page,
@@ -89,7 +89,7 @@ class ReadingTools:
         silence = ""
         try:
             async with asyncio.timeout(seconds), aclosing(service.follow(repair_id)) as looks:
-                async for look in _told_on(ctx, looks):
+                async for look in told_on(ctx, looks):
                     if isinstance(look, Silence):
                         silence = look.message
                         continue
@@ -208,22 +208,3 @@ def _is_news(look: RepairView | RepairResult, seen_plan: str) -> bool:
     if isinstance(look, RepairResult):
         return True
     return look.phase is Phase.PENDING_APPROVAL and (look.plan is None or look.plan.digest != seen_plan)
-
-
-async def _told_on(
-    ctx: Context, looks: AsyncGenerator[RepairView | RepairResult | Silence]
-) -> AsyncGenerator[RepairView | RepairResult | Silence]:
-    """The looks as they come; each phase is told to the client as progress."""
-    told = 0
-    async for look in looks:
-        phases = () if isinstance(look, Silence) else _phases(look)
-        for phase in phases[told:]:
-            told += 1
-            await ctx.report_progress(told, message=phase)
-        yield look
-
-
-def _phases(look: RepairView | RepairResult) -> tuple[str, ...]:
-    if isinstance(look, RepairView):
-        return tuple(str(phase) for phase in look.phases_seen)
-    return tuple(dict.fromkeys((*look.durations, str(look.phase))))

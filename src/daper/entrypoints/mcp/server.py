@@ -17,6 +17,7 @@ from daper.entrypoints.mcp.read_tools import ReadingTools
 from daper.entrypoints.mcp.record_tools import RecordTools
 from daper.entrypoints.mcp.resources import add_resources
 from daper.entrypoints.mcp.start_tools import StartingTools
+from daper.entrypoints.mcp.updates import Readers, Updates, add_subscriptions
 from daper.entrypoints.mcp.wrong_calls import WrongCalls
 from daper.settings import ChatApproval
 
@@ -51,6 +52,7 @@ def build_server(
     lifespan: Callable[[MCPServer[None]], AbstractAsyncContextManager[None]] | None = None,
 ) -> MCPServer[None]:
     """The server. `read_only` leaves out every tool that starts, decides or stops anything."""
+    readers = Readers(door)
     server = MCPServer[None](
         "daper",
         title="daper: repair what is wrong",
@@ -61,8 +63,10 @@ def build_server(
         token_verifier=verifier,
         auth=auth,
         lifespan=lifespan,
+        subscriptions=readers,
     )
     add_resources(server, door)
     add_prompts(server)
     server.middleware.append(WrongCalls(server))
+    add_subscriptions(server, Updates(door, readers))
     return server
