@@ -1,12 +1,14 @@
 """Subscriptions to repairs: each change of phase is told to whoever wants it and may read, and nothing is left over."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
 import mcp.types as types
 import pytest
+import uvicorn
 from mcp import Client, MCPError
 from tests.unit.every_door import LOOK
 
@@ -89,15 +91,15 @@ class World:
         return cast(Services, services)
 
     @asynccontextmanager
-    async def hearing(self, era: Era, *uris: str) -> AsyncGenerator["asyncio.Queue[str]"]:
-        """What a client hears that subscribes to these."""
+    async def hearing(self, era: Era, *uris: str, at: str = "") -> AsyncGenerator["asyncio.Queue[str]"]:
+        """What a client hears that subscribes to these, in this process or over HTTP."""
         heard: asyncio.Queue[str] = asyncio.Queue()
 
         async def hears(message: object) -> None:
             if isinstance(message, types.ResourceUpdatedNotification):
                 heard.put_nowait(str(message.params.uri))
 
-        async with Client(self.server, mode=era, message_handler=hears) as client:
+        async with Client(at or self.server, mode=era, message_handler=hears) as client:
             if era == "legacy":
                 for uri in uris:
                     await subscribe(client, uri)
@@ -250,3 +252,29 @@ async def test_only_what_works_is_announced(era: Era) -> None:
         assert lists is not None
         assert not lists.list_changed
     assert prompts == {"find_and_repair", "explain_plan", "what_is_waiting"}
+
+
+@asynccontextmanager
+async def served(world: World) -> AsyncGenerator[str]:
+    """The world's server over HTTP, at this URL."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        app = world.server.streamable_http_app()
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@both_eras
+async def test_over_http_too_updates_come_and_end_with_the_connection(era: Era) -> None:
+    world = World()
+    async with served(world) as url:
+        async with world.hearing(era, "daper://repairs/repair-1", at=url) as heard:
+            await until(lambda: world.repairs.following == ["repair-1"])
+            world.repairs.comes(Phase.DETECTING_PROBLEMS)
+            assert await next_of(heard) == "daper://repairs/repair-1"
+        await until(lambda: world.repairs.following == [])
