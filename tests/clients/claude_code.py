@@ -10,7 +10,7 @@ from tests.clients.node import CHATS, entry, this_machine
 from tests.clients.screen import DOWN, ENTER, ESCAPE, Screen
 
 _KEY: Final = "claude-code-in-a-test"
-_READY: Final = "❯"
+_READY: Final = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
 _FORM: Final = "requests your input"
 _DAPERS: Final = "mcp__daper"
 

@@ -9,6 +9,9 @@ from tests.clients.node import CHATS, entry, node
 from tests.clients.screen import ENTER, ESCAPE, Screen
 
 _READY: Final = "Ask Codex to do anything"
+_MAY_IT: Final = 'to run tool "approve_repair"?'
+_FORM: Final = "change field"
+_NEXT_FIELD: Final = "\x0e"  # ctrl-n
 # What it asks of its makers beside the model.
 _OF_ITS_MAKERS: Final = ("plugins", "remote_plugin", "plugin_sharing", "apps")
 
@@ -48,7 +51,8 @@ class Codex(Chat):
 
     def once(self, words: str) -> list[str | Path]:
         """The command that answers these words and ends."""
-        return [*_program(), "exec", "--skip-git-repo-check", words]
+        nobody_there = ["--config", 'approval_policy="never"']
+        return [*_program(), "exec", *nobody_there, "--skip-git-repo-check", words]
 
     def talking(self) -> list[str | Path]:
         """The command that stays."""
@@ -67,6 +71,21 @@ def say(screen: Screen, words: str) -> None:
     screen.type(ENTER)
 
 
+def form(screen: Screen) -> None:
+    """Wait for a form: before it, codex asks whether the tool may be called at all."""
+    screen.expect(_MAY_IT)
+    screen.type(ENTER)
+    screen.until(lambda: "gone" if _MAY_IT not in screen.text else "", what="a yes to the call")
+    screen.expect(_FORM)
+
+
+def yes(screen: Screen) -> None:
+    """Go on to the field of yes and no, where True is chosen, and send it all."""
+    screen.type(_NEXT_FIELD)
+    screen.expect("1. True")
+    screen.type(ENTER)
+
+
 def escape(screen: Screen) -> None:
-    """Close what it asks."""
+    """Close the form."""
     screen.type(ESCAPE)
