@@ -59,8 +59,9 @@ figures: install-dev ## the figures in docs/performance.md, of whole runs; on a 
 	@.venv/bin/python -m compileall -q src tests bench
 	@.venv/bin/python -m tools.performance $(BENCHES)
 
-pictures: install-dev ## the pictures in the docs, each of a real run; needs pdftoppm
+pictures: install-dev node-clients chat-clients ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures
+	.venv/bin/python -m tools.form_pictures
 
 conversation: install-dev ## the conversation in docs/mcp-conversation.md, of a real run
 	.venv/bin/python -m tools.mcp_conversation

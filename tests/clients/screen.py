@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import pyte
+from pyte.screens import Char as Cell
 
 GENEROUS: Final = 60.0
 ROWS: Final = 60
@@ -64,6 +65,11 @@ class Screen:
     def text(self) -> str:
         """What the terminal shows now, without blanks at the ends of lines."""
         return "\n".join(line.rstrip() for line in self.shown.display)
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """What the terminal shows now, as it looks."""
+        return [[self.shown.buffer[row][column] for column in range(COLUMNS)] for row in range(ROWS)]
 
     def type(self, text: str) -> None:
         """Type at the keyboard."""
