@@ -1,8 +1,8 @@
 """The tools with which a person decides: approve and reject. The name is the caller's own, never an argument."""
 
 import json
-import shlex
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,17 +13,17 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import Field, JsonValue
 
 from daper.core.access import Access
+from daper.core.commands import CommandLine, Said
 from daper.core.decisions import answer_plan
 from daper.core.digests import canonical
 from daper.core.errors import DecisionRefused
 from daper.core.models import MOST_PROBLEMS, Confirmation, Decision, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.core.text import visible
 from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.mcp import forms
 from daper.entrypoints.mcp.answers import DecisionAnswer
-from daper.entrypoints.mcp.door import LONGEST_ERROR, NAME, Door, told
+from daper.entrypoints.mcp.door import NAME, Door, told
 from daper.entrypoints.mcp.presentation import decision_of, visible_answer
 from daper.entrypoints.mcp.tools import DECIDES, Comment, RepairId, tool
 from daper.settings import ChatApproval
@@ -61,18 +61,18 @@ class _Wanted:
     comment: str = ""
 
     @property
-    def command(self) -> str:
+    def command(self) -> CommandLine:
         """The command line that decides the same in a terminal, where it shows the plan and asks.
 
         Without the digest: with it, it would decide also where no person is.
         """
-        parts = ["daper", "repair", str(self.verdict), self.repair_id]
+        parts = ["repair", str(self.verdict), self.repair_id]
         for action_id in self.actions:
             parts += ["--action", action_id]
         for action_id, edits in self.edits.items():
             for name, value in edits.items():
                 parts += ["--edit", f"{action_id}.{name}={json.dumps(value, ensure_ascii=False)}"]
-        return shlex.join(parts)
+        return CommandLine(*parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,14 +212,17 @@ def deciding_tools(door: Door, approval: ChatApproval) -> list[Tool]:
         """
         return await deciding.settle(_rejection(repair_id, plan_digest, actions, comment), answer)
 
-    return [
+    tools = [
         tool(door, approve_repair, title="Approve a plan", hints=DECIDES, kind=_ApprovalTool),
         tool(door, reject_repair, title="Reject a plan", hints=DECIDES, kind=_RejectionTool),
     ]
+    return [each.model_copy(update={"worded": door.worded}) for each in tools]
 
 
 class _DecidingTool(Tool, ABC):
     """What the SDK itself says of an answer to a form that is none is said in our words, with the way out."""
+
+    worded: Callable[[str], str] = Field(default=str, exclude=True)
 
     @abstractmethod
     def wanted(self, arguments: dict[str, Any]) -> _Wanted:  # Any: as a client sent them
@@ -235,7 +238,7 @@ class _DecidingTool(Tool, ABC):
             if not str(error).startswith(f"{said}Resolver '"):
                 raise
             why = _in_a_terminal(self.wanted(arguments), "answered the form with what is no answer to it")
-            raise ToolError(said + visible(why, longest=LONGEST_ERROR)) from None
+            raise ToolError(said + self.worded(why)) from None
 
 
 class _ApprovalTool(_DecidingTool):
@@ -250,10 +253,11 @@ class _RejectionTool(_DecidingTool):
         return _rejection(**self.fn_metadata.validate_arguments(arguments))
 
 
-def _in_a_terminal(wanted: _Wanted, why: str) -> str:
-    return (
+def _in_a_terminal(wanted: _Wanted, why: str) -> Said:
+    return Said(
         f"this client {why}, so nobody can confirm here that it is what they want. "
-        f"The person can say it in a terminal, which shows the plan and asks: {wanted.command}"
+        "The person can say it in a terminal, which shows the plan and asks: ",
+        wanted.command,
     )
 
 
