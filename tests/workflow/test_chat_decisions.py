@@ -12,6 +12,7 @@ from daper.core.outcomes import OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import RepairView
 from daper.settings import ChatApproval
+from tests.cases import cases
 from tests.workflow.chat import ERAS, Answers, Era, chat_with, closes, declines, no, yes
 from tests.workflow.shop import GINNY, HARRY, Shop, open_shop, outcome_of
 
@@ -164,7 +165,13 @@ REFUSED_BEFORE_ASKING: dict[str, tuple[dict[str, object], str]] = {
 
 
 @both_eras
-@pytest.mark.parametrize("case", REFUSED_BEFORE_ASKING)
+@pytest.mark.parametrize(
+    "case",
+    cases(
+        {name: name for name in REFUSED_BEFORE_ASKING},
+        quick=["another plan", "no action at all", "text too long to be shown"],
+    ),
+)
 async def test_what_can_be_refused_is_refused_before_anybody_is_asked(
     temporal_env: WorkflowEnvironment, tmp_path: Path, era: Era, case: str
 ) -> None:

@@ -50,7 +50,9 @@ async def started(shop: Shop, chat: Chat, *record_ids: str) -> dict[str, Any]:
     return {"repair_id": repair["repair_id"], "plan_digest": repair["plan_digest"]}
 
 
-@pytest.mark.parametrize("code", [-32601, -32600, -32603, -1])
+@pytest.mark.parametrize(
+    "code", [-32601, *(pytest.param(each, marks=pytest.mark.long) for each in (-32600, -32603, -1))]
+)
 async def test_b4_a_form_that_is_answered_with_an_error_leads_to_the_terminal(
     temporal_env: WorkflowEnvironment, tmp_path: Path, code: int
 ) -> None:
@@ -256,7 +258,7 @@ async def test_an_answer_that_comes_late_decides_nothing_that_was_decided_meanwh
         assert shop.effects() == 0
 
 
-@pytest.mark.parametrize(("era", "shown"), [("auto", 20), ("legacy", 3)])
+@pytest.mark.parametrize(("era", "shown"), [("auto", 20), pytest.param("legacy", 3, marks=pytest.mark.long)])
 async def test_of_twenty_forms_at_once_each_counts_for_its_own_plan_and_one_of_each_plan(
     temporal_env: WorkflowEnvironment, tmp_path: Path, era: Any, shown: int
 ) -> None:

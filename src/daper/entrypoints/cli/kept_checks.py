@@ -15,7 +15,7 @@ from daper.adapters.regular_file import is_there
 from daper.adapters.reports.archive import broken_reports
 from daper.adapters.temporal.kept_server import DATABASE
 from daper.adapters.tokens.files import TOKENS, TokenFile
-from daper.bootstrap import memory_of, spending_of
+from daper.bootstrap import answers_of, memory_of, spending_of
 from daper.clock import utc_now
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.text import counted
@@ -31,6 +31,7 @@ async def check_kept(home: Path) -> list[Check]:
         await _quick(f"privacy of {home}", partial(_privacy, home), needed=False),
         await checked(f"memory {home / 'memory.db'}", partial(_database, memory_of(home).look_over)),
         await checked(f"spending {home / 'spending.db'}", partial(_database, spending_of(home).look_over)),
+        await checked(f"answers {home / 'answers.db'}", partial(_database, answers_of(home).look_over)),
         await _quick(f"reports {home / 'reports'}", partial(_reports, home / "reports")),
         await _quick(f"transcripts {home / 'transcripts'}", partial(_folder, home / "transcripts"), needed=False),
         await _quick(f"logs {home / 'logs'}", partial(_folder, home / "logs"), needed=False),

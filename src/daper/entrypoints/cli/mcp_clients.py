@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from daper.core.errors import UserError
-from daper.core.urls import HIDDEN
 from daper.entrypoints.cli.exits import UsageError
-from daper.settings import DEFAULT, Settings, Shown
+from daper.settings import Settings, Shown
+from daper.settings.leads import leads_of
 
 _NAME: Final = "daper"
 _TIMEOUT_S: Final = 300
 _ABOUT: Final = "Finds what is wrong in a system of records, and repairs what a person approves"
 _TOKEN: Final = "PUT-THE-TOKEN-HERE"  # noqa: S105 - what is to be replaced
-_HIDDEN: Final = "(set)"
 _APPROVAL: Final = "DAPER_MCP_APPROVAL"
 _PROFILE_FILE: Final = "TEMPORAL_CONFIG_FILE"
 # Only a worker thinks: what it alone reads, and its key above all, has no business in a chat client.
 _OF_THE_WORKER: Final = ("LLM_", "DAPER_LLM_", "DAPER_MAX_", "DAPER_ON_OUTAGE")
-_FILES: Final = ("_PATH", "_FILE", "_CERT", "_KEY")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,27 +69,14 @@ def local_server(settings: Settings, told: Iterable[Shown], *, program: Path) ->
     `told` is what is set, and from where. Secrets, and what may be one, are left for the person to fill in. Raises
     UserError for a path that cannot be pasted.
     """
+    leads = leads_of(settings, told, wanted=lambda name: not _is_of_the_worker(name))
     # How a decision is confirmed is said in any case, so that whoever pastes it sees it.
     found = {"DAPER_HOME": str(settings.home), _APPROVAL: str(settings.chat_approval)}
-    fill_in: list[str] = []
-    known: set[str] = set()
-    for row in told:
-        known.add(row.name)
-        if row.source == DEFAULT or row.name in found or _is_of_the_worker(row.name):
-            continue
-        if row.value == _HIDDEN or HIDDEN in row.value or not row.value.isprintable():
-            fill_in.append(row.name)
-        else:
-            found[row.name] = str(Path(row.value).absolute()) if _is_file(row.name) else row.value
-    # The official place of it hangs on variables that a client need not hand on.
-    if profiles := settings.temporal.get(_PROFILE_FILE):
-        found[_PROFILE_FILE] = str(Path(profiles).absolute())
-    # Options of domains of other people: nobody here can tell which of them is a secret.
-    fill_in += sorted(name for name in settings.options if name not in known and not name.startswith("LLM_"))
+    found |= leads.variables | found
     for path in (str(program), found["DAPER_HOME"], found.get(_PROFILE_FILE, "")):
         if not path.isprintable():
             raise UserError(f"the path {path!r} holds characters that cannot be shown, or pasted; rename it")
-    return Local(program=str(program), variables=found, fill_in=tuple(fill_in))
+    return Local(program=str(program), variables=found, fill_in=leads.hidden)
 
 
 def configuration(client: str, local: Local) -> Configuration:
@@ -115,10 +100,6 @@ def remote_configuration(client: str, url: str) -> Configuration:
 
 def _is_of_the_worker(name: str) -> bool:
     return name.startswith(_OF_THE_WORKER) or name.endswith("_MODEL")
-
-
-def _is_file(name: str) -> bool:
-    return name.startswith("TEMPORAL_") and name.endswith(_FILES)
 
 
 def _json(document: Mapping[str, object]) -> str:
