@@ -40,6 +40,7 @@ async def test_d3_over_http_a_form_outlives_the_server_that_asked(
         assert len((await shop.end(quoted["repair_id"])).decisions) == 1
 
 
+@pytest.mark.long
 async def test_d3_over_http_a_form_is_for_the_person_whose_token_asked_for_it(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +61,7 @@ async def test_d3_over_http_a_form_is_for_the_person_whose_token_asked_for_it(
         assert recorded.decision.by.model_dump()["name"] == "Minerva"
 
 
+@pytest.mark.long
 async def test_d2_over_http_a_form_of_the_older_era_outlives_its_call(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,7 +202,7 @@ BECOMES = {"late": _late, "twice": _twice, "died": _dies}
 
 
 @pytest.mark.parametrize(
-    ("late", "twice", "died"), [(2, 1, 1), pytest.param(10, 5, 5, marks=pytest.mark.long)], ids=["four", "twenty"]
+    ("late", "twice", "died"), [(1, 1, 1), pytest.param(10, 5, 5, marks=pytest.mark.long)], ids=["three", "twenty"]
 )
 async def test_d2_of_many_chats_at_once_each_plan_is_decided_once_and_the_next_call_tells_the_truth(
     temporal_env: WorkflowEnvironment,
