@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.e2e.mcp_raw import Raw, call, document, posting, talking, text_of, waiting
 from tests.e2e.mcp_serving import on_stdio, serving
-from tests.e2e.shell import DAPER, GENEROUS, finish
+from tests.e2e.shell import DAPER, GENEROUS, finish, until
 
 TOLD = re.compile(rf"(?:[A-Z_]+=(?:\S*'[^']*'(?:\"'\"'[^']*')*\S*|\S+) )*{re.escape(DAPER)} [^;,()]*[^;,(). ]")
 NO_FORMS = {"DAPER_MCP_APPROVAL": "elicit"}
@@ -104,6 +104,11 @@ def test_d6_over_http_it_is_said_on_which_machine(shop: Shop) -> None:
     assert '"tokens": []' in shop.run("mcp", "token", "list", "--json").out
 
 
+def planned(raw: Raw, repair_id: str) -> dict[str, Any] | None:
+    result = call(raw, "wait_for_repair", {"repair_id": repair_id, "seconds": 25})
+    return None if result.get("isError") or result["structuredContent"]["phase"] == "INITIALIZING" else result
+
+
 @pytest.mark.long
 def test_d6_the_worker_that_is_told_to_be_lacking_works_for_the_very_repair(
     tmp_path: Path, address: str, beside: Beside
@@ -123,8 +128,8 @@ def test_d6_the_worker_that_is_told_to_be_lacking_works_for_the_very_repair(
             start_new_session=True,
         )
         try:
-            state = document(talk, "wait_for_repair", {"repair_id": begun["repair_id"], "seconds": 25})
+            state = until(lambda: planned(talk, begun["repair_id"]), what="the plan")
         finally:
             process.send_signal(signal.SIGTERM)
             finish(process)
-    assert state["phase"] == "PENDING-APPROVAL", state
+    assert state["structuredContent"]["phase"] == "PENDING-APPROVAL", state

@@ -102,11 +102,11 @@ def config(
     Parameters
     ----------
     client
-        One of: goose, claude-desktop, claude-desktop-wsl, claude-code, vscode, inspector.
+        One of: goose, claude-desktop, claude-desktop-wsl, claude-code, codex, opencode, gemini-cli, vscode, inspector.
     url
         For a server that runs elsewhere with --http, the URL of it; the client then starts none.
     """
-    from daper.entrypoints.cli.mcp_clients import CLIENTS, configuration, local_server, remote_configuration
+    from daper.entrypoints.cli.mcp_clients import CLIENTS, Remote, configuration, local_server, remote_configuration
 
     if client not in CLIENTS:
         raise UsageError(f"name a client, one of: {', '.join(CLIENTS)}" + (f"; {client!r} is none" if client else ""))
@@ -116,7 +116,8 @@ def config(
             local_server(load_settings(needs={Part.CHAT, Part.TEMPORAL}), shown_settings(), program=program_here()),
         )
     elif _is_web_address(url):
-        wanted = remote_configuration(client, url)
+        waits = load_settings(needs=()).approval_timeout
+        wanted = remote_configuration(client, Remote(url=url, waits=waits))
     else:
         raise UsageError(f"--url {_shown(url)} must be where a server answers, like http://127.0.0.1:7337/mcp")
     print_text(wanted.text)
