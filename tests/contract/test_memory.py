@@ -36,7 +36,7 @@ async def test_d12_what_waits_for_a_decision_elsewhere_is_suppressed_and_says_wh
     result = await memory.claim(claim_of("r2"))
     reason = only_reason(result)
 
-    assert reason == "waits for a decision in r1, until 2026-03-02 00:00 UTC; see: daper repair show r1"
+    assert reason == "waits for a decision in r1, until 2026-03-02 00:00 UTC"
     assert result.suppressed[0].held_by == "r1"
 
 

@@ -66,7 +66,7 @@ async def test_every_fifth_answer_that_is_no_json_costs_a_call_and_nothing_else(
 
 AT_ONCE = [
     (answers.unauthorized, "fake-1 refused the key (HTTP 401: Incorrect API key provided: sk-wrong. Find yours on the"
-     " site.); set LLM_KEY, then: daper doctor"),
+     " site.); set LLM_KEY"),
     (answers.model_not_found, "fake-1: there is no such model there (HTTP 404: The model `fake-1` does not exist or you"
      " do not have access to it.); check LLM_MODEL and LLM_BASE_URL"),
     (answers.quota_exceeded, "fake-1: the account's quota or money is used up (HTTP 429: You exceeded your current"

@@ -6,6 +6,7 @@ from typing import Any, cast
 from mcp.server.mcpserver import Context
 from tests.unit.every_door import LOOK
 
+from daper.core.commands import Said
 from daper.core.phases import Phase
 from daper.entrypoints.mcp.progress import Look, told_on
 from daper.service.requests import Silence
@@ -48,7 +49,7 @@ async def test_each_phase_is_told_once_with_what_can_be_counted_there() -> None:
         [
             at(Phase.ANALYZING_PROBLEMS),
             at(Phase.PLANNING_REPAIR, problems=4),
-            Silence(message="no worker answers"),
+            Silence(message=Said("no worker answers")),
             at(Phase.PENDING_APPROVAL),
             at(Phase.PENDING_APPROVAL, notices=("a mail was sent",)),
             at(Phase.PENDING_REPAIR, actions_to_run=10, actions_done=0),

@@ -50,7 +50,7 @@ async def test_a_copied_store_is_refused_by_everything_and_names_the_way_out(sho
         copy.domain.reset(),
         tool.apply(call),
     ):
-        with pytest.raises(StoreDamaged, match=r"is a copy of .*data.*`daper records adopt`"):
+        with pytest.raises(StoreDamaged, match=r"is a copy of .*data.*: daper records adopt;"):
             await attempt
     assert copy.files() == before
     assert said(copy.folder) == said(shop.folder)

@@ -10,6 +10,7 @@ from daper.activities.admission import Guarding
 from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, known_domain
 from daper.activities.scopes import unknown_status
+from daper.core.commands import CommandLine
 from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
 from daper.core.guard import seal
 from daper.core.messages import (
@@ -86,7 +87,9 @@ class DiagnoseActivities:
             known = {record.record_id for record in await domain.context(input.record_ids)}
             missing = tuple(record_id for record_id in input.record_ids if record_id not in known)
             if len(missing) == len(input.record_ids):
-                raise NotFound(f"there is no record {missing[0]!r} in {domain.name}; see: daper records list")
+                raise NotFound(
+                    f"there is no record {missing[0]!r} in {domain.name}; see: ", CommandLine("records", "list")
+                )
         scope = Scope(record_ids=tuple(record_id for record_id in input.record_ids if record_id not in missing))
         who = self._models or self._agents
         alone, trouble = await asyncio.to_thread(self._alone) if input.may_act_alone else (None, "")

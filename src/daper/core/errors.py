@@ -31,17 +31,26 @@ DaperError
 
 from datetime import timedelta
 
+from daper.core.commands import CommandLine, Said
+
 
 class DaperError(Exception):
     """An expected failure. `retryable` says whether the same call may succeed later.
 
     `retry_after`: not before that, says whoever refused; None where nobody said. `most_attempts`: how often it is worth
-    trying, where that is less than elsewhere.
+    trying, where that is less than elsewhere. `said`: the message, with the command lines that it names as such.
     """
 
     retryable = False
     retry_after: timedelta | None = None
     most_attempts: int | None = None
+
+    def __init__(self, *said: str | CommandLine) -> None:
+        super().__init__(*said)
+        self.said = Said(*said)
+
+    def __str__(self) -> str:
+        return str(self.said)
 
 
 class UserError(DaperError):
@@ -56,7 +65,8 @@ class NotBegun(NotFound):
     """A repair of what was reported waits, and there is nothing of it to see yet."""
 
     def __init__(self, repair_id: str, *, waits_for: str) -> None:
-        super().__init__(f"repair {repair_id!r} has not begun: it waits for {waits_for}; see: daper repair list")
+        see = CommandLine("repair", "list")
+        super().__init__(f"repair {repair_id!r} has not begun: it waits for {waits_for}; see: ", see)
         self.waits_for = waits_for
 
 

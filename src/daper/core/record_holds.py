@@ -20,9 +20,7 @@ class Ref:
 def where_it_waits(repair_id: str, until: datetime, *, what: str = "") -> str:
     """What is said of something that another open plan has."""
     waits = f"{what} waits" if what else "waits"
-    return (
-        f"{waits} for a decision in {repair_id}, until {until:%Y-%m-%d %H:%M} UTC; see: daper repair show {repair_id}"
-    )
+    return f"{waits} for a decision in {repair_id}, until {until:%Y-%m-%d %H:%M} UTC"
 
 
 def holds_of(option: Option, records: Mapping[str, Ref]) -> tuple[Hold, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from temporalio.client import Client
 
 from daper.bootstrap import working
+from daper.core.commands import CommandLine
 from daper.core.errors import Unreachable
 from daper.settings import Settings
 
@@ -26,4 +27,6 @@ async def work_until_cancelled(client: Client, settings: Settings, *, ready: Cal
         if answer is None:
             raise
         where = f"Temporal at {settings.address!r} ({settings.address_source}), namespace {settings.namespace!r}"
-        raise Unreachable(f"{where} does not let this worker work ({answer[1]}); see: daper doctor") from error
+        raise Unreachable(
+            f"{where} does not let this worker work ({answer[1]}); see: ", CommandLine("doctor")
+        ) from error

@@ -8,6 +8,7 @@ from typing import Final
 from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.client import Client
 
+from daper.core.commands import CommandLine, Said, joined
 from daper.core.errors import DaperError
 from daper.ports import Domain
 from daper.service.inquiry import ANSWER_WITHIN, Asking
@@ -30,23 +31,23 @@ class Attendance:
         self._domains = domains
         self._asking = Asking(client, queue=queue)
 
-    async def of_store(self, store_id: str) -> str:
+    async def of_store(self, store_id: str) -> Said:
         """What to say where nobody works on the task queue, or for the records of a store; else nothing."""
         return await self.of_queues(self._queue, activity_queue(self._queue, store_id))
 
-    async def of_queues(self, *queues: str) -> str:
+    async def of_queues(self, *queues: str) -> Said:
         """The same for these queues."""
         try:
             return await self._lacking(queues)
         except DaperError:  # whatever needs an answer of Temporal says so itself
-            return ""
+            return Said()
 
-    async def of_repair(self, repair_id: str) -> str:
+    async def of_repair(self, repair_id: str) -> Said:
         """The same for the queues on which the repair waits at this moment."""
         try:
             return await self._lacking(await self._awaited(repair_id))
         except DaperError:
-            return ""
+            return Said()
 
     def quiet(self, repair_id: str) -> "Quiet":
         """For whoever follows a repair."""
@@ -64,20 +65,21 @@ class Attendance:
                 found[each.activity_options.task_queue.name] = None
         return tuple(queue for queue in found if queue)
 
-    async def _lacking(self, queues: Iterable[str]) -> str:
+    async def _lacking(self, queues: Iterable[str]) -> Said:
         queues = tuple(queues)
         polled = await asyncio.gather(*(self._asking.workers(queue) for queue in queues))
         said = [await self._words(queue) for queue, workers in zip(queues, polled, strict=True) if not workers]
-        return "; ".join(said)
+        return joined("; ", said)
 
-    async def _words(self, queue: str) -> str:
+    async def _words(self, queue: str) -> Said:
         if queue == self._queue:
-            return str(no_worker(queue))
+            return no_worker(queue).said
         place = await self._place(queue)
         records = f"the records in {place}" if place else "records that are not here"
-        return (
+        return Said(
             f"no worker answered on queue {queue!r}, which is for {records}; "
-            "start one where they are, with their DAPER_HOME: daper worker"
+            "start one where they are, with their DAPER_HOME: ",
+            CommandLine("worker"),
         )
 
     async def _place(self, queue: str) -> str:
@@ -93,11 +95,11 @@ class Attendance:
 class Quiet:
     """The times in which nothing changes of a repair: looks then whether anybody is there to change it."""
 
-    def __init__(self, look: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[Said]]) -> None:
         self._look = look
-        self._pause, self._told = TELL_AFTER, ""
+        self._pause, self._told = TELL_AFTER, Said()
 
-    async def lacking(self, changes_within: Callable[[timedelta], Awaitable[bool]]) -> str:
+    async def lacking(self, changes_within: Callable[[timedelta], Awaitable[bool]]) -> Said:
         """What is lacking, as soon as that is something else than was said before; nothing once something changes."""
         while not await changes_within(self._pause):
             said, before = await self._look(), self._told
@@ -105,4 +107,4 @@ class Quiet:
             if said and said != before:
                 return said
         self._pause = TELL_AFTER
-        return ""
+        return Said()

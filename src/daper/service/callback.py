@@ -3,6 +3,7 @@
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from daper.core.commands import CommandLine
 from daper.core.errors import TargetRefused, Unreachable
 from daper.core.notices import Notice
 from daper.core.people import SignalCallback
@@ -17,4 +18,5 @@ async def call_back(client: Client, callback: SignalCallback, message: Notice) -
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise TargetRefused(f"workflow {callback.workflow_id!r} is not running") from error
-        raise Unreachable(f"Temporal did not take the signal: {error.status.name}; see: daper doctor") from error
+        told = f"Temporal did not take the signal: {error.status.name}; see: "
+        raise Unreachable(told, CommandLine("doctor")) from error

@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from daper.clock import new_id
+from daper.core.commands import Said, joined
 from daper.core.errors import NotFound, Unreachable
 from daper.core.events import Event, EventDrivenRequest, EventDrivenView, Gathering, Place
 from daper.core.ids import event_driven_id
@@ -76,7 +77,7 @@ class Events:
         try:
             return await self._answer(agent_id, event.repair_id)
         except (NotFound, Unreachable) as error:
-            raise Unreachable(f"what was reported is kept, and repaired once a worker takes it: {error}") from error
+            raise Unreachable("what was reported is kept, and repaired once a worker takes it: ", error.said) from error
 
     async def known(self, launch: Launch, repair_id: str) -> Place | None:
         """Which repair answers an event that was told with that id; None where nobody told it, or that is forgotten.
@@ -88,7 +89,7 @@ class Events:
         except NotFound:
             return None
 
-    async def collected(self) -> tuple[tuple[Collected, ...], str]:
+    async def collected(self) -> tuple[tuple[Collected, ...], Said]:
         """What was reported and has not begun, of every user; and why some of it cannot be told, or nothing.
 
         Raises Unreachable where Temporal does not answer.
@@ -101,7 +102,7 @@ class Events:
         looks = await asyncio.gather(*(self._look(agent_id) for agent_id in ids))
         views = [look for look in looks if not isinstance(look, str)]
         troubles = dict.fromkeys(look for look in looks if isinstance(look, str) and look)
-        return tuple(each for view in views for each in _collected(view)), "; ".join(troubles)
+        return tuple(each for view in views for each in _collected(view)), joined("; ", troubles)
 
     async def waits_for(self, repair_id: str) -> str:
         """What a repair waits for that has not begun; empty where there is none by that id. Raises Unreachable."""
@@ -113,13 +114,13 @@ class Events:
         collected, _ = await self.collected()
         return next((each.waits_for for each in collected if each.repair_id == repair_id), "")
 
-    async def _look(self, agent_id: str) -> EventDrivenView | str:
+    async def _look(self, agent_id: str) -> EventDrivenView | Said:
         try:
             return await self._view(agent_id)
         except NotFound:  # just ended
-            return ""
+            return Said()
         except Unreachable as error:
-            return str(error)
+            return error.said
 
     async def _place(self, agent_id: str, repair_id: str) -> Place | None:
         place = RepairAgentWorkflowEventDriven.place

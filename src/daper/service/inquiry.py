@@ -10,6 +10,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from daper.core.commands import Said
 from daper.core.errors import DaperError, NoWorker, Stuck, Unreachable
 from daper.service.rpc_errors import Subject, no_worker, temporal_errors
 
@@ -49,14 +50,14 @@ class Asking:
         attempt, failure = await self._tries(workflow_id, of)
         return _stuck(workflow_id, of, attempt, failure) if failure is not None else None
 
-    async def unreplayable(self, workflow_id: str, of: Subject) -> str | None:
+    async def unreplayable(self, workflow_id: str, of: Subject) -> Said | None:
         """Why the worker that is there cannot take up a workflow that waits, or None, also where none answers."""
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             with temporal_errors(workflow_id, queue=self._queue, asks_worker=True, of=of):
                 await handle.query(_ANY_QUESTION, rpc_timeout=_ONE_QUESTION)
         except Stuck as error:
-            return str(error)
+            return error.said
         except DaperError:
             return None
         return None

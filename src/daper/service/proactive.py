@@ -2,11 +2,13 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
 from daper.core.ids import agent_id as make_agent_id
 from daper.core.messages import Nudge
@@ -36,6 +38,7 @@ from daper.workflows.queues import activity_queue
 
 Handle = WorkflowHandle[RepairAgentWorkflowProactive, ProactiveView]
 
+_STATUS: Final = CommandLine("proactive", "status")
 _MOST_STARTS = 3  # of one that ends at the same moment
 
 
@@ -82,7 +85,7 @@ class ProactiveService:
         for _ in range(_MOST_STARTS):
             if started := await self._start(agent_id, request, store):
                 return started
-        raise Unreachable(f"proactive agent {agent_id!r} ends and begins all the time; see: daper proactive status")
+        raise Unreachable(f"proactive agent {agent_id!r} ends and begins all the time; see: ", _STATUS)
 
     async def _start(self, agent_id: str, request: ProactiveRequest, store: StoreInfo) -> ProactiveStarted | None:
         """An agent that was started or runs; None where one that ran ended meanwhile."""
@@ -123,12 +126,12 @@ class ProactiveService:
         agent = await self._asking.ask(
             handle.id, AGENT, lambda within: handle.query(RepairAgentWorkflowProactive.view, rpc_timeout=within)
         )
-        repair, trouble = await self._look(agent.repair_id) if agent.repair_id else (None, "")
+        repair, trouble = await self._look(agent.repair_id) if agent.repair_id else (None, Said())
         if isinstance(repair, RepairView):
             trouble = await self._repairs.unattended(repair.repair_id)
         return ProactiveStatus(agent=agent, repair=repair, trouble=trouble, ended=_ended(described))
 
-    async def unserved(self, store_id: str) -> str:
+    async def unserved(self, store_id: str) -> Said:
         """Where nobody works on the agent's queue, or for the records of its store: which, and what to start."""
         return await self._repairs.unserved(store_id)
 
@@ -185,15 +188,15 @@ class ProactiveService:
             )
         return described
 
-    async def _look(self, repair_id: str) -> tuple[RepairView | RepairResult | None, str]:
+    async def _look(self, repair_id: str) -> tuple[RepairView | RepairResult | None, Said]:
         try:
-            return await self._repairs.look(repair_id), ""
+            return await self._repairs.look(repair_id), Said()
         except (NotFound, Unreachable) as error:
-            return None, str(error)
+            return None, error.said
 
     @contextmanager
     def _only_while_it_runs(self, described: WorkflowExecutionDescription) -> Generator[None]:
-        over = NotFound(f"proactive agent {described.id!r} is not running any more; {AGENT.way_out}")
+        over = NotFound(f"proactive agent {described.id!r} is not running any more; ", AGENT.way_out)
         if described.status is not WorkflowExecutionStatus.RUNNING:
             raise over
         try:
@@ -215,7 +218,10 @@ def _refuse_if_stopping(phase: str, agent_id: str) -> None:
     if phase == AgentPhase.STOPPING:
         raise UserError(
             f"proactive agent {agent_id!r} is being stopped, and ends when its cycle is settled; "
-            "once daper proactive status says STOPPED, start it again: daper proactive start"
+            "once it says STOPPED (",
+            _STATUS,
+            "), start it again: ",
+            CommandLine("proactive", "start"),
         )
 
 

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
 from daper.core.base import Wire
+from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.models import Scope, StoreInfo
 from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, Recoverable, Replaced, Resettable
@@ -15,6 +17,7 @@ from daper.service.fruitless import why_nothing
 from daper.service.selection import Picker, RecordFilter, RecordLine, near
 
 ALL = RecordFilter()
+_SEE_RECORDS: Final = Said("see: ", CommandLine("records", "list"))
 
 
 class RecordList(Wire):
@@ -84,8 +87,8 @@ class RecordsService:
                 problems = domain.detect(records, store.as_of or now)
                 return RecordLine(head=head, problems=problems), dict(record.data)
         meant = near(record_id, await _ids(domain))
-        told = f"did you mean {' or '.join(repr(each) for each in meant)}?" if meant else "see: daper records list"
-        raise NotFound(f"there is no record {record_id!r} in {store.place}; {told}")
+        near_it = Said(f"did you mean {' or '.join(repr(each) for each in meant)}?") if meant else _SEE_RECORDS
+        raise NotFound(f"there is no record {record_id!r} in {store.place}; ", near_it)
 
     async def reset(self, name: str, *, replace_own: bool) -> Replaced:
         """Restore the shipped data; the ledger of effects is kept, and a backup.
@@ -144,7 +147,7 @@ class RecordsService:
                 await self._memory.records_replaced(store_id=(await domain.store()).store_id, domain=domain.name)
             except StoreError as error:
                 told = "the records are replaced, and what is remembered of repairs of the former ones is not forgotten"
-                raise type(error)(f"{told}: {error}") from error
+                raise type(error)(f"{told}: ", error.said) from error
 
     def _importable(self, name: str) -> Importable:
         domain = find_domain(self._domains, name)

@@ -14,6 +14,7 @@ from temporalio.client import (
     WorkflowUpdateStage,
 )
 
+from daper.core.commands import CommandLine, Said
 from daper.core.decisions import decision_id, refuse_identity
 from daper.core.errors import DecisionRefused, NotBegun, NotFound, Unreachable
 from daper.core.events import Gathering
@@ -163,6 +164,7 @@ class RepairService:
         """Answer the plan of a repair. Raises DecisionRefused with the reason, NotFound, Unreachable."""
         if refusal := refuse_identity(decision) or refuse_form(decision):
             raise DecisionRefused(refusal)
+        show = CommandLine("repair", "show", repair_id)
         before = await self.look(repair_id)
         if isinstance(before, RepairResult):
             return after_the_end(before, decision)
@@ -182,13 +184,11 @@ class RepairService:
             # The repair was there a moment ago: what Temporal does not find is the update, gone with the repair's end.
             ended = await self.ended(repair_id)
             if ended is None:
-                raise Unreachable(f"the decision got no answer; see: daper repair show {repair_id}") from error
+                raise Unreachable("the decision got no answer; see: ", show) from error
             return after_the_end(ended, decision)
         except Unreachable as error:
             # Sent, but not answered: Temporal may still hand it to the next worker that comes.
-            raise Unreachable(
-                f"{error}. The decision was sent and may still be recorded: daper repair show {repair_id}"
-            ) from error
+            raise Unreachable(error.said, ". The decision was sent and may still be recorded: ", show) from error
         elsewhere = before.plan is None or before.plan.digest != decision.plan_digest
         return DecisionReceipt(recorded=recorded, repeated=elsewhere)
 
@@ -197,7 +197,7 @@ class RepairService:
 
         Raises NotFound, NotBegun, Unreachable; DecisionRefused if it is over, also where only its report knows that.
         """
-        over = DecisionRefused(f"repair {repair_id!r} is already over; see: daper repair show {repair_id}")
+        over = DecisionRefused(f"repair {repair_id!r} is already over; see: ", CommandLine("repair", "show", repair_id))
         try:
             with temporal_errors(repair_id, queue=self._queue):
                 _refuse_foreign(await self._handle(repair_id).describe(rpc_timeout=ANSWER_WITHIN))
@@ -219,7 +219,7 @@ class RepairService:
         """
         return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
 
-    async def collected(self) -> tuple[tuple[Collected, ...], str]:
+    async def collected(self) -> tuple[tuple[Collected, ...], Said]:
         """What was reported and has not begun, of every user; and why some of it cannot be told.
 
         Needs a worker where something waits. Temporal's list lags behind by up to a second. Raises Unreachable.
@@ -259,11 +259,11 @@ class RepairService:
         """Who polled a queue for workflow or activity tasks lately. A killed worker stays listed for some seconds."""
         return await self._asking.workers(queue)
 
-    async def unattended(self, repair_id: str) -> str:
+    async def unattended(self, repair_id: str) -> Said:
         """On which queue the repair waits without anybody working there, and what to start; else nothing."""
         return await self._attendance.of_repair(repair_id)
 
-    async def unserved(self, store_id: str) -> str:
+    async def unserved(self, store_id: str) -> Said:
         """The same of whatever is started for a store."""
         return await self._attendance.of_store(store_id)
 
@@ -276,17 +276,17 @@ class RepairService:
         except Unreachable as error:
             if not answered:
                 raise
-            return Silence(message=str(error))
+            return Silence(message=error.said)
 
     async def _until_begun(self, repair_id: str) -> AsyncGenerator[Silence]:
         """What a repair of what was reported waits for, each time that this changes, until it is there."""
-        told = ""
+        told = Said()
         while True:
             try:
                 await self.ended(repair_id)
             except NotBegun as error:
-                if str(error) != told:
-                    told = str(error)
+                if error.said != told:
+                    told = error.said
                     yield Silence(message=told)
                 await asyncio.sleep(_LOOK_AGAIN_S)
             else:
@@ -312,4 +312,4 @@ def _refuse_foreign(described: WorkflowExecutionDescription) -> None:
     """Raises NotFound for another workflow of the namespace: it may know signals by our names."""
     if described.workflow_type != WORKFLOW_NAME:
         kind = visible(described.workflow_type, longest=100)
-        raise NotFound(f"{described.id!r} is a workflow of type {kind}, and no repair; {REPAIR.way_out}")
+        raise NotFound(f"{described.id!r} is a workflow of type {kind}, and no repair; ", REPAIR.way_out)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from daper.core.base import Wire
+from daper.core.commands import Said
 from daper.core.models import Line, Person, RecordedDecision, Scope, Span
 from daper.core.outcomes import RepairResult
 from daper.core.people import SignalCallback, Targets
@@ -110,7 +111,7 @@ class RepairLine(Wire):
 class Silence(Wire):
     """While following: no worker answers right now; the repair goes on when one does."""
 
-    message: str
+    message: Said
 
 
 class StartProactive(Wire):
@@ -158,7 +159,7 @@ class ProactiveStatus(Wire):
 
     agent: ProactiveView
     repair: RepairView | RepairResult | None = None
-    trouble: str = ""
+    trouble: Said = Said()
     ended: str = ""
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from temporalio.client import (
     WorkflowQueryFailedError,
@@ -12,6 +13,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from daper.core.commands import CommandLine, Said
 from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, Stuck, Unreachable
 
 # To a signal or an update that came too late, and to an update that the end overtook.
@@ -30,13 +32,14 @@ class Subject:
     """What a message calls a workflow, and what it names as the way out where there is none by that id."""
 
     noun: str
-    way_out: str
+    way_out: Said
 
 
-REPAIR = Subject(noun="repair", way_out="see: daper repair list")
-AGENT = Subject(noun="proactive agent", way_out="start one: daper proactive start")
-EVENTS = Subject(noun="event-driven agent", way_out="see: daper repair list")
-SCHEDULE = Subject(noun="schedule", way_out="see: daper schedule list")
+_SEE_REPAIRS: Final = Said("see: ", CommandLine("repair", "list"))
+REPAIR = Subject(noun="repair", way_out=_SEE_REPAIRS)
+AGENT = Subject(noun="proactive agent", way_out=Said("start one: ", CommandLine("proactive", "start")))
+EVENTS = Subject(noun="event-driven agent", way_out=_SEE_REPAIRS)
+SCHEDULE = Subject(noun="schedule", way_out=Said("see: ", CommandLine("schedule", "list")))
 
 
 class Over(DaperError):
@@ -45,7 +48,8 @@ class Over(DaperError):
 
 def no_worker(queue: str) -> NoWorker:
     """What to say when nobody works on a queue."""
-    return NoWorker(f"no worker answered on queue {queue!r}; start one: daper up, or daper worker")
+    start = ("; start one: ", CommandLine("up"), ", or ", CommandLine("worker"))
+    return NoWorker(f"no worker answered on queue {queue!r}", *start)
 
 
 @contextmanager
@@ -79,13 +83,14 @@ def _translated(error: RPCError, workflow_id: str, of: Subject, *, queue: str, a
     if error.status is RPCStatusCode.NOT_FOUND:
         if any(said in error.message for said in _CLOSED):
             return Over(f"{of.noun} {workflow_id!r} is over")
-        return NotFound(f"there is no {of.noun} {workflow_id!r}; {of.way_out}")
+        return NotFound(f"there is no {of.noun} {workflow_id!r}; ", of.way_out)
     if asks_worker and error.status in _NO_ANSWER:
         return no_worker(queue)
     if _TOO_MUCH in error.message:
         return Unreachable(
-            f"{of.noun} {workflow_id!r} has taken as much as Temporal lets it in one go ({error.message}); {of.way_out}"
+            f"{of.noun} {workflow_id!r} has taken as much as Temporal lets it in one go ({error.message}); ", of.way_out
         )
     if error.status is RPCStatusCode.INVALID_ARGUMENT:
-        return NotFound(f"{workflow_id[:80]!r} cannot be the id of a {of.noun}; {of.way_out}")
-    return Unreachable(f"Temporal does not answer ({error.status.name.lower()}: {error.message}); see: daper doctor")
+        return NotFound(f"{workflow_id[:80]!r} cannot be the id of a {of.noun}; ", of.way_out)
+    told = f"Temporal does not answer ({error.status.name.lower()}: {error.message}); see: "
+    return Unreachable(told, CommandLine("doctor"))

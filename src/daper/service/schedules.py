@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daper.activities.scopes import unknown_status
 from daper.clock import utc_now
+from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
 from daper.core.messages import Nudge, RepairRequest
 from daper.core.policy import ApprovalPolicy
@@ -54,6 +55,7 @@ from daper.service.schedule_parts import (
 from daper.workflows.labels import DOMAIN_MEMO, USER_MEMO
 
 NEXT_RUNS: Final = 5
+_UPSERT: Final = CommandLine("schedule", "upsert")
 _LOOK_EVERY: Final = 0.05
 _MOST_PUTS: Final = 3  # of one that is deleted at the same moment
 _SECOND: Final = timedelta(seconds=1)
@@ -96,8 +98,11 @@ class ScheduleService:
         except ScheduleAlreadyRunningError:
             await self._found(order.ref)
             raise UserError(
-                f"there is already a schedule {schedule_id!r}; see it: daper schedule describe {schedule_id}; "
-                f"change it: daper schedule upsert, with all that it is to be"
+                f"there is already a schedule {schedule_id!r}; see it: ",
+                CommandLine("schedule", "describe", schedule_id),
+                "; change it: ",
+                _UPSERT,
+                ", with all that it is to be",
             ) from None
         return await self._made(order)
 
@@ -262,7 +267,8 @@ class ScheduleService:
         if whose != order.requested_by.name:
             raise Occupied(
                 f"schedule {found.id!r} is that of {whose!r}, and you are {order.requested_by.name!r}; take another "
-                f"name, or delete it first: daper schedule delete {found.id}"
+                "name, or delete it first: ",
+                CommandLine("schedule", "delete", found.id),
             )
 
     async def _request(self, described: ScheduleDescription) -> RepairRequest:
@@ -273,8 +279,10 @@ class ScheduleService:
             (request,) = await self._client.data_converter.decode(given, [RepairRequest])
         except (ValueError, RuntimeError) as error:
             raise UserError(
-                f"schedule {described.id!r} has an input that is none of ours; make it anew: daper schedule upsert, "
-                "or daper schedule delete"
+                f"schedule {described.id!r} has an input that is none of ours; make it anew: ",
+                _UPSERT,
+                ", or delete it: ",
+                CommandLine("schedule", "delete", described.id),
             ) from error
         return request
 
@@ -315,10 +323,11 @@ def _approves_by_policy(request: RepairRequest) -> bool:
     return request.auto_approve or request.may_act_alone
 
 
-def _auto_approves(schedule_id: str) -> str:
-    return (
+def _auto_approves(schedule_id: str) -> Said:
+    return Said(
         f"schedule {schedule_id!r} was set from outside to approve by policy, which no schedule of daper does; "
-        "to have it ask: daper schedule upsert"
+        "to have it ask: ",
+        _UPSERT,
     )
 
 

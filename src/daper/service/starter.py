@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from daper.clock import new_id
+from daper.core.commands import CommandLine
 from daper.core.errors import StoreError, Unreachable, UserError
 from daper.core.events import Place
 from daper.core.ids import keyed_repair_id
@@ -235,8 +236,8 @@ def _perhaps_started(repair_id: str) -> Generator[None]:
         if error.status not in _NO_WORD:
             raise
         raise Unreachable(
-            f"Temporal did not say in time that repair {repair_id!r} has begun, and it may have; "
-            f"see: daper repair show {repair_id}"
+            f"Temporal did not say in time that repair {repair_id!r} has begun, and it may have; see: ",
+            CommandLine("repair", "show", repair_id),
         ) from error
 
 

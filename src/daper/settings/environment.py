@@ -70,7 +70,7 @@ class Settings:
         """Raises SettingError where one of these parts is wrong."""
         for part in Part:
             if part in parts and part in self.troubles:
-                raise SettingError(str(self.troubles[part]))
+                raise SettingError(self.troubles[part].said)
 
     def domain_or(self, name: str | None) -> str:
         """A domain that was named, or else the configured one. Raises SettingError where that is needed and wrong."""

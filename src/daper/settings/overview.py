@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from daper.core.urls import masked_url
 from daper.settings.domain_options import every_setting
 from daper.settings.secrecy import holds_pem, masked
 from daper.settings.table import DEFAULT, Setting
 from daper.settings.variables import read_values
+
+SET: Final = "(set)"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[S
     for name in names:
         value, source = values.get(name, (setting.default, DEFAULT))
         if value and (setting.secret or holds_pem(value)):
-            value = "(set)"
+            value = SET
         elif source != DEFAULT:
             value = masked(masked_url(value) if setting.address else value)
         yield Shown(name=name, value=value, source=source, help=setting.help)

@@ -148,7 +148,7 @@ def _place(temporal: Mapping[str, str], profile: Mapping[str, str], home: Path) 
         server = announced_server(home)
     except OSError as error:
         raise SettingError(
-            f"cannot read {str(home / SERVER_FILE)!r}: {error.strerror}; remove it, and daper up writes it anew"
+            f"cannot read {str(home / SERVER_FILE)!r}: {error.strerror}; remove it; the next server writes it anew"
         ) from error
     if server is not None and _is_address(server.address):
         return ServerPlace(server.address, EMBEDDED, server.ui_url)

@@ -36,7 +36,7 @@ async def connect(settings: Target, *, within: timedelta = timedelta(seconds=4))
             await client.workflow_service.describe_namespace(request, timeout=within)
     except TimeoutError as error:
         waited = f"{within.total_seconds():g} s"
-        raise Unreachable(f"{attempt.where} did not answer within {waited}; {WAYS_OUT}") from error
+        raise Unreachable(f"{attempt.where} did not answer within {waited}; ", WAYS_OUT) from error
     except (RuntimeError, ValueError) as error:
         # Not chained: the SDK's text may quote a header or a key.
         raise not_connected(attempt, str(error)) from None

@@ -11,11 +11,12 @@ from typing import Final
 from temporalio.service import RPCError, RPCStatusCode
 
 from daper.adapters.trust import said_by_variables
+from daper.core.commands import CommandLine, Said
 from daper.core.errors import DaperError, SettingError, Unreachable
 from daper.core.text import visible
 
 REFUSED: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
-WAYS_OUT: Final = "start one: daper up; or name one: TEMPORAL_ADDRESS"
+WAYS_OUT: Final = Said("start one: ", CommandLine("up"), "; or name one: TEMPORAL_ADDRESS")
 TOO_SOON: Final = "operation was canceled"
 
 _SHOW_CERTIFICATE: Final = "set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
@@ -42,7 +43,7 @@ class Attempt:
 
     def unreachable(self, why: str, *, ways_out: str = WAYS_OUT) -> Unreachable:
         """Nothing of what is configured is known to be wrong."""
-        return Unreachable(f"{self.where} cannot be reached: {why}; {ways_out}")
+        return Unreachable(f"{self.where} cannot be reached: {why}; ", ways_out)
 
     def wrong(self, what: str) -> SettingError:
         """What is configured does not fit."""
@@ -63,7 +64,7 @@ def not_connected(attempt: Attempt, text: str) -> DaperError:
     if attempt.tls and any(sign in text for sign in _CLOSED):
         return _ended(attempt, "it closed the connection during TLS")
     wants_tls = "" if attempt.tls else "if it wants TLS, set TEMPORAL_TLS=true; "
-    return Unreachable(f"{attempt.where} does not speak as Temporal does; {wants_tls}{WAYS_OUT}")
+    return Unreachable(f"{attempt.where} does not speak as Temporal does; {wants_tls}", WAYS_OUT)
 
 
 def not_served(attempt: Attempt, error: RPCError) -> DaperError:
@@ -75,7 +76,7 @@ def not_served(attempt: Attempt, error: RPCError) -> DaperError:
         )
     if error.status in REFUSED:
         return _credentials_refused(attempt)
-    return Unreachable(f"{attempt.where} does not answer ({error.status.name}); {WAYS_OUT}")
+    return Unreachable(f"{attempt.where} does not answer ({error.status.name}); ", WAYS_OUT)
 
 
 def _credentials_refused(attempt: Attempt) -> SettingError:
@@ -94,7 +95,7 @@ def _refused_by_answer(attempt: Attempt, text: str) -> DaperError | None:
     if code in ("Unauthenticated", "PermissionDenied"):
         return _credentials_refused(attempt)
     if code in _NOT_READY:
-        return Unreachable(f"{attempt.where} does not answer ({code}); {WAYS_OUT}")
+        return Unreachable(f"{attempt.where} does not answer ({code}); ", WAYS_OUT)
     return None
 
 

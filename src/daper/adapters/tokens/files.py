@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from daper.adapters.regular_file import is_there, read_if_there
 from daper.adapters.whole_file import replace_file
 from daper.core.access import Access, TokenGrant
+from daper.core.commands import CommandLine
 from daper.core.errors import NotFound, StoreChanged, StoreDamaged, UserError
 from daper.core.system_errors import optional
 from daper.stores.locks import alone
@@ -72,7 +73,9 @@ class TokenFile:
         grant = TokenGrant(name=name, scopes=frozenset(scopes), sha256=_hash(token), created_at=self._now())
         with self._alone() as make_sure:
             if any(other.name == name for other in self.grants()):
-                raise UserError(f"{name!r} has a token already; remove it first: daper mcp token remove {name!r}")
+                raise UserError(
+                    f"{name!r} has a token already; remove it first: ", CommandLine("mcp", "token", "remove", name)
+                )
             self._write((*self.grants(), grant), make_sure)
         return token
 

@@ -18,7 +18,7 @@ _SHORT = 300
 _KEY = re.compile(r"\b(?:sk|pk|rk|AIza|gsk|ghp|xai)[-_][A-Za-z0-9_*-]{8,}|\bAIza[A-Za-z0-9_-]{20,}")
 
 _MEANINGS: Final[tuple[tuple[type[Exception], str, type[DaperError]], ...]] = (
-    (theirs.ModelAuthenticationError, "{name} refused the key ({told}); set LLM_KEY, then: daper doctor", ModelError),
+    (theirs.ModelAuthenticationError, "{name} refused the key ({told}); set LLM_KEY", ModelError),
     (
         theirs.ModelNotFoundError,
         "{name}: there is no such model there ({told}); check LLM_MODEL and LLM_BASE_URL",

@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from daper.core.commands import CommandLine
 from daper.core.digests import content_version
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
@@ -149,7 +150,8 @@ def parse_row(model: type[RowT], data: Mapping[str, object], *, place: str) -> R
         held = "is missing" if missing else f"holds {visible(repr(first['input']), longest=80)}: {first['msg']}"
         raise StoreDamaged(
             f"{place}{spot.removeprefix('.') if place.endswith(' ') else spot} {held}; "
-            "nothing was changed. Correct it in the file, or restore the shipped data: daper records reset"
+            "nothing was changed. Correct it in the file, or restore the shipped data: ",
+            CommandLine("records", "reset"),
         ) from error
 
 

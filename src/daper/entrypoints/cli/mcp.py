@@ -1,9 +1,7 @@
 """`daper mcp`: the agents as tools for chat clients; how to configure a client; who may come over HTTP."""
 
 import sys
-import sysconfig
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -21,6 +19,7 @@ from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.mcp.terminal import program_here
 from daper.settings import Part, load_settings, shown_settings
 
 MISSING = "daper mcp needs the extra mcp: pip install 'daper[mcp]'"
@@ -103,21 +102,22 @@ def config(
     Parameters
     ----------
     client
-        One of: goose, claude-desktop, claude-desktop-wsl, claude-code, vscode, inspector.
+        One of: goose, claude-desktop, claude-desktop-wsl, claude-code, codex, opencode, gemini-cli, vscode, inspector.
     url
         For a server that runs elsewhere with --http, the URL of it; the client then starts none.
     """
-    from daper.entrypoints.cli.mcp_clients import CLIENTS, configuration, local_server, remote_configuration
+    from daper.entrypoints.cli.mcp_clients import CLIENTS, Remote, configuration, local_server, remote_configuration
 
     if client not in CLIENTS:
         raise UsageError(f"name a client, one of: {', '.join(CLIENTS)}" + (f"; {client!r} is none" if client else ""))
     if url is None:
         wanted = configuration(
             client,
-            local_server(load_settings(needs={Part.CHAT, Part.TEMPORAL}), shown_settings(), program=_this_program()),
+            local_server(load_settings(needs={Part.CHAT, Part.TEMPORAL}), shown_settings(), program=program_here()),
         )
     elif _is_web_address(url):
-        wanted = remote_configuration(client, url)
+        waits = load_settings(needs=()).approval_timeout
+        wanted = remote_configuration(client, Remote(url=url, waits=waits))
     else:
         raise UsageError(f"--url {_shown(url)} must be where a server answers, like http://127.0.0.1:7337/mcp")
     print_text(wanted.text)
@@ -203,14 +203,6 @@ def _is_web_address(url: str) -> bool:
 
 def _is_plain(url: str) -> bool:
     return url.isprintable() and " " not in url
-
-
-def _this_program() -> Path:
-    """The program that runs, or the one beside this Python; where a link leads may change, so it is not followed."""
-    for path in (Path(sys.argv[0]), Path(sysconfig.get_path("scripts"), "daper")):
-        if path.name == "daper" and path.is_file():
-            return path.absolute()
-    raise UserError("cannot tell where the program daper is; run it by its full path")
 
 
 def _tokens() -> TokenFile:

@@ -7,6 +7,7 @@ from mcp.server.mcpserver import Context, Elicit
 
 from daper.clock import agreed_now
 from daper.core.access import Access
+from daper.core.commands import Said
 from daper.core.decisions import answer_plan, in_one_line, who
 from daper.core.digests import canonical
 from daper.core.errors import DaperError, DecisionRefused, Unreachable
@@ -110,9 +111,9 @@ class Deciding:
                 ),
             )
         except DecisionRefused as error:
-            raise DecisionRefused(f"{error}; until now: {await self._until_now(wanted.repair_id)}") from error
+            raise DecisionRefused(error.said, f"; until now: {await self._until_now(wanted.repair_id)}") from error
         except Unreachable as error:
-            raise type(error)(f"{error}; {LOOK_FIRST}") from error
+            raise type(error)(error.said, f"; {LOOK_FIRST}") from error
         return visible_answer(
             DecisionAnswer(
                 repair_id=wanted.repair_id,
@@ -132,7 +133,7 @@ class Deciding:
             DecisionAnswer(
                 repair_id=wanted.repair_id,
                 decided=False,
-                message=f"{why}. {wanted.in_a_terminal}" if heard.unseen else why,
+                message=self._door.worded(Said(why, ". ", wanted.in_a_terminal)) if heard.unseen else why,
                 what_was_decided=await self._until_now(wanted.repair_id),
                 next_step="tell the person so, and ask what they want",
             )
@@ -167,7 +168,8 @@ class Deciding:
             raise DecisionRefused(
                 f"a form is open about another decision on this repair ({form.wanted.in_short}, plan "
                 f"{form.wanted.plan_digest!r}, since {form.since:%H:%M:%S} UTC); nothing was decided. "
-                f"The person can answer that one first. {wanted.in_a_terminal}"
+                "The person can answer that one first. ",
+                wanted.in_a_terminal,
             )
         return None
 
@@ -205,9 +207,9 @@ class Deciding:
         return quoted, decision
 
 
-def unconfirmed(wanted: Wanted, why: str) -> str:
+def unconfirmed(wanted: Wanted, why: str) -> Said:
     """What is said where this client is no way to confirm anything."""
-    return f"this client {why}, so nobody can confirm here that it is what they want. {wanted.in_a_terminal}"
+    return Said(f"this client {why}, so nobody can confirm here that it is what they want. ", wanted.in_a_terminal)
 
 
 def _seconds_until(decide_by: datetime | None) -> float:

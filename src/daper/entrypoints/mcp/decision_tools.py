@@ -1,6 +1,7 @@
 """The tools with which a person decides: approve and reject. The name is the caller's own, never an argument."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import Context, Elicit, Resolve
@@ -9,10 +10,9 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import Field, JsonValue
 
 from daper.core.models import MOST_PROBLEMS
-from daper.core.text import visible
 from daper.entrypoints.mcp.answers import DecisionAnswer
 from daper.entrypoints.mcp.deciding import Deciding, unconfirmed
-from daper.entrypoints.mcp.door import LONGEST_ERROR, Door, told
+from daper.entrypoints.mcp.door import Door, told
 from daper.entrypoints.mcp.edits import Edits
 from daper.entrypoints.mcp.forms import NO_ANSWER, Answer, Confirm, Heard
 from daper.entrypoints.mcp.tools import DECIDES, Comment, PlainTool, RepairId, tool
@@ -88,20 +88,22 @@ def deciding_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
         return await deciding.settle(rejection(repair_id, plan_digest, actions, comment), answer, ctx)
 
     return [
-        _asking(APPROVAL, tool(door, approve_repair, title="Approve a plan", hints=DECIDES, kind=_ApprovalTool)),
-        _asking(REJECTION, tool(door, reject_repair, title="Reject a plan", hints=DECIDES, kind=_RejectionTool)),
+        _asking(door, APPROVAL, tool(door, approve_repair, title="Approve a plan", hints=DECIDES, kind=_ApprovalTool)),
+        _asking(door, REJECTION, tool(door, reject_repair, title="Reject a plan", hints=DECIDES, kind=_RejectionTool)),
     ]
 
 
-def _asking(name: str, made: Tool) -> Tool:
+def _asking(door: Door, name: str, made: Tool) -> Tool:
     """The tool, whose form goes by that name; the SDK would name it by where its code stands."""
     for plan in made.resolver_plans.values():
         plan.wire_key = name
-    return made
+    return made.model_copy(update={"worded": door.worded})
 
 
 class _DecidingTool(PlainTool, ABC):
     """What the SDK itself says of an answer to a form that is none is said in our words, with the way out."""
+
+    worded: Callable[[str], str] = Field(default=str, exclude=True)
 
     @abstractmethod
     def wanted(self, arguments: dict[str, Any]) -> Wanted:  # Any: as a client sent them
@@ -117,7 +119,7 @@ class _DecidingTool(PlainTool, ABC):
             if not str(error).startswith(f"{said}Resolver '"):
                 raise
             why = unconfirmed(self.wanted(arguments), NO_ANSWER)
-            raise ToolError(said + visible(why, longest=LONGEST_ERROR)) from None
+            raise ToolError(said + self.worded(why)) from None
 
 
 class _ApprovalTool(_DecidingTool):

@@ -5,16 +5,19 @@ Nothing here imports Temporal when it is loaded: a client is answered before tha
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 
 from daper.core.access import Access
+from daper.core.commands import PROGRAM, CommandLine, names_commands
 from daper.core.errors import DaperError, NoWorker, Unreachable, UserError
 from daper.core.models import Person
 from daper.core.text import visible
+from daper.entrypoints.mcp.answers import RepairState
+from daper.entrypoints.mcp.terminal import Terminal
 from daper.settings import Part, Settings
 from daper.settings.secrecy import masked
 
@@ -29,6 +32,7 @@ LONGEST_ERROR: Final = 4000
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S", bound=RepairState)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,8 @@ class Door:
 
     `load` reads what is configured, also where some of it is wrong, and again after a loss: `daper up` may answer
     elsewhere then. `who` tells who calls.
-    `connects` opens what needs Temporal; only a test has another way.
+    `connects` opens what needs Temporal; only a test has another way. `terminal` tells how commands run that people are
+    told.
     """
 
     def __init__(
@@ -55,8 +60,10 @@ class Door:
         load: Callable[[], Settings],
         who: Callable[[Settings], Caller],
         connects: "Callable[[Settings], Awaitable[Services]] | None" = None,
+        terminal: Callable[[Settings], Terminal] = lambda _: Terminal(),
     ) -> None:
         self._settings = settings
+        self._terminal = terminal
         self._load = load
         self._who = who
         self._connects = connects
@@ -89,7 +96,10 @@ class Door:
             has = ", ".join(sorted(caller.access)) or "nothing"
             raise UserError(
                 f"the token of {caller.person.name} allows {has}, and this needs {needs}; "
-                "whoever runs the server can make another: daper mcp token add"
+                "whoever runs the server can take it away: ",
+                CommandLine("mcp", "token", "remove", caller.person.name),
+                "; and make another: ",
+                CommandLine("mcp", "token", "add", caller.person.name, *_scopes(caller.access | {needs})),
             )
         return caller.person
 
@@ -115,6 +125,26 @@ class Door:
             if self._records is None:
                 self._records = await asyncio.to_thread(_open_records, self._settings)
             return self._records
+
+    def worded(self, text: str) -> str:
+        """A text of ours for whoever calls: what it names as command lines is told as it runs in a terminal."""
+        return self._terminal(self._settings).worded(text) if names_commands(text) else text
+
+    def told(self, error: DaperError) -> str:
+        """An expected error in one line, in which nothing is hidden, and nothing that looks like a key is shown."""
+        if names_commands(error.said):
+            return self._terminal(self._settings).worded(error.said, plain=masked)
+        return visible(masked(str(error)), longest=LONGEST_ERROR)
+
+    def pointed(self, state: S) -> S:
+        """Where the message of a repair, which a worker wrote, names commands: how they run where we are.
+
+        A worker does not know where its texts are read, and they may hold anything: they are left as they are.
+        """
+        if f"{PROGRAM} " not in state.message:
+            return state
+        way = self._terminal(self._settings).of_workers
+        return state.model_copy(update={"next_step": f"{state.next_step}; {way}"})
 
     def lost(self, error: DaperError) -> None:
         """After an error: connect anew at the next call if Temporal was lost, for it may be back elsewhere."""
@@ -152,9 +182,9 @@ def _open_records(settings: Settings) -> "RecordsService":
     return RecordsService(domains=open_domains(settings))
 
 
-def error_text(error: Exception) -> str:
-    """An expected error in one line, in which nothing is hidden, and nothing that looks like a key is shown."""
-    return visible(masked(str(error)), longest=LONGEST_ERROR)
+def _scopes(access: Iterable[Access]) -> Iterator[str]:
+    for each in sorted(access):
+        yield from ("--scope", str(each))
 
 
 def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
@@ -167,7 +197,7 @@ def told(door: Door) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaita
                 return await tool(*args, **kwargs)
             except DaperError as error:
                 door.lost(error)
-                raise ToolError(error_text(error)) from error
+                raise ToolError(door.told(error)) from error
 
         return wrapped
 

@@ -21,13 +21,15 @@ from starlette.middleware import Middleware
 from daper.adapters.form_key import FORM_KEY, FormKey
 from daper.adapters.tokens.files import TokenFile
 from daper.core.access import Access
+from daper.core.commands import CommandLine
 from daper.core.errors import DaperError, Occupied, SettingError, UserError
 from daper.core.models import IdentityProof, Person
 from daper.entrypoints.mcp.connections import QUEUE, Connections, ServerConfig, most_connections
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
 from daper.entrypoints.mcp.sessions import IDLE_S, MOST_IN_ALL, Sessions
-from daper.settings import Part, Settings, load_settings
+from daper.entrypoints.mcp.terminal import Terminal, terminal_of
+from daper.settings import Part, Settings, load_settings, shown_settings
 
 PATH: Final = "/mcp"
 MOST_BYTES: Final = 1024 * 1024
@@ -63,6 +65,10 @@ def http_settings() -> Settings:
     return load_settings(needs={Part.CHAT})
 
 
+def _terminal(settings: Settings) -> Terminal:
+    return terminal_of(settings, shown_settings(), elsewhere=True)
+
+
 async def serve_http(
     settings: Settings, address: Address, tokens: TokenFile, *, read_only: bool, ready: Callable[[str, bool], None]
 ) -> None:
@@ -76,8 +82,8 @@ async def serve_http(
     if not guarded and (address.public_url or not address.is_loopback):
         way = f"--public-url {address.public_url!r}" if address.public_url else f"--host {address.host!r}"
         raise SettingError(
-            f"{way} lets other machines in, and there are no tokens to tell who they are; "
-            "make one: daper mcp token add NAME --scope read --scope start"
+            f"{way} lets other machines in, and there are no tokens to tell who they are; make one: ",
+            CommandLine("mcp", "token", "add", "NAME", "--scope", "read", "--scope", "start"),
         )
     if address.is_any and not address.public_url:
         raise SettingError(
@@ -88,7 +94,7 @@ async def serve_http(
         port = listening.getsockname()[1]
         url = address.public_url or f"http://{_in_url(address.host)}:{port}{PATH}"
         who = _Bearer(tokens) if guarded else _SomebodyHere(tokens)
-        door = Door(settings=settings, load=http_settings, who=who)
+        door = Door(settings=settings, load=http_settings, who=who, terminal=_terminal)
         server = build_server(
             door,
             approval=settings.chat_approval,

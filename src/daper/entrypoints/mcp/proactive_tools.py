@@ -13,7 +13,7 @@ from daper.entrypoints.mcp.answers import ProactiveAgent
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import agent_of, just_begun
 from daper.entrypoints.mcp.tools import READS, STARTS, Domain, tool
-from daper.service.requests import StartProactive
+from daper.service.requests import ProactiveStatus, StartProactive
 from daper.settings import STARTING
 
 _MINUTE = timedelta(minutes=1)
@@ -61,12 +61,15 @@ class ProactiveTools:
         try:
             found = await service.status(person.name, order.domain)
         except Unreachable:
-            return just_begun(order, begun, lacking=await service.unserved(begun.store_id))
-        return agent_of(found, already_running=begun.already_running)
+            return just_begun(order, begun, lacking=self._door.worded(await service.unserved(begun.store_id)))
+        return agent_of(self._worded(found), already_running=begun.already_running)
 
     async def get_proactive_agent(self, domain: Domain = "") -> ProactiveAgent:
         """See the proactive agent of this person: its phase, the repair that runs, the next cycle, the last results."""
         person = self._door.caller(Access.READ, by_name=True)
         of = self._door.settings.domain_or(domain)
         service = await self._door.proactive()
-        return agent_of(await service.status(person.name, of))
+        return agent_of(self._worded(await service.status(person.name, of)))
+
+    def _worded(self, found: ProactiveStatus) -> ProactiveStatus:
+        return found.model_copy(update={"trouble": self._door.worded(found.trouble)})

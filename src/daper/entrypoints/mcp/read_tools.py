@@ -10,6 +10,7 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import Field
 
 from daper.core.access import Access
+from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotBegun, Unreachable, UserError
 from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
@@ -86,14 +87,14 @@ class ReadingTools:
         self._door.caller(Access.READ)
         service = await self._door.repairs()
         last: RepairView | RepairResult | None = None
-        silence = ""
+        silence = Said()
         try:
             async with asyncio.timeout(seconds), aclosing(service.follow(repair_id)) as looks:
                 async for look in told_on(ctx, looks):
                     if isinstance(look, Silence):
                         silence = look.message
                         continue
-                    last, silence = look, ""
+                    last, silence = look, Said()
                     if _is_news(look, seen_plan):
                         break
         except TimeoutError:
@@ -105,8 +106,8 @@ class ReadingTools:
                 return waiting(repair_id, error.waits_for)
         if not silence and isinstance(last, RepairView) and not _is_news(last, seen_plan):
             silence = await service.unattended(repair_id)
-        state = state_of(last)
-        return visible_answer(state.model_copy(update={"message": silence})) if silence else state
+        state = self._door.pointed(state_of(last))
+        return visible_answer(state.model_copy(update={"message": self._door.worded(silence)})) if silence else state
 
     async def get_repair(self, repair_id: RepairId, page: Page = 1) -> RepairDetails:
         """See one repair: its phase, how sure it is that there are problems, what is wrong, the plan with the digest,
@@ -116,7 +117,8 @@ class ReadingTools:
         """
         self._door.caller(Access.READ)
         service = await self._door.repairs()
-        return details_of(await service.look(repair_id, PageArgs(page=page, size=PAGE_SIZE)), page=page)
+        look = await service.look(repair_id, PageArgs(page=page, size=PAGE_SIZE))
+        return self._door.pointed(details_of(look, page=page))
 
     async def list_repairs(
         self,
@@ -138,7 +140,7 @@ class ReadingTools:
             RepairPage(
                 repairs=kept[:limit],
                 collected=collected,
-                collected_trouble=trouble,
+                collected_trouble=self._door.worded(trouble),
                 message=nothing_in_phase(wanted, Counter(each.phase for each in heads)) if wanted and not kept else "",
             )
         )
@@ -187,13 +189,13 @@ def _written(result: RepairResult) -> str:
     return to_markdown(repair_report(result))
 
 
-async def _collected(service: "RepairService") -> tuple[tuple[CollectedRepair, ...], str]:
+async def _collected(service: "RepairService") -> tuple[tuple[CollectedRepair, ...], Said]:
     """What was reported and has not begun; or why nobody can say, which leaves the list what it is."""
     try:
         collected, trouble = await service.collected()
         return tuple(CollectedRepair.model_validate(each.model_dump()) for each in collected), trouble
     except Unreachable as error:
-        return (), str(error)
+        return (), error.said
 
 
 async def _one_look(service: "RepairService", repair_id: str) -> RepairView | RepairResult:
@@ -201,7 +203,9 @@ async def _one_look(service: "RepairService", repair_id: str) -> RepairView | Re
         async with asyncio.timeout(_LAST_LOOK_S):
             return await service.look(repair_id)
     except TimeoutError as error:
-        raise Unreachable(f"repair {repair_id!r} says nothing; see: daper repair show {repair_id}") from error
+        raise Unreachable(
+            f"repair {repair_id!r} says nothing; see: ", CommandLine("repair", "show", repair_id)
+        ) from error
 
 
 def _is_news(look: RepairView | RepairResult, seen_plan: str) -> bool:

@@ -18,7 +18,7 @@ from daper.core.access import Access
 from daper.core.errors import DaperError, NotFound
 from daper.core.messages import PageArgs
 from daper.core.models import Scope
-from daper.entrypoints.mcp.door import Door, error_text
+from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import PAGE_SIZE, details_of
 from daper.entrypoints.mcp.read_tools import report_page
 from daper.entrypoints.mcp.record_tools import record_answer
@@ -109,7 +109,7 @@ async def _read(door: Door, read: Callable[[], Awaitable[R]]) -> R:
         door.caller(Access.READ)
         return await read()
     except NotFound as error:
-        raise ResourceNotFoundError(error_text(error)) from error
+        raise ResourceNotFoundError(door.told(error)) from error
     except DaperError as error:
         door.lost(error)
-        raise ResourceError(error_text(error)) from error
+        raise ResourceError(door.told(error)) from error

@@ -111,7 +111,7 @@ async def start_order(door: Door, order: StartRepair) -> StartedRepair:
     services, settings = await door.connected_for(*STARTING)
     service = services.repairs
     begun = await service.start(order.model_copy(update={"tell": settings.tell}))
-    lacking = await service.unserved(begun.store_id)
+    lacking = door.worded(await service.unserved(begun.store_id))
     if begun.waits_for:
         return just_started(begun, lacking=lacking)
     try:

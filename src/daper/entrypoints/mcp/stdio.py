@@ -10,13 +10,14 @@ from daper.adapters.form_key import FORM_KEY, FormKey
 from daper.core.access import Access
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
-from daper.settings import Part, Settings, load_settings
+from daper.entrypoints.mcp.terminal import Terminal, terminal_of
+from daper.settings import Part, Settings, load_settings, shown_settings
 
 
 async def serve_stdio(*, read_only: bool) -> None:
     """Serve until the client closes our stdin. The person is the one who runs this process. Raises SettingError."""
     settings = stdio_settings()
-    door = Door(settings=settings, load=stdio_settings, who=_who)
+    door = Door(settings=settings, load=stdio_settings, who=_who, terminal=_terminal)
     server = build_server(
         door,
         approval=settings.chat_approval,
@@ -36,6 +37,10 @@ def stdio_settings() -> Settings:
     Not by a `.env`: a chat client starts us in whatever folder it works in, where its model may be able to write.
     """
     return load_settings(needs={Part.CHAT}, dotenv=False)
+
+
+def _terminal(settings: Settings) -> Terminal:
+    return terminal_of(settings, shown_settings(dotenv=False))
 
 
 def _who(settings: Settings) -> Caller:

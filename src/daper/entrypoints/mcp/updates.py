@@ -18,7 +18,7 @@ from mcp.types import INVALID_PARAMS, EmptyResult, SubscribeRequestParams, Unsub
 from daper.core.access import Access
 from daper.core.errors import DaperError, NotBegun, NotFound
 from daper.core.outcomes import RepairResult
-from daper.entrypoints.mcp.door import Door, error_text
+from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import NOT_BEGUN
 from daper.entrypoints.mcp.wrong_arguments import quoted
 from daper.service.requests import Silence
@@ -119,6 +119,10 @@ class Updates:
             raise
         return str(look.phase), isinstance(look, RepairResult)
 
+    def told(self, error: DaperError) -> str:
+        """An expected error in one line, as every tool tells it."""
+        return self._door.told(error)
+
     async def _follow(self, repair_id: str, followed: _Followed) -> None:
         while True:
             try:
@@ -173,7 +177,7 @@ class Subscriptions:
         try:
             await following.enter_async_context(self._updates.on(repair_id, hears=hears))
         except DaperError as error:
-            raise MCPError(INVALID_PARAMS, error_text(error)) from None
+            raise MCPError(INVALID_PARAMS, self._updates.told(error)) from None
 
     async def subscribe(self, ctx: _Context, params: SubscribeRequestParams) -> EmptyResult:
         """Tell a client of the older era of a repair until it says otherwise, or is gone. Raises MCPError."""

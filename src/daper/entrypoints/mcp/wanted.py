@@ -1,11 +1,11 @@
 """A decision as a client relays it, before anybody confirmed it."""
 
 import json
-import shlex
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from daper.core.commands import CommandLine, Said
 from daper.core.models import Verdict
 
 Changes = dict[str, dict[str, JsonValue]]
@@ -23,18 +23,18 @@ class Wanted:
     comment: str = ""
 
     @property
-    def command(self) -> str:
+    def command(self) -> CommandLine:
         """The command line that decides the same in a terminal, where it shows the plan and asks.
 
         Without the digest: with it, it would decide also where no person is.
         """
-        parts = ["daper", "repair", str(self.verdict), self.repair_id]
+        parts = ["repair", str(self.verdict), self.repair_id]
         for action_id in self.actions:
             parts += ["--action", action_id]
         for action_id, edits in self.edits.items():
             for name, value in edits.items():
                 parts += ["--edit", f"{action_id}.{name}={json.dumps(value, ensure_ascii=False)}"]
-        return shlex.join(parts)
+        return CommandLine(*parts)
 
     @property
     def in_short(self) -> str:
@@ -43,9 +43,9 @@ class Wanted:
         return f"{self.verdict} {what}{', with changes' if self.edits else ''}"
 
     @property
-    def in_a_terminal(self) -> str:
+    def in_a_terminal(self) -> Said:
         """The way that is always open, in a sentence."""
-        return f"The person can say it in a terminal, which shows the plan and asks: {self.command}"
+        return Said("The person can say it in a terminal, which shows the plan and asks: ", self.command)
 
 
 def approval(

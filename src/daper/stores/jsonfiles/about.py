@@ -4,6 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from daper.core.base import Wire
+from daper.core.commands import CommandLine
 from daper.core.errors import StoreDamaged
 from daper.core.moments import Moment
 from daper.stores.jsonfiles import rowfiles
@@ -72,8 +73,10 @@ def refuse_copy(about: StoreAbout, folder: Path, disk: Disk) -> None:
     if whereabouts(about, folder, disk) is Whereabouts.COPY:
         raise StoreDamaged(
             f"{str(folder)!r} is a copy of {about.folder!r}: both have the store id {about.store_id!r}, so that a plan "
-            "for one could run in the other. Nothing was changed. `daper records adopt` gives this copy an id of its "
-            "own, and keeps its ledger and outbox; or go on with the original"
+            "for one could run in the other. Nothing was changed. To give this copy an id of its own, with "
+            "its ledger and outbox kept: ",
+            CommandLine("records", "adopt"),
+            "; or go on with the original",
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from daper.core.commands import CommandLine
 from daper.core.digests import canonical, digest
 from daper.core.errors import StoreDamaged
 from daper.stores.jsonfiles import jsontext
@@ -126,4 +127,4 @@ class DocumentFiles:
 
 def absent(path: Path) -> StoreDamaged:
     """The error for a file or folder that is not there."""
-    return StoreDamaged(f"{str(path)!r} is missing; `daper records reset` brings the shipped records")
+    return StoreDamaged(f"{str(path)!r} is missing; to have the shipped records: ", CommandLine("records", "reset"))

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from daper.clock import new_id
 from daper.core.base import Wire
+from daper.core.commands import CommandLine
 from daper.core.digests import digest
 from daper.core.errors import RecoveryNeeded, StoreChanged, StoreDamaged, StoreError, StoreUnavailable
 from daper.stores.jsonfiles.disk import Disk, FileStat
@@ -312,10 +313,11 @@ class Journal:
     def _refused(self, edited: Sequence[str]) -> RecoveryNeeded:
         names = ", ".join(repr(str(self._folder / path)) for path in edited)
         return RecoveryNeeded(
-            f"{names} was edited while a change was half done; nothing was touched. There are two ways out: "
-            "`daper records recover --keep-edited` keeps the edited file and drops the change from the others, as if "
-            "it had never begun; `daper records recover --finish` saves the edited file beside as NAME.edited-N and "
-            "then completes the change"
+            f"{names} was edited while a change was half done; nothing was touched. There are two ways out. To "
+            "keep the edited file and drop the change from the others, as if it had never begun: ",
+            CommandLine("records", "recover", "--keep-edited"),
+            "; to save the edited file beside as NAME.edited-N and then complete the change: ",
+            CommandLine("records", "recover", "--finish"),
         )
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import simplejson
 
+from daper.core.commands import CommandLine
 from daper.core.errors import StoreDamaged
 from daper.stores.jsonfiles.jsonreading import Flaw, examine
 
@@ -31,7 +32,8 @@ def parse(data: bytes, *, path: Path) -> dict[str, object]:
     for line, column, why in flaws:
         raise StoreDamaged(
             f"{str(path)!r}, line {line}, column {column}: {why}. The file was left untouched; mend it there, or bring "
-            "the shipped records back with `daper records reset`"
+            "the shipped records back: ",
+            CommandLine("records", "reset"),
         )
     # An object of JSON has only string keys.
     return cast("dict[str, object]", document)

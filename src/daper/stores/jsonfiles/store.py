@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daper.clock import new_id, utc_now
+from daper.core.commands import CommandLine
 from daper.core.digests import digest
 from daper.core.errors import StoreChanged, StoreDamaged, UserError
 from daper.core.models import StoreInfo
@@ -90,7 +91,8 @@ class JsonStore:
             if missing and len(missing) < len(files):
                 raise StoreDamaged(
                     f"{str(self._folder)!r} has some records, but not {', '.join(missing)}; nothing was touched. Bring "
-                    "what is missing, or have all replaced by the shipped records with `daper records reset`"
+                    "what is missing, or have all replaced by the shipped records: ",
+                    CommandLine("records", "reset"),
                 )
             if not missing:
                 self._replace_all({}, StoreAbout(store_id=new_id(), dataset=OWN))
