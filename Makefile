@@ -8,7 +8,7 @@ CLIENTS = tests/clients/node_modules/.package-lock.json
 CHATS = tests/clients/chats/node_modules/.package-lock.json
 BENCHES = start_up one_repair throughput mcp_story concurrency slow_model hostile_model tokens at_the_cap
 
-.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation clean
+.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation tool-tokens clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -18,13 +18,17 @@ demo: install ## one repair from end to end on a throw-away copy; ARGS=--auto-ap
 
 # The sandbox imports workflows anew for each run: without bytecode it would compile them anew, also where
 # PYTHONDONTWRITEBYTECODE is set.
+# Tests themselves are kept compiled too, whatever is set: each of the processes would rewrite all of them.
+test test-long: export PYTHONDONTWRITEBYTECODE =
+
+# Three processes for two cores: a third of their time they wait for servers and for other processes.
 test: install-dev node-clients ## every test but those that are long by nature; ARGS goes to pytest
 	@.venv/bin/python -m compileall -q src
-	.venv/bin/pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile -m "not long" $(ARGS)
 
 test-long: install-dev node-clients chat-clients ## the tests that are long by nature: kills, faults that last, servers elsewhere
 	@.venv/bin/python -m compileall -q src
-	.venv/bin/pytest -n 2 --dist loadfile -m long $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile -m long $(ARGS)
 
 check: lint test test-long ## everything CI runs
 
@@ -62,6 +66,9 @@ figures: install-dev ## the figures in docs/performance.md, of whole runs; on a 
 pictures: install-dev node-clients chat-clients ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures
 	.venv/bin/python -m tools.form_pictures
+
+tool-tokens: install-dev ## what the tools cost a language model, in docs/mcp.md; fetches a tokenizer of 42 MB
+	@$(UV) run --frozen --no-sync --with bpe-openai==0.1.4 python -m tools.tool_tokens
 
 conversation: install-dev ## the conversation in docs/mcp-conversation.md, of a real run
 	.venv/bin/python -m tools.mcp_conversation
