@@ -15,7 +15,7 @@ from tests.e2e.mcp_serving import AS_TOLD, add_denied_orders
 pytestmark = pytest.mark.skipif(not goose.IS_HERE, reason="goose comes as a package for Linux on x64 only")
 
 _WORDS = "What is wrong with my orders?"
-_IMPATIENT_S = 5
+_IMPATIENT_S = 15  # the start of the server has to come within it, too
 
 
 @pytest.fixture(scope="module")
