@@ -17,13 +17,17 @@ demo: install ## one repair from end to end on a throw-away copy; ARGS=--auto-ap
 
 # The sandbox imports workflows anew for each run: without bytecode it would compile them anew, also where
 # PYTHONDONTWRITEBYTECODE is set.
+# Tests themselves are kept compiled too, whatever is set: each of the processes would rewrite all of them.
+test test-long: export PYTHONDONTWRITEBYTECODE =
+
+# Three processes for two cores: a third of their time they wait for servers and for other processes.
 test: install-dev node-clients ## every test but those that are long by nature; ARGS goes to pytest
 	@.venv/bin/python -m compileall -q src
-	.venv/bin/pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile -m "not long" $(ARGS)
 
 test-long: install-dev node-clients ## the tests that are long by nature: kills, faults that last, servers elsewhere
 	@.venv/bin/python -m compileall -q src
-	.venv/bin/pytest -n 2 --dist loadfile -m long $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile -m long $(ARGS)
 
 check: lint test test-long ## everything CI runs
 

@@ -70,7 +70,7 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
 
 def reports_in(home: Path) -> FileReports:
     """The reports kept under a home, and what they answer."""
-    return FileReports(home / "reports", answers=SqliteAnswers(home / "answers.db"))
+    return FileReports(home / "reports", answers=answers_of(home))
 
 
 async def open_models(settings: Settings) -> "ModelAgents | None":
@@ -106,6 +106,11 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
             "set it in the environment or in .env, or take that target out"
         )
     return PeopleNotifier(people, reports=reports_in(settings.home), link=settings.link_to, now=agreed_now)
+
+
+def answers_of(home: Path) -> SqliteAnswers:
+    """Which repair answers what was asked under a key, as it is kept under a home."""
+    return SqliteAnswers(home / "answers.db")
 
 
 def spending_of(home: Path) -> SqliteSpending:

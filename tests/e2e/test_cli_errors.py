@@ -125,6 +125,7 @@ def test_broken_orders_are_named_with_line_and_column(open_shop: Shop) -> None:
     assert started.code in (1, 3)
 
 
+@pytest.mark.long
 def test_output_that_is_closed_or_full_or_cannot_say_it_is_no_traceback(shell: Shell) -> None:
     shell.run("records", "list")
 

@@ -129,6 +129,7 @@ def test_a_model_that_reads_finds_what_rules_cannot_know_and_is_scored_alone_too
     assert "a-secret" not in ran.out
 
 
+@pytest.mark.long
 def test_on_a_terminal_it_shows_how_far_it_is_and_then_the_table(shell: Shell) -> None:
     with shell.terminal("eval", *QUICK) as terminal:
         terminal.expect("0/1")

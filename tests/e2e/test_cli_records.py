@@ -116,7 +116,9 @@ def test_records_are_filtered_and_counted(shell: Shell) -> None:
     )
 
 
-@pytest.mark.parametrize("columns", [60, 80, 160])
+@pytest.mark.parametrize(
+    "columns", [pytest.param(60, marks=pytest.mark.long), 80, pytest.param(160, marks=pytest.mark.long)]
+)
 def test_on_a_terminal_each_problem_is_a_sentence_that_can_be_read(shell: Shell, columns: int) -> None:
     with shell.terminal("records", "list", extra={"COLUMNS": str(columns)}) as terminal:
         assert terminal.end() == 0
@@ -205,6 +207,7 @@ def test_warnings_in_the_same_words_are_one_line_and_all_of_them_in_json(shell: 
     assert len([note for note in document["warnings"] if note["place"].endswith(".status")]) == 300
 
 
+@pytest.mark.long
 def test_a_person_s_own_records_are_replaced_only_with_leave_and_are_never_lost(shell: Shell) -> None:
     shell.run("records", "import", *files_of(shell, [order()]))
     mine = (shell.home / "data/orders/orders.json").read_bytes()
@@ -342,7 +345,16 @@ def test_hostile_record_text_stays_text_in_a_pipe_and_in_json(open_shop: Shop) -
     assert Path(started.value("Report:")).is_file()
 
 
-@pytest.mark.parametrize("words", [("records", "list"), ("records", "show", "ORD-001-HJP"), ("repair", "start")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("records", "list"),
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in (("records", "show", "ORD-001-HJP"), ("repair", "start"))
+        ),
+    ],
+)
 def test_hostile_record_text_stays_text_on_a_terminal(open_shop: Shop, words: tuple[str, ...]) -> None:
     """Design rule 7."""
     hostile_orders(open_shop)

@@ -198,8 +198,8 @@ def test_without_a_terminal_start_stops_where_the_plan_waits_and_a_second_one_le
     ("words", "phase", "code"),
     [
         (("--auto-approve",), "REPORT-COMPLETED", 0),
-        (("--dry-run",), "PLAN-ONLY", 0),
-        (("--status", "completed"), "NO-REPAIR-NEEDED", 0),
+        pytest.param(("--dry-run",), "PLAN-ONLY", 0, marks=pytest.mark.long),
+        pytest.param(("--status", "completed"), "NO-REPAIR-NEEDED", 0, marks=pytest.mark.long),
         (("--record", "ORD-404-XXX"), "REPAIR-FAILED", 3),
         (("--record", BADGES, "--auto-approve"), "REPORT-COMPLETED", 0),
     ],

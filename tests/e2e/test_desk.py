@@ -92,6 +92,7 @@ def test_some_of_a_plan_is_approved_one_is_stale_and_who_was_asked_is_waited_for
     assert '"to":"bob@desk.example"' in message
 
 
+@pytest.mark.long
 def test_a_ticket_that_closes_again_is_given_back_what_it_had(desk: Shop) -> None:
     write(
         desk,

@@ -76,6 +76,8 @@ DAMAGES: dict[str, tuple[str, Damage, str, str]] = {
     "memory of a newer version": ("memory.db", of_the_future, "memory", "a newer daper wrote it; use that one"),
     "spending of garbage": ("spending.db", garbage, "spending", "move it away, and a new one is made"),
     "spending without tables": ("spending.db", other_tables, "spending", "it has no calls; move it away"),
+    "answers of garbage": ("answers.db", garbage, "answers", "move it away, and a new one is made"),
+    "answers a folder": ("answers.db", folder, "answers", "is no file; move it away"),
     "reports a file": ("reports", file, "reports", "is no folder; move it away, and a new one is made"),
     "a report of garbage": ("reports/repair-x/report.json", garbage, "reports", "bring them back from a copy"),
     "transcripts a file": ("transcripts", file, "transcripts", "is no folder; move it away"),

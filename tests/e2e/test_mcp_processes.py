@@ -93,6 +93,7 @@ def test_whatever_a_domain_prints_nothing_but_the_protocol_reaches_stdout(shop: 
         assert f"LOUD: {said}" in ran.err
 
 
+@pytest.mark.long
 def test_lines_that_are_no_messages_are_passed_over(shop: Shop) -> None:
     deep = "[" * 1_000_000 + "]" * 1_000_000
     with talking(on_stdio(shop)) as talk:

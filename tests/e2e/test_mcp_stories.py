@@ -141,9 +141,8 @@ async def served(shop: Shop, transport: str, pid_file: Path) -> AsyncGenerator[T
     yield Stdio(command=["/bin/sh", "-c", script, str(pid_file), *plain.command], env=plain.env, cwd=plain.cwd)
 
 
-@pytest.mark.parametrize(
-    ("transport", "mode"), [pytest.param("stdio", "legacy", marks=pytest.mark.long), ("http", "auto")]
-)
+@pytest.mark.parametrize(("transport", "mode"), [("stdio", "legacy"), ("http", "auto")])
+@pytest.mark.long
 async def test_a_person_takes_their_time_the_server_is_killed_meanwhile_and_nothing_is_lost(
     shop: Shop, denied: Iterator[str], tmp_path: Path, transport: str, mode: Mode
 ) -> None:

@@ -36,6 +36,7 @@ def test_a14_what_a_worker_and_commands_make_is_private(shop: Shop, usual_mask: 
     assert open_to_others(shop.home) == {}
 
 
+@pytest.mark.long
 def test_a14_a_report_that_a_person_names_is_as_other_files_of_theirs(open_shop: Shop, usual_mask: None) -> None:
     ran = open_shop.run("repair", "start", "--auto-approve")
     repair_id = ran.value("started with ID: ")

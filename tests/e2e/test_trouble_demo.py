@@ -136,7 +136,8 @@ def test_the_story_in_a_pipe_shows_every_trick_as_text(shell: Shell) -> None:
     check_markdown(Path(ran.value("Report:")).read_text("utf-8"))
 
 
-@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.long)])
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.long
 def test_the_story_on_a_terminal_shows_every_trick_as_text(shell: Shell, columns: int) -> None:
     """D13."""
     with shell.terminal("demo", "--data", TROUBLE, extra={"COLUMNS": str(columns)}) as terminal:

@@ -174,6 +174,7 @@ def test_a_server_that_outlived_its_up_is_taken_over_and_ended_with_the_next(she
     assert not holders(shell)
 
 
+@pytest.mark.long
 def test_a_server_that_dies_is_started_again_at_the_same_address_and_the_repair_goes_on(shell: Shell) -> None:
     with up(shell) as process:
         repair_id, digest = waiting(shell)

@@ -105,6 +105,7 @@ def test_an_effect_in_flight_finishes_and_another_worker_goes_on(shop: Shop) -> 
     assert ended(shop, repair_id) == {"applied": 4}
 
 
+@pytest.mark.long
 def test_an_effect_that_does_not_finish_in_time_is_settled_under_another_worker(shop: Shop) -> None:
     with held_worker(shop, drain="0.5") as (worker, log):
         repair_id = shop.beside.do(approved(shop.settings()))

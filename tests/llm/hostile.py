@@ -1,5 +1,6 @@
 """Servers that are broken, or wish us ill: behaviours that answer, and not as a model does."""
 
+import functools
 import gzip
 import json
 import zlib
@@ -92,9 +93,14 @@ def drip_of_headers(pause: float) -> Behaviour:
 
 def bomb(megabytes: int, *, coding: str = "gzip") -> Behaviour:
     """Few bytes that are many when they are unpacked."""
+    return lambda _: Answer(raw=bomb_bytes(megabytes, coding), headers={"Content-Encoding": coding})
+
+
+@functools.cache
+def bomb_bytes(megabytes: int, coding: str) -> bytes:
+    """Packed when it is first thrown: who only looks what tests there are does not wait for it."""
     plain = b'{"choices": [{"message": {"content": "' + b"x" * (megabytes * 2**20) + b'"}}]}'
-    packed = gzip.compress(plain, 9) if coding == "gzip" else zlib.compress(plain, 9)
-    return lambda _: Answer(raw=packed, headers={"Content-Encoding": coding})
+    return gzip.compress(plain, 9) if coding == "gzip" else zlib.compress(plain, 9)
 
 
 def packed(behaviour: Behaviour) -> Behaviour:

@@ -22,6 +22,7 @@ from tests.llm.hostile import (
     answered,
     body_of,
     bomb,
+    bomb_bytes,
     drip,
     drip_of_headers,
     endless_stream,
@@ -225,6 +226,7 @@ async def test_a7_what_is_small_until_it_is_unpacked_takes_no_memory(tmp_path: P
     behaviour = bomb(megabytes)
     async with asking(tmp_path, lambda asked: fine(asked) if asked.number == 1 else behaviour(asked)) as model:
         await model.ping()  # what is loaded once
+        bomb_bytes(megabytes, "gzip")  # packing it takes some
         tracemalloc.start()
         try:
             with pytest.raises(ModelUnavailable):

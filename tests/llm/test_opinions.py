@@ -136,7 +136,10 @@ async def test_a_doubted_finding_stays_and_its_doubt_with_it(temporal_env: Workf
     assert outcome_of(result, RON).status is OutcomeStatus.SKIPPED
 
 
-@pytest.mark.parametrize(("score", "runs"), [(0.49, False), (0.5, True), (1.0, True)])
+@pytest.mark.parametrize(
+    ("score", "runs"),
+    [pytest.param(0.49, False, marks=pytest.mark.long), (0.5, True), pytest.param(1.0, True, marks=pytest.mark.long)],
+)
 async def test_s6_a_model_s_confidence_lowers_and_never_raises(
     temporal_env: WorkflowEnvironment, tmp_path: Path, score: float, runs: bool
 ) -> None:

@@ -85,6 +85,7 @@ async def test_a_silent_model_is_given_up_and_asked_again_and_the_silence_counts
     assert result.usage.by_role[Role.ANALYZE].output_tokens > 4096
 
 
+@pytest.mark.long
 async def test_d10_a_slow_answer_is_asked_for_once_and_holds_up_nobody_else(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ async def test_good_answers_second_what_the_rules_found_and_propose(
     assert result.report.tokens == result.usage.total.tokens > 0
 
 
+@pytest.mark.long
 async def test_every_fifth_answer_that_is_no_json_costs_a_call_and_nothing_else(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -136,7 +137,7 @@ NO_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("behaviour", "calls"), cases(NO_ANSWERS, quick=["no choices", "a page"]))
+@pytest.mark.parametrize(("behaviour", "calls"), cases(NO_ANSWERS, quick=["a page"]))
 async def test_a7_what_is_no_answer_is_coped_with_by_the_rules_and_nothing_stays_set_aside(
     temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour, calls: int
 ) -> None:
@@ -169,6 +170,7 @@ async def test_d10_a_broken_server_is_tried_six_times(temporal_env: WorkflowEnvi
     assert result.reason == "fake-1 is broken (HTTP 500: The server had an error while processing your request.)"
 
 
+@pytest.mark.long
 async def test_a_server_that_is_not_there_is_tried_six_times(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     result, _ = await repaired(temporal_env, tmp_path, GOOD, LLM_BASE_URL="http://127.0.0.1:9/v1")
 
@@ -205,7 +207,7 @@ DOES_NOT_FIT = {
 }
 
 
-@pytest.mark.parametrize("behaviour", cases(DOES_NOT_FIT, quick=["an essay", "more keys"]))
+@pytest.mark.parametrize("behaviour", cases(DOES_NOT_FIT, quick=["more keys"]))
 async def test_d14_an_answer_that_does_not_fit_is_sent_back_tried_again_and_then_given_up(
     temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour
 ) -> None:
@@ -233,7 +235,7 @@ async def test_a_bad_answer_is_sent_back_with_the_reason(temporal_env: WorkflowE
 @pytest.mark.parametrize(
     ("behaviour", "modes"),
     [
-        (answers.without_response_format(GOOD), ["native", "tool", "tool", "tool"]),
+        pytest.param(answers.without_response_format(GOOD), ["native", "tool", "tool", "tool"], marks=pytest.mark.long),
         (answers.without_response_format(answers.without_tools(GOOD)), ["native", "tool", "prompted", "native"]),
     ],
     ids=["tools", "words"],
@@ -249,7 +251,7 @@ async def test_a_server_is_asked_in_the_form_that_it_takes(
     assert result.usage.total.calls == 3  # a refused form costs nothing
 
 
-@pytest.mark.parametrize("mode", ["native", "tool", "prompted"])
+@pytest.mark.parametrize("mode", cases({each: each for each in ("native", "tool", "prompted")}, quick=["prompted"]))
 async def test_the_form_can_be_set(temporal_env: WorkflowEnvironment, tmp_path: Path, mode: str) -> None:
     result, fake = await repaired(temporal_env, tmp_path, GOOD, DAPER_LLM_OUTPUT=mode)
 
@@ -313,9 +315,7 @@ REFUSED_BY_THE_GUARD = {
 
 @pytest.mark.parametrize(
     ("mutation", "what", "why"),
-    cases(
-        REFUSED_BY_THE_GUARD, quick=["an invented tool", "a thousand million", "another customer", "a healthy order"]
-    ),
+    cases(REFUSED_BY_THE_GUARD, quick=["another customer"]),
 )
 async def test_d14_what_the_guard_refuses_is_told_once_and_then_shown_as_blocked_and_never_runs(
     temporal_env: WorkflowEnvironment, tmp_path: Path, mutation: mutations.Mutation, what: str, why: str

@@ -1,9 +1,11 @@
 """The kept histories: read, written, and scrubbed of what belongs to the machine that recorded them."""
 
+import functools
 import json
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from pydantic import JsonValue, TypeAdapter
@@ -27,15 +29,23 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> WorkflowHistory:
     """A kept history as Temporal's replayer takes it."""
-    text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
-    document = json.loads(text)
-    started = document["events"][0]["workflowExecutionStartedEventAttributes"]
-    return WorkflowHistory.from_json(started["workflowId"], text)
+    text = _text(name)
+    return WorkflowHistory.from_json(_started(name)["workflowId"], text)
 
 
+@functools.cache
 def workflow_of(name: str) -> str:
     """The name of the workflow that a kept history is of."""
-    return load(name).events[0].workflow_execution_started_event_attributes.workflow_type.name
+    return _started(name)["workflowType"]["name"]
+
+
+def _text(name: str) -> str:
+    return (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+
+
+# Any: as Temporal writes it.
+def _started(name: str) -> dict[str, Any]:
+    return json.loads(_text(name))["events"][0]["workflowExecutionStartedEventAttributes"]
 
 
 async def scrubbed(history: WorkflowHistory, *, replace: dict[str, str]) -> str:

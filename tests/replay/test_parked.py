@@ -166,6 +166,7 @@ async def test_kept_reports_are_repaired_one_after_the_other(later: Later) -> No
         assert (await agent.result()).waiting == ()
 
 
+@pytest.mark.long
 async def test_kept_reports_no_longer_wait_for_each_other_once_something_is_reported_to_the_release_of_today(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,7 @@
 """What a person reads in the form of a chat client: all that would run, and nothing that passes for something else."""
 
 import pytest
+from mcp.server.elicitation import render_elicitation_schema
 from pydantic import JsonValue
 from tests.llm.injections import PAYLOADS
 
@@ -8,7 +9,7 @@ from daper.core.errors import DecisionRefused
 from daper.core.guard import LONGEST_ARGUMENT
 from daper.core.models import Decision, Fallback, IdentityProof, Person, Risk, Verdict
 from daper.core.views import ActionView, Change, PlanView
-from daper.entrypoints.mcp.forms import MOST_IN_A_FORM, question_of
+from daper.entrypoints.mcp.forms import MOST_IN_A_FORM, Confirm, question_of
 
 MINERVA = Person(name="Minerva", how=IdentityProof.OS_USER)
 
@@ -175,3 +176,31 @@ def test_no_text_of_the_injection_corpus_makes_a_line_of_a_form() -> None:
                 if line not in usual:
                     assert '"' in line, name
                     assert line.startswith("  "), name
+
+
+def test_d1_the_schema_of_a_form_has_what_the_protocol_has_for_it_and_no_more() -> None:
+    """As strict clients read it: four keys at the top, and of a field what a primitive schema may have."""
+    assert render_elicitation_schema(Confirm) == {
+        "type": "object",
+        "properties": {
+            "confirm": {
+                "type": "boolean",
+                "title": "Yes, do exactly this",
+                "description": "Yes: do exactly this. No: nothing is decided, and the plan waits on.",
+            },
+            "comment": {
+                "type": "string",
+                "title": "Comment",
+                "description": "A comment, if you like. It is kept with the decision.",
+                "maxLength": 2000,
+                "default": "",
+            },
+        },
+        "required": ["confirm"],
+    }
+
+
+def test_d7_the_description_of_each_field_says_all_where_no_title_is_shown() -> None:
+    fields = render_elicitation_schema(Confirm)["properties"]
+    assert fields["confirm"]["description"].startswith("Yes: do exactly this. No: ")
+    assert fields["comment"]["description"].startswith("A comment")

@@ -33,6 +33,8 @@ OURS = (
     "temporal.db.lock",
     "mcp-tokens.json",
     "mcp-tokens.json.lock",
+    "mcp-forms.key",
+    "mcp-forms.key.lock",
     "server.json",
     ".server.json.0123",
     "up.lock",

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -82,9 +83,10 @@ def documents(result: RepairResult) -> tuple[Document, Document]:
 TAME = Seen("".join(map(to_html, documents(whole_result("x")))))
 
 
-def test_d13_no_text_of_a_result_is_markup_on_any_page() -> None:
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.long)])
+def test_d13_no_text_of_a_result_is_markup_on_any_page(every: int) -> None:
     looked = 0
-    for result in results(HARM):
+    for result in islice(results(HARM), 0, None, every):
         for document in documents(result):
             looked += 1
             page = to_html(document)
@@ -95,7 +97,7 @@ def test_d13_no_text_of_a_result_is_markup_on_any_page() -> None:
             assert not HIDDEN.search(page)
             blocks_of(to_markdown(document))
 
-    assert looked > PLACES
+    assert looked > PLACES // every
 
 
 @pytest.mark.parametrize("text", [HOSTILE, TYPST])

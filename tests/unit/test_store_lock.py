@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from daper.core.errors import StoreBusy, StoreChanged, StoreError, StoreUnavaila
 from daper.stores import locks
 from daper.stores.jsonfiles import lock as store_lock
 from daper.stores.jsonfiles.store import JsonChange, JsonStore
+from daper.stores.sql import sqlite_file
 from daper.stores.sql.sqlite_file import SqliteFile
 
 WRITERS, CHANGES = 4, 5  # of each
@@ -140,6 +142,26 @@ def test_a2_a_database_that_is_replaced_under_a_transaction_keeps_nothing_in_vai
         write_to_a_file_that_goes()
     with file.transaction() as db:
         assert db.execute("SELECT n FROM t").fetchall() == []
+
+
+def test_a2_a_database_that_is_replaced_while_it_is_opened_is_not_written_to_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = SqliteFile(path=tmp_path / "memory.db", what="memory", schema=["CREATE TABLE t (n INTEGER)"])
+    with file.transaction() as db:
+        db.execute("INSERT INTO t VALUES (1)")
+    version = sqlite_file._version  # pyright: ignore[reportPrivateUsage] - as soon as it is open
+
+    def replaced(db: sqlite3.Connection) -> int:
+        found = version(db)
+        for path in tmp_path.glob("memory.db*"):
+            path.rename(tmp_path / f"away.{path.name}")
+        (tmp_path / "memory.db").touch()
+        return found
+
+    monkeypatch.setattr(sqlite_file, "_version", replaced)
+    with pytest.raises(StoreChanged), file.transaction() as db:
+        db.execute("INSERT INTO t VALUES (2)")
 
 
 def test_a2_two_tokens_made_at_once_are_both_kept_whatever_becomes_of_the_lock(

@@ -69,6 +69,13 @@ def test_a1_a_disk_that_fails_does_not_pass_for_one_that_lacks_something(name: s
         (of("ENOSPC"), StoreUnavailable, "it: the disk is full (No space left on device); make room there"),
         (of("EROFS"), StoreUnavailable, "it: the disk is read-only (Read-only file system); make it writable"),
         (of("EIO"), StoreUnavailable, "it: the disk fails (Input/output error); look at that disk"),
+        (
+            of("ENOLCK"),
+            StoreUnavailable,
+            "it: its file system gives no locks now (No locks available); "
+            "see that the lock service of that file system runs",
+        ),
+        (of("ENOENT"), StoreDamaged, "it cannot be used: it is gone (No such file or directory); bring it back"),
         (of("EACCES"), StoreError, "it cannot be used: it is not allowed (Permission denied); mend the rights"),
         (of("EISDIR"), StoreDamaged, "it is not what it must be: Is a directory; look what lies there"),
         (of_sqlite(sqlite3.SQLITE_FULL), StoreUnavailable, "it: the disk is full (as SQLite says); make room there"),

@@ -30,6 +30,8 @@ class Chat:
 
     client: Client
     asked: list[str] = field(default_factory=list[str])
+    schemas: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    access: frozenset[Access] = frozenset(Access)
 
     # Any: whatever the tool's output schema says.
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -88,25 +90,30 @@ async def chat_with(
     access: frozenset[Access] = frozenset(Access),
     approval: ChatApproval = ChatApproval.ELICIT,
     read_only: bool = False,
+    form_key: bytes | None = None,
 ) -> AsyncGenerator[Chat]:
-    """A chat in a shop. Without `answers` the client cannot show forms."""
+    """A chat in a shop. Without `answers` the client cannot show forms. What the person may do can change meanwhile."""
     asked: list[str] = []
+    schemas: list[dict[str, Any]] = []
 
     async def form(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
         assert isinstance(params, types.ElicitRequestFormParams)
         assert answers is not None
         asked.append(params.message)
+        schemas.append(params.requested_schema)
         return await answers(params)
 
     async def connects(settings: Settings) -> Services:
         return await open_services(settings, client=shop.client)
 
+    chats: list[Chat] = []
     door = Door(
         settings=shop.settings,
         load=lambda: shop.settings,
-        who=lambda _: Caller(person=person, access=access),
+        who=lambda _: Caller(person=person, access=chats[0].access if chats else access),
         connects=connects,
     )
-    server = build_server(door, approval=approval, read_only=read_only)
+    server = build_server(door, approval=approval, read_only=read_only, form_key=form_key)
     async with Client(server, mode=era, elicitation_callback=form if answers else None) as client:
-        yield Chat(client, asked)
+        chats.append(Chat(client, asked, schemas, access))
+        yield chats[0]

@@ -165,8 +165,12 @@ async def test_an_agent_that_was_started_in_a_chat_asks_whatever_the_policy(
     ("left", "why"),
     [
         ("", "the policy of the worker lets nothing run alone"),
-        ("[alone]\n", "by the policy of the worker, a1: request_approval for restricted-without-approval is not among"),
-        ("[alone", "is not TOML: "),
+        pytest.param(
+            "[alone]\n",
+            "by the policy of the worker, a1: request_approval for restricted-without-approval is not among",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("[alone", "is not TOML: ", marks=pytest.mark.long),
     ],
     ids=["removed", "narrowed", "broken"],
 )

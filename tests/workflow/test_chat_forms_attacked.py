@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from daper.core.models import Confirmation, Verdict
 from daper.core.phases import Phase
 from daper.core.views import RepairView
+from daper.entrypoints.mcp import open_forms
 from tests.workflow.chat import Chat, chat_with, yes
 from tests.workflow.shop import GINNY, Shop, open_shop
 
@@ -49,7 +50,9 @@ async def started(shop: Shop, chat: Chat, *record_ids: str) -> dict[str, Any]:
     return {"repair_id": repair["repair_id"], "plan_digest": repair["plan_digest"]}
 
 
-@pytest.mark.parametrize("code", [-32601, -32600, -32603, -1])
+@pytest.mark.parametrize(
+    "code", [-32601, *(pytest.param(each, marks=pytest.mark.long) for each in (-32600, -32603, -1))]
+)
 async def test_b4_a_form_that_is_answered_with_an_error_leads_to_the_terminal(
     temporal_env: WorkflowEnvironment, tmp_path: Path, code: int
 ) -> None:
@@ -218,8 +221,9 @@ ATTACKS: dict[str, Attack] = {
 
 
 async def test_no_attack_on_a_form_decides_anything_and_a_yes_afterwards_does(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+    temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(open_forms, "AGAIN_AFTER_S", 0.0)
     assert len(ATTACKS) == 17
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, answers=yes) as chat:
         mine, other = await started(shop, chat, RONS), await started(shop, chat, GRANGERS)
@@ -254,17 +258,20 @@ async def test_an_answer_that_comes_late_decides_nothing_that_was_decided_meanwh
         assert shop.effects() == 0
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
+@pytest.mark.parametrize(("era", "shown"), [("auto", 20), pytest.param("legacy", 3, marks=pytest.mark.long)])
 async def test_of_twenty_forms_at_once_each_counts_for_its_own_plan_and_one_of_each_plan(
-    temporal_env: WorkflowEnvironment, tmp_path: Path, era: Any
+    temporal_env: WorkflowEnvironment, tmp_path: Path, era: Any, shown: int
 ) -> None:
-    """Yes to one repair, no to another, silence for the third; all forms are open together."""
-    together, open_forms = asyncio.Event(), 0
+    """Yes to one repair, no to another, silence for the third; all forms are open together.
+
+    A chat of the older era has one for each repair: of the others it is told which one is open.
+    """
+    together, together_open = asyncio.Event(), 0
 
     async def person(params: types.ElicitRequestFormParams) -> types.ElicitResult:
-        nonlocal open_forms
-        open_forms += 1
-        if open_forms == 20:
+        nonlocal together_open
+        together_open += 1
+        if together_open == shown:
             together.set()
         await together.wait()
         if repairs[0]["repair_id"] in params.message:
@@ -282,7 +289,8 @@ async def test_of_twenty_forms_at_once_each_counts_for_its_own_plan_and_one_of_e
             answers = await asyncio.gather(*calls)
         result = await shop.end(repairs[0]["repair_id"])
         await undecided(shop, repairs[1]["repair_id"], repairs[2]["repair_id"])
-    assert len(chat.asked) == 20
+    assert len(chat.asked) == shown
+    assert sum(bool(said.is_error) for said in answers) == 20 - shown
     assert len(result.decisions) == 1
     assert shop.effects() == 1
     for number, said in enumerate(answers):

@@ -13,6 +13,8 @@ from tests.workflow.events import BADGES, EGG, named
 from tests.workflow.shop import GINNY, HARRY, open_shop
 from tests.workflow.wide_shop import install
 
+MANY = [6, pytest.param(20, marks=pytest.mark.long)]
+
 
 def held(result: RepairResult) -> list[SuppressedFinding]:
     return [item for plan in result.plans for item in plan.suppressed]
@@ -68,17 +70,18 @@ async def test_a_record_is_free_however_the_repair_that_had_it_ends(
         assert all(item.held_by == "" for item in held(second))
 
 
-async def test_of_twenty_repairs_of_one_record_that_start_at_once_exactly_one_plans_it(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+@pytest.mark.parametrize("number", MANY)
+async def test_of_many_repairs_of_one_record_that_start_at_once_exactly_one_plans_it(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, number: int
 ) -> None:
     async with open_shop(temporal_env, tmp_path) as shop:
-        people = [HARRY.model_copy(update={"name": f"Harry {number}"}) for number in range(20)]
+        people = [HARRY.model_copy(update={"name": f"Harry {each}"}) for each in range(number)]
         told = await asyncio.gather(*(named(shop, BADGES, again=True, requested_by=who) for who in people))
         handles = [shop.client.get_workflow_handle(each.repair_id, result_type=RepairResult) for each in told]
         tasks = {asyncio.create_task(handle.result()): each for handle, each in zip(handles, told, strict=True)}
         ended: set[asyncio.Task[RepairResult]] = set()
         async with asyncio.timeout(120):
-            while len(ended) < 19:
+            while len(ended) < number - 1:
                 done, _ = await asyncio.wait(tasks.keys() - ended, return_when=asyncio.FIRST_COMPLETED)
                 ended |= done
         [winner] = [each for task, each in tasks.items() if task not in ended]
@@ -90,14 +93,15 @@ async def test_of_twenty_repairs_of_one_record_that_start_at_once_exactly_one_pl
             task.cancel()
 
 
-async def test_twenty_records_that_one_person_names_are_twenty_plans_while_the_first_waits(
-    temporal_env: WorkflowEnvironment, tmp_path: Path
+@pytest.mark.parametrize("number", MANY)
+async def test_many_records_that_one_person_names_are_as_many_plans_while_the_first_waits(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, number: int
 ) -> None:
-    ids = install(tmp_path / "data" / "orders", orders=20, lines=2, name_length=20)
+    ids = install(tmp_path / "data" / "orders", orders=number, lines=2, name_length=20)
     async with open_shop(temporal_env, tmp_path) as shop:
         first = await named(shop, ids[0])
         await shop.plan(first.repair_id)
         told = [first, *await asyncio.gather(*(named(shop, each) for each in ids[1:]))]
-        assert len({each.repair_id for each in told}) == 20
+        assert len({each.repair_id for each in told}) == number
         for each, record_id in zip(told, ids, strict=True):
             assert {action.record_id for action in (await shop.plan(each.repair_id)).actions} == {record_id}

@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 import simplejson
 from temporalio.testing import WorkflowEnvironment
 
@@ -58,6 +59,7 @@ async def test_a_second_cycle_finds_nothing_and_ends(temporal_env: WorkflowEnvir
         assert again.report.summary == "Nothing had to be repaired."
 
 
+@pytest.mark.long
 async def test_records_that_a_person_restored_are_repaired_however_often(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

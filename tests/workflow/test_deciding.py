@@ -14,6 +14,7 @@ from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
 from daper.ports import ToolCall
 from daper.workflows.repair import RepairAgentWorkflow
+from tests.cases import cases
 from tests.workflow.scripted import ScriptedOrders
 from tests.workflow.shop import GINNY, HARRY, Shop, answer, open_shop, outcome_of
 
@@ -51,7 +52,7 @@ async def test_a_decision_on_another_plan_is_refused(temporal_env: WorkflowEnvir
         assert (await shop.end(second)).counts.applied == 4
 
 
-@pytest.mark.parametrize("wrong", ["x", "PLANx", "y" * 100_000])
+@pytest.mark.parametrize("wrong", ["PLANx", pytest.param("y" * 100_000, marks=pytest.mark.long)])
 async def test_a_mistyped_digest_is_refused_in_words(
     temporal_env: WorkflowEnvironment, tmp_path: Path, wrong: str
 ) -> None:
@@ -165,7 +166,16 @@ async def test_an_edit_within_its_limits_is_exactly_what_runs(
 
 
 @pytest.mark.parametrize(
-    "edit", [{"quantity": 554}, {"quantity": 112}, {"quantity": "250"}, {"order_id": "ORD-001-HJP"}]
+    "edit",
+    cases(
+        {
+            "too many": {"quantity": 554},
+            "too few": {"quantity": 112},
+            "text": {"quantity": "250"},
+            "another order": {"order_id": "ORD-001-HJP"},
+        },
+        quick=["too many", "another order"],
+    ),
 )
 async def test_an_edit_outside_its_limits_is_refused_and_the_plan_stays_open(
     temporal_env: WorkflowEnvironment, tmp_path: Path, edit: dict[str, object]
@@ -182,9 +192,9 @@ async def test_an_edit_outside_its_limits_is_refused_and_the_plan_stays_open(
 @pytest.mark.parametrize(
     "raw",
     [
-        "approve",
-        {},
-        {"plan_digest": 7, "verdicts": "all", "by": "me"},
+        pytest.param("approve", marks=pytest.mark.long),
+        pytest.param({}, marks=pytest.mark.long),
+        pytest.param({"plan_digest": 7, "verdicts": "all", "by": "me"}, marks=pytest.mark.long),
         {"plan_digest": "x", "verdicts": {"a1": "maybe"}, "by": {"kind": "person", "name": "Mallory"}},
         {"plan_digest": "PLAN", "verdicts": {"a1": "approve"}, "by": {"kind": "person", "name": ""}},
         {

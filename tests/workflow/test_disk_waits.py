@@ -252,7 +252,7 @@ async def test_a3_settling_asks_until_the_ledger_answers_whatever_kept_it_from_t
         assert (outcome_of(result, BADGES).status, tombstones(shop)) == (OutcomeStatus.FAILED, 1)
 
 
-@pytest.mark.parametrize("phase", [Phase.PLANNING_REPAIR, Phase.PENDING_REPORT])
+@pytest.mark.parametrize("phase", [Phase.PLANNING_REPAIR, pytest.param(Phase.PENDING_REPORT, marks=pytest.mark.long)])
 async def test_a3_memory_and_reports_wait_for_their_disk_too(
     temporal_env: WorkflowEnvironment, tmp_path: Path, disk: Disk, phase: Phase
 ) -> None:

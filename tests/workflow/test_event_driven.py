@@ -266,6 +266,7 @@ async def test_cancelled_it_drops_what_has_not_begun_and_tells_it_and_the_repair
         assert (await shop.end(first.repair_id)).phase is Phase.REPORT_COMPLETED
 
 
+@pytest.mark.long
 async def test_over_many_runs_no_event_is_lost(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """It continues as new after each repair, with events of different rights: each is a repair of its own."""
     async with open_shop(temporal_env, tmp_path) as shop:
@@ -447,7 +448,7 @@ MANY_REPORTS = int(os.environ.get("DAPER_TEST_REPORTS", "240"))
 
 @pytest.mark.parametrize(
     ("reports", "most_open", "most_records"),
-    [(60, 3, 10), pytest.param(MANY_REPORTS, 20, 25, marks=pytest.mark.long)],
+    [(24, 3, 5), pytest.param(MANY_REPORTS, 20, 25, marks=pytest.mark.long)],
     ids=["some", "many"],
 )
 async def test_of_many_reports_at_once_none_is_lost_none_is_repaired_twice_and_few_repairs_are_open(

@@ -108,7 +108,7 @@ async def test_a_fault_that_flaps_between_facts_is_tried_six_times_and_then_left
     assert all("tried 3 times" in reason and "helped, but not for long" in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("holding", [Holding.WAITING, Holding.UNKNOWN])
+@pytest.mark.parametrize("holding", [Holding.WAITING, pytest.param(Holding.UNKNOWN, marks=pytest.mark.long)])
 async def test_what_nobody_can_call_repaired_is_not_repeated_without_end(
     temporal_env: WorkflowEnvironment, tmp_path: Path, holding: Holding
 ) -> None:
@@ -124,7 +124,7 @@ async def test_what_nobody_can_call_repaired_is_not_repeated_without_end(
     assert "3 left it to somebody else, or could not be verified" in alone.reason
 
 
-@pytest.mark.parametrize("how", ["rejected", "tried"])
+@pytest.mark.parametrize("how", ["rejected", pytest.param("tried", marks=pytest.mark.long)])
 async def test_changed_facts_are_proposed_at_once_and_known_ones_are_not(
     temporal_env: WorkflowEnvironment, tmp_path: Path, how: str
 ) -> None:

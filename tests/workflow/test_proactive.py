@@ -225,6 +225,7 @@ async def test_cycles_that_fail_back_off_up_to_the_interval(future_env: Workflow
     assert "the castle is on fire" in tries[0].reason
 
 
+@pytest.mark.long
 async def test_a_repair_that_cannot_go_on_counts_as_failed_until_one_can(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ async def test_what_was_rejected_in_one_cycle_is_approved_in_a_later_one_once_it
         await carers.agent.ended()
 
 
+@pytest.mark.long
 async def test_what_was_rejected_in_one_cycle_is_approved_when_somebody_asks_anew_and_in_no_cycle_before(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

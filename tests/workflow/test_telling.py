@@ -144,7 +144,7 @@ async def test_a_decision_after_the_reminder_counts(temporal_env: WorkflowEnviro
     assert server.kinds == [Occasion.PLAN_WAITS, Occasion.PLAN_STILL_WAITS, Occasion.REPAIR_DONE]
 
 
-@pytest.mark.parametrize("way", ["stop", "cancel"])
+@pytest.mark.parametrize("way", ["stop", pytest.param("cancel", marks=pytest.mark.long)])
 async def test_a_stop_is_told_too(temporal_env: WorkflowEnvironment, tmp_path: Path, way: str) -> None:
     async with owl_shop(temporal_env, tmp_path, 200, 500) as (shop, server):
         repair_id = await shop.start(tell=["owl"])
@@ -356,6 +356,7 @@ async def telling_worker(shop: Shop) -> AsyncGenerator[None]:
         yield
 
 
+@pytest.mark.long
 async def test_an_agent_whose_cycles_fail_calls_a_person_once_for_each_streak(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -389,7 +390,7 @@ async def test_a_proactive_agent_hands_on_who_is_told(future_env: WorkflowEnviro
         await agent.ended()
 
 
-@pytest.mark.parametrize("name", ["stop", "check_now"])
+@pytest.mark.parametrize("name", ["stop", pytest.param("check_now", marks=pytest.mark.long)])
 async def test_a_callback_that_leads_to_a_repair_or_an_agent_neither_stops_nor_nudges_it(
     temporal_env: WorkflowEnvironment, tmp_path: Path, name: str
 ) -> None:
@@ -411,7 +412,7 @@ async def test_a_callback_that_leads_to_a_repair_or_an_agent_neither_stops_nor_n
         await agent.ended()
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.long), 2])
 async def test_cancelled_while_people_are_told_of_its_end_a_repair_keeps_its_result(
     temporal_env: WorkflowEnvironment, tmp_path: Path, times: int
 ) -> None:

@@ -22,6 +22,7 @@ _OURS: Final = (
     "answers.db",
     "temporal.db",
     "mcp-tokens.json",
+    "mcp-forms.key",
     "server.json",
     "up.lock",
     "people.toml",

@@ -27,6 +27,8 @@ _CONFIRMED = {
     Confirmation.UNCONFIRMED: ", told by a chat client without a confirmation",
 }
 
+_NAMED = 20
+
 
 def who(by: By) -> str:
     """Who decided, in words."""
@@ -38,6 +40,26 @@ def who(by: By) -> str:
 def decided_by(decision: Decision) -> str:
     """Who decided, in words, and how that came to us where it was not directly."""
     return who(decision.by) + _CONFIRMED[decision.confirmed]
+
+
+def in_one_line(recorded: RecordedDecision) -> str:
+    """What was decided, by whom, when, and how that came to us."""
+    verdicts = recorded.decision.verdicts
+    named = {verdict: [name for name, given in verdicts.items() if given is verdict] for verdict in Verdict}
+    parts = [
+        f"{_some(names)} {said}"
+        for names, said in ((list(recorded.will_run), "approved"), (named[Verdict.REJECT], "rejected"))
+        if names
+    ]
+    return (
+        f"{' and '.join(parts) or 'nothing approved'} by {who(recorded.decision.by)} "
+        f"at {recorded.decided_at:%Y-%m-%d %H:%M:%S} UTC{_CONFIRMED[recorded.decision.confirmed]}"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
 
 
 def answer_plan(

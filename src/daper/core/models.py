@@ -17,7 +17,8 @@ Line = Annotated[str, StringConstraints(max_length=200)]
 Digest = Annotated[str, StringConstraints(max_length=200)]  # a mistyped one must be refused in words
 ActionId = Annotated[str, StringConstraints(max_length=16)]
 # A date a year from now can be told in every calendar.
-Span = Annotated[timedelta, Field(gt=timedelta(), le=timedelta(days=366))]
+LONGEST_SPAN = timedelta(days=366)
+Span = Annotated[timedelta, Field(gt=timedelta(), le=LONGEST_SPAN)]
 
 RULES = "rules"  # who found or proposed something, if no model did
 DEFAULT_PROBLEMS = 50

@@ -34,7 +34,9 @@ _FULL: Final = _codes("ENOSPC")
 _QUOTA: Final = _codes("EDQUOT")
 _READ_ONLY: Final = _codes("EROFS")
 _FILES: Final = _codes("EMFILE", "ENFILE")
-_BUSY: Final = _codes("EAGAIN", "EWOULDBLOCK", "EBUSY", "ETXTBSY", "EINTR", "EDEADLK", "ENOLCK")
+_BUSY: Final = _codes("EAGAIN", "EWOULDBLOCK", "EBUSY", "ETXTBSY", "EINTR", "EDEADLK")
+_LOCKS: Final = _codes("ENOLCK")
+_GONE: Final = _codes("ENOENT")
 _AWAY: Final = _codes(
     "ESTALE", "ENODEV", "ENXIO", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH",
     "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "ESHUTDOWN", "ENOLINK", "ENONET", "ECOMM", "ENOMEDIUM",
@@ -43,7 +45,7 @@ _FAILS: Final = _codes("EIO", "EREMOTEIO")
 _MEMORY: Final = _codes("ENOMEM", "ENOBUFS")
 _DAMAGED: Final = _codes("EUCLEAN", "EBADMSG", "EISDIR", "ENOTDIR", "ELOOP", "EFTYPE")
 _NOT_ALLOWED: Final = _codes("EACCES", "EPERM")
-_FOR_NOW: Final = _FULL | _QUOTA | _READ_ONLY | _FILES | _BUSY | _AWAY | _FAILS | _MEMORY
+_FOR_NOW: Final = _FULL | _QUOTA | _READ_ONLY | _FILES | _BUSY | _LOCKS | _AWAY | _FAILS | _MEMORY
 
 # What the numbers of SQLite mean as the system's: https://www.sqlite.org/rescode.html
 _SQLITE_HELD: Final = frozenset({5, 6, 15})  # BUSY, LOCKED, PROTOCOL
@@ -66,6 +68,8 @@ _WORDS: Final = (
     (_READ_ONLY, "the disk is read-only"),
     (_FILES, "too many files are open"),
     (_BUSY, "somebody else uses it"),
+    (_LOCKS, "its file system gives no locks now"),
+    (_GONE, "it is gone"),
     (_AWAY, "the disk is away"),
     (_FAILS, "the disk fails"),
     (_MEMORY, "there is no memory left"),
@@ -76,6 +80,8 @@ _WAYS_OUT: Final = (
     (_READ_ONLY, "make it writable"),
     (_FILES, "end what opens so many, or raise the limit (ulimit -n)"),
     (_BUSY, "look who that is"),
+    (_LOCKS, "see that the lock service of that file system runs"),
+    (_GONE, "bring it back"),
     (_AWAY, "bring it back"),
     (_FAILS, "look at that disk"),
     (_NOT_ALLOWED, "mend the rights"),
@@ -128,6 +134,8 @@ def store_error(error: BaseException, named: str, *, path: str | os.PathLike[str
     out = next((f"; {way}" for codes, way in _WAYS_OUT if code in codes), "")
     if _primary(error) in _SQLITE_HELD:
         return StoreBusy(f"{named} is held by somebody else ({error}); try again")
+    if code in _GONE:  # as what is missed when it is looked for first
+        return StoreDamaged(f"{named} cannot be used: {why}{out}")
     match trouble(error, path):
         case Trouble.FOR_NOW:
             return StoreUnavailable(f"{named}: {why}{out}")

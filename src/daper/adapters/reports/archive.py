@@ -84,7 +84,7 @@ def broken_reports(folder: Path) -> tuple[int, tuple[str, ...]]:
                 raise StoreDamaged(f"{str(path)!r} is no file")
             if (result := _read(path)) is not None:
                 _check_place(result, path)
-        except StoreError:
+        except (StoreError, OSError):
             broken.append(str(path))
     return len(paths), tuple(broken)
 

@@ -30,6 +30,10 @@ class SqliteAnswers:
         """What was kept, or None."""
         return await asyncio.to_thread(self._find, asked_id)
 
+    async def look_over(self) -> bool:
+        """Whether the file is there; and it is sound then. Raises StoreBusy, StoreDamaged or StoreError."""
+        return await asyncio.to_thread(self._file.look_over)
+
     def _keep(self, answer: KeptAnswer) -> None:
         row = (answer.asked_id, answer.asked, answer.repair_id, answer.begun)
         with self._file.transaction() as db:

@@ -2,13 +2,17 @@
 
 import ssl
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.service import TLSConfig
 
+from daper.adapters.regular_file import read_if_there
 from daper.adapters.temporal.refusals import Attempt
 from daper.core.errors import SettingError
+
+_FILES: Final = frozenset(f"TEMPORAL_TLS_{name}_PATH" for name in ("SERVER_CA_CERT", "CLIENT_CERT", "CLIENT_KEY"))
 
 
 class Target(Protocol):
@@ -103,6 +107,8 @@ def _load(settings: Target, where: str) -> ClientConnectConfig:
             f"TEMPORAL_PROFILE is {profile!r}, but no configuration file was found; set TEMPORAL_CONFIG_FILE"
         )
     try:
+        for name in _FILES & variables.keys():
+            read_if_there(Path(variables[name]))  # nobody waits for a pipe; what is not there, the loader says
         # The file is named by the variables alone, so that what counts is what the settings saw.
         loaded = ClientConfigProfile.load(override_env_vars=variables, disable_file=no_file)
         return loaded.to_client_connect_config()

@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from daper.adapters.form_key import FORM_KEY, FormKey
 from daper.adapters.regular_file import is_there
 from daper.adapters.reports.archive import broken_reports
 from daper.adapters.temporal.kept_server import DATABASE
 from daper.adapters.tokens.files import TOKENS, TokenFile
-from daper.bootstrap import memory_of, spending_of
+from daper.bootstrap import answers_of, memory_of, spending_of
 from daper.clock import utc_now
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.text import counted
@@ -25,15 +26,17 @@ _NAMED: Final = 3
 
 
 async def check_kept(home: Path) -> list[Check]:
-    """Memory, spending, reports, transcripts, logs, tokens, and what Temporal keeps."""
+    """Memory, spending, reports, transcripts, logs, tokens, the key of forms, and what Temporal keeps."""
     return [
         await _quick(f"privacy of {home}", partial(_privacy, home), needed=False),
         await checked(f"memory {home / 'memory.db'}", partial(_database, memory_of(home).look_over)),
         await checked(f"spending {home / 'spending.db'}", partial(_database, spending_of(home).look_over)),
+        await checked(f"answers {home / 'answers.db'}", partial(_database, answers_of(home).look_over)),
         await _quick(f"reports {home / 'reports'}", partial(_reports, home / "reports")),
         await _quick(f"transcripts {home / 'transcripts'}", partial(_folder, home / "transcripts"), needed=False),
         await _quick(f"logs {home / 'logs'}", partial(_folder, home / "logs"), needed=False),
         await _quick(f"access tokens {home / TOKENS}", partial(_tokens, home / TOKENS), needed=False),
+        await _quick(f"key of forms {home / FORM_KEY}", partial(_form_key, home / FORM_KEY), needed=False),
         await _quick(f"Temporal's file {home / DATABASE}", partial(_temporal, home / DATABASE), needed=False),
     ]
 
@@ -85,6 +88,10 @@ def _folder(folder: Path) -> str:
 def _tokens(path: Path) -> str:
     tokens = TokenFile(path, now=utc_now)
     return counted(len(tokens.grants()), "token") if tokens.in_use else _NONE_YET
+
+
+def _form_key(path: Path) -> str:
+    return _NONE_YET if FormKey(path).read() is None else "can be used"
 
 
 def _temporal(path: Path) -> str:

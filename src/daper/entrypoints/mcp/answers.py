@@ -9,13 +9,17 @@ from daper.core.base import Wire
 
 
 class RepairState(Wire):
-    """Where a repair stands, in short. `needs_person`: something waits for a person. `next_step`: what to do now."""
+    """Where a repair stands, in short. `needs_person`: something waits for a person. `next_step`: what to do now.
+
+    `what_was_decided`: on its plan, by whom, when and how; or that nothing was.
+    """
 
     repair_id: str
     phase: str
     ended: bool
     needs_person: bool
     message: str = ""
+    what_was_decided: str = ""
     plan_digest: str = ""
     decide_by: datetime | None = None
     next_step: str
@@ -226,11 +230,16 @@ class ReportPage(Wire):
 
 
 class DecisionAnswer(Wire):
-    """What became of a decision. `decided` false: the person left it open, and nothing was recorded."""
+    """What became of a decision. `decided` false: nothing was recorded by this call.
+
+    `form_open`: a form is open, and what the person says in it counts. `what_was_decided`: on the plan until now.
+    """
 
     repair_id: str
     decided: bool
     repeated: bool = False
+    form_open: bool = False
     decision: Decided | None = None
     message: str = ""
+    what_was_decided: str = ""
     next_step: str

@@ -1,21 +1,14 @@
-"""The form in which a chat client asks its person for a decision, and what came back of it.
+"""The form in which a chat client asks its person for a decision: what it says, and what an answer to it means."""
 
-Both eras of the protocol: the newer one answers a call with the form, and is called again with what the person said;
-the older one asks while the call runs, so there the call must end before its client loses patience.
-"""
-
-import asyncio
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from mcp import MCPError
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, DeclinedElicitation
-from mcp.server.mcpserver import Context, Elicit
+from mcp.server.mcpserver import Context
 from mcp_types.version import is_version_at_least
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from daper.core.base import Wire
 from daper.core.decisions import who
@@ -25,42 +18,59 @@ from daper.core.lines import FieldLine, LineKind, Piece, PlanHead, Voice, action
 from daper.core.models import Confirmation, Decision, Verdict
 from daper.core.text import counted, quotable, visible
 from daper.core.views import ActionView, PlanView
+from daper.entrypoints.mcp.answers import DecisionAnswer
 
 MOST_IN_A_FORM: Final = 50
+NO_ANSWER: Final = "answered the form with what is no answer to it"
 _FORMS_IN_ANSWERS: Final = "2026-07-28"
-# A client of the older era may give up on a call after 60 s, or not as long as it hears of progress.
-_PATIENCE_S: Final = 50.0
-_PATIENCE_WITH_PROGRESS_S: Final = 600.0
-_PROGRESS_S: Final = 15.0
 _LONGEST_VALUE: Final = 2 * LONGEST_ARGUMENT + 2  # in quotes, and each character may be escaped
 _LONGEST_FORM: Final = 40_000
 _LONGEST_SENTENCE: Final = 300  # of what does not run: why it is wrong, why it is proposed
 
 
+# Any: a JSON schema.
+def _fields_alone(schema: dict[str, Any]) -> None:
+    """The protocol lets a form's schema have a type, properties and required; a strict client refuses any more."""
+    schema.pop("title", None)
+    schema.pop("description", None)
+
+
 class Confirm(BaseModel):
-    """What the person says in the form."""
+    """What the person says in the form. Each description stands alone: there are clients that show no titles."""
+
+    model_config = ConfigDict(json_schema_extra=_fields_alone)
 
     # Nothing else than true is a yes: no "y", and no 1.
     confirm: bool = Field(
-        strict=True, title="Yes, do exactly this", description="No: nothing is decided, and the plan waits on."
+        strict=True,
+        title="Yes, do exactly this",
+        description="Yes: do exactly this. No: nothing is decided, and the plan waits on.",
     )
-    comment: str = Field(default="", max_length=2000, title="Comment", description="Kept with the decision.")
-
-
-class NotShown(Exception):
-    """The client says that it shows forms, and answered this one with an error, or with what is no answer."""
+    comment: str = Field(
+        default="",
+        max_length=2000,
+        title="Comment",
+        description="A comment, if you like. It is kept with the decision.",
+    )
 
 
 class Heard(Wire):
-    """What a person said, or that nobody was asked. `confirmed` None: nothing is decided."""
+    """What a person said, or that nobody was asked. `confirmed` None: nothing is decided.
+
+    `unseen`: a client answered by itself, or somebody closed the form; nobody can tell which. `repeated`: that was a
+    moment ago, and now no form was sent.
+    """
 
     confirmed: Confirmation | None
     comment: str = ""
     why_not: str = ""
+    unseen: bool = False
+    repeated: bool = False
 
 
 UNCONFIRMED: Final = Heard(confirmed=Confirmation.UNCONFIRMED)
-Answer = AcceptedElicitation[Confirm | Heard] | DeclinedElicitation | CancelledElicitation
+# A form that was open while the call ran has been acted upon: what came of it is the answer.
+Answer = AcceptedElicitation[Confirm | Heard | DecisionAnswer] | DeclinedElicitation | CancelledElicitation
 
 
 def can_show_forms(ctx: Context) -> bool:
@@ -69,48 +79,29 @@ def can_show_forms(ctx: Context) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-async def ask(ctx: Context, question: str) -> Elicit[Confirm] | Heard:
-    """Have the client ask its person. Raises NotShown."""
-    if is_version_at_least(ctx.protocol_version or "", _FORMS_IN_ANSWERS):
-        return Elicit(question, Confirm)
-    meta = ctx.request_context.meta
-    hears = meta is not None and meta.get("progress_token") is not None
-    waiting = asyncio.create_task(_say_that_we_wait(ctx))
-    try:
-        async with asyncio.timeout(_PATIENCE_WITH_PROGRESS_S if hears else _PATIENCE_S):
-            return understood(await ctx.elicit(question, Confirm))
-    except TimeoutError:
-        return Heard(confirmed=None, why_not="nobody answered the form in time; ask again when the person is there")
-    except MCPError as error:
-        raise NotShown(f"answered the form with an error (code {error.code})") from None
-    except ValueError:  # accepted with nothing, or with what the form does not ask for
-        raise NotShown("answered the form with what is no answer to it") from None
-    finally:
-        waiting.cancel()
-        with suppress(asyncio.CancelledError):
-            await waiting
+def are_answers(ctx: Context) -> bool:
+    """Whether a form is the answer to the call, which is then made again with what the person said."""
+    return is_version_at_least(ctx.protocol_version or "", _FORMS_IN_ANSWERS)
 
 
-async def _say_that_we_wait(ctx: Context) -> None:
-    waited = 0
-    while True:
-        waited += 1
-        await ctx.report_progress(waited, message="waiting for the person's answer to the form")
-        await asyncio.sleep(_PROGRESS_S)
-
-
-def understood(answer: Answer) -> Heard:
-    """What the person said, whichever way it came."""
-    if isinstance(answer, DeclinedElicitation):
-        return Heard(confirmed=None, why_not="the person declined the form")
-    if isinstance(answer, CancelledElicitation):
-        return Heard(confirmed=None, why_not="the person closed the form without an answer")
+def understood(answer: Answer) -> Heard | DecisionAnswer:
+    """What the person said, whichever way it came; or what came of that already."""
+    if isinstance(answer, DeclinedElicitation | CancelledElicitation):
+        return _unseen(answer.action)
     said = answer.data
-    if isinstance(said, Heard):
+    if not isinstance(said, Confirm):
         return said
     if not said.confirm:
-        return Heard(confirmed=None, why_not="the person did not confirm")
+        return Heard(confirmed=None, why_not="the form came back with no")
     return Heard(confirmed=Confirmation.FORM, comment=said.comment)
+
+
+def _unseen(action: str) -> Heard:
+    return Heard(
+        confirmed=None,
+        why_not=f"the client answered the form with {action}; perhaps it showed nobody the form",
+        unseen=True,
+    )
 
 
 def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by: datetime | None = None) -> str:

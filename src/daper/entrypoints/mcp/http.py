@@ -18,6 +18,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
 from starlette.middleware import Middleware
 
+from daper.adapters.form_key import FORM_KEY, FormKey
 from daper.adapters.tokens.files import TokenFile
 from daper.core.access import Access
 from daper.core.commands import CommandLine
@@ -100,6 +101,7 @@ async def serve_http(
             read_only=read_only,
             verifier=_Verifier(tokens) if guarded else None,
             auth=_auth(url) if guarded else None,
+            form_key=None if read_only else FormKey(settings.home / FORM_KEY).for_a_server(),
         )
         app = server.streamable_http_app(
             streamable_http_path=PATH,

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, cast
 from pydantic import JsonValue
 
 from daper.core.base import Wire
-from daper.core.decisions import decided_by
+from daper.core.decisions import decided_by, in_one_line
 from daper.core.lines import LineKind, action_lines
 from daper.core.models import RULES, Finding, RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
@@ -38,6 +38,7 @@ _ASK: Final = (
     "show the plan (get_repair) to the person and ask what they want; then call approve_repair or reject_repair with "
     "this plan_digest"
 )
+_NOTHING: Final = "nothing was decided on this plan"
 _READ: Final = "it is over; get_repair_report has all of it"
 
 A = TypeVar("A", bound=Wire)
@@ -128,6 +129,17 @@ def decision_of(recorded: RecordedDecision) -> Decided:
     )
 
 
+def decided_until_now(look: RepairView | RepairResult) -> str:
+    """What was decided on the plan of a repair, in one line; or that nothing was. Empty before there is a plan."""
+    if isinstance(look, RepairResult):
+        decisions, planned = look.decisions, bool(look.plans)
+    else:
+        decisions, planned = (look.decision,) if look.decision else (), look.plan is not None
+    if decisions:
+        return "; ".join(map(in_one_line, decisions))
+    return _NOTHING if planned else ""
+
+
 def _state(look: RepairView | RepairResult) -> dict[str, Any]:
     if isinstance(look, RepairResult):
         return {
@@ -136,6 +148,7 @@ def _state(look: RepairView | RepairResult) -> dict[str, Any]:
             "ended": True,
             "needs_person": look.needs_person,
             "message": look.reason or (look.report.summary if look.report else ""),
+            "what_was_decided": decided_until_now(look),
             "plan_digest": look.plans[-1].digest if look.plans else "",
             "next_step": _READ,
         }
@@ -146,6 +159,7 @@ def _state(look: RepairView | RepairResult) -> dict[str, Any]:
         "ended": False,
         "needs_person": waits,
         "message": look.message,
+        "what_was_decided": decided_until_now(look),
         "plan_digest": look.plan.digest if look.plan else "",
         "decide_by": look.decide_by if waits else None,
         "next_step": _ASK if waits else _WAIT,

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 from mcp.server import MCPServer
 
+from daper.adapters.form_key import FORM_KEY, FormKey
 from daper.core.access import Access
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
@@ -17,7 +18,13 @@ async def serve_stdio(*, read_only: bool) -> None:
     """Serve until the client closes our stdin. The person is the one who runs this process. Raises SettingError."""
     settings = stdio_settings()
     door = Door(settings=settings, load=stdio_settings, who=_who, terminal=_terminal)
-    server = build_server(door, approval=settings.chat_approval, read_only=read_only, lifespan=_nothing_else_printed)
+    server = build_server(
+        door,
+        approval=settings.chat_approval,
+        read_only=read_only,
+        lifespan=_nothing_else_printed,
+        form_key=None if read_only else FormKey(settings.home / FORM_KEY).for_a_server(),
+    )
     try:
         await server.run_stdio_async()
     except* BrokenPipeError:  # the client is gone, and so is whoever would read of it

@@ -44,9 +44,12 @@ class SqliteFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            before = identity(self.path)
             with closing(sqlite3.connect(self.path, timeout=busy_seconds, isolation_level=None)) as db:
                 self._make_ready(db)
                 opened = identity(self.path)
+                if before is not None:  # else it is the one that was just made
+                    refuse_replaced(self.path, before, self.what)
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("BEGIN IMMEDIATE")
                 with db:
@@ -70,9 +73,9 @@ class SqliteFile:
         named = f"{self.what} {str(self.path)!r}"
         if not os.path.lexists(self.path):
             return False
-        if not self.path.is_file():
-            raise StoreDamaged(f"{named} is no file; move it away, and a new one is made")
         try:
+            if not self.path.is_file():
+                raise StoreDamaged(f"{named} is no file; move it away, and a new one is made")
             with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=1)) as db:
                 self._refuse_unsound(db, named)
         except (sqlite3.Error, OSError) as error:

@@ -1,0 +1,74 @@
+"""A decision as a client relays it, before anybody confirmed it."""
+
+import json
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from daper.core.commands import CommandLine, Said
+from daper.core.models import Verdict
+
+Changes = dict[str, dict[str, JsonValue]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A decision as a client relays it. Two that are equal are the same decision."""
+
+    repair_id: str
+    plan_digest: str
+    verdict: Verdict
+    actions: tuple[str, ...] = ()
+    edits: Changes
+    comment: str = ""
+
+    @property
+    def command(self) -> CommandLine:
+        """The command line that decides the same in a terminal, where it shows the plan and asks.
+
+        Without the digest: with it, it would decide also where no person is.
+        """
+        parts = ["repair", str(self.verdict), self.repair_id]
+        for action_id in self.actions:
+            parts += ["--action", action_id]
+        for action_id, edits in self.edits.items():
+            for name, value in edits.items():
+                parts += ["--edit", f"{action_id}.{name}={json.dumps(value, ensure_ascii=False)}"]
+        return CommandLine(*parts)
+
+    @property
+    def in_short(self) -> str:
+        """What it would do, in a few words."""
+        what = ", ".join(self.actions) or "all of the plan"
+        return f"{self.verdict} {what}{', with changes' if self.edits else ''}"
+
+    @property
+    def in_a_terminal(self) -> Said:
+        """The way that is always open, in a sentence."""
+        return Said("The person can say it in a terminal, which shows the plan and asks: ", self.command)
+
+
+def approval(
+    repair_id: str, plan_digest: str, actions: list[str] | None, edits: Changes | None, comment: str
+) -> Wanted:
+    """An approval."""
+    return Wanted(
+        repair_id=repair_id,
+        plan_digest=plan_digest,
+        verdict=Verdict.APPROVE,
+        actions=tuple(actions or ()),
+        edits=edits or {},
+        comment=comment,
+    )
+
+
+def rejection(repair_id: str, plan_digest: str, actions: list[str] | None, comment: str) -> Wanted:
+    """A rejection."""
+    return Wanted(
+        repair_id=repair_id,
+        plan_digest=plan_digest,
+        verdict=Verdict.REJECT,
+        actions=tuple(actions or ()),
+        edits={},
+        comment=comment,
+    )
