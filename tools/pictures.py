@@ -1,7 +1,7 @@
 """Makes the pictures in the docs, each of a real run: `make pictures`. Needs `pdftoppm` (Debian: poppler-utils).
 
 The demo runs on a terminal of its own, somebody types y, and what was shown becomes `demo.svg`; the report of that
-repair is printed as a PDF, whose first page becomes `report.png`.
+repair is printed as a PDF, whose first page becomes `report.png`. `tools/form_pictures.py` has forms of chat clients.
 """
 
 import asyncio
@@ -84,12 +84,11 @@ def lines_that_stay(shown: str) -> list[str]:
     return lines
 
 
-def as_svg(shown: str, *, title: str) -> str:
-    """The lines that stay on a terminal, as a picture."""
-    lines = lines_that_stay(shown)
+def as_svg(text: Text, *, title: str, columns: int = _COLUMNS) -> str:
+    """What a terminal shows, as a picture."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        console = Console(record=True, width=_COLUMNS, file=nowhere, force_terminal=True)
-        console.print(Text.from_ansi("\n".join(lines).rstrip()))
+        console = Console(record=True, width=columns, file=nowhere, force_terminal=True)
+        console.print(text)
     return _FONT_FACES.sub("", console.export_svg(title=title, theme=MONOKAI))
 
 
@@ -117,7 +116,8 @@ def main() -> None:
         print_report(Path(home.group(1)), PICTURES / "report.png")
         # No path of the machine that made the picture.
         story = shown.replace(folder, "/tmp")  # noqa: S108 - a name in a picture
-        (PICTURES / "demo.svg").write_text(as_svg(story, title="daper demo"), encoding="utf-8")
+        stays = Text.from_ansi("\n".join(lines_that_stay(story)).rstrip())
+        (PICTURES / "demo.svg").write_text(as_svg(stays, title="daper demo"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +14,8 @@ from typing import Any, Final, cast
 
 GENEROUS = 60.0
 MODULES: Final = Path(__file__).parent / "node_modules"
+# Those that are big, and are installed for the long tests only: each makes its own words of a person's.
+CHATS: Final = Path(__file__).parent / "chats" / "node_modules"
 
 
 class NotInstalled(Exception):
@@ -68,12 +72,19 @@ def node() -> Path:
     return Path(spec.origin).parent / "bin" / "node"
 
 
-def entry(path: str) -> Path:
+def entry(path: str, modules: Path = MODULES) -> Path:
     """The file to start of a package in `node_modules`."""
-    found = MODULES / path
+    found = modules / path
     if not found.exists():
-        raise NotInstalled(f"{found} is not there: say make node-clients")
+        wanted = "node-clients" if modules == MODULES else "chat-clients"
+        raise NotInstalled(f"{found} is not there: say make {wanted}")
     return found
+
+
+def this_machine() -> str:
+    """What packages call it that hold a program for one kind of machine, as linux-x64."""
+    processor = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return f"{sys.platform}-{processor}"
 
 
 def variables(home: Path) -> dict[str, str]:
@@ -93,16 +104,22 @@ def run(
     program: str, *arguments: str, home: Path, extra: Mapping[str, str] | None = None, within: float = GENEROUS
 ) -> Answer:
     """A program to its end. What it started ends with it when it takes too long."""
+    command = [node(), entry(program), *arguments]
+    return finished(command, env={**variables(home), **(extra or {})}, cwd=home, within=within)
+
+
+def finished(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, within: float = GENEROUS) -> Answer:
+    """A command with this environment to its end. What it started ends with it when it takes too long."""
     process = subprocess.Popen(
-        [str(node()), str(entry(program)), *arguments],
+        [str(word) for word in command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         errors="replace",
-        env={**variables(home), **(extra or {})},
-        cwd=home,
+        env=dict(env),
+        cwd=cwd,
         start_new_session=True,
     )
     try:
@@ -110,7 +127,7 @@ def run(
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        raise AssertionError(f"{program} {arguments}: no end within {within:g} s: {out!r}, {err!r}") from None
+        raise AssertionError(f"{command}: no end within {within:g} s: {out!r}, {err!r}") from None
     return Answer(process.returncode, out, err)
 
 

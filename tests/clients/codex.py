@@ -1,0 +1,91 @@
+"""codex, on a terminal or for one question (`exec`)."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from tests.clients.chat import Chat, write
+from tests.clients.node import CHATS, entry, node
+from tests.clients.screen import ENTER, ESCAPE, Screen
+
+_READY: Final = "Ask Codex to do anything"
+_MAY_IT: Final = 'to run tool "approve_repair"?'
+_FORM: Final = "change field"
+_NEXT_FIELD: Final = "\x0e"  # ctrl-n
+# What it asks of its makers beside the model.
+_OF_ITS_MAKERS: Final = ("plugins", "remote_plugin", "plugin_sharing", "apps")
+
+
+class Codex(Chat):
+    """codex with the server that is printed for it, and a person who lets it call tools."""
+
+    def prepare(self) -> None:
+        """Write its settings. Without `required` it begins before the server has told its tools."""
+        settings = [
+            'model = "scripted"',
+            'model_provider = "scripted"',
+            'approval_policy = "on-request"',
+            'sandbox_mode = "danger-full-access"',
+            "check_for_update_on_startup = false",
+            "[analytics]",
+            "enabled = false",
+            "[features]",
+            *(f"{feature} = false" for feature in _OF_ITS_MAKERS),
+            "[model_providers.scripted]",
+            'name = "scripted"',
+            f'base_url = "{self.model.url}/v1"',
+            'wire_api = "responses"',
+            'env_key = "SCRIPTED_KEY"',
+            "request_max_retries = 0",
+            "stream_max_retries = 0",
+            "supports_websockets = false",
+            f"[projects.{json.dumps(str(self.work))}]",
+            'trust_level = "trusted"',
+        ]
+        required = self.configuration.replace("[mcp_servers.daper]", "[mcp_servers.daper]\nrequired = true", 1)
+        write(self.home / ".codex/config.toml", "\n".join([*settings, required]))
+
+    def own(self) -> dict[str, str]:
+        """What it asks the model with."""
+        return {"SCRIPTED_KEY": "none"}
+
+    def once(self, words: str) -> list[str | Path]:
+        """The command that answers these words and ends."""
+        nobody_there = ["--config", 'approval_policy="never"']
+        return [*_program(), "exec", *nobody_there, "--skip-git-repo-check", words]
+
+    def talking(self) -> list[str | Path]:
+        """The command that stays."""
+        return _program()
+
+
+def _program() -> list[str | Path]:
+    return [node(), entry("@openai/codex/bin/codex.js", CHATS)]
+
+
+def say(screen: Screen, words: str) -> None:
+    """Say something, when it listens."""
+    screen.expect(_READY)
+    screen.type(words)
+    screen.expect(words)
+    screen.type(ENTER)
+
+
+def form(screen: Screen) -> None:
+    """Wait for a form: before it, codex asks whether the tool may be called at all."""
+    screen.expect(_MAY_IT)
+    screen.type(ENTER)
+    screen.until(lambda: "gone" if _MAY_IT not in screen.text else "", what="a yes to the call")
+    screen.expect(_FORM)
+
+
+def yes(screen: Screen) -> None:
+    """Go on to the field of yes and no, where True is chosen, and send it all."""
+    screen.type(_NEXT_FIELD)
+    screen.expect("1. True")
+    screen.type(ENTER)
+
+
+def escape(screen: Screen) -> None:
+    """Close the form."""
+    screen.type(ESCAPE)
