@@ -1,6 +1,5 @@
 """A shop, a chat client that somebody else wrote, and the model that it asks: what became of a repair says daper."""
 
-import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from tests.clients import story
 from tests.clients.chat import Chat
 from tests.clients.claude_code import ClaudeCode
+from tests.clients.codex import Codex
 from tests.clients.gemini import Gemini
 from tests.clients.goose import Goose
 from tests.clients.opencode import OpenCode
@@ -35,7 +35,14 @@ TOOLS = {
     "initiate_proactive_agent",
     "get_proactive_agent",
 }
-_PATIENT_S = 600
+# A project's .mcp.json has the form of Claude Desktop's file.
+_NAMED: Mapping[type[Chat], str] = {
+    Goose: "goose",
+    ClaudeCode: "claude-desktop",
+    Codex: "codex",
+    OpenCode: "opencode",
+    Gemini: "gemini-cli",
+}
 DENIED, ASKED = "payment-denied", "payment_update_requested"
 
 
@@ -122,19 +129,4 @@ def printed_for(client: str, shop: Shop, extra: Mapping[str, str] | None = None)
 
 def configured(kind: type[Chat], shop: Shop, extra: Mapping[str, str] | None = None) -> str:
     """What a client is configured with."""
-    if kind is Goose:
-        return printed_for("goose", shop, extra)
-    printed = printed_for("claude-desktop", shop, extra)
-    if kind is ClaudeCode:  # a project's .mcp.json has the same form
-        return printed
-    server = json.loads(printed)["mcpServers"]["daper"]
-    command, env = [server["command"], *server["args"]], server["env"]
-    if kind is OpenCode:
-        return json.dumps({"mcp": {"daper": {"type": "local", "command": command, "environment": env}}})
-    if kind is Gemini:
-        return json.dumps({"mcpServers": {"daper": {**server, "timeout": _PATIENT_S * 1000}}})
-    variables = "\n".join(f"{name} = {json.dumps(value)}" for name, value in env.items())
-    return (
-        f"[mcp_servers.daper]\ncommand = {json.dumps(command[0])}\nargs = {json.dumps(command[1:])}\n"
-        f"startup_timeout_sec = {_PATIENT_S}\ntool_timeout_sec = {_PATIENT_S}\n[mcp_servers.daper.env]\n{variables}\n"
-    )
+    return printed_for(_NAMED[kind], shop, extra)
