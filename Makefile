@@ -8,7 +8,7 @@ CLIENTS = tests/clients/node_modules/.package-lock.json
 CHATS = tests/clients/chats/node_modules/.package-lock.json
 BENCHES = start_up one_repair throughput mcp_story concurrency slow_model hostile_model tokens at_the_cap
 
-.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation clean
+.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation tool-tokens clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -66,6 +66,9 @@ figures: install-dev ## the figures in docs/performance.md, of whole runs; on a 
 pictures: install-dev node-clients chat-clients ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures
 	.venv/bin/python -m tools.form_pictures
+
+tool-tokens: install-dev ## what the tools cost a language model, in docs/mcp.md; fetches a tokenizer of 42 MB
+	@$(UV) run --frozen --no-sync --with bpe-openai==0.1.4 python -m tools.tool_tokens
 
 conversation: install-dev ## the conversation in docs/mcp-conversation.md, of a real run
 	.venv/bin/python -m tools.mcp_conversation

@@ -44,12 +44,11 @@ _COLOURS: Final = {
 
 @dataclass(frozen=True)
 class _Picture:
-    """A client, how it is brought to show the form, and what `daper mcp config` calls it."""
+    """A client, and how it is brought to show the form."""
 
     name: str
     title: str
     kind: type[Chat]
-    configured_as: str
     until_form: Callable[[Screen], None]
 
 
@@ -65,8 +64,8 @@ def _claude_code(screen: Screen) -> None:
 
 
 _ALL: Final = (
-    _Picture("form-goose", "goose", Goose, "goose", _goose),
-    _Picture("form-claude-code", "Claude Code", ClaudeCode, "claude-desktop", _claude_code),
+    _Picture("form-goose", "goose", Goose, _goose),
+    _Picture("form-claude-code", "Claude Code", ClaudeCode, _claude_code),
 )
 
 
@@ -132,7 +131,7 @@ async def _shoot(folder: Path) -> None:
         settings = load_settings(environ=environment, folder=folder)
         async with working(await connect(settings), settings):
             for picture in _ALL:
-                printed = _printed(environment, picture.configured_as, folder)
+                printed = _printed(environment, picture.kind.printed_as, folder)
                 shown = await asyncio.to_thread(_shot, picture, folder, printed)
                 svg = as_svg(shown, title=picture.title, columns=COLUMNS)
                 (PICTURES / f"{picture.name}.svg").write_text(svg, encoding="utf-8")

@@ -121,7 +121,7 @@ async def _talk(recorder: Recorder, client: Client) -> None:
     decision = repair | {
         "plan_digest": plan,
         "actions": [action["id"] for action in looked["plan"]["actions"]],
-        "edits": {restock: {"quantity": 250}},
+        "edits": [{"action": restock, "argument": "quantity", "value": "250"}],
     }
     await recorder.call(client, "approve_repair", decision)
     await recorder.call(client, "wait_for_repair", repair | {"seen_plan": plan})

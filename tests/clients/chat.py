@@ -5,21 +5,24 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from tests.clients.node import Answer, finished, variables
 from tests.clients.screen import Screen, on_screen
 from tests.clients.scripted_model import ScriptedModel
 from tests.clients.silent_proxy import Refusals
 
-LONGEST_STORY = 90.0
+LONGEST_STORY = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chat(ABC):
     """A client in a home of its own, whose only way out is a proxy that refuses.
 
-    `configuration` is what `daper mcp config` prints for it.
+    `configuration` is what `daper mcp config` prints for it, which calls it `printed_as`.
     """
+
+    printed_as: ClassVar[str]
 
     home: Path
     model: ScriptedModel

@@ -18,6 +18,8 @@ _DAPERS: Final = "mcp__daper"
 class ClaudeCode(Chat):
     """Claude Code with a project's .mcp.json, which has the form of Claude Desktop's file."""
 
+    printed_as = "claude-desktop"
+
     def prepare(self) -> None:
         """Write its settings: a person who has come through all of its first questions, and trusts this project."""
         write(self.work / ".mcp.json", self.configuration)

@@ -19,6 +19,8 @@ _OF_ITS_MAKERS: Final = ("plugins", "remote_plugin", "plugin_sharing", "apps")
 class Codex(Chat):
     """codex with the server that is printed for it, and a person who lets it call tools."""
 
+    printed_as = "codex"
+
     def prepare(self) -> None:
         """Write its settings. Without `required` it begins before the server has told its tools."""
         settings = [

@@ -11,6 +11,8 @@ from tests.clients.node import CHATS, entry, node
 class Gemini(Chat):
     """gemini-cli with the server that is printed for it."""
 
+    printed_as = "gemini-cli"
+
     def prepare(self) -> None:
         """Write its settings."""
         # Any: what is printed.

@@ -18,6 +18,8 @@ _COMMENT: Final = "comment ("
 class Goose(Chat):
     """goose with the extension that is printed for it."""
 
+    printed_as = "goose"
+
     def prepare(self) -> None:
         """Write its settings."""
         write(self.home / ".config/goose/config.yaml", self.configuration)

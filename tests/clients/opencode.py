@@ -13,6 +13,8 @@ _MODEL: Final = {"name": "scripted", "tool_call": True, "limit": {"context": 128
 class OpenCode(Chat):
     """opencode with the server that is printed for it."""
 
+    printed_as = "opencode"
+
     def prepare(self) -> None:
         """Write its settings."""
         provider = {

@@ -8,11 +8,6 @@ from typing import Any, Generic, TypeVar
 
 from tests.clients import story
 from tests.clients.chat import Chat
-from tests.clients.claude_code import ClaudeCode
-from tests.clients.codex import Codex
-from tests.clients.gemini import Gemini
-from tests.clients.goose import Goose
-from tests.clients.opencode import OpenCode
 from tests.clients.screen import Screen
 from tests.clients.scripted_model import Script, ScriptedModel, speaking
 from tests.clients.silent_proxy import Refusals, refusing
@@ -34,14 +29,6 @@ TOOLS = {
     "reject_repair",
     "initiate_proactive_agent",
     "get_proactive_agent",
-}
-# A project's .mcp.json has the form of Claude Desktop's file.
-_NAMED: Mapping[type[Chat], str] = {
-    Goose: "goose",
-    ClaudeCode: "claude-desktop",
-    Codex: "codex",
-    OpenCode: "opencode",
-    Gemini: "gemini-cli",
 }
 DENIED, ASKED = "payment-denied", "payment_update_requested"
 
@@ -120,13 +107,8 @@ def chatting(
         yield Chatting(shop=shop, record_id=record_id, chat=chat, model=model, beyond=beyond)
 
 
-def printed_for(client: str, shop: Shop, extra: Mapping[str, str] | None = None) -> str:
+def printed_for(kind: type[Chat], shop: Shop, extra: Mapping[str, str] | None = None) -> str:
     """What `daper mcp config` prints for a client, to be pasted as it is."""
-    printed = shop.run("mcp", "config", client, extra=extra)
+    printed = shop.run("mcp", "config", kind.printed_as, extra=extra)
     assert printed.code == 0, printed
     return printed.out
-
-
-def configured(kind: type[Chat], shop: Shop, extra: Mapping[str, str] | None = None) -> str:
-    """What a client is configured with."""
-    return printed_for(_NAMED[kind], shop, extra)

@@ -14,7 +14,7 @@ from tests.clients.codex import Codex
 from tests.clients.dialects import Call, Words
 from tests.clients.gemini import Gemini
 from tests.clients.opencode import OpenCode
-from tests.e2e.chatting import TOOLS, Chatting, chatting, configured
+from tests.e2e.chatting import TOOLS, Chatting, chatting, printed_for
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.e2e.mcp_serving import AS_TOLD, add_denied_orders
 
@@ -54,7 +54,7 @@ def telling(shop: Shop, denied: Iterator[str], tmp_path: Path) -> Telling:
 
     @contextmanager
     def of(kind: type[Chat], extra: Mapping[str, str] | None = None) -> Generator[Chatting[Chat]]:
-        with chatting(kind, shop, next(denied), tmp_path, configured(kind, shop, extra)) as chat:
+        with chatting(kind, shop, next(denied), tmp_path, printed_for(kind, shop, extra)) as chat:
             yield chat
         assert chat.beyond.hosts <= BEYOND[kind]
 

@@ -10,7 +10,6 @@ import pytest
 from tests.clients.chat import write
 from tests.clients.node import CHATS, Answer, entry, finished, node, this_machine, variables
 from tests.clients.silent_proxy import refusing
-from tests.e2e.chatting import printed_for
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.e2e.mcp_serving import serving
 
@@ -58,7 +57,8 @@ def reached(client: str, printed: str, home: Path, extra: Mapping[str, str]) -> 
             write(home / _FILES[client], printed)
         if client == "codex":
             return _asked([str(word) for word in _PROGRAMS[client]()], env, work)
-        return ran("mcp", "list").out
+        listed = ran("mcp", "list")
+        return listed.out + listed.err
 
 
 def _asked(command: list[str], env: Mapping[str, str], work: Path) -> str:
@@ -83,7 +83,7 @@ def connected(client: str, said: str) -> bool:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_d2_what_is_printed_connects_however_long_plans_wait(client: str, shop: Shop, tmp_path: Path) -> None:
-    printed = printed_for(client, shop, {**PATIENT, "TEMPORAL_TLS_CLIENT_KEY_DATA": "hush"})
+    printed = shop.run("mcp", "config", client, extra={**PATIENT, "TEMPORAL_TLS_CLIENT_KEY_DATA": "hush"}).out
 
     assert "hush" not in printed
     said = reached(client, printed, tmp_path / "home", {"TEMPORAL_TLS_CLIENT_KEY_DATA": "hush"})

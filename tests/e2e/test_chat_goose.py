@@ -34,7 +34,7 @@ def denied(shop: Shop) -> Iterator[str]:
 @pytest.fixture
 def in_session(shop: Shop, denied: Iterator[str], tmp_path: Path) -> Generator[Chatting[Goose]]:
     """goose as it is printed for it."""
-    with chatting(Goose, shop, next(denied), tmp_path, printed_for("goose", shop)) as chat:
+    with chatting(Goose, shop, next(denied), tmp_path, printed_for(Goose, shop)) as chat:
         yield chat
     assert chat.beyond.tried == []
 
@@ -42,7 +42,7 @@ def in_session(shop: Shop, denied: Iterator[str], tmp_path: Path) -> Generator[C
 def test_it_finds_the_tools_and_tells_the_whole_story_where_it_is_believed(
     shop: Shop, denied: Iterator[str], tmp_path: Path
 ) -> None:
-    configuration = printed_for("goose", shop, AS_TOLD)
+    configuration = printed_for(Goose, shop, AS_TOLD)
 
     with chatting(Goose, shop, next(denied), tmp_path, configuration) as chat:
         ran = chat.chat.run(_WORDS)
@@ -102,7 +102,7 @@ def test_escape_decides_nothing_and_the_plan_can_be_asked_about_again(in_session
 def test_d2_what_became_of_a_yes_that_came_after_its_timeout_is_told_and_it_runs_once(
     shop: Shop, denied: Iterator[str], tmp_path: Path
 ) -> None:
-    configuration = goose.with_timeout(_IMPATIENT_S, printed_for("goose", shop))
+    configuration = goose.with_timeout(_IMPATIENT_S, printed_for(Goose, shop))
 
     with chatting(Goose, shop, next(denied), tmp_path, configuration) as chat, chat.chat.session() as screen:
         goose.say(screen, _WORDS)

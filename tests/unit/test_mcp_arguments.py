@@ -1,40 +1,15 @@
 """Arguments as language models write them, for every tool that there is: blank, null, a list as text."""
 
-from typing import Any, get_args, get_origin
+import json
+from typing import Any
 
 import pytest
-from mcp.server.mcpserver.tools import Tool
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
+from tests.unit.every_tool import ARGUMENTS, TOOLS, is_list
 
-from daper.core.access import Access
-from daper.core.models import IdentityProof, Person
 from daper.core.names import names_in
-from daper.entrypoints.mcp.door import Caller, Door
-from daper.entrypoints.mcp.server import tools_of
-from daper.settings import ChatApproval, load_settings
 
-LUNA = Caller(person=Person(name="Luna", how=IdentityProof.CLAIMED), access=frozenset(Access))
-
-
-def _tools() -> dict[str, Tool]:
-    settings = load_settings(environ={"HOME": "/nowhere"})
-    door = Door(settings=settings, load=lambda: settings, who=lambda _: LUNA)
-    return {tool.name: tool for tool in tools_of(door, approval=ChatApproval.ELICIT)}
-
-
-TOOLS = _tools()
-# Any: what stands in an annotation.
-ARGUMENTS: dict[tuple[str, str], FieldInfo] = {
-    (name, argument): field
-    for name, tool in TOOLS.items()
-    for argument, field in tool.fn_metadata.arg_model.model_fields.items()
-}
 OPTIONAL = [each for each, field in ARGUMENTS.items() if not field.is_required()]
-
-
-def is_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list or any(map(is_list, get_args(annotation)))
 
 
 LISTS = [each for each, field in ARGUMENTS.items() if is_list(field.annotation)]
@@ -103,6 +78,19 @@ def test_an_argument_that_no_tool_knows_is_refused_also_where_it_is_blank() -> N
     for tool in TOOLS:
         with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
             read(tool, auto_approve="")
+
+
+def test_edits_are_a_list_whose_values_are_texts_or_an_object_as_before() -> None:
+    meant = {"a1": {"quantity": 250, "note": "by owl"}, "a2": {"urgent": True}}
+    listed = [
+        {"action": "a1", "argument": "quantity", "value": "250"},
+        {"action": " a1", "argument": "note ", "value": "by owl"},
+        {"action": "a2", "argument": "urgent", "value": True},
+    ]
+    for written in (listed, json.dumps(listed), meant, json.dumps(meant)):
+        assert read("approve_repair", edits=written)["edits"] == meant
+    with pytest.raises(ValidationError, match="names an argument of an action twice"):
+        read("approve_repair", edits=[listed[0], {**listed[0], "value": "300"}])
 
 
 def test_names_in_a_text_that_only_looks_like_json_are_told_apart_by_commas() -> None:

@@ -10,6 +10,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from daper.core.commands import Said
 from daper.core.phases import Phase
 from daper.core.views import RepairView
 from daper.service import attendance
@@ -167,8 +168,8 @@ async def test_a17_what_is_lacking_is_said_once_and_looked_for_ever_more_seldom(
     pauses: list[timedelta] = []
     found = iter(["", "a", "a", "b", "", "a"])
 
-    async def look() -> str:
-        return next(found)
+    async def look() -> Said:
+        return Said(next(found))
 
     async def changes_within(span: timedelta) -> bool:
         pauses.append(span)

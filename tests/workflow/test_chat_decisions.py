@@ -154,7 +154,7 @@ REFUSED_BEFORE_ASKING: dict[str, tuple[dict[str, object], str]] = {
         {"actions": ["a1"], "edits": {"a1": {"customer_id": "CUST-DM-666"}}},
         "a1.customer_id",
     ),
-    "no action at all": ({"actions": []}, "actions\n  List should have at least 1 item"),
+    "no action at all": ({"actions": []}, "actions is [], and has to be a list of texts, 1 to 500 of them"),
     "a change of what is not named": ({"edits": {"a2": {"quantity": 250}}}, "a2 is changed but not named"),
     "a name too long": ({"actions": ["a2"], "edits": {"a2": {"q" * 300: 1}}}, "a name is too long"),
     "text too long to be shown": (
@@ -274,7 +274,7 @@ async def test_the_name_on_the_decision_is_the_callers_own(temporal_env: Workflo
         quoted = {"repair_id": repair["repair_id"], "plan_digest": repair["plan_digest"]}
         for claim in ({"by": "Dumbledore"}, {"as_name": "Dumbledore"}, {"answer": {"confirm": True}}):
             said = await chat.refused("approve_repair", **quoted, **claim)
-            assert f"{next(iter(claim))}\n  Extra inputs are not permitted" in said
+            assert f'approve_repair has no argument "{next(iter(claim))}"; it takes ' in said
         await chat.call("approve_repair", **quoted)
         result = await shop.end(repair["repair_id"])
     assert isinstance(result, RepairResult)

@@ -118,11 +118,11 @@ async def test_d2_a_call_that_hears_of_progress_waits_as_long_as_the_person_thin
     monkeypatch.setattr(open_forms, "PROGRESS_S", 0.02)
     person, heard = Thinking(), list[str | None]()
 
-    async def progress(_: float, total: float | None, message: str | None) -> None:
+    async def progressed(progress: float, total: float | None, message: str | None) -> None:
         heard.append(message)
 
     async with asked(temporal_env, tmp_path, person, monkeypatch) as (_, chat, quoted):
-        call = asyncio.create_task(chat.client.call_tool("approve_repair", quoted, progress_callback=progress))
+        call = asyncio.create_task(chat.client.call_tool("approve_repair", quoted, progress_callback=progressed))
         await until(lambda: len(heard) > 5)
         assert not call.done()
         person.says(YES)

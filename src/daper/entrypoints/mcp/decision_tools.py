@@ -13,8 +13,9 @@ from daper.core.models import MOST_PROBLEMS
 from daper.entrypoints.mcp.answers import DecisionAnswer
 from daper.entrypoints.mcp.deciding import Deciding, unconfirmed
 from daper.entrypoints.mcp.door import Door, told
+from daper.entrypoints.mcp.edits import Edits
 from daper.entrypoints.mcp.forms import NO_ANSWER, Answer, Confirm, Heard
-from daper.entrypoints.mcp.tools import DECIDES, Comment, RepairId, tool
+from daper.entrypoints.mcp.tools import DECIDES, Comment, PlainTool, RepairId, tool
 from daper.entrypoints.mcp.wanted import Wanted, approval, rejection
 from daper.settings import ChatApproval
 
@@ -31,14 +32,6 @@ ActionIds = Annotated[
         min_length=1,
         max_length=MOST_PROBLEMS,
         description="Ids like a1; what is not named is not approved. Not given: every action of the plan.",
-    ),
-]
-Edits = Annotated[
-    dict[str, dict[str, JsonValue]] | None,
-    Field(
-        max_length=MOST_PROBLEMS,
-        description="Arguments that the person changes in actions that are named, within the limits in `editable`: "
-        '{"a1": {"quantity": 250}}.',
     ),
 ]
 
@@ -107,7 +100,7 @@ def _asking(door: Door, name: str, made: Tool) -> Tool:
     return made.model_copy(update={"worded": door.worded})
 
 
-class _DecidingTool(Tool, ABC):
+class _DecidingTool(PlainTool, ABC):
     """What the SDK itself says of an answer to a form that is none is said in our words, with the way out."""
 
     worded: Callable[[str], str] = Field(default=str, exclude=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -27,6 +26,7 @@ from daper.entrypoints.mcp.answers import (
 )
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import PAGE_SIZE, details_of, state_of, visible_answer, waiting
+from daper.entrypoints.mcp.progress import told_on
 from daper.entrypoints.mcp.tools import (
     READS,
     Page,
@@ -42,13 +42,14 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S: Final = 25
 _REPORT_CHARS: Final = 20_000
 _LAST_LOOK_S: Final = 3
+_ANY: Final = "ANY"  # for models that have to give every argument; some APIs refuse a blank choice
 
 InPhase = Annotated[
     str,
     Field(
         max_length=100,
         description="Only repairs in this phase; PENDING-APPROVAL is what waits for a person.",
-        json_schema_extra={"enum": ["", *Phase]},
+        json_schema_extra={"enum": [_ANY, *Phase]},
     ),
 ]
 
@@ -89,7 +90,7 @@ class ReadingTools:
         silence = Said()
         try:
             async with asyncio.timeout(seconds), aclosing(service.follow(repair_id)) as looks:
-                async for look in _told_on(ctx, looks):
+                async for look in told_on(ctx, looks):
                     if isinstance(look, Silence):
                         silence = look.message
                         continue
@@ -155,11 +156,12 @@ class ReadingTools:
 
 
 def _phase(named: str) -> Phase | None:
-    """The phase of that name, however it is written; None for no name. Raises UserError."""
-    if not named:
+    """The phase of that name, however it is written; None for any. Raises UserError."""
+    written = named.strip().upper().replace("_", "-").replace(" ", "-")
+    if written in {"", _ANY}:
         return None
     try:
-        return Phase(named.strip().upper().replace("_", "-").replace(" ", "-"))
+        return Phase(written)
     except ValueError:
         raise UserError(f"there is no phase {named!r}; there are: {', '.join(Phase)}") from None
 
@@ -210,22 +212,3 @@ def _is_news(look: RepairView | RepairResult, seen_plan: str) -> bool:
     if isinstance(look, RepairResult):
         return True
     return look.phase is Phase.PENDING_APPROVAL and (look.plan is None or look.plan.digest != seen_plan)
-
-
-async def _told_on(
-    ctx: Context, looks: AsyncGenerator[RepairView | RepairResult | Silence]
-) -> AsyncGenerator[RepairView | RepairResult | Silence]:
-    """The looks as they come; each phase is told to the client as progress."""
-    told = 0
-    async for look in looks:
-        phases = () if isinstance(look, Silence) else _phases(look)
-        for phase in phases[told:]:
-            told += 1
-            await ctx.report_progress(told, message=phase)
-        yield look
-
-
-def _phases(look: RepairView | RepairResult) -> tuple[str, ...]:
-    if isinstance(look, RepairView):
-        return tuple(str(phase) for phase in look.phases_seen)
-    return tuple(dict.fromkeys((*look.durations, str(look.phase))))

@@ -18,7 +18,8 @@ from daper.entrypoints.mcp.read_tools import ReadingTools
 from daper.entrypoints.mcp.record_tools import RecordTools
 from daper.entrypoints.mcp.resources import add_resources
 from daper.entrypoints.mcp.start_tools import StartingTools
-from daper.entrypoints.mcp.wrong_calls import nothing_hidden
+from daper.entrypoints.mcp.updates import Readers, Updates, add_subscriptions
+from daper.entrypoints.mcp.wrong_calls import WrongCalls
 from daper.settings import ChatApproval
 
 INSTRUCTIONS = """\
@@ -59,6 +60,7 @@ def build_server(
 
     `form_key` seals the forms that are answered in a later call; None: they do not outlive this server.
     """
+    readers = Readers(door)
     server = MCPServer[None](
         "daper",
         title="daper: repair what is wrong",
@@ -69,10 +71,12 @@ def build_server(
         token_verifier=verifier,
         auth=auth,
         lifespan=lifespan,
-        middleware=[nothing_hidden],
+        subscriptions=readers,
         request_state_security=sealed_by(form_key),
     )
     server.middleware.insert(0, refused_in_our_words)  # around the seal's own, which a middleware of ours stands behind
     add_resources(server, door)
     add_prompts(server)
+    server.middleware.append(WrongCalls(server))
+    add_subscriptions(server, Updates(door, readers))
     return server
