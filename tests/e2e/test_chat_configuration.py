@@ -27,7 +27,7 @@ _PROGRAMS = {
 _FILES = {"codex": ".codex/config.toml", "opencode": "work/opencode.json", "gemini-cli": ".gemini/settings.json"}
 _ITS_OWN = {"GEMINI_CLI_TRUST_WORKSPACE": "true", "GEMINI_CLI_NO_RELAUNCH": "true", "DISABLE_AUTOUPDATER": "1"}
 # codex tells which servers it has reached to a program that asks in this way.
-_STATUS = (
+_STATUS: tuple[dict[str, object], ...] = (
     {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "a test", "version": "1"}}},
     {"method": "initialized"},
     {"id": 2, "method": "mcpServerStatus/list", "params": {}},
