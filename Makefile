@@ -85,7 +85,7 @@ install-dev: .python-checked
 
 node-clients: $(CLIENTS) ## other people's MCP clients, for the tests
 
-chat-clients: $(CHATS) ## other people's chat clients, 1.3 GB, for the long tests
+chat-clients: $(CHATS) ## other people's chat clients, 1.1 GB, for the long tests
 
 # npm writes this file last. Node and npm are a wheel in .venv: pyright asks for it.
 $(CLIENTS): tests/clients/package-lock.json | install-dev
