@@ -13,6 +13,7 @@ _MAY_IT: Final = 'to run tool "approve_repair"?'
 _FORM: Final = "change field"
 _NEXT_FIELD: Final = "\x0e"  # ctrl-n
 _UP: Final = "\x1b[A"
+_CHOSEN: Final = "\u203a"  # the angle before what is chosen
 # What it asks of its makers beside the model.
 _OF_ITS_MAKERS: Final = ("plugins", "remote_plugin", "plugin_sharing", "apps")
 
@@ -85,16 +86,16 @@ def form(screen: Screen) -> None:
 def yes(screen: Screen) -> None:
     """Go on to the field of yes and no, choose True, and send it all."""
     screen.type(_NEXT_FIELD)
-    screen.expect("› 2. False")
+    screen.expect(f"{_CHOSEN} 2. False")
     screen.type(_UP)
-    screen.expect("› 1. True")
+    screen.expect(f"{_CHOSEN} 1. True")
     screen.type(ENTER)
 
 
 def only_enter(screen: Screen) -> None:
     """Go on to the field of yes and no, and send what is chosen there beforehand."""
     screen.type(_NEXT_FIELD)
-    screen.expect("› 2. False")
+    screen.expect(f"{_CHOSEN} 2. False")
     screen.type(ENTER)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients import goose, story
+from tests.clients.dialects import Words
 from tests.clients.goose import Goose
 from tests.e2e.chatting import TOOLS, Chatting, chatting, printed_for
 from tests.e2e.conftest import Beside, Shop, make_shop
@@ -14,7 +15,7 @@ from tests.e2e.mcp_serving import AS_TOLD, add_denied_orders
 pytestmark = pytest.mark.skipif(not goose.IS_HERE, reason="goose comes as a package for Linux on x64 only")
 
 _WORDS = "What is wrong with my orders?"
-_IMPATIENT_S = 5
+_IMPATIENT_S = 15  # the start of the server has to come within it, too
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,30 @@ def test_yes_in_its_form_is_what_runs(in_session: Chatting[Goose]) -> None:
         screen.expect(story.FINISHED)
 
     in_session.decided_once("form")
+
+
+@pytest.mark.long
+def test_d4_with_nobody_at_a_terminal_it_ends_when_a_form_comes_and_nothing_is_decided(
+    in_session: Chatting[Goose],
+) -> None:
+    ran = in_session.chat.run(_WORDS)
+
+    assert ran.code != 0
+    assert in_session.model.calls[-1].tool == "approve_repair"
+    in_session.nothing_decided()
+
+
+@pytest.mark.long
+def test_the_prompts_are_found_by_name(in_session: Chatting[Goose]) -> None:
+    with in_session.chat.session() as screen:
+        goose.say(screen, "/prompts")
+        screen.expect("find_and_repair")
+        goose.say(screen, "/prompt find_and_repair")
+        goose.form(screen)
+        asked = in_session.model.turns[0].conversation.last
+
+    assert isinstance(asked, Words)
+    assert "Call start_repair" in asked.text
 
 
 @pytest.mark.long

@@ -14,6 +14,7 @@ from tests.clients.mcporter import Mcporter
 from tests.clients.node import Target
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.e2e.mcp_serving import AS_TOLD, Serving, add_denied_orders, on_stdio, serving
+from tests.e2e.shell import DAPER
 
 pytestmark = pytest.mark.long
 
@@ -35,6 +36,8 @@ CHANGES = {
     "initiate_proactive_agent",
 }
 BADGES, HAGRID = "ORD-002-HJG", "ORD-004-RHG"
+# What follows a command line that is told over HTTP.
+ELSEWHERE = "; run it on the machine where daper's server runs"
 Transport = Literal["stdio", "http"]
 
 
@@ -123,6 +126,14 @@ def test_read_only_leaves_out_whatever_starts_decides_or_stops(shop: Shop, home:
     assert inspector.call("start_repair").error == "tool_not_found"
 
 
+def command_of(refused: Reply) -> list[str]:
+    """The words of the command line that is told, from the program on; before it there are variables."""
+    told = refused.text.partition("shows the plan and asks: ")[2]
+    assert told.endswith(ELSEWHERE), told
+    words = shlex.split(told.removesuffix(ELSEWHERE))
+    return words[words.index(DAPER) :]
+
+
 def test_every_tool_answers_a_client_and_what_it_may_not_decide_a_command_line_does(
     shop: Shop, server: Serving, home: Path, denied: Iterator[str]
 ) -> None:
@@ -135,7 +146,7 @@ def test_every_tool_answers_a_client_and_what_it_may_not_decide_a_command_line_d
     in_list = call(inspector, "list_repairs", phase="PENDING-APPROVAL")
     early = inspector.call("get_repair_report", {"repair_id": repair_id})
     refused = inspector.call("approve_repair", {"repair_id": repair_id, "plan_digest": digest})
-    command = shlex.split(refused.text.partition("shows the plan and asks: ")[2])
+    command = command_of(refused)
     nobody_there = shop.run(*command[1:])
     approved = shop.run(*command[1:], "--plan", digest)
     state = call(inspector, "wait_for_repair", repair_id=repair_id, seen_plan=digest, seconds=25)
@@ -150,7 +161,7 @@ def test_every_tool_answers_a_client_and_what_it_may_not_decide_a_command_line_d
     assert "has not ended" in early.text
     assert refused.error == "tool_is_error"
     assert "this client cannot show the person a form" in refused.text
-    assert command == ["daper", "repair", "approve", repair_id]
+    assert command == [DAPER, "repair", "approve", repair_id]
     assert (nobody_there.code, nobody_there.out) == (2, "")
     assert (approved.code, approved.err) == (0, "")
     assert (state["phase"], state["ended"]) == ("REPORT-COMPLETED", True)
@@ -196,10 +207,10 @@ def test_the_command_line_of_a_refusal_says_actions_and_edits_too(shop: Shop, se
         "approve_repair",
         {**arguments, "actions": ["a2"], "edits": {"a2": {"approval_request_contents": words}}},
     )
-    reject, approve = (shlex.split(each.text.partition("shows the plan and asks: ")[2]) for each in (rejected, refused))
+    reject, approve = command_of(rejected), command_of(refused)
     approved = shop.run(*approve[1:], "--plan", digest, "--json")
 
-    assert reject == ["daper", "repair", "reject", repair_id, "--action", "a2"]
+    assert reject == [DAPER, "repair", "reject", repair_id, "--action", "a2"]
     decision = approved.document()["recorded"]["decision"]
     assert decision["verdicts"] == {"a2": "approve"}
     assert decision["edits"] == {"a2": {"approval_request_contents": words}}

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sysconfig
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from daper.core.errors import UserError
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import UsageError
-from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, configuration, local_server, remote_configuration
+from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, Remote, configuration, local_server, remote_configuration
 from daper.settings import Part, load_settings, shown_settings
 
 DAPER = Path(sysconfig.get_path("scripts"), "daper")
@@ -86,17 +87,32 @@ def _yaml(text: str) -> Any:
     return whole
 
 
+def _codex_server(text: str) -> Started:
+    server = tomllib.loads(text)["mcp_servers"]["daper"]
+    return [server["command"], *server["args"]], server["env"] | dict.fromkeys(server.get("env_vars", ()), "asked")
+
+
+def _opencode_server(text: str) -> Started:
+    server = json.loads(text)["mcp"]["daper"]
+    assert (server["type"], server["enabled"]) == ("local", True)
+    return server["command"], server["environment"]
+
+
 def _goose_server(text: str) -> Started:
     server = _yaml(text)["extensions"]["daper"]
     assert (server["name"], server["type"], server["enabled"]) == ("daper", "stdio", "true")
     return [server["cmd"], *server["args"]], server["envs"] | dict.fromkeys(server["env_keys"], "asked")
 
 
+PUTS_IN = {"gemini-cli"}  # its own variables, wherever there is a $
 READ: dict[str, Callable[[str], Started]] = {
     "goose": _goose_server,
     "claude-desktop": _json_server("mcpServers"),
     "claude-desktop-wsl": _wsl_server,
     "claude-code": _shell_server("claude", "mcp", "add"),
+    "codex": _codex_server,
+    "opencode": _opencode_server,
+    "gemini-cli": _json_server("mcpServers"),
     "vscode": _json_server("servers"),
     "inspector": _shell_server("npx", "@modelcontextprotocol/inspector"),
 }
@@ -127,15 +143,80 @@ def test_what_is_set_is_told_to_the_client_wherever_it_was_set(client: str, tmp_
     }
 
 
+def test_the_files_that_are_named_are_named_from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "strict.toml").write_text("", encoding="utf-8")
+
+    server = local(tmp_path, {"DAPER_POLICY": "strict.toml", "DAPER_PEOPLE": "~/people.toml"})
+
+    assert server.variables["DAPER_POLICY"] == str(tmp_path / "strict.toml")
+    assert server.variables["DAPER_PEOPLE"] == str(tmp_path / "home" / "people.toml")
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_paths_and_values_of_any_kind_arrive_as_they_are(client: str, tmp_path: Path) -> None:
-    program = tmp_path / ODD / "daper"
-    server = local(tmp_path, {"USER_NAME": ODD, "DAPER_HOME": str(tmp_path / ODD)}, program=program)
+    odd = ODD.replace("$", "") if client in PUTS_IN else ODD
+    program = tmp_path / odd / "daper"
+    server = local(tmp_path, {"USER_NAME": odd, "DAPER_HOME": str(tmp_path / odd)}, program=program)
 
     command, variables = READ[client](configuration(client, server).text)
 
     assert command == [str(program), "mcp"]
-    assert (variables["USER_NAME"], variables["DAPER_HOME"]) == (ODD, str(tmp_path / ODD))
+    assert (variables["USER_NAME"], variables["DAPER_HOME"]) == (odd, str(tmp_path / odd))
+
+
+@pytest.mark.parametrize(
+    ("client", "value"),
+    [
+        ("gemini-cli", "$HOME"),
+        ("gemini-cli", "a ${HOME} b"),
+        ("opencode", "{env:HOME}"),
+        pytest.param("opencode", "a {file:~/.netrc}", id="a-file"),
+    ],
+)
+def test_what_a_client_would_put_something_else_in_place_of_is_refused(client: str, value: str, tmp_path: Path) -> None:
+    for server in (local(tmp_path, {"USER_NAME": value}), local(tmp_path, {}, program=tmp_path / value / "daper")):
+        with pytest.raises(UserError, match="would put something else in place of"):
+            configuration(client, server)
+
+
+# A span that is printed as a number, and in which unit.
+TIMED: dict[str, Callable[[str], float]] = {
+    "goose": lambda text: float(_yaml(text)["extensions"]["daper"]["timeout"]),
+    "codex": lambda text: tomllib.loads(text)["mcp_servers"]["daper"]["tool_timeout_sec"],
+    "opencode": lambda text: json.loads(text)["mcp"]["daper"]["timeout"] / 1000,
+    "gemini-cli": lambda text: json.loads(text)["mcpServers"]["daper"]["timeout"] / 1000,
+}
+JAVASCRIPT = {"opencode", "gemini-cli"}  # a timer of theirs that is longer than this is over at once
+LONGEST_TIMER = (2**31 - 1) / 1000
+
+
+@pytest.mark.parametrize("client", TIMED)
+@pytest.mark.parametrize(("said", "seconds"), [("", 12 * 3600), ("90s", 90), ("30m", 1800), ("365d", 365 * 86400)])
+def test_d2_a_timeout_is_as_long_as_a_plan_waits_or_the_longest_that_the_client_takes(
+    client: str, said: str, seconds: int, tmp_path: Path
+) -> None:
+    server = local(tmp_path, {"DAPER_APPROVAL_TIMEOUT": said})
+    wanted = min(seconds, LONGEST_TIMER) if client in JAVASCRIPT else seconds
+
+    assert TIMED[client](configuration(client, server).text) == wanted
+    assert TIMED[client](remote_configuration(client, Remote(url=URL, waits=server.waits)).text) == wanted
+
+
+def test_d2_the_policy_bounds_it_as_it_bounds_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text('[time]\napproval_timeout = "2h"\n', encoding="utf-8")
+
+    server = local(tmp_path, {"DAPER_POLICY": str(tmp_path / "policy.toml"), "DAPER_APPROVAL_TIMEOUT": "3d"})
+
+    assert TIMED["goose"](configuration("goose", server).text) == 2 * 3600
+
+
+@pytest.mark.parametrize(("said", "ms"), [("", 43_200_000), ("30d", 2**31 - 1)])
+def test_d2_what_claude_code_has_to_be_started_with_is_said(said: str, ms: int, tmp_path: Path) -> None:
+    hints = configuration("claude-code", local(tmp_path, {"DAPER_APPROVAL_TIMEOUT": said})).hints
+
+    assert any(f"MCP_TOOL_TIMEOUT={ms}" in hint for hint in hints)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -188,7 +269,9 @@ def test_a_value_that_cannot_be_pasted_is_left_to_the_person_and_such_a_path_is_
 
 def test_the_remote_form_has_the_url_and_a_place_for_the_token() -> None:
     printed = {
-        client: remote_configuration(client, URL).text for client in CLIENTS if not client.startswith("claude-desktop")
+        client: remote_configuration(client, Remote(url=URL)).text
+        for client in CLIENTS
+        if not client.startswith("claude-desktop")
     }
 
     goose = _yaml(printed["goose"])["extensions"]["daper"]
@@ -198,6 +281,12 @@ def test_the_remote_form_has_the_url_and_a_place_for_the_token() -> None:
     assert vscode["servers"]["daper"]["url"] == URL
     assert vscode["servers"]["daper"]["headers"] == {"Authorization": "Bearer ${input:daper-token}"}
     assert [each["id"] for each in vscode["inputs"] if each["password"]] == ["daper-token"]
+    codex = tomllib.loads(printed["codex"])["mcp_servers"]["daper"]
+    assert (codex["url"], codex["http_headers"]) == (URL, {"Authorization": "Bearer PUT-THE-TOKEN-HERE"})
+    for client, key, kind in (("opencode", "mcp", "remote"), ("gemini-cli", "mcpServers", "http")):
+        server = json.loads(printed[client])[key]["daper"]
+        assert (server["type"], server["url"]) == (kind, URL)
+        assert server["headers"] == {"Authorization": "Bearer PUT-THE-TOKEN-HERE"}
     for client in ("claude-code", "inspector"):
         words = shlex.split(printed[client])
         assert words[-1] == URL
@@ -208,8 +297,8 @@ def test_the_remote_form_has_the_url_and_a_place_for_the_token() -> None:
 
 @pytest.mark.parametrize("client", ["claude-desktop", "claude-desktop-wsl"])
 def test_a_client_that_only_starts_programs_is_told_no_url(client: str) -> None:
-    with pytest.raises(UsageError, match="goose, claude-code, vscode, inspector"):
-        remote_configuration(client, URL)
+    with pytest.raises(UsageError, match="goose, claude-code, codex, opencode, gemini-cli, vscode, inspector"):
+        remote_configuration(client, Remote(url=URL))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Which variables lead another process, in another folder and environment, to what is configured here."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from daper.settings.overview import SET, Shown
 from daper.settings.table import BY_NAME, DEFAULT
 
 _FILES: Final = ("_PATH", "_FILE", "_CERT", "_KEY")
+_OWN_FILES: Final = ("DAPER_POLICY", "DAPER_PEOPLE")
 _PROFILE_FILE: Final = "TEMPORAL_CONFIG_FILE"
 
 
@@ -36,7 +38,7 @@ def leads_of(settings: Settings, told: Iterable[Shown], *, wanted: Callable[[str
         elif row.value == SET or HIDDEN in row.value or not row.value.isprintable():
             hidden.append(row.name)
         else:
-            found[row.name] = str(Path(row.value).absolute()) if _is_file(row.name) else row.value
+            found[row.name] = _absolute(row) if _is_file(row.name) else row.value
     # The official place of it hangs on variables that are not handed on.
     if (profiles := settings.temporal.get(_PROFILE_FILE)) and wanted(_PROFILE_FILE):
         found[_PROFILE_FILE] = str(Path(profiles).absolute())
@@ -60,4 +62,9 @@ def _leads_to_records(name: str) -> bool:
 
 
 def _is_file(name: str) -> bool:
-    return name.startswith("TEMPORAL_") and name.endswith(_FILES)
+    return (name.startswith("TEMPORAL_") and name.endswith(_FILES)) or name in _OWN_FILES
+
+
+def _absolute(row: Shown) -> str:
+    """Only the files of ours may begin in a home folder; Temporal takes a path as it stands."""
+    return str(Path(os.path.expanduser(row.value) if row.name in _OWN_FILES else row.value).absolute())
