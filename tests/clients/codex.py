@@ -12,6 +12,7 @@ _READY: Final = "Ask Codex to do anything"
 _MAY_IT: Final = 'to run tool "approve_repair"?'
 _FORM: Final = "change field"
 _NEXT_FIELD: Final = "\x0e"  # ctrl-n
+_UP: Final = "\x1b[A"
 # What it asks of its makers beside the model.
 _OF_ITS_MAKERS: Final = ("plugins", "remote_plugin", "plugin_sharing", "apps")
 
@@ -82,9 +83,18 @@ def form(screen: Screen) -> None:
 
 
 def yes(screen: Screen) -> None:
-    """Go on to the field of yes and no, where True is chosen, and send it all."""
+    """Go on to the field of yes and no, choose True, and send it all."""
     screen.type(_NEXT_FIELD)
-    screen.expect("1. True")
+    screen.expect("› 2. False")
+    screen.type(_UP)
+    screen.expect("› 1. True")
+    screen.type(ENTER)
+
+
+def only_enter(screen: Screen) -> None:
+    """Go on to the field of yes and no, and send what is chosen there beforehand."""
+    screen.type(_NEXT_FIELD)
+    screen.expect("› 2. False")
     screen.type(ENTER)
 
 

@@ -125,6 +125,7 @@ class Posting:
     url: str
     token: str = ""
     session: str = ""
+    last: int = -1  # the id of the newest request
     _ids: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def post(self, body: str, headers: Mapping[str, str] | None = None) -> Answered:
@@ -135,7 +136,8 @@ class Posting:
 
     def begin(self, method: str, params: Mapping[str, Any]) -> http.client.HTTPResponse:
         """Ask, and leave the answer to be read as it comes."""
-        return self._send(_request(next(self._ids), method, params), {})
+        self.last = next(self._ids)
+        return self._send(_request(self.last, method, params), {})
 
     def _send(self, body: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         where = urlsplit(self.url)

@@ -117,6 +117,15 @@ def test_d1_codex_shows_the_form_and_yes_is_what_runs(telling: Telling) -> None:
         chat.decided_once("form")
 
 
+def test_d1_what_codex_chooses_beforehand_is_no(telling: Telling) -> None:
+    with telling(Codex, None) as chat, chat.chat.session() as screen:
+        codex.say(screen, _WORDS)
+        codex.form(screen)
+        codex.only_enter(screen)
+        chat.said(screen, story.UNDECIDED)
+        chat.nothing_decided()
+
+
 def test_d1_a_form_of_codex_that_is_closed_decides_nothing(telling: Telling) -> None:
     with telling(Codex, None) as chat, chat.chat.session() as screen:
         codex.say(screen, _WORDS)

@@ -15,7 +15,7 @@ import pytest
 from tests.clients.node import Stdio
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.e2e.mcp_raw import Talk, call, document, posting, talking, text_of, waiting
-from tests.e2e.mcp_serving import AS_TOLD, on_stdio, serving
+from tests.e2e.mcp_serving import AS_TOLD, add_denied_orders, on_stdio, serving
 from tests.e2e.shell import Shell, finish, until
 from tests.e2e.test_up import living, up
 
@@ -249,3 +249,24 @@ def test_temporal_is_away_comes_goes_and_is_back_elsewhere(shell: Shell) -> None
     assert ended["phase"] == "REPORT-COMPLETED"
     check_protocol(talk.lines)
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.long
+def test_d2_over_stdio_a_form_outlives_the_call_that_asked_and_a_late_yes_counts(shop: Shop) -> None:
+    """As it is, with all of the patience that a client of the older era has."""
+    (record_id,) = add_denied_orders(shop, 1)
+    with talking(on_stdio(shop)) as talk:
+        repair_id, digest = waiting(talk, record_ids=[record_id])
+        quoted = {"repair_id": repair_id, "plan_digest": digest}
+        call_id = talk.request("tools/call", {"name": "approve_repair", "arguments": quoted})
+        asked = talk.hear("method", "elicitation/create")
+        told = talk.hear("id", call_id)["result"]["structuredContent"]
+        answer = {"action": "accept", "content": {"confirm": True}}
+        talk.say(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": answer}))
+        ended = document(talk, "wait_for_repair", {"repair_id": repair_id, "seen_plan": digest, "seconds": 25})
+    assert (told["decided"], told["form_open"]) == (False, True)
+    assert told["what_was_decided"] == "nothing was decided on this plan"
+    assert set(asked["params"]["requestedSchema"]) <= {"$schema", "type", "properties", "required"}
+    assert ended["phase"] == "REPORT-COMPLETED"
+    assert ended["what_was_decided"].startswith("a1 approved by Minerva (claimed) at ")
+    assert ended["what_was_decided"].endswith(" UTC, confirmed in a form")

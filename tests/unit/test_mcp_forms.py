@@ -187,6 +187,7 @@ def test_d1_the_schema_of_a_form_has_what_the_protocol_has_for_it_and_no_more() 
                 "type": "boolean",
                 "title": "Yes, do exactly this",
                 "description": "Yes: do exactly this. No: nothing is decided, and the plan waits on.",
+                "default": False,
             },
             "comment": {
                 "type": "string",

@@ -6,15 +6,21 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
+import httpx2
 import mcp.types as types
 import pytest
 import uvicorn
 from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.server.auth.settings import AuthSettings
+from pydantic import AnyHttpUrl
 from tests.unit.every_door import LOOK
 
 from daper.bootstrap import Services
 from daper.core.access import Access
-from daper.core.errors import NotFound, Unreachable
+from daper.core.errors import NotFound, Unreachable, UserError
 from daper.core.models import IdentityProof, Person
 from daper.core.phases import Phase
 from daper.core.views import RepairView
@@ -71,18 +77,39 @@ async def unsubscribe(client: Client, uri: str) -> None:
     await client.session.send_request(request, types.EmptyResult)
 
 
+_AUTH = AuthSettings(issuer_url=AnyHttpUrl("http://127.0.0.1"), resource_server_url=None, required_scopes=["read"])
+
+
+class _Verifier(TokenVerifier):
+    """Every token was one once."""
+
+    async def verify_token(self, token: str) -> AccessToken:
+        return AccessToken(token=token, client_id=token, subject=token, scopes=["read"])
+
+
 class World:
     """A server, and the clients that talk to it; `access`: what they may do by now."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tokens: set[str] | None = None) -> None:
         self.repairs = _Repairs()
         self.access = frozenset(Access)
         self.connected = 0
+        self.tokens = tokens
         settings = load_settings(environ={"HOME": "/nowhere"})
         door = Door(settings=settings, load=lambda: settings, who=self._who, connects=self._connects)
-        self.server = build_server(door, approval=ChatApproval.ELICIT, read_only=True)
+        self.server = build_server(
+            door,
+            approval=ChatApproval.ELICIT,
+            read_only=True,
+            verifier=None if tokens is None else _Verifier(),
+            auth=None if tokens is None else _AUTH,
+        )
 
     def _who(self, _: Settings) -> Caller:
+        if self.tokens is not None:
+            came = get_access_token()
+            if came is None or came.token not in self.tokens:
+                raise UserError("the access token of this call allows nothing any more")
         return Caller(person=LUNA, access=self.access)
 
     async def _connects(self, _: Settings) -> Services:
@@ -91,15 +118,22 @@ class World:
         return cast(Services, services)
 
     @asynccontextmanager
-    async def hearing(self, era: Era, *uris: str, at: str = "") -> AsyncGenerator["asyncio.Queue[str]"]:
+    async def hearing(
+        self, era: Era, *uris: str, at: str = "", whose: str = ""
+    ) -> AsyncGenerator["asyncio.Queue[str]"]:
         """What a client hears that subscribes to these, in this process or over HTTP."""
         heard: asyncio.Queue[str] = asyncio.Queue()
 
         async def hears(message: object) -> None:
-            if isinstance(message, types.ResourceUpdatedNotification):
+            if era == "legacy" and isinstance(message, types.ResourceUpdatedNotification):
                 heard.put_nowait(str(message.params.uri))
 
-        async with Client(at or self.server, mode=era, message_handler=hears) as client:
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {whose}"} if whose else {}) as http,
+            Client(
+                streamable_http_client(at, http_client=http) if at else self.server, mode=era, message_handler=hears
+            ) as client,
+        ):
             if era == "legacy":
                 for uri in uris:
                     await subscribe(client, uri)
@@ -278,3 +312,23 @@ async def test_over_http_too_updates_come_and_end_with_the_connection(era: Era) 
             world.repairs.comes(Phase.DETECTING_PROBLEMS)
             assert await next_of(heard) == "daper://repairs/repair-1"
         await until(lambda: world.repairs.following == [])
+
+
+@both_eras
+async def test_a_token_that_is_taken_away_hears_nothing_more_and_others_do(era: Era) -> None:
+    world = World(tokens={"lunas", "harrys"})
+    uri = "daper://repairs/repair-1"
+    async with (
+        served(world) as url,
+        world.hearing(era, uri, at=url, whose="lunas") as luna,
+        world.hearing(era, uri, at=url, whose="harrys") as harry,
+    ):
+        world.repairs.comes(Phase.DETECTING_PROBLEMS)
+        assert (await next_of(luna), await next_of(harry)) == (uri, uri)
+        world.tokens = {"harrys"}
+        world.repairs.comes(Phase.ANALYZING_PROBLEMS)
+        assert await next_of(harry) == uri
+        world.tokens = {"lunas", "harrys"}
+        world.repairs.comes(Phase.PLANNING_REPAIR)
+        assert (await next_of(harry), await next_of(luna)) == (uri, uri)
+        assert luna.empty()

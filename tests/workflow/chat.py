@@ -9,6 +9,7 @@ import mcp.types as types
 import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
 
 from daper.bootstrap import Services, open_services
 from daper.core.access import Access
@@ -80,6 +81,18 @@ async def closes(_: types.ElicitRequestFormParams) -> types.ElicitResult:
     return types.ElicitResult(action="cancel")
 
 
+def callback_of(answers: Answers, asked: list[str], schemas: list[dict[str, Any]]) -> ElicitationFnT:
+    """How the official client shows a form to such a person; what was shown is kept."""
+
+    async def form(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert isinstance(params, types.ElicitRequestFormParams)
+        asked.append(params.message)
+        schemas.append(params.requested_schema)
+        return await answers(params)
+
+    return form
+
+
 @asynccontextmanager
 async def chat_with(
     shop: Shop,
@@ -96,13 +109,6 @@ async def chat_with(
     asked: list[str] = []
     schemas: list[dict[str, Any]] = []
 
-    async def form(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
-        assert isinstance(params, types.ElicitRequestFormParams)
-        assert answers is not None
-        asked.append(params.message)
-        schemas.append(params.requested_schema)
-        return await answers(params)
-
     async def connects(settings: Settings) -> Services:
         return await open_services(settings, client=shop.client)
 
@@ -114,6 +120,8 @@ async def chat_with(
         connects=connects,
     )
     server = build_server(door, approval=approval, read_only=read_only, form_key=form_key)
-    async with Client(server, mode=era, elicitation_callback=form if answers else None) as client:
+    async with Client(
+        server, mode=era, elicitation_callback=callback_of(answers, asked, schemas) if answers else None
+    ) as client:
         chats.append(Chat(client, asked, schemas, access))
         yield chats[0]

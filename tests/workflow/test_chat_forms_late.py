@@ -13,12 +13,13 @@ from mcp import MCPError
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.access import Access
+from daper.core.decisions import in_one_line
 from daper.core.models import Confirmation, Verdict
 from daper.core.phases import Phase
 from daper.core.views import RepairView
 from daper.entrypoints.mcp import open_forms
 from tests.workflow.chat import Chat, chat_with
-from tests.workflow.shop import GINNY, Shop, open_shop
+from tests.workflow.shop import GINNY, HARRY, Shop, open_shop
 
 RONS = "ORD-003-RBW"
 YES = types.ElicitResult(action="accept", content={"confirm": True, "comment": "at last"})
@@ -112,6 +113,7 @@ async def test_d2_a_yes_that_comes_after_the_call_counts_as_if_it_were_open(
         assert (len(chat.asked), shop.effects()) == (1, 1)
 
 
+@pytest.mark.long
 async def test_d2_a_call_that_hears_of_progress_waits_as_long_as_the_person_thinks(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +152,7 @@ async def test_d2_the_same_decision_again_joins_the_form_and_another_is_refused(
     assert (len(chat.asked), len(result.decisions), shop.effects()) == (1, 1, 1)
 
 
+@pytest.mark.long
 async def test_d2_who_comes_back_for_an_open_form_is_told_of_the_same_one(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +173,7 @@ async def test_d2_who_comes_back_for_an_open_form_is_told_of_the_same_one(
     assert shop.effects() == 1
 
 
-@pytest.mark.parametrize("gives_up", ["cancels the call", "loses patience"])
+@pytest.mark.parametrize("gives_up", [pytest.param("cancels the call", marks=pytest.mark.long), "loses patience"])
 async def test_d2_a_call_that_the_client_gives_up_withdraws_its_form(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gives_up: str
 ) -> None:
@@ -188,13 +191,15 @@ async def test_d2_a_call_that_the_client_gives_up_withdraws_its_form(
         await person.withdrawn.wait()
         await until(over)
         await undecided(shop, quoted["repair_id"])
-        other = asyncio.create_task(chat.client.call_tool("reject_repair", quoted))  # nothing is in its way
+        person.seen.clear()
+        other = asyncio.create_task(chat.client.call_tool("approve_repair", quoted))  # nothing is in its way
         await until(lambda: len(chat.asked) == 2)
         await person.seen.wait()
         person.says(NO)
         assert (await document(other))["what_was_decided"] == NOTHING
 
 
+@pytest.mark.long
 async def test_d2_whoever_else_waits_for_a_form_that_is_withdrawn_is_told(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +247,7 @@ async def test_d2_a_yes_after_the_leave_to_approve_was_taken_away_decides_nothin
         assert (await chat.call("approve_repair", **quoted))["form_open"]
 
 
+@pytest.mark.long
 async def test_d2_a_yes_after_somebody_else_decided_changes_nothing_and_the_next_call_says_who(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +265,7 @@ async def test_d2_a_yes_after_somebody_else_decided_changes_nothing_and_the_next
     assert (recorded.decision.by, shop.effects()) == (GINNY, 0)
 
 
+@pytest.mark.long
 async def test_d2_a_yes_after_the_plan_lapsed_decides_nothing(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +283,7 @@ async def test_d2_a_yes_after_the_plan_lapsed_decides_nothing(
     assert (result.decisions, shop.effects()) == ((), 0)
 
 
+@pytest.mark.long
 async def test_d2_a_form_that_nobody_answers_is_open_no_longer_than_the_plan_waits(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,3 +296,26 @@ async def test_d2_a_form_that_nobody_answers_is_open_no_longer_than_the_plan_wai
         told = await chat.call("approve_repair", **quoted)
         await person.withdrawn.wait()
     assert told["message"] == "nothing was decided: nobody answered the form before the time to decide was over"
+
+
+async def test_d2_of_two_chats_that_decide_differently_the_first_yes_counts_and_the_other_hears_of_it(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both forms are open, both calls are over, and both persons say yes."""
+    minerva, luna = Thinking(), Thinking()
+    async with (
+        asked(temporal_env, tmp_path, minerva, monkeypatch) as (shop, chat, quoted),
+        chat_with(shop, era="legacy", answers=luna, person=GINNY) as other,
+    ):
+        assert (await chat.call("approve_repair", **quoted))["form_open"]
+        assert (await other.call("reject_repair", **quoted))["form_open"]
+        minerva.says(YES)
+        luna.says(YES)
+        (recorded,) = (await shop.end(quoted["repair_id"])).decisions
+        await until(over)
+        line = in_one_line(recorded)
+        for each, tool in ((chat, "approve_repair"), (other, "reject_repair")):
+            said = await each.client.call_tool(tool, quoted)
+            assert line in str(said.structured_content or said.content)
+            assert (await each.call("get_repair", repair_id=quoted["repair_id"]))["what_was_decided"] == line
+        assert shop.effects() == (1 if recorded.decision.by == HARRY else 0)

@@ -64,6 +64,9 @@ def deciding_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
 
         The person is asked to confirm in a form, where the client can show one. What is not named does not run, and a
         plan is answered once: say all of it in one call. Refused for any plan but the one with this digest.
+
+        The form may be open longer than this call (`form_open`): what the person says in it counts. After an error or a
+        timeout look with get_repair before anything else; what was decided may stand.
         """
         return await deciding.settle(approval(repair_id, plan_digest, actions, edits, comment), answer, ctx)
 
@@ -84,6 +87,9 @@ def deciding_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
         """Reject the plan that waits, or some of its actions, because the person said so; nothing of it runs.
 
         The same problems are then left alone for 30 days, or until their facts change. The repair ends.
+
+        The form may be open longer than this call (`form_open`): what the person says in it counts. After an error or a
+        timeout look with get_repair before anything else; what was decided may stand.
         """
         return await deciding.settle(rejection(repair_id, plan_digest, actions, comment), answer, ctx)
 

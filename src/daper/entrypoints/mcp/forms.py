@@ -45,6 +45,7 @@ class Confirm(BaseModel):
         strict=True,
         title="Yes, do exactly this",
         description="Yes: do exactly this. No: nothing is decided, and the plan waits on.",
+        json_schema_extra={"default": False},  # a client that chooses one beforehand must not choose yes
     )
     comment: str = Field(
         default="",

@@ -65,6 +65,7 @@ class OpenForm:
         self.wanted = wanted
         self.since: datetime = utc_now()
         self.told = False  # what came of it, to a call
+        self.withdrawn = False
         self.ended: float | None = None
         self._showing = asyncio.create_task(showing)
         self._outcome = asyncio.create_task(self._acted_upon(then))
@@ -92,7 +93,8 @@ class OpenForm:
 
     def withdraw(self) -> None:
         """Nothing is decided by it any more; what the person has said already is acted upon to the end."""
-        self._showing.cancel()
+        if self._showing.cancel():
+            self.withdrawn = True
 
     async def _acted_upon(self, then: Callable[[Heard], Awaitable[DecisionAnswer]]) -> DecisionAnswer:
         try:
@@ -130,7 +132,8 @@ class OpenForms:
 
     def _forget(self) -> None:
         for key, form in [*self._forms.items()]:
-            if form.ended is not None and (form.told or ticks() - form.ended > KEPT_S):
+            over = form.ended is not None and (form.told or ticks() - form.ended > KEPT_S)
+            if over or form.withdrawn:  # whoever gave up a call may ask again at once
                 del self._forms[key]
 
 

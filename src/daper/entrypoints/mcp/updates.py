@@ -192,11 +192,12 @@ class Subscriptions:
             raise MCPError(INVALID_PARAMS, f"a connection has at most {MOST_EACH} subscriptions; end some")
         connection = _connection(ctx)
         entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        mine[uri] = asyncio.create_task(self._hold(repair_id, connection, entered))
+        task = mine[uri] = asyncio.create_task(self._hold(repair_id, connection, entered))
         try:
             await entered
-        except BaseException:
+        except BaseException:  # also a client that asks no longer
             mine.pop(uri, None)
+            task.cancel()
             raise
         return EmptyResult()
 
@@ -215,7 +216,7 @@ class Subscriptions:
         async with AsyncExitStack() as following:
             try:
                 await self._begin(following, repair_id, hears)
-            except MCPError as error:
+            except Exception as error:  # noqa: BLE001 - whoever waits for it is told
                 entered.set_exception(error)
                 return
             entered.set_result(None)
