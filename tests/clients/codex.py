@@ -85,16 +85,16 @@ def form(screen: Screen) -> None:
 def yes(screen: Screen) -> None:
     """Go on to the field of yes and no, choose True, and send it all."""
     screen.type(_NEXT_FIELD)
-    screen.expect("› 2. False")
+    screen.expect("\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} 2. False")
     screen.type(_UP)
-    screen.expect("› 1. True")
+    screen.expect("\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} 1. True")
     screen.type(ENTER)
 
 
 def only_enter(screen: Screen) -> None:
     """Go on to the field of yes and no, and send what is chosen there beforehand."""
     screen.type(_NEXT_FIELD)
-    screen.expect("› 2. False")
+    screen.expect("\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} 2. False")
     screen.type(ENTER)
 
 
