@@ -84,6 +84,7 @@ def heard(reply: Reply | Question) -> Any:
     """The document of a tool that did what it was asked."""
     assert isinstance(reply, Reply), f"it asks: {reply}"
     assert not reply.error, reply
+    assert reply.structured, (reply.result, reply.text)
     return reply.structured
 
 
