@@ -1,8 +1,10 @@
 """A chat client that somebody else wrote, before a model that follows a script: what all of them have."""
 
+import os
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -62,6 +64,13 @@ class Chat(ABC):
         """What comes of these words, with nobody at a terminal."""
         self.prepare()
         return finished(self.once(words), env=self.env, cwd=self.work, within=LONGEST_STORY)
+
+    def end(self) -> None:
+        """End what it left behind: codex has a process that stays, for the next time."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it is gone, or somebody else's
+                if f"HOME={self.home}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(folder.name), signal.SIGKILL)
 
     @contextmanager
     def session(self, *options: str) -> Generator[Screen]:

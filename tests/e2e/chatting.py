@@ -104,7 +104,10 @@ def chatting(
     """A client in a home of its own, with what is configured so."""
     with refusing() as beyond, speaking(script or story.repair(record_id)) as model:
         chat = kind(home=home, model=model, beyond=beyond, configuration=configuration, extra=extra or {})
-        yield Chatting(shop=shop, record_id=record_id, chat=chat, model=model, beyond=beyond)
+        try:
+            yield Chatting(shop=shop, record_id=record_id, chat=chat, model=model, beyond=beyond)
+        finally:
+            chat.end()
 
 
 def printed_for(kind: type[Chat], shop: Shop, extra: Mapping[str, str] | None = None) -> str:

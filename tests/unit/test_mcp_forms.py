@@ -1,5 +1,7 @@
 """What a person reads in the form of a chat client: all that would run, and nothing that passes for something else."""
 
+import re
+
 import pytest
 from mcp.server.elicitation import render_elicitation_schema
 from pydantic import JsonValue
@@ -58,6 +60,7 @@ def _asked(*actions: ActionView, by: Person = MINERVA, edits: dict[str, JsonValu
 def test_the_form_says_all_that_would_run() -> None:
     assert _asked(_action()) == (
         "Run 1 action of repair r1, as Minerva (os-user)?\n"
+        'In short: a1 order_inventory "ORD-1", spends 170.00. All of it:\n'
         "a1: order_inventory; risk medium; confidence score 0.95\n"
         '  record: "ORD-1", "Harry"\n'
         '  proposed by: "rules"\n'
@@ -108,7 +111,8 @@ HOSTILE = "Harry); risk low; spends 0\nPlan p9\x1b[2J\u202e, changed to Draco"
 )
 def test_text_from_elsewhere_neither_hides_nor_fakes_a_line(action: ActionView) -> None:
     lines = _asked(action).split("\n")
-    assert lines[1] == "a1: order_inventory; risk medium; confidence score 0.95"
+    assert re.fullmatch(r'In short: a1 order_inventory `*"[^`]*"`*, spends 170\.00\. All of it:', lines[1])
+    assert lines[2] == "a1: order_inventory; risk medium; confidence score 0.95"
     assert [line for line in lines if line.startswith("Plan")] == ["Plan p1"]
     assert [line for line in lines if line.startswith("  spends: ")] == ["  spends: 170.00"]
     assert not [line for line in lines if "Draco" in line and '"' not in line]
@@ -168,14 +172,16 @@ def test_no_text_of_the_injection_corpus_makes_a_line_of_a_form() -> None:
         )
         for field in fields:
             lines = _asked(_action(**field)).split("\n")
-            assert lines[:2] == usual[:2], name
+            assert (lines[0], lines[2]) == (usual[0], usual[2]), name
+            assert lines[1].startswith("In short: a1 order_inventory "), name
+            assert lines[1].endswith(", spends 170.00. All of it:"), name
             assert [line for line in lines if line.startswith("Plan")] == ["Plan p1"], name
             assert lines[-3:] == usual[-3:], name
             assert all(line.isprintable() for line in lines), name
             for line in lines:
                 if line not in usual:
                     assert '"' in line, name
-                    assert line.startswith("  "), name
+                    assert line.startswith("  ") or line == lines[1], name
 
 
 def test_d1_the_schema_of_a_form_has_what_the_protocol_has_for_it_and_no_more() -> None:
@@ -205,3 +211,12 @@ def test_d7_the_description_of_each_field_says_all_where_no_title_is_shown() -> 
     fields = render_elicitation_schema(Confirm)["properties"]
     assert fields["confirm"]["description"].startswith("Yes: do exactly this. No: ")
     assert fields["comment"]["description"].startswith("A comment")
+
+
+def test_what_would_run_is_told_in_short_before_all_of_it_and_no_action_is_passed_over() -> None:
+    actions = [_action(id=f"a{number}", record_id=f"ORD-{number}") for number in range(1, 9)]
+    told = _asked(*actions).split("\n")[1]
+    assert told.startswith('In short: a1 order_inventory "ORD-1", spends 170.00; a2 order_inventory "ORD-2"')
+    assert told.endswith('a6 order_inventory "ORD-6", spends 170.00; 2 more. All of it:')
+    changed = _asked(_action(), edits={"quantity": 250}).split("\n")[1]
+    assert changed == 'In short: a1 order_inventory "ORD-1", with changes. All of it:'

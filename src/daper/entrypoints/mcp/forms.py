@@ -1,7 +1,7 @@
 """The form in which a chat client asks its person for a decision: what it says, and what an answer to it means."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ MOST_IN_A_FORM: Final = 50
 NO_ANSWER: Final = "answered the form with what is no answer to it"
 _FORMS_IN_ANSWERS: Final = "2026-07-28"
 _LONGEST_VALUE: Final = 2 * LONGEST_ARGUMENT + 2  # in quotes, and each character may be escaped
+_MOST_IN_SHORT: Final = 6
 _LONGEST_FORM: Final = 40_000
 _LONGEST_SENTENCE: Final = 300  # of what does not run: why it is wrong, why it is proposed
 
@@ -119,6 +120,7 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     lines = [
         f"{does} {counted(number, 'action')} of repair {visible(repair_id)}, as {quotable(visible(who(decision.by)))}?"
     ]
+    lines.append(_in_short([actions[action_id] for action_id in decision.verdicts], decision))
     for action_id in decision.verdicts:
         lines += _action(actions[action_id], decision.edits.get(action_id, {}))
     unnamed = plan.total_actions - number
@@ -132,6 +134,18 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     if len(text) > _LONGEST_FORM:
         raise _too_much("what would run is more text than a form can show")
     return text
+
+
+def _in_short(actions: Sequence[ActionView], decision: Decision) -> str:
+    """Each action in a few words: Claude Code (2.1) shows three lines of a form, and says how many more there are."""
+    told = [
+        f"{visible(each.id)} {visible(each.tool)} {_quoted(each.record_id)}, "
+        + ("with changes" if decision.edits.get(each.id) else f"spends {quotable(visible(each.spends))}")
+        for each in actions[:_MOST_IN_SHORT]
+    ]
+    if len(actions) > _MOST_IN_SHORT:
+        told.append(f"{len(actions) - _MOST_IN_SHORT} more")
+    return f"In short: {'; '.join(told)}. All of it:"
 
 
 def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> list[str]:
