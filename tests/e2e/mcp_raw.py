@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -146,7 +146,8 @@ class Posting:
         usual |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         usual |= {"Mcp-Session-Id": self.session, "MCP-Protocol-Version": LEGACY} if self.session else {}
         connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=GENEROUS)
-        connection.request("POST", where.path, body.encode(), usual | dict(headers))
+        with suppress(BrokenPipeError):  # who refuses it need not read all of it; the answer is there
+            connection.request("POST", where.path, body.encode(), usual | dict(headers))
         return connection.getresponse()
 
     def greet(self) -> None:

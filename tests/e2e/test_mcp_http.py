@@ -5,7 +5,7 @@ import json
 import re
 import socket
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -159,7 +159,8 @@ def unannounced(server: Serving, token: str, size: int) -> int:
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
     try:
         chunks = (b" " * 65536 for _ in range(size // 65536))
-        connection.request("POST", where.path, chunks, headers, encode_chunked=True)
+        with suppress(BrokenPipeError):  # who refuses it need not read all of it; the answer is there
+            connection.request("POST", where.path, chunks, headers, encode_chunked=True)
         return connection.getresponse().status
     finally:
         connection.close()

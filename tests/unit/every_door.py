@@ -147,7 +147,9 @@ def _on_terminal(lines: Iterable[str], *, columns: int) -> str:
 def _asked() -> str:
     verdicts = {"a1": Verdict.APPROVE, "a2": Verdict.APPROVE}
     decision = Decision(plan_digest=PLAN.digest, verdicts=verdicts, by=MINERVA)
-    return question_of(LOOK.repair_id, VIEW, decision, decide_by=UNTIL).replace('"', "")
+    asked = question_of(LOOK.repair_id, VIEW, decision, decide_by=UNTIL).replace('"', "").split("\n")
+    assert asked.pop(1).startswith("In short: ")  # what follows says all of it
+    return "\n".join(asked)
 
 
 def _told() -> Notice:
