@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import settings
+from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES
@@ -23,6 +25,21 @@ settings.load_profile("daper")
 # A server of a test lives for minutes and has memory: it need not collect its garbage at each doubling. The servers are
 # programs in Go, and a tenth of their work was that.
 os.environ.setdefault("GOGC", "400")
+os.environ.setdefault("GOMAXPROCS", "1")  # two cores for all of them: what one server spins on, another lacks
+
+
+_PREPARED: set[type] = set()
+_prepare = SandboxedWorkflowRunner.prepare_workflow
+
+
+def _prepare_once(self: SandboxedWorkflowRunner, defn: workflow._Definition) -> None:  # pyright: ignore[reportPrivateUsage]
+    """Each worker tries its workflows in the sandbox as it begins: once for each of them is enough for a process."""
+    if defn.cls not in _PREPARED:
+        _prepare(self, defn)
+        _PREPARED.add(defn.cls)
+
+
+SandboxedWorkflowRunner.prepare_workflow = _prepare_once
 
 
 def pytest_collection_finish() -> None:

@@ -56,6 +56,7 @@ def check_told(lines: list[str]) -> None:
     assert lines[decided - 1].strip().startswith("- if it does not help")
 
 
+@pytest.mark.long
 def test_without_a_terminal_the_demo_approves_by_itself_and_says_so_whatever_is_configured(shell: Shell) -> None:
     shell.variables()
     (shell.cwd / ".env").write_bytes(b"TEMPORAL_TLS=perhaps\nDAPER_HOME=\xff\xfe\n=\n")

@@ -48,6 +48,7 @@ def test_a_stopped_server_is_one_line(shell: Shell, dead_address: str, words: tu
     )
 
 
+@pytest.mark.long
 def test_without_a_worker_start_says_so_and_the_id_under_which_it_goes_on(shop: Shop) -> None:
     repair_id = shop.begin()
     lines = [

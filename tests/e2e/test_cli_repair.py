@@ -153,6 +153,7 @@ def test_on_a_terminal_start_asks_and_y_approves(open_shop: Shop) -> None:
     assert "Workflow completed with result: REPORT-COMPLETED" in terminal.shown
 
 
+@pytest.mark.long
 def test_ctrl_c_stops_following_and_approve_on_a_terminal_quotes_what_it_shows(open_shop: Shop) -> None:
     with open_shop.terminal("repair", "start") as terminal:
         terminal.expect("Approve all of it?")
@@ -238,6 +239,7 @@ def test_what_is_named_begins_at_once_and_what_another_plan_has_is_told_with_its
     assert "Workflow completed with result: REPORT-COMPLETED" in anew.out
 
 
+@pytest.mark.long
 def test_a_plan_nobody_answers_expires_and_the_question_with_it(open_shop: Shop) -> None:
     """D6, D21."""
     with open_shop.terminal("repair", "start", "--approval-timeout", "1s") as terminal:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Shop
 from tests.e2e.shell import DAPER, Ran, Shell
 
@@ -20,6 +22,7 @@ def refused(ran: Ran, *, code: int = 1) -> str:
     return ran.err
 
 
+@pytest.mark.long
 def test_s5_the_report_of_an_ended_repair_comes_in_every_format_wherever_the_worker_keeps_it(open_shop: Shop) -> None:
     started = open_shop.run("repair", "start", "--auto-approve")
     repair_id, here = started.value("Workflow started with ID:"), started.value("Report: ")

@@ -166,6 +166,7 @@ def test_over_http_a_signal_ends_it_in_the_midst_of_a_wait(shop: Shop) -> None:
     assert b"structuredContent" not in cut_off.value.partial
 
 
+@pytest.mark.long
 def test_it_imports_temporal_when_it_is_needed_and_no_model_and_no_typesetter_ever(shop: Shop) -> None:
     command = [str(Path(sysconfig.get_path("scripts"), "python")), "-c", TELLS]
     target = Stdio(command=command, env=shop.variables(AS_TOLD), cwd=shop.cwd)

@@ -202,6 +202,7 @@ class Script:
         return ToolCallPart("wait_for_repair", {**repair, "seen_plan": self.digest})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("transport", "mode"), [pytest.param("stdio", "legacy", marks=pytest.mark.long), ("http", "auto")]
 )

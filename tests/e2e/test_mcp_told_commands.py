@@ -54,6 +54,7 @@ def refused(raw: Raw, tool: str, arguments: dict[str, Any]) -> str:
     return text_of(result)
 
 
+@pytest.mark.long
 def test_d6_what_a_refusal_tells_runs_in_a_plain_shell_on_the_same_records(shop: Shop) -> None:
     with talking(on_stdio(shop, extra=NO_FORMS)) as talk:
         repair_id, digest = waiting(talk, record_ids=["ORD-003-RBW"])

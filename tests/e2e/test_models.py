@@ -159,6 +159,7 @@ def test_a12_a_worker_ends_with_one_line_that_names_the_variable(shop: Shop) -> 
     assert "planted" not in ran.err
 
 
+@pytest.mark.long
 def test_a_repair_shows_who_thinks_what_it_took_and_what_was_refused(shop: Shop) -> None:
     brain = mutated(good, in_role("plan", hallucinated_tool("issue_refund", amount=10**6)))
     with thinking(shop, answers.thinking(brain)), worker(shop):

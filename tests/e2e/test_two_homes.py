@@ -41,6 +41,7 @@ def test_each_home_repairs_its_own_copy_of_the_same_records_and_no_other(pair: t
     assert contents(theirs) != untouched
 
 
+@pytest.mark.long
 def test_a_plan_for_my_records_that_is_decided_from_another_home_still_runs_on_mine(pair: tuple[Shop, Shop]) -> None:
     mine, theirs = pair
     with mine.worker(), theirs.worker():

@@ -68,6 +68,7 @@ async def test_b4_a_form_that_is_answered_with_an_error_leads_to_the_terminal(
         await undecided(shop, quoted["repair_id"])
 
 
+@pytest.mark.long
 async def test_b4_what_is_no_answer_to_the_form_leads_to_the_terminal(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -258,7 +259,13 @@ async def test_an_answer_that_comes_late_decides_nothing_that_was_decided_meanwh
         assert shop.effects() == 0
 
 
-@pytest.mark.parametrize(("era", "shown"), [("auto", 20), pytest.param("legacy", 3, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("era", "shown"),
+    [
+        pytest.param("auto", 20, marks=pytest.mark.long),
+        pytest.param("legacy", 3, marks=pytest.mark.long),
+    ],
+)
 async def test_of_twenty_forms_at_once_each_counts_for_its_own_plan_and_one_of_each_plan(
     temporal_env: WorkflowEnvironment, tmp_path: Path, era: Any, shown: int
 ) -> None:

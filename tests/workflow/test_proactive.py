@@ -208,6 +208,7 @@ async def test_a_repair_terminated_from_outside_is_a_failed_cycle_and_the_agent_
         await agent.stop()
 
 
+@pytest.mark.long
 async def test_cycles_that_fail_back_off_up_to_the_interval(future_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """A release in which every repair crashes: tried soon, then later and later, never later than the interval."""
     shop = Shop(future_env, tmp_path, domains=None, indexed=True)

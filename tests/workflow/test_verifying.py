@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from daper_alerts import Alerts
 from temporalio.testing import WorkflowEnvironment
 
@@ -114,6 +115,7 @@ async def test_a_problem_that_is_still_found_is_not_repaired_whatever_the_tool_s
         assert result.counts.repaired == 0
 
 
+@pytest.mark.long
 async def test_after_three_repairs_without_effect_a_problem_is_left_to_a_person(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
