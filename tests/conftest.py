@@ -10,6 +10,7 @@ from hypothesis import settings
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker._workflow import _WorkflowWorker  # pyright: ignore[reportPrivateUsage]
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from daper.adapters.temporal.codec import data_converter
@@ -40,6 +41,17 @@ def _prepare_once(self: SandboxedWorkflowRunner, defn: workflow._Definition) -> 
 
 
 SandboxedWorkflowRunner.prepare_workflow = _prepare_once
+
+_begin = _WorkflowWorker.__init__
+
+
+def _begin_patiently(self: _WorkflowWorker, *args: object, **kwargs: object) -> None:
+    """The SDK takes a workflow that does not yield for 2 s for a deadlock: here it may only lack a core to run on."""
+    _begin(self, *args, **kwargs)  # pyright: ignore[reportArgumentType] - handed on
+    self._deadlock_timeout_seconds = 20  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+
+
+_WorkflowWorker.__init__ = _begin_patiently
 
 
 def pytest_collection_finish() -> None:
