@@ -15,6 +15,7 @@ from daper.core.commands import CommandLine, Said, joined, names_commands
 from daper.core.errors import DaperError, NotFound
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.terminal import Terminal, terminal_of
+from daper.entrypoints.mcp.wanted import approval
 from daper.service.requests import Silence
 from daper.settings import Settings, load_settings, shown_settings
 
@@ -140,3 +141,8 @@ def test_d6_nothing_is_put_into_the_text_of_others_that_looks_like_a_command(tmp
 
     assert door.told(error) == "no 'daper repair list' here<U+001B>[2J; see: /opt/daper repair list"
     assert door.worded("daper repair list") == "daper repair list"
+
+
+def test_d6_a_value_that_nobody_can_see_is_pasted_as_what_it_is() -> None:
+    wanted = approval("r1", "p1", ["a1"], {"a1": {"note": "x\u202ey"}}, "")
+    assert str(wanted.command) == r"""daper repair approve r1 --action a1 --edit 'a1.note="x\u202ey"'"""

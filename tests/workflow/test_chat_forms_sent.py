@@ -93,7 +93,7 @@ async def test_d3_what_a_seal_refuses_is_an_error_of_the_tool_that_says_the_way_
         assert isinstance(said.content[0], types.TextContent)
         assert said.content[0].text == REFUSED
         assert "get_repair" in REFUSED
-        assert "nothing was decided by this form" in REFUSED
+        assert "nothing was decided by this call" in REFUSED
         await undecided(shop, quoted["repair_id"])
 
 
@@ -109,13 +109,14 @@ async def test_d4_nobody_is_said_to_have_seen_a_form_and_the_same_is_not_sent_ag
 ) -> None:
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, era=era, answers=answers) as chat:
         quoted = await started(shop, chat, RONS)
+        asked, silent = "nothing was decided: ", "nothing was decided: no form was sent, for a moment ago "
         said = (
-            f"nothing was decided: the client answered the form with {action}; perhaps it showed nobody the form. "
+            f"the client answered the form with {action}; perhaps it showed nobody the form. "
             "The person can say it in a terminal, which shows the plan and asks: daper repair "
         )
-        for tool in ("approve", "approve", "reject"):
+        for tool, before in (("approve", asked), ("approve", silent), ("reject", silent)):
             told = await chat.call(f"{tool}_repair", **quoted)
-            assert told["message"] == f"{said}{tool} {quoted['repair_id']}"
+            assert told["message"] == f"{before}{said}{tool} {quoted['repair_id']}"
             assert "person closed" not in str(told)
         assert len(chat.asked) == 1
         monkeypatch.setattr(open_forms, "AGAIN_AFTER_S", 0.0)

@@ -1,5 +1,6 @@
 """Decides as a client relays it, once the person confirmed it in a form: the same checks before, and again after."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,7 +76,11 @@ class Deciding:
             told = await told_of(form, ctx)
         except NotShown as error:
             raise DecisionRefused(unconfirmed(wanted, str(error))) from None
-        return told or await self._still_open(wanted)
+        try:
+            return told or await self._still_open(wanted)
+        except asyncio.CancelledError:
+            form.withdraw()
+            raise
 
     async def settle(self, wanted: Wanted, answer: forms.Answer, ctx: Context) -> DecisionAnswer:
         """Decide as the person said, if they did."""
@@ -167,7 +172,7 @@ class Deciding:
         if form.is_open:
             raise DecisionRefused(
                 f"a form is open about another decision on this repair ({form.wanted.in_short}, plan "
-                f"{form.wanted.plan_digest!r}, since {form.since:%H:%M:%S} UTC); nothing was decided. "
+                f"{form.wanted.plan_digest!r}, since {form.since:%H:%M:%S} UTC); nothing was decided by this call. "
                 "The person can answer that one first. ",
                 wanted.in_a_terminal,
             )

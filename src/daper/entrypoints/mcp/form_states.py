@@ -12,9 +12,9 @@ from mcp.types import CallToolResult, TextContent
 from daper.core.models import LONGEST_SPAN
 
 REFUSED: Final = (
-    "nothing was decided by this form: it is too old, or the server that asked has another key by now, or it was for "
-    "another call or another person. Look with get_repair first, for what was decided otherwise stands; while the plan "
-    "waits, call approve_repair or reject_repair again, which asks the person anew"
+    "nothing was decided by this call: its form is too old, or the server that asked has another key by now, or it was "
+    "for another call or another person. Look with get_repair first, for what was decided otherwise stands; while the "
+    "plan waits, call approve_repair or reject_repair again, which asks the person anew"
 )
 _SLACK: Final = timedelta(days=1)
 _REASON: Final = "invalid_request_state"

@@ -66,7 +66,10 @@ def http_settings() -> Settings:
 
 
 def _terminal(settings: Settings) -> Terminal:
-    return terminal_of(settings, shown_settings(), elsewhere=True)
+    try:
+        return terminal_of(settings, shown_settings(), elsewhere=True)
+    except SettingError:  # what is being told matters more than how its command is set up
+        return Terminal(elsewhere=True)
 
 
 async def serve_http(

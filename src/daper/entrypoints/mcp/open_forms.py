@@ -2,11 +2,13 @@
 
 There the server asks while a call runs, and a client gives up on a call sooner than a person makes up their mind. So a
 form belongs to its connection, and what the person says in it is acted upon whether or not a call still waits. It is
-withdrawn when a call that waits for it is cancelled, when its connection goes, and when the plan waits no longer.
+withdrawn when a call that waits for it is cancelled, when its connection goes, and at the deadline of the plan. Where
+somebody decides elsewhere meanwhile it stays on the screen, and what is said in it is refused with what was decided.
 """
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final
@@ -15,9 +17,12 @@ from mcp import MCPError
 from mcp.server.mcpserver import Context
 
 from daper.clock import ticks, utc_now
+from daper.core.errors import DecisionRefused
 from daper.entrypoints.mcp.answers import DecisionAnswer
 from daper.entrypoints.mcp.forms import NO_ANSWER, Confirm, Heard, understood
 from daper.entrypoints.mcp.wanted import Wanted
+
+log = logging.getLogger(__name__)
 
 # A client of the older era may give up on a call after 60 s, or not as long as it hears of progress.
 PATIENCE_S: Final = 50.0
@@ -110,8 +115,11 @@ class OpenForm:
     # Any: as asyncio has it.
     def _is_over(self, outcome: "asyncio.Task[Any]") -> None:
         self.ended = ticks()
-        if not outcome.cancelled():
-            outcome.exception()  # for the next call, if none waits
+        if outcome.cancelled():
+            return
+        error = outcome.exception()  # for the next call, if none waits
+        if error is not None and not isinstance(error, DecisionRefused):
+            log.warning("an answer to a form came to nothing", extra={"reason": type(error).__name__})
 
 
 class OpenForms:
@@ -167,11 +175,18 @@ class TurnedAway:
     def note(self, *about: str, heard: Heard) -> None:
         """Such an answer."""
         if heard.unseen and not heard.repeated:
+            self._forget()
             self._answers[about] = ticks(), heard
 
     def just_now(self, *about: str) -> Heard | None:
         """Such an answer of the last seconds."""
+        self._forget()
+        found = self._answers.get(about)
+        if found is None:
+            return None
+        why = f"no form was sent, for a moment ago {found[1].why_not}"
+        return found[1].model_copy(update={"repeated": True, "why_not": why})
+
+    def _forget(self) -> None:
         since = ticks() - AGAIN_AFTER_S
         self._answers = {key: each for key, each in self._answers.items() if each[0] > since}
-        found = self._answers.get(about)
-        return found[1].model_copy(update={"repeated": True}) if found else None

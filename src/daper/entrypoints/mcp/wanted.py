@@ -33,7 +33,7 @@ class Wanted:
             parts += ["--action", action_id]
         for action_id, edits in self.edits.items():
             for name, value in edits.items():
-                parts += ["--edit", f"{action_id}.{name}={json.dumps(value, ensure_ascii=False)}"]
+                parts += ["--edit", f"{action_id}.{name}={json.dumps(value)}"]
         return CommandLine(*parts)
 
     @property
