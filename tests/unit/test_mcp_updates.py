@@ -15,6 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.subscriptions import ResourceUpdated, ServerEvent
 from pydantic import AnyHttpUrl
 from tests.unit.every_door import LOOK
 
@@ -27,6 +28,7 @@ from daper.core.views import RepairView
 from daper.entrypoints.mcp import updates
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
+from daper.entrypoints.mcp.updates import Readers
 from daper.settings import ChatApproval, Settings, load_settings
 
 LUNA = Person(name="Luna", how=IdentityProof.CLAIMED)
@@ -96,9 +98,9 @@ class World:
         self.connected = 0
         self.tokens = tokens
         settings = load_settings(environ={"HOME": "/nowhere"})
-        door = Door(settings=settings, load=lambda: settings, who=self._who, connects=self._connects)
+        self.door = Door(settings=settings, load=lambda: settings, who=self._who, connects=self._connects)
         self.server = build_server(
-            door,
+            self.door,
             approval=ChatApproval.ELICIT,
             read_only=True,
             verifier=None if tokens is None else _Verifier(),
@@ -332,3 +334,15 @@ async def test_a_token_that_is_taken_away_hears_nothing_more_and_others_do(era: 
         world.repairs.comes(Phase.PLANNING_REPAIR)
         assert (await next_of(harry), await next_of(luna)) == (uri, uri)
         assert luna.empty()
+
+
+async def test_a_stream_that_cannot_hear_keeps_no_other_from_an_update() -> None:
+    readers, heard = Readers(World().door), list[ServerEvent]()
+
+    def broken(_: ServerEvent) -> None:
+        raise RuntimeError("gone")
+
+    readers.subscribe(broken)
+    readers.subscribe(heard.append)
+    await readers.publish(ResourceUpdated(uri="daper://repairs/r1"))
+    assert len(heard) == 1

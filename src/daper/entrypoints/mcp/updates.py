@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -22,6 +23,8 @@ from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import NOT_BEGUN
 from daper.entrypoints.mcp.wrong_arguments import quoted
 from daper.service.requests import Silence
+
+log = logging.getLogger(__name__)
 
 MOST_EACH: Final = 20  # repairs of one connection, or of one stream
 MOST_FOLLOWED: Final = 500
@@ -51,7 +54,10 @@ class Readers:
         """Tell all who may read."""
         for context, listener in [*self._hearing.values()]:
             if _may_read(self._door, context):
-                listener(event)
+                try:
+                    listener(event)
+                except Exception:  # one stream that cannot hear keeps no other from it
+                    log.exception("a stream does not hear of an update")
 
 
 @dataclass
