@@ -91,7 +91,8 @@ def yes(screen: Screen) -> None:
 
 
 def _ticked(screen: Screen) -> bool:
-    return any(tick in screen.text for tick in ("☑", "☒", "✔", "✓"))
+    # A tick before the field only says that it has a value.
+    return "☐" not in screen.text
 
 
 def escape(screen: Screen) -> None:

@@ -78,8 +78,9 @@ def say(screen: Screen, words: str) -> None:
 def form(screen: Screen) -> None:
     """Wait for a form: before it, codex asks whether the tool may be called at all."""
     screen.expect(_MAY_IT)
-    screen.type(ENTER)
-    screen.until(lambda: "gone" if _MAY_IT not in screen.text else "", what="a yes to the call")
+    while _MAY_IT in screen.text:  # what is typed as soon as a question is there may count for nothing
+        screen.type(ENTER)
+        screen.look_on(1)
     screen.expect(_FORM)
 
 

@@ -60,7 +60,8 @@ def add_denied_orders(shell: Shell, count: int) -> list[str]:
     shell.run("records", "list")
     path = shell.home / "data/orders/orders.json"
     document = json.loads(path.read_text("utf-8"))
-    denied = next(order for order in document["orders"] if order["status"] == "payment-denied")
+    ron = next(order for order in document["orders"] if order["order_id"] == "ORD-003-RBW")
+    denied = {**ron, "status": "payment-denied"}  # also where an earlier story has repaired it
     ids = [f"ORD-{number}-RBW" for number in range(101, 101 + count)]
     document["orders"] += [{**denied, "order_id": order_id} for order_id in ids]
     path.write_text(json.dumps(document), "utf-8")
