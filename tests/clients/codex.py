@@ -69,10 +69,7 @@ def _program() -> list[str | Path]:
 
 def say(screen: Screen, words: str) -> None:
     """Say something, when it listens."""
-    screen.expect(_READY)
-    screen.type(words)
-    screen.expect(words)
-    screen.type(ENTER)
+    screen.say(words, when=_READY)
 
 
 def form(screen: Screen) -> None:

@@ -89,6 +89,13 @@ class Screen:
             assert self._read() or look(), f"ended before: {what}; shown:\n{self.text}"
         return seen
 
+    def say(self, words: str, *, when: str) -> None:
+        """Type a line and send it, once the program shows that it listens and then what was typed."""
+        self.expect(when)
+        self.type(words)
+        self.expect(words)
+        self.type(ENTER)
+
     def look_on(self, seconds: float) -> None:
         """Read what is shown for so long, where waiting is what is tested."""
         deadline = time.monotonic() + seconds

@@ -14,8 +14,8 @@ from command_tree import ALL_COMMANDS
 from daper.core.commands import CommandLine, Said, joined, names_commands
 from daper.core.errors import DaperError, NotFound
 from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.relayed_decision import approval
 from daper.entrypoints.mcp.terminal import Terminal, terminal_of
-from daper.entrypoints.mcp.wanted import approval
 from daper.service.requests import Silence
 from daper.settings import Settings, load_settings, shown_settings
 

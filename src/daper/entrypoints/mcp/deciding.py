@@ -21,7 +21,7 @@ from daper.entrypoints.mcp.answers import DecisionAnswer
 from daper.entrypoints.mcp.door import NAME, Door
 from daper.entrypoints.mcp.open_forms import PATIENCE_S, NotShown, OpenForm, OpenForms, TurnedAway, shown, told_of
 from daper.entrypoints.mcp.presentation import decided_until_now, decision_of, visible_answer
-from daper.entrypoints.mcp.wanted import Wanted
+from daper.entrypoints.mcp.relayed_decision import Wanted
 from daper.settings import ChatApproval
 
 LOOK_FIRST = "look with get_repair before anything else, for what was decided may stand"

@@ -15,8 +15,8 @@ from daper.entrypoints.mcp.deciding import Deciding, unconfirmed
 from daper.entrypoints.mcp.door import Door, told
 from daper.entrypoints.mcp.edits import Edits
 from daper.entrypoints.mcp.forms import NO_ANSWER, Answer, Confirm, Heard
+from daper.entrypoints.mcp.relayed_decision import Wanted, approval, rejection
 from daper.entrypoints.mcp.tools import DECIDES, Comment, PlainTool, RepairId, tool
-from daper.entrypoints.mcp.wanted import Wanted, approval, rejection
 from daper.settings import ChatApproval
 
 # By which name a form and the answer to it go over the wire.

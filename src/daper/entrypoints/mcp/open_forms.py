@@ -20,7 +20,7 @@ from daper.clock import ticks, utc_now
 from daper.core.errors import DecisionRefused
 from daper.entrypoints.mcp.answers import DecisionAnswer
 from daper.entrypoints.mcp.forms import NO_ANSWER, Confirm, Heard, understood
-from daper.entrypoints.mcp.wanted import Wanted
+from daper.entrypoints.mcp.relayed_decision import Wanted
 
 log = logging.getLogger(__name__)
 

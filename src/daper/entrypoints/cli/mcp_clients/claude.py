@@ -4,7 +4,7 @@ import shlex
 from datetime import timedelta
 from typing import Final
 
-from daper.entrypoints.cli.mcp_clients.wanted import (
+from daper.entrypoints.cli.mcp_clients.chat_client import (
     NAME,
     TOKEN,
     Client,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from daper.entrypoints.cli.mcp_clients.wanted import NAME, TOKEN, Client, Local, Remote, in_quotes, seconds
+from daper.entrypoints.cli.mcp_clients.chat_client import NAME, TOKEN, Client, Local, Remote, in_quotes, seconds
 
 _STARTS_WITHIN_S: Final = 60
 

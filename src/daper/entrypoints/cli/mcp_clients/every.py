@@ -4,7 +4,7 @@ from typing import Final
 
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.mcp_clients import claude, codex, gemini, goose, inspector, opencode, vscode
-from daper.entrypoints.cli.mcp_clients.wanted import TOKEN, Client, Configuration, Local, Remote
+from daper.entrypoints.cli.mcp_clients.chat_client import TOKEN, Client, Configuration, Local, Remote
 
 _CLIENTS: Final[dict[str, Client]] = {
     "goose": goose.GOOSE,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from daper.entrypoints.cli.mcp_clients.wanted import ABOUT, NAME, TOKEN, Client, Local, Remote, in_quotes, seconds
+from daper.entrypoints.cli.mcp_clients.chat_client import ABOUT, NAME, TOKEN, Client, Local, Remote, in_quotes, seconds
 
 
 def _local(local: Local) -> str:

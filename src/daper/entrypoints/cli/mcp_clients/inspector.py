@@ -3,7 +3,7 @@
 import shlex
 from typing import Final
 
-from daper.entrypoints.cli.mcp_clients.wanted import TOKEN, Client, Local, Remote
+from daper.entrypoints.cli.mcp_clients.chat_client import TOKEN, Client, Local, Remote
 
 
 def _local(local: Local) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from daper.core.errors import UserError
-from daper.entrypoints.cli.mcp_clients.wanted import NAME, TOKEN, Client, Local, Remote, as_json, milliseconds
+from daper.entrypoints.cli.mcp_clients.chat_client import NAME, TOKEN, Client, Local, Remote, as_json, milliseconds
 
 # Wherever this stands in the file, it puts a variable or a file in its place; there is no way to write it as it is.
 _PUT_IN: Final = re.compile(r"\{(?:env|file):[^}]*\}")

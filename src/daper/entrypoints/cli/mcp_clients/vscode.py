@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from daper.entrypoints.cli.mcp_clients.wanted import NAME, Client, Local, Remote, as_json
+from daper.entrypoints.cli.mcp_clients.chat_client import NAME, Client, Local, Remote, as_json
 
 
 def _local(local: Local) -> str:
