@@ -13,6 +13,7 @@ from command_tree import ALL_COMMANDS
 
 from daper.core.commands import CommandLine, Said, joined, names_commands
 from daper.core.errors import DaperError, NotFound
+from daper.entrypoints.mcp import terminal
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.relayed_decision import approval
 from daper.entrypoints.mcp.terminal import Terminal, terminal_of
@@ -146,3 +147,20 @@ def test_d6_nothing_is_put_into_the_text_of_others_that_looks_like_a_command(tmp
 def test_d6_a_value_that_nobody_can_see_is_pasted_as_what_it_is() -> None:
     wanted = approval("r1", "p1", ["a1"], {"a1": {"note": "x\u202ey"}}, "")
     assert str(wanted.command) == r"""daper repair approve r1 --action a1 --edit 'a1.note="x\u202ey"'"""
+
+
+def test_d6_a_command_that_would_be_cut_is_told_without_what_makes_it_long() -> None:
+    wanted = approval("r1", "p1", ["a1"], {"a1": {"note": "x" * 5000}}, "")
+    assert wanted.in_a_terminal == (
+        "The person can say it in a terminal, with --action and --edit, which shows the plan and asks: "
+        "daper repair approve r1"
+    )
+
+
+def test_d6_a_program_whose_path_looks_like_a_key_is_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "program_here", lambda: tmp_path / "sk-learning-environment-of-the-school" / "daper")
+    environ = {"HOME": str(tmp_path)}
+    told = terminal_of(load_settings(environ=environ), shown_settings(environ=environ))
+    assert told.worded(Said("see: ", CommandLine("repair", "list"))) == "see: daper repair list"

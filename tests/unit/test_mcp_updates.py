@@ -276,6 +276,20 @@ async def test_a_connection_has_so_many_subscriptions_and_only_to_repairs() -> N
     await until(lambda: world.repairs.following == [])
 
 
+async def test_a_person_follows_so_many_repairs_however_many_connections_they_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(updates, "MOST_OF_A_PERSON", 3)
+    world = World()
+    async with Client(world.server, mode="legacy") as one, Client(world.server, mode="legacy") as other:
+        for number, client in enumerate((one, other, one)):
+            await subscribe(client, f"daper://repairs/repair-{number}")
+        with pytest.raises(MCPError, match="Luna follows 3 repairs already; end some of them"):
+            await subscribe(other, "daper://repairs/repair-x")
+        await unsubscribe(one, "daper://repairs/repair-0")
+        await subscribe(other, "daper://repairs/repair-x")
+
+
 @both_eras
 async def test_only_what_works_is_announced(era: Era) -> None:
     async with Client(World().server, mode=era) as client:

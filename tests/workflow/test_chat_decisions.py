@@ -159,7 +159,7 @@ REFUSED_BEFORE_ASKING: dict[str, tuple[dict[str, object], str]] = {
     "a name too long": ({"actions": ["a2"], "edits": {"a2": {"q" * 300: 1}}}, "a name is too long"),
     "text too long to be shown": (
         {"actions": ["a4"], "edits": {"a4": {"approval_request_contents": "x" * 5000}}},
-        "decide in a terminal",
+        "in a terminal, with --action and --edit, which shows the plan and asks: daper repair approve",
     ),
 }
 

@@ -56,7 +56,7 @@ class Deciding:
             return forms.UNCONFIRMED
         if not forms.can_show_forms(ctx):
             raise DecisionRefused(unconfirmed(wanted, "cannot show the person a form"))
-        question = forms.question_of(wanted.repair_id, quoted.plan, decision, decide_by=quoted.decide_by)
+        question = _question(wanted, quoted, decision)
         if forms.are_answers(ctx):
             again = None if ctx.input_responses else self._turned_away.just_now(*self._about(wanted, ctx))
             return again or Elicit(question, forms.Confirm)
@@ -210,6 +210,14 @@ class Deciding:
         if why := _refuse_content(quoted.plan, decision):
             raise DecisionRefused(why)
         return quoted, decision
+
+
+def _question(wanted: Wanted, quoted: _Quoted, decision: Decision) -> str:
+    """What the person is asked. Raises DecisionRefused, with the way out, where a form cannot show it."""
+    try:
+        return forms.question_of(wanted.repair_id, quoted.plan, decision, decide_by=quoted.decide_by)
+    except DecisionRefused as error:
+        raise DecisionRefused(error.said, ". ", wanted.in_a_terminal) from None
 
 
 def unconfirmed(wanted: Wanted, why: str) -> Said:

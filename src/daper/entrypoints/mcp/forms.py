@@ -194,4 +194,4 @@ def _quoted(value: JsonValue) -> str:
 
 
 def _too_much(what: str) -> DecisionRefused:
-    return DecisionRefused(f"{what}, and nothing is approved that was not shown; decide in a terminal")
+    return DecisionRefused(f"{what}, and nothing is approved that was not shown")

@@ -8,6 +8,8 @@ from pydantic import JsonValue
 from daper.core.commands import CommandLine, Said
 from daper.core.models import Verdict
 
+_LONGEST_COMMAND = 1000
+
 Changes = dict[str, dict[str, JsonValue]]
 
 
@@ -45,7 +47,10 @@ class Wanted:
     @property
     def in_a_terminal(self) -> Said:
         """The way that is always open, in a sentence."""
-        return Said("The person can say it in a terminal, which shows the plan and asks: ", self.command)
+        command, more = self.command, ""
+        if len(str(command)) > _LONGEST_COMMAND:  # one that is cut would be another
+            command, more = CommandLine("repair", str(self.verdict), self.repair_id), ", with --action and --edit"
+        return Said(f"The person can say it in a terminal{more}, which shows the plan and asks: ", command)
 
 
 def approval(

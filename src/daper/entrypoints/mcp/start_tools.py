@@ -103,7 +103,7 @@ class StartingTools:
         person = self._door.caller(Access.START)
         service = await self._door.repairs()
         await service.stop(repair_id, by=person.name, reason=reason)
-        return state_of(await service.look(repair_id))
+        return self._door.pointed(state_of(await service.look(repair_id)))
 
 
 async def start_order(door: Door, order: StartRepair) -> StartedRepair:
@@ -118,4 +118,4 @@ async def start_order(door: Door, order: StartRepair) -> StartedRepair:
         look = await service.look(begun.repair_id)
     except Unreachable:
         return just_started(begun, lacking=lacking)
-    return started(look, begun, lacking=lacking)
+    return door.pointed(started(look, begun, lacking=lacking))

@@ -13,6 +13,7 @@ from daper.core.errors import UserError
 from daper.core.text import visible
 from daper.settings import Settings, Shown
 from daper.settings.leads import leads_to_records
+from daper.settings.secrecy import masked
 
 _LONGEST_TEXT: Final = 4000
 _LONGEST_COMMAND: Final = 8000
@@ -60,6 +61,8 @@ def terminal_of(settings: Settings, told: Iterable[Shown], *, elsewhere: bool = 
     try:
         program = str(program_here())
     except UserError:
+        program = PROGRAM
+    if masked(program) != program:  # what looks like a key is hidden on the way out; a variable that does is refused
         program = PROGRAM
     return Terminal(program=program, variables=leads.variables, hidden=leads.hidden, elsewhere=elsewhere)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from daper.service.requests import Silence
 log = logging.getLogger(__name__)
 
 MOST_EACH: Final = 20  # repairs of one connection, or of one stream
+MOST_OF_A_PERSON: Final = 100
 MOST_FOLLOWED: Final = 500
 _AGAIN_S: Final = 15.0  # after Temporal or the workers were lost
 _SEND_S: Final = 5.0  # a client that does not read holds up nobody else for longer
@@ -77,6 +79,7 @@ class Updates:
         self._door = door
         self._readers = readers
         self._followed: dict[str, _Followed] = {}
+        self._of_person = Counter[str]()
 
     @property
     def followed(self) -> frozenset[str]:
@@ -89,13 +92,16 @@ class Updates:
 
         Raises UserError for who may not read, NotFound, Unreachable, MCPError where too many are followed.
         """
-        self._door.caller(Access.READ)
+        person = self._door.caller(Access.READ).name
         phase, over = await self._phase(repair_id)
         token, context = object(), contextvars.copy_context()
+        if self._of_person[person] >= MOST_OF_A_PERSON:
+            raise MCPError(INVALID_PARAMS, f"{person} follows {MOST_OF_A_PERSON} repairs already; end some of them")
         if repair_id not in self._followed and len(self._followed) >= MOST_FOLLOWED:
             raise MCPError(INVALID_PARAMS, f"{MOST_FOLLOWED} repairs are followed already; end other subscriptions")
         followed = self._followed.setdefault(repair_id, _Followed(phase=phase))
         followed.users += 1
+        self._of_person[person] += 1
         if hears is not None:
             followed.hearing[token] = _for_readers(self._door, context, hears)
         if followed.task is None and not over:
@@ -108,6 +114,8 @@ class Updates:
         finally:
             followed.hearing.pop(token, None)
             followed.users -= 1
+            self._of_person[person] -= 1
+            self._of_person += Counter()  # without those who follow nothing any more
             if not followed.users:
                 self._followed.pop(repair_id, None)
                 if followed.task is not None:
@@ -223,9 +231,11 @@ class Subscriptions:
             try:
                 await self._begin(following, repair_id, hears)
             except Exception as error:  # noqa: BLE001 - whoever waits for it is told
-                entered.set_exception(error)
+                if not entered.done():
+                    entered.set_exception(error)
                 return
-            entered.set_result(None)
+            if not entered.done():  # else nobody waits for it any more, and it is about to be ended
+                entered.set_result(None)
             await asyncio.Event().wait()
 
     def _of(self, ctx: _Context) -> dict[str, asyncio.Task[None]]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +46,12 @@ class Local:
     def filled(self) -> dict[str, str]:
         """All variables, with placeholders."""
         return self.variables | {name: placeholder(name) for name in self.fill_in}
+
+    def refuse(self, put_in: re.Pattern[str], *, by: str) -> None:
+        """Raises UserError where a client would put something else in place of what stands here."""
+        for value in (self.program, *self.variables.values()):
+            if found := put_in.search(value):
+                raise UserError(f"{by} would put something else in place of {found[0]!r} in {value!r}; rename that")
 
 
 @dataclass(frozen=True, kw_only=True)

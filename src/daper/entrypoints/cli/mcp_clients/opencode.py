@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from daper.core.errors import UserError
 from daper.entrypoints.cli.mcp_clients.chat_client import NAME, TOKEN, Client, Local, Remote, as_json, milliseconds
 
 # Wherever this stands in the file, it puts a variable or a file in its place; there is no way to write it as it is.
@@ -12,9 +11,7 @@ _PUT_IN: Final = re.compile(r"\{(?:env|file):[^}]*\}")
 
 
 def _local(local: Local) -> str:
-    for value in (local.program, *local.variables.values()):
-        if found := _PUT_IN.search(value):
-            raise UserError(f"opencode would put something else in place of {found[0]!r} in {value!r}; rename that")
+    local.refuse(_PUT_IN, by="opencode")
     variables = local.variables | {name: f"{{env:{name}}}" for name in local.fill_in}
     return _file({"type": "local", "command": local.command, "environment": variables}, milliseconds(local.waits))
 
