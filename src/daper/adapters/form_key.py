@@ -1,11 +1,11 @@
 """The key with which forms of chat clients are sealed: kept under the home, so that a form outlives its server."""
 
 import logging
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
+from daper.adapters.privacy import private_files
 from daper.adapters.regular_file import read_if_there
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged
@@ -43,19 +43,21 @@ class FormKey:
         """The key, made where there is none; two that come at once get the same. Raises StoreDamaged."""
         if (known := self.read()) is not None:
             return known
-        old = os.umask(0o077)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with alone(self._path.with_name(f"{self._path.name}.lock")):
-                if (known := self.read()) is not None:
-                    return known
-                made = secrets.token_bytes(_BYTES)
-                replace_file(self._path, f"{made.hex()}\n".encode())
-                return made
+            with private_files():
+                return self._made()
         except OSError as error:
             raise self._unfit(f"cannot be made: {error.strerror}") from error
-        finally:
-            os.umask(old)
+
+    def _made(self) -> bytes:
+        """Raises OSError, StoreDamaged."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(self._path.with_name(f"{self._path.name}.lock")):
+            if (known := self.read()) is not None:  # somebody was quicker
+                return known
+            made = secrets.token_bytes(_BYTES)
+            replace_file(self._path, f"{made.hex()}\n".encode())
+            return made
 
     def for_a_server(self) -> bytes:
         """The key; where it cannot be had, one for this process alone, and that is logged."""

@@ -40,6 +40,16 @@ def keep_new_files_private() -> None:
 
 
 @contextmanager
+def private_files() -> Generator[None]:
+    """What is made in here is for the owner alone, whatever else this process makes."""
+    before = os.umask(_OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def as_the_person_shares() -> Generator[None]:
     """What is made in here gets the mode that the person's files have elsewhere: a file that they named."""
     if _lent is None:

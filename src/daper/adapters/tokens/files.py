@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Callable, Collection, Generator
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from daper.adapters.privacy import private_files
 from daper.adapters.regular_file import is_there, read_if_there
 from daper.adapters.whole_file import replace_file
 from daper.core.access import Access, TokenGrant
@@ -136,11 +136,8 @@ class TokenFile:
         # Nobody but the owner may even see who has one; a new file takes the rights of the one it replaces.
         with contextlib.suppress(FileNotFoundError), optional():
             self._path.chmod(0o600)
-        old = os.umask(0o077)
-        try:
+        with private_files():
             replace_file(self._path, (json.dumps(kept, indent=2) + "\n").encode(), make_sure=make_sure)
-        finally:
-            os.umask(old)
         self._read_at = None
 
 
