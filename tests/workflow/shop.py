@@ -170,9 +170,9 @@ class Shop:
         assert look.plan is not None
         return look.plan
 
-    async def end(self, repair_id: str) -> RepairResult:
+    async def end(self, repair_id: str, *, within: float = DEADLINE) -> RepairResult:
         """The result, once there is one. Waits at Temporal: each question to the workflow is work for its worker."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(within):
             handle = self.client.get_workflow_handle(repair_id)
             async for _ in handle.fetch_history_events(wait_new_event=True, event_filter_type=CLOSE_EVENT):
                 pass
