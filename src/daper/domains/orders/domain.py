@@ -42,8 +42,7 @@ from daper.ports import (
     Terms,
     with_options,
 )
-from daper.ports.store import Message
-from daper.stores.jsonfiles.about import StoreAbout
+from daper.ports.store import Message, StoreAbout
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.store import JsonStore
 

@@ -14,7 +14,7 @@ from daper.domains.orders.models import Order
 from daper.domains.orders.world import Raw, World, find_order, find_stock, records_for, world_of
 from daper.ports import ToolCall
 from daper.ports.store import Letter
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.once import Deed
 

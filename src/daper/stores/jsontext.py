@@ -9,7 +9,7 @@ import simplejson
 
 from daper.core.commands import CommandLine
 from daper.core.errors import StoreDamaged
-from daper.stores.jsonfiles.jsonreading import Flaw, examine
+from daper.stores.jsonreading import Flaw, examine
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Inside texts, where JSON lets them stand: they draw nothing, or turn around what is beside them.
