@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,6 +16,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES
 from daper.adapters.temporal.program import QUEUE_PACE, UNDIVIDED_QUEUES, find_temporal
+from tests.postgresql import PostgresqlServer, postgresql_server
 
 SKIPPING = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true")
 
@@ -58,6 +59,13 @@ def pytest_collection_finish() -> None:
     """Whatever was imported and collected lives to the end: nobody need look through it again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A real server of PostgreSQL, for all tests of a process; take a database of your own in it."""
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

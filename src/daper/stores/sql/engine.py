@@ -24,12 +24,14 @@ class Branch:
     """Some tables that are made and upgraded together. `head`: their newest revision; `scripts`: the migrations.
 
     `create` makes them as they are at the head, in a database that has none of them; the migrations come to the same.
+    `tables`: their names at the head. A revision is named by its branch and a number of four digits: `records_0001`.
     """
 
     name: str
     head: str
     scripts: Path
     create: Callable[[Connection], None]
+    tables: frozenset[str] = frozenset()
 
 
 class Database(ABC):
