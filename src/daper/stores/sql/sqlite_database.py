@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from daper.core.errors import ActionFailed, StoreDamaged, StoreError
+from daper.core.errors import ActionFailed, DaperError, StoreDamaged, StoreError
 from daper.stores.locks import alone
 from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, create, revisions_in, wanted
 from daper.stores.sql.sqlite_file import identity, refuse_replaced, store_error
@@ -101,6 +101,21 @@ class SqliteDatabase(Database):
                 return frozenset()
             with self._connection(BUSY_SECONDS) as db:
                 return revisions_in(db) if _has_tables(db, {VERSIONS.name}) else frozenset()
+
+    def whereabouts(self, db: Connection) -> str:
+        """Its path, without links."""
+        return str(self.path.resolve()).encode("utf-8", "backslashreplace").decode()
+
+    def is_elsewhere(self, whereabouts: str, same: Callable[[Connection], bool]) -> bool:
+        """Whether the file at that path is another one that says it is the same store, or that says nothing."""
+        there = Path(whereabouts)
+        try:
+            if not whereabouts or not there.exists() or there.samefile(self.path):
+                return False
+            with SqliteDatabase(there, tuple(self._branches.values()), what=self._what).reading() as db:
+                return same(db)
+        except (OSError, DaperError):
+            return True
 
     @contextmanager
     def migrating(self) -> Generator[Connection]:
