@@ -145,8 +145,10 @@ class DocumentBoxes:
     """In a table of documents."""
 
     def find(self, records: DocumentRows, box: str) -> tuple[Record, ...]:
-        found = records.find("boxes", [box]).values()
-        return tuple(Record(ref=f"boxes/{box}", record_id=box, version=row.version, data=row.raw) for row in found)
+        row = records.one("boxes", box)
+        if row is None:
+            return ()
+        return (Record(ref=f"boxes/{box}", record_id=box, version=row.version, data=row.raw),)
 
     def put(self, records: DocumentRows, box: str, held: int) -> None:
         records.find("boxes", [box])[box].raw["held"] = held

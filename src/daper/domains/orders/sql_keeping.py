@@ -95,7 +95,7 @@ class SqlBook:
         """Nothing: a database adds up by itself."""
 
     def _raw(self, table: Table, record_id: str) -> Raw | None:
-        row = self._rows.find(table.name, [record_id]).get(record_id)
+        row = self._rows.one(table.name, record_id)
         return None if row is None else row.raw
 
 
