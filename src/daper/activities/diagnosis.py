@@ -7,9 +7,10 @@ from datetime import timedelta
 from temporalio import activity
 
 from daper.activities.admission import Guarding
+from daper.activities.backlog import Backlog, backlog
 from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, known_domain
-from daper.activities.scopes import unknown_status
+from daper.activities.scopes import open_records, unknown_status
 from daper.core.commands import CommandLine
 from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
 from daper.core.guard import seal
@@ -39,7 +40,9 @@ from daper.core.models import (
     Scope,
     SuppressedFinding,
 )
+from daper.core.partition import Partition, within
 from daper.core.policy import Alone, ApprovalPolicy
+from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Spent
 from daper.ports import Agents, Domain, ProposalSet, Record, Work
 
@@ -90,13 +93,14 @@ class DiagnoseActivities:
                 raise NotFound(
                     f"there is no record {missing[0]!r} in {domain.name}; see: ", CommandLine("records", "list")
                 )
-        scope = Scope(record_ids=tuple(record_id for record_id in input.record_ids if record_id not in missing))
+        named = tuple(record_id for record_id in input.record_ids if record_id not in missing)
+        scope = Scope(record_ids=named, partition=input.partition)
         who = self._models or self._agents
         alone, trouble = await asyncio.to_thread(self._alone) if input.may_act_alone else (None, "")
         return OpenCycleResult(
             store=store,
             today=store.as_of or input.now,
-            open_records=await domain.count_open(scope),
+            open_records=await open_records(domain, scope),
             missing=missing,
             thinkers={role: who.name(role) for role in Role},
             on_outage=self._on_outage,
@@ -116,7 +120,7 @@ class DiagnoseActivities:
         else:
             found = await domain.scan(input.scope, input.page)
             records, next_page = found.records, found.next_page
-        work = _work(domain, records, input.cycle)
+        work = _work(domain, records, input.cycle, input.scope and input.scope.partition)
         agents = self._thinking(input.role, by_model=True)
         return DivideResult(batches=await asyncio.to_thread(agents.divide, input.role, work), next_page=next_page)
 
@@ -137,17 +141,19 @@ class DiagnoseActivities:
         scanned, page = 0, None
         while True:
             found = await domain.scan(input.scope, page)
-            work = _work(domain, found.records, input.cycle)
+            work = _work(domain, found.records, input.cycle, input.scope.partition)
             scanned += len(work.record_ids)
-            suspects |= (await self._agents.detect(work)).suspects
+            found_here = (await self._agents.detect(work)).suspects
+            # Here, for every domain: one that knows no partitions must not break what they promise.
+            suspects |= {each: found_here[each] for each in within(input.scope.partition, found_here)}
             page = found.next_page
             if page is None:
                 break
-        detected = _detected(suspects, scanned)
-        if scanned or input.scope.status is None:
-            return detected
-        notes = await unknown_status(domain, input.scope)
-        return detected.model_copy(update={"detection": detected.detection.model_copy(update={"notes": notes})})
+        if len(suspects) > MOST_PROBLEMS:
+            chosen = await backlog(tuple(suspects), input, domain=domain, claims=self._claims, most=MOST_PROBLEMS)
+            return _detected(suspects, scanned, chosen)
+        notes = "" if scanned else await unknown_status(domain, input.scope)
+        return _detected(suspects, scanned, notes=notes)
 
     @activity.defn(name="analyze_problems")
     @at_edge
@@ -163,7 +169,7 @@ class DiagnoseActivities:
             for finding in analysis.findings
             if finding.record_id in wanted and (not only or finding.fingerprint in only)
         )
-        kept = findings[:MOST_PROBLEMS]
+        kept = _first(findings, input.record_ids)
         concerned = {finding.record_id for finding in kept}
         heads = (domain.head(record) for record in records if record.record_id in concerned)
         return AnalyzeResult(
@@ -241,13 +247,22 @@ class DiagnoseActivities:
         return self._models
 
 
-def _work(domain: Domain, records: Sequence[Record], cycle: CycleRef) -> Work:
-    ids = tuple(record.record_id for record in records if domain.head(record) is not None)
+def _work(domain: Domain, records: Sequence[Record], cycle: CycleRef, partition: Partition | None = None) -> Work:
+    ids = within(partition, (record.record_id for record in records if domain.head(record) is not None))
     return Work(cycle=cycle, domain=domain, records=records, record_ids=ids)
 
 
 def _call(role: Role, work: Work, spent: Spent) -> CallSpent:
     return CallSpent(role=role, record_ids=work.record_ids, spent=spent)
+
+
+def _first(findings: tuple[Finding, ...], record_ids: Sequence[str]) -> tuple[Finding, ...]:
+    """As many as one cycle holds, in their order: those of the records that are named first."""
+    if len(findings) <= MOST_PROBLEMS:
+        return findings
+    place = {record_id: at for at, record_id in enumerate(record_ids)}
+    first = sorted(range(len(findings)), key=lambda at: place[findings[at].record_id])[:MOST_PROBLEMS]
+    return tuple(findings[at] for at in sorted(first))
 
 
 def _records_of(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -258,17 +273,22 @@ def _guarding(domain: Domain, records: Sequence[Record], input: ProposeInput | P
     return Guarding(domain=domain, records=records, findings=input.findings, suppressed=input.suppressed)
 
 
-def _detected(suspects: Mapping[str, float], scanned: int) -> DetectResult:
-    kept = tuple(suspects)[:MOST_PROBLEMS]
-    left = len(suspects) - len(kept)
+def _detected(
+    suspects: Mapping[str, float], scanned: int, chosen: Backlog | None = None, *, notes: str = ""
+) -> DetectResult:
+    kept = chosen or Backlog(suspects=tuple(suspects)[:MOST_PROBLEMS], left_out=0, known=0)
+    if kept.known:
+        known = f"{counted(kept.known, 'more problem')} {'is' if kept.known == 1 else 'are'} left alone"
+        notes = f"{known}: planned for elsewhere, rejected or tried too often"
     return DetectResult(
         detection=Detection(
             confidence_score=max(suspects.values(), default=0.0),
             suspects=len(suspects),
             scanned=scanned,
-            notes=f"{left} more suspects are left for a later cycle" if left else "",
+            notes=notes,
         ),
-        suspects=kept,
+        suspects=kept.suspects,
+        left_out=kept.left_out,
     )
 
 
