@@ -7,7 +7,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.activities import diagnosis
-from daper.core.models import Verdict
+from daper.core.models import Decision, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
@@ -15,7 +15,7 @@ from daper.entrypoints.cli.repair_view import look_lines
 from daper.entrypoints.cli.story import result_lines
 from daper.entrypoints.mcp.presentation import details_of
 from tests.workflow.agents import Agent
-from tests.workflow.shop import Shop, answer, open_shop
+from tests.workflow.shop import HARRY, Shop, open_shop
 from tests.workflow.wide_shop import install
 
 PROBLEMS, LIMIT = 12, 5
@@ -31,8 +31,9 @@ async def _three(shop: Shop, between: Callable[[str, PlanView], Awaitable[None]]
     return plans
 
 
-def _ids(plan: PlanView) -> list[str]:
-    return [action.id for action in plan.actions]
+def _answer(plan: PlanView, verdict: Verdict) -> Decision:
+    verdicts = {action.id: verdict for action in plan.actions}
+    return Decision(plan_digest=plan.digest, verdicts=verdicts, by=HARRY, door="test")
 
 
 def _records(plans: list[PlanView]) -> list[str]:
@@ -53,7 +54,7 @@ async def test_each_repair_takes_on_what_the_ones_before_it_left(
             if then == "waits":
                 return
             verdict = Verdict.APPROVE if then == "approved" else Verdict.REJECT
-            await shop.service.decide(repair_id, answer(plan, **dict.fromkeys(_ids(plan), verdict)))
+            await shop.service.decide(repair_id, _answer(plan, verdict))
             await shop.end(repair_id)
 
         plans = await _three(shop, between)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from daper.activities.claims import Claims
 from daper.core.messages import ClaimInput, DetectInput
+from daper.core.models import Finding
 from daper.ports import Domain
 
 _LOOKED_AT_ONCE = 500
@@ -61,3 +62,12 @@ async def backlog(suspects: Sequence[str], input: DetectInput, *, domain: Domain
         left_out=sum(fresh[each] for each in left) + len(suspects) - looked_at,
         known=sum(known[each] for each in left),
     )
+
+
+def first_of(findings: tuple[Finding, ...], record_ids: Sequence[str], *, most: int) -> tuple[Finding, ...]:
+    """At most so many of the findings, in their order: those of the records that are named first."""
+    if len(findings) <= most:
+        return findings
+    place = {record_id: at for at, record_id in enumerate(record_ids)}
+    first = sorted(range(len(findings)), key=lambda at: place[findings[at].record_id])[:most]
+    return tuple(findings[at] for at in sorted(first))

@@ -7,9 +7,10 @@ from datetime import timedelta
 from temporalio import activity
 
 from daper.activities.admission import Guarding
-from daper.activities.backlog import Backlog, backlog
+from daper.activities.backlog import Backlog, backlog, first_of
 from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, known_domain
+from daper.activities.remainder import remainder, since_analysis
 from daper.activities.scopes import open_records, unknown_status
 from daper.core.commands import CommandLine
 from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
@@ -34,17 +35,15 @@ from daper.core.models import (
     RULES,
     Detection,
     Finding,
-    ForPerson,
     Plan,
-    ProposedAction,
     Scope,
-    SuppressedFinding,
 )
 from daper.core.partition import Partition, within
 from daper.core.policy import Alone, ApprovalPolicy
 from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Spent
-from daper.ports import Agents, Domain, ProposalSet, Record, Work
+from daper.core.weights import light
+from daper.ports import Agents, Domain, Record, Work
 
 _LONGEST_NOTES = 2000
 
@@ -169,7 +168,7 @@ class DiagnoseActivities:
             for finding in analysis.findings
             if finding.record_id in wanted and (not only or finding.fingerprint in only)
         )
-        kept = _first(findings, input.record_ids)
+        kept = await asyncio.to_thread(light, first_of(findings, input.record_ids, most=MOST_PROBLEMS))
         concerned = {finding.record_id for finding in kept}
         heads = (domain.head(record) for record in records if record.record_id in concerned)
         return AnalyzeResult(
@@ -209,11 +208,11 @@ class DiagnoseActivities:
         proposed = await self._agents.plan(work, by_rules, guarding.review)
         present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.
-        options, blocked = await asyncio.to_thread(guarding.sift, proposed.proposals, input.advice, limit=input.limit)
+        input, options, blocked = await asyncio.to_thread(guarding.sift_to_fit, proposed.proposals, input)
         options, held = await self._claims.hold(options, input, domain=domain, records=records)
         actions = await asyncio.to_thread(guarding.bind, options, input)
-        for_person, left_out = _rest(input, proposed, actions, held)
-        for_person += _since_analysis(input, present)
+        for_person, left_out = remainder(input, proposed, actions, held)
+        for_person += since_analysis(input, present)
         plan = Plan(
             round=input.round,
             actions=actions,
@@ -256,15 +255,6 @@ def _call(role: Role, work: Work, spent: Spent) -> CallSpent:
     return CallSpent(role=role, record_ids=work.record_ids, spent=spent)
 
 
-def _first(findings: tuple[Finding, ...], record_ids: Sequence[str]) -> tuple[Finding, ...]:
-    """As many as one cycle holds, in their order: those of the records that are named first."""
-    if len(findings) <= MOST_PROBLEMS:
-        return findings
-    place = {record_id: at for at, record_id in enumerate(record_ids)}
-    first = sorted(range(len(findings)), key=lambda at: place[findings[at].record_id])[:MOST_PROBLEMS]
-    return tuple(findings[at] for at in sorted(first))
-
-
 def _records_of(findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(finding.record_id for finding in findings))
 
@@ -290,49 +280,3 @@ def _detected(
         suspects=kept.suspects,
         left_out=kept.left_out,
     )
-
-
-def _since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPerson, ...]:
-    """What went wrong with the plan's records after they were analyzed: shown, and left to a person."""
-    seen = {finding.fingerprint for finding in input.findings}
-    seen |= {item.finding.fingerprint for item in input.suppressed} | set(input.asked_before)
-    reason = "found only while the plan was made; another repair looks at it"
-    new = [finding for finding in present if finding.fingerprint not in seen]
-    return tuple(
-        ForPerson(record_id=each.record_id, kind=each.kind, fingerprint=each.fingerprint, reason=reason)
-        for each in new[: input.limit]
-    )
-
-
-def _rest(
-    input: PlanInput,
-    proposed: ProposalSet,
-    actions: tuple[ProposedAction, ...],
-    held: tuple[SuppressedFinding, ...],
-) -> tuple[tuple[ForPerson, ...], int]:
-    """The findings that no action answers, or that a person must see to besides, and how many more are over the cap.
-
-    Over the cap are findings with a proposal, and such that only a person can mend; what was found is never lost.
-    """
-    answered = {fingerprint for action in actions for fingerprint in action.answers}
-    answered |= {item.finding.fingerprint for item in held}
-    over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
-    silent = (answered | over) - proposed.for_person.keys()
-    for_person = tuple(
-        ForPerson(
-            record_id=finding.record_id,
-            kind=finding.kind,
-            fingerprint=finding.fingerprint,
-            reason=_why_person(finding, proposed),
-        )
-        for finding in input.findings
-        if finding.fingerprint not in silent
-    )
-    return for_person[: input.limit], len(over) + max(0, len(for_person) - input.limit)
-
-
-def _why_person(finding: Finding, proposed: ProposalSet) -> str:
-    if finding.found_by != RULES:
-        sure = f"only {finding.found_by} sees this ({finding.confidence_score:g} sure)"
-        return f"{sure}: “{finding.issue}”; look whether it is so"
-    return proposed.for_person.get(finding.fingerprint, "no tool repairs this")
