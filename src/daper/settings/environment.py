@@ -63,6 +63,7 @@ class Settings:
     thinking: ThinkingSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
+    database_url: str | None = field(default=None, repr=False)
     troubles: Mapping[Part, SettingError] = field(default_factory=dict[Part, SettingError], repr=False)
     unfit: tuple[str, ...] = ()
 

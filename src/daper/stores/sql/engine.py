@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
 BUSY_SECONDS: Final = 10.0
 
@@ -24,12 +24,14 @@ class Branch:
     """Some tables that are made and upgraded together. `head`: their newest revision; `scripts`: the migrations.
 
     `create` makes them as they are at the head, in a database that has none of them; the migrations come to the same.
+    `tables`: their names at the head. A revision is named by its branch and a number of four digits: `records_0001`.
     """
 
     name: str
     head: str
     scripts: Path
     create: Callable[[Connection], None]
+    tables: frozenset[str] = frozenset()
 
 
 class Database(ABC):
@@ -87,6 +89,14 @@ class Database(ABC):
         """Whether what was at that other place may still be there, so that this is a copy; what is there is asked."""
 
     @abstractmethod
+    def tables(self) -> frozenset[str]:
+        """The names of all tables that are there now, whosever they are."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Which database it is, and in which version: `PostgreSQL 18.4`."""
+
+    @abstractmethod
     def migrating(self) -> AbstractContextManager[Connection]:
         """A connection for changing the schema, whichever it has now; nobody else changes it meanwhile."""
 
@@ -101,11 +111,14 @@ def revisions_in(db: Connection) -> frozenset[str]:
     return frozenset(db.execute(select(VERSIONS.c.version_num)).scalars())
 
 
+def tables_in(db: Connection) -> frozenset[str]:
+    """The names of all tables of a database."""
+    return frozenset(inspect(db).get_table_names())
+
+
 def create(db: Connection, branches: Mapping[str, Branch]) -> None:
-    """Make all tables of these branches that are not there at all, at their newest revision."""
+    """Make all tables of these branches, of which none may be there, at their newest revision."""
     VERSIONS.create(db, checkfirst=True)
-    there = {revision.partition("_")[0] for revision in revisions_in(db)}
-    for name, branch in branches.items():
-        if name not in there:
-            branch.create(db)
-            db.execute(insert(VERSIONS).values(version_num=branch.head))
+    for branch in branches.values():
+        branch.create(db)
+        db.execute(insert(VERSIONS).values(version_num=branch.head))

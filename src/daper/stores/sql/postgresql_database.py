@@ -11,12 +11,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from daper.core.commands import CommandLine
 from daper.core.errors import ActionFailed, SettingError, StoreBusy, StoreDamaged, StoreError, StoreUnavailable
 from daper.core.urls import masked_url
-from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, revisions_in, wanted
+from daper.stores.sql.condition import STATUS, judged
+from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, revisions_in, tables_in
 
 CONNECT_SECONDS: Final = 10
+MIGRATION_SECONDS: Final = 60.0
 # A machine that fell silent in a transaction must not keep others from its records for long.
 _IDLE_SECONDS: Final = 60
 _CONNECTIONS: Final = 32  # of one process: as many as it has threads
@@ -88,7 +89,8 @@ class PostgresqlDatabase(Database):
 
     def look_over(self) -> bool:
         """Whether it can be reached, and has this version's schema. Raises StoreError with the command to run."""
-        with self.reading():
+        with self.reading() as db:
+            judged(self.named, self._branches, revisions_in(db), tables_in(db)).refuse()
             return True
 
     def revisions(self) -> frozenset[str]:
@@ -112,17 +114,28 @@ class PostgresqlDatabase(Database):
         """Whether it was ever at another place: nobody can look there."""
         return bool(whereabouts)
 
-    @contextmanager
-    def migrating(self) -> Generator[Connection]:
-        """As of a database; one transaction, so that nothing is left half done."""
-        with self._errors(BUSY_SECONDS), self._engine.connect() as db, db.begin():
-            self.alone(db, _MIGRATION_LOCK)
-            yield db
-
-    def server_version(self) -> str:
-        """Which PostgreSQL it is: `18.4`."""
+    def tables(self) -> frozenset[str]:
+        """Those of the schema in which ours are."""
         with self._errors(BUSY_SECONDS), self._engine.connect() as db:
-            return str(db.execute(text("SHOW server_version")).scalar_one())
+            return tables_in(db)
+
+    def version(self) -> str:
+        """Of the server."""
+        with self._errors(BUSY_SECONDS), self._engine.connect() as db:
+            return f"PostgreSQL {db.execute(text('SHOW server_version')).scalar_one()}"
+
+    @contextmanager
+    def migrating(self, *, busy_seconds: float = MIGRATION_SECONDS) -> Generator[Connection]:
+        """As of a database; one transaction, so that nothing is left half done.
+
+        It waits for the transactions that are under way: none sees two schemas. Raises StoreBusy after `busy_seconds`.
+        """
+        with self._errors(busy_seconds), self._engine.connect() as db, db.begin():
+            db.execute(text("SELECT set_config('lock_timeout', :busy, true)"), {"busy": str(int(busy_seconds * 1000))})
+            self.alone(db, _MIGRATION_LOCK)
+            if _has_versions(db):  # which each transaction of ours reads first
+                db.execute(text(f"LOCK TABLE {VERSIONS.name} IN ACCESS EXCLUSIVE MODE"))
+            yield db
 
     @property
     def _engine(self) -> Engine:
@@ -143,10 +156,7 @@ class PostgresqlDatabase(Database):
         """Bound its waits, and refuse another schema; two questions to the server."""
         bounds = {"busy": str(int(busy_seconds * 1000)), "idle": str(_IDLE_SECONDS * 1000)}
         *_, ready = db.execute(_BEGIN, bounds).one()
-        there = revisions_in(db) if ready else frozenset[str]()
-        if there >= wanted(self._branches):
-            return
-        raise another_schema(self, there)
+        judged(self.named, self._branches, revisions_in(db) if ready else frozenset()).refuse()
 
     @contextmanager
     def _errors(self, busy_seconds: float) -> Generator[None]:
@@ -175,25 +185,8 @@ class PostgresqlDatabase(Database):
         if state.startswith(_REFUSED):
             return ActionFailed(f"{self.named} refuses it, and nothing was changed: {why}")
         if state in _OTHER_SCHEMA:
-            return StoreDamaged(f"{self.named} has not the tables that it should have: {why}; see: ", _STATUS)
+            return StoreDamaged(f"{self.named} has not the tables that it should have: {why}; see: ", STATUS)
         return StoreError(f"{self.named} cannot be used: {why}")
-
-
-_STATUS: Final = CommandLine("db", "status")
-
-
-def another_schema(database: Database, there: frozenset[str]) -> StoreError:
-    """Why a database is not used as it is, and the command that mends it."""
-    known = wanted(database.branches)
-    heads = {name: branch.head for name, branch in database.branches.items()}
-    newer = sorted(each for each in there - known if each > heads.get(each.partition("_")[0], each))
-    if newer:
-        return StoreError(f"{database.named} has revision {', '.join(newer)}: a newer daper wrote it; use that one")
-    missing = ", ".join(sorted(known - there))
-    return StoreError(
-        f"{database.named} is not ready for this version (it lacks {missing}); whoever may change its tables runs: ",
-        CommandLine("db", "upgrade"),
-    )
 
 
 def database_url(url: str) -> URL:
@@ -216,6 +209,13 @@ def _has_versions(db: Connection) -> bool:
 
 def _first_line(error: psycopg.Error) -> str:
     return masked_url(str(error).strip().partition("\n")[0]) or type(error).__name__
+
+
+def disconnect() -> None:
+    """Close the connections of this process that nobody uses now; the next use opens new ones."""
+    while _engines:
+        _, engine = _engines.popitem()
+        engine.dispose()
 
 
 def _forget_connections() -> None:
