@@ -16,9 +16,10 @@ from temporalio.testing import ActivityEnvironment
 
 from daper.activities.claims import Claims
 from daper.activities.diagnosis import DiagnoseActivities
-from daper.adapters.memory.sqlite import SqliteMemory
+from daper.adapters.state import StatePlace
 from daper.adapters.temporal.codec import ZlibCodec
 from daper.agents.deterministic import RulesAgents
+from daper.bootstrap import memory_of
 from daper.core.base import Wire
 from daper.core.messages import AnalyzeInput, AnalyzeResult, CycleRef, PlanInput
 from daper.core.models import MOST_PROBLEMS, Change, Finding, Plan
@@ -84,7 +85,7 @@ class NobodyRuns:
 
 def activities(home: Path, domain: Alerts) -> DiagnoseActivities:
     # It is asked only where another repair holds something.
-    claims = Claims(memory=SqliteMemory(home / "memory.db"), runs=NobodyRuns())  # pyright: ignore[reportArgumentType]
+    claims = Claims(memory=memory_of(StatePlace(home=home)), runs=NobodyRuns())  # pyright: ignore[reportArgumentType]
     return DiagnoseActivities(domains={"alerts": domain}, agents=RulesAgents(), claims=claims)
 
 
