@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.models import Decision, Plan, RecordedDecision
     from daper.core.notices import Occasion
     from daper.core.outcomes import RepairResult
+    from daper.core.partition import within
     from daper.core.phases import Phase
     from daper.core.report import build_report
     from daper.core.usage import Role
@@ -175,6 +176,7 @@ class RepairAgentWorkflow:
                     domain=self._request.domain,
                     store_id=self._request.store_id,
                     record_ids=scope.record_ids,
+                    partition=scope.partition,
                     may_act_alone=self._request.may_act_alone,
                     now=now,
                 )
@@ -184,12 +186,13 @@ class RepairAgentWorkflow:
 
     async def _detect(self) -> tuple[str, ...]:
         self._enter(Phase.DETECTING_PROBLEMS)
-        given = DetectInput(cycle=self._state.cycle, scope=self._request.scope)
+        given = DetectInput(cycle=self._state.cycle, scope=self._request.scope, again=self._request.again)
         found = await self._unless_stopped(self._steps.detect(given))
         if self._thinking.by_model(Role.DETECT):
             found = await self._unless_stopped(self._thinking.detect(self._request.scope, found))
-        self._state.detection = found.detection
-        return found.suspects
+        self._state.detection, self._state.undetected = found.detection, found.left_out
+        # Whoever answered: also a worker of a release that knew no partitions.
+        return within(self._request.scope.partition, found.suspects)
 
     async def _analyze(self, suspects: tuple[str, ...], only: frozenset[str]) -> AnalyzeResult:
         self._enter(Phase.ANALYZING_PROBLEMS)
@@ -226,7 +229,7 @@ class RepairAgentWorkflow:
             findings=claimed.fresh,
             suppressed=claimed.suppressed,
             limit=request.scope.limit,
-            left_out=analyzed.left_out,
+            left_out=analyzed.left_out + state.undetected,
             asked_before=tuple(state.findings),
             advice=advice,
             until=claim.until,
@@ -387,5 +390,6 @@ class RepairAgentWorkflow:
                 decide_by=state.decide_by if state.phase is Phase.PENDING_APPROVAL else None,
                 heads=state.heads,
                 findings=state.findings,
+                partition=state.partition,
             )
         )
