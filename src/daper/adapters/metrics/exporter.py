@@ -1,0 +1,73 @@
+"""Where the SDK's core writes what it and we count: an exporter of its own on loopback, which our page reads."""
+
+import asyncio
+import functools
+import http.client
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+from temporalio.runtime import PrometheusConfig
+
+from daper.adapters.temporal.logs import core_logs_as_python_does
+from daper.core.errors import Occupied
+from daper.core.measures import MEASURES
+
+_HERE: Final = "127.0.0.1"
+_TRIES: Final = 5
+_LONGEST: Final = 16 * 1024 * 1024
+_PATIENCE_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """What this process counts, in Prometheus' text format."""
+
+    port: int
+
+    async def text(self) -> bytes:
+        """As it stands now. Raises OSError."""
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> bytes:
+        asking = http.client.HTTPConnection(_HERE, self.port, timeout=_PATIENCE_S)
+        try:
+            asking.request("GET", "/metrics")
+            return asking.getresponse().read(_LONGEST)
+        except http.client.HTTPException as error:
+            raise OSError(f"the exporter answers with no HTTP: {type(error).__name__}") from error
+        finally:
+            asking.close()
+
+
+@functools.cache
+def open_exporter() -> Exporter:
+    """Let the core count from now on. Has to come before the first connection of the process; done once.
+
+    Raises Occupied where it finds no port of this machine.
+    """
+    buckets = {measure.base: measure.buckets for measure in MEASURES if measure.buckets}
+    for _ in range(_TRIES):
+        port = _free_port()
+        counting = PrometheusConfig(
+            bind_address=f"{_HERE}:{port}",
+            counters_total_suffix=True,
+            unit_suffix=True,
+            durations_as_seconds=True,
+            histogram_bucket_overrides=buckets,
+        )
+        try:
+            core_logs_as_python_does(metrics=counting)
+        except ValueError as error:
+            if "in use" not in str(error):
+                raise
+        else:
+            return Exporter(port)
+    raise Occupied(f"no port of {_HERE} stayed free for what this worker counts; start it again")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HERE, 0))
+        port: int = probe.getsockname()[1]
+        return port
