@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import http.client
 import socket
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +14,6 @@ from daper.core.measures import MEASURES
 
 _HERE: Final = "127.0.0.1"
 _TRIES: Final = 5
-_LONGEST: Final = 16 * 1024 * 1024
 _PATIENCE_S: Final = 5.0
 
 
@@ -26,18 +24,17 @@ class Exporter:
     port: int
 
     async def text(self) -> bytes:
-        """As it stands now. Raises OSError."""
-        return await asyncio.to_thread(self._read)
-
-    def _read(self) -> bytes:
-        asking = http.client.HTTPConnection(_HERE, self.port, timeout=_PATIENCE_S)
-        try:
-            asking.request("GET", "/metrics")
-            return asking.getresponse().read(_LONGEST)
-        except http.client.HTTPException as error:
-            raise OSError(f"the exporter answers with no HTTP: {type(error).__name__}") from error
-        finally:
-            asking.close()
+        """As it stands now. Raises OSError, TimeoutError among them."""
+        async with asyncio.timeout(_PATIENCE_S):
+            reader, writer = await asyncio.open_connection(_HERE, self.port)
+            try:
+                writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")  # of that version, so that it ends with its connection
+                head, _, text = (await reader.read()).partition(b"\r\n\r\n")
+            finally:
+                writer.transport.abort()
+        if b" 200 " not in head.partition(b"\r\n")[0]:
+            raise OSError("the exporter gives no figures")
+        return text
 
 
 @functools.cache
