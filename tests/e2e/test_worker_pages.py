@@ -1,6 +1,5 @@
 """What workers tell of themselves, as processes: that they live, whether they are ready, what they counted."""
 
-import re
 import signal
 import socket
 from datetime import timedelta
@@ -18,24 +17,10 @@ from daper.workflows.options import HEARTBEAT
 from tests.e2e.conftest import Shop
 from tests.e2e.shell import GENEROUS
 from tests.e2e.test_worker_drain import approved, make_records, to_its_end
-from tests.e2e.worker_told import ask, told_port, until_ready, worker_process
-
-SAMPLE = re.compile(r"^(daper_\w+)\{([^}]*)\} (\S+)$", re.MULTILINE)
+from tests.e2e.worker_told import ask, of, samples, told_port, until_ready, worker_process
 
 
-def samples(text: str, name: str) -> dict[frozenset[str], float]:
-    """The samples of one figure, by their labels."""
-    return {
-        frozenset(labels.split(",")): float(value) for found, labels, value in SAMPLE.findall(text) if found == name
-    }
-
-
-def of(found: dict[frozenset[str], float], **labels: str) -> float:
-    """The sum over the samples with these labels."""
-    wanted = {f'{name}="{value}"' for name, value in labels.items()}
-    return sum(value for have, value in found.items() if wanted <= have)
-
-
+@pytest.mark.long
 def test_two_workers_on_one_machine_tell_of_themselves_each_at_its_own_port(shop: Shop) -> None:
     make_records(shop)
     with worker_process(shop, "one") as (_, one), worker_process(shop, "two") as (_, two):

@@ -13,6 +13,7 @@ from typing import Any
 from tests.e2e.conftest import Shop
 from tests.e2e.shell import DAPER, GENEROUS, until
 
+_OURS = re.compile(r"^(daper_\w+)\{([^}]*)\} (\S+)$", re.MULTILINE)
 _SHOWN = re.compile(r"^Health, readiness, metrics: http://127\.0\.0\.1:([0-9]+)/health, ", re.MULTILINE)
 
 
@@ -43,8 +44,24 @@ def ask(port: int, path: str, *, method: str = "GET") -> Told:
 
 def told_port(log: Path) -> int:
     """Where a worker tells of itself, as it printed it."""
-    found = until(lambda: _SHOWN.search(log.read_text("utf-8")), what="where the worker tells of itself")
-    return int(found[1])
+    return until(lambda: port_in(log.read_text("utf-8")), what="where the worker tells of itself")
+
+
+def port_in(printed: str) -> int | None:
+    """The port that a worker printed, if it did."""
+    found = _SHOWN.search(printed)
+    return int(found[1]) if found else None
+
+
+def samples(text: str, name: str) -> dict[frozenset[str], float]:
+    """The samples of one of our figures, by their labels."""
+    return {frozenset(labels.split(",")): float(value) for found, labels, value in _OURS.findall(text) if found == name}
+
+
+def of(found: dict[frozenset[str], float], **labels: str) -> float:
+    """The sum over the samples with these labels."""
+    wanted = {f'{name}="{value}"' for name, value in labels.items()}
+    return sum(value for have, value in found.items() if wanted <= have)
 
 
 def until_ready(port: int) -> None:

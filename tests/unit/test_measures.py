@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from daper.adapters.metrics.counting import CountedAttempts, CountedSpending
+from daper.adapters.metrics.exporter import Exporter, free_port, shown_at
 from daper.core.errors import SpendingCapReached
 from daper.core.measures import CALLS, COST, FAILED, MEASURES, TOKENS, known_door, known_error
 from daper.core.messages import AnalyzeInput, CycleRef, RepairIds
@@ -46,6 +47,39 @@ def test_the_operations_page_has_every_figure_with_its_labels_and_no_other() -> 
     rows = re.findall(r"^\| `(daper_\w+)` \| ([^|]*) \| ([^|]*) \|$", OPERATIONS.read_text("utf-8"), re.MULTILINE)
 
     assert rows == [(each.name, ", ".join(f"`{label}`" for label in each.labels), each.help) for each in MEASURES]
+
+
+async def test_a_scraper_sees_each_figure_under_its_name_and_with_its_buckets() -> None:
+    """As activities and workflows make them."""
+    port = free_port()
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=shown_at(port), attach_service_name=False))
+    meter = runtime.metric_meter
+    for each in MEASURES:
+        labels = dict.fromkeys(each.labels, 'a "label"\n')
+        if each.name.endswith("_total"):
+            meter.create_counter(each.base, each.help).add(2, labels)
+        elif each.name.endswith("_seconds"):
+            meter.create_histogram_timedelta(each.base, each.help, "s").record(timedelta(hours=2), labels)
+        else:
+            meter.create_histogram_float(each.base, each.help).record(0.5, labels)
+
+    text = (await Exporter(port).text()).decode()
+
+    assert {(found[0], found[1]) for found in re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE)} == {
+        (each.name, "histogram" if each.buckets else "counter") for each in MEASURES
+    }
+    for each in MEASURES:
+        assert f"# HELP {each.name} {each.help}\n" in text
+        told = re.findall(rf'^{each.name}_bucket{{.*le="([^"]+)"}} ', text, re.MULTILINE)
+        assert [float(bucket) for bucket in told] == [*each.buckets, float("inf")][: len(told)]
+        assert bool(told) == bool(each.buckets)
+    assert "daper_decision_delay_seconds_sum{" in text
+    assert re.search(r"^daper_decision_delay_seconds_sum{.*} 7200$", text, re.MULTILINE)
+
+
+async def test_an_exporter_that_is_not_there_is_an_error_that_is_expected() -> None:
+    with pytest.raises(OSError, match="Connect call failed"):
+        await Exporter(free_port()).text()
 
 
 def test_names_of_doors_and_errors_are_those_we_know_and_no_others() -> None:

@@ -43,18 +43,10 @@ def open_exporter() -> Exporter:
 
     Raises Occupied where it finds no port of this machine.
     """
-    buckets = {measure.base: measure.buckets for measure in MEASURES if measure.buckets}
     for _ in range(_TRIES):
-        port = _free_port()
-        counting = PrometheusConfig(
-            bind_address=f"{_HERE}:{port}",
-            counters_total_suffix=True,
-            unit_suffix=True,
-            durations_as_seconds=True,
-            histogram_bucket_overrides=buckets,
-        )
+        port = free_port()
         try:
-            core_logs_as_python_does(metrics=counting)
+            core_logs_as_python_does(metrics=shown_at(port))
         except ValueError as error:
             if "in use" not in str(error):
                 raise
@@ -63,7 +55,19 @@ def open_exporter() -> Exporter:
     raise Occupied(f"no port of {_HERE} stayed free for what this worker counts; start it again")
 
 
-def _free_port() -> int:
+def shown_at(port: int) -> PrometheusConfig:
+    """How the core is to show figures, at a port of this machine: by the names and buckets of `core.measures`."""
+    return PrometheusConfig(
+        bind_address=f"{_HERE}:{port}",
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
+        histogram_bucket_overrides={measure.base: measure.buckets for measure in MEASURES if measure.buckets},
+    )
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has at this moment."""
     with socket.socket() as probe:
         probe.bind((_HERE, 0))
         port: int = probe.getsockname()[1]
