@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
@@ -19,13 +18,12 @@ from daper.activities.diagnosis import DiagnoseActivities
 from daper.activities.publication import PublishActivities
 from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
-from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.metrics.counting import CountedAttempts, CountedSpending, meter_of
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
 from daper.adapters.reports.archive import FileReports
-from daper.adapters.reports.kept_answers import SqliteAnswers
-from daper.adapters.spending.sqlite import SqliteSpending
+from daper.adapters.reports.kept_answers import KeptAnswers
+from daper.adapters.state import StatePlace
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
 from daper.adapters.temporal.server_time import ServerTime
@@ -35,7 +33,7 @@ from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
 from daper.domains.registry import load_domains
-from daper.ports import Agents, Domain
+from daper.ports import Agents, Domain, Memory, Spending
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
@@ -70,9 +68,14 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
     return load_domains(settings.home / "data", options=settings.domain_options)
 
 
-def reports_in(home: Path) -> FileReports:
-    """The reports kept under a home, and what they answer."""
-    return FileReports(home / "reports", answers=answers_of(home))
+def state_of(settings: Settings) -> StatePlace:
+    """Where what is kept beside Temporal is."""
+    return StatePlace(home=settings.home, database_url=settings.database_url)
+
+
+def reports_of(state: StatePlace) -> FileReports:
+    """The reports that are kept there, and what they answer."""
+    return FileReports(state.home / "reports", answers=answers_of(state))
 
 
 async def open_models(settings: Settings, *, meter: MetricMeter = MetricMeter.noop) -> "ModelAgents | None":
@@ -92,7 +95,7 @@ def _load_models(settings: Settings, meter: MetricMeter) -> "ModelAgents":
         raise ModelError(f"{MODELS_MISSING} ({error})") from error
     models = ModelAgents(
         settings.thinking,
-        spending=CountedSpending(spending_of(settings.home), meter),
+        spending=CountedSpending(spending_of(state_of(settings)), meter),
         transcripts=FileTranscripts(settings.home / "transcripts", secrets=settings.thinking.secrets),
     )
     models.open()
@@ -107,22 +110,26 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
             f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
             "set it in the environment or in .env, or take that target out"
         )
-    return PeopleNotifier(people, reports=reports_in(settings.home), link=settings.link_to, now=agreed_now)
+    return PeopleNotifier(people, reports=reports_of(state_of(settings)), link=settings.link_to, now=agreed_now)
 
 
-def answers_of(home: Path) -> SqliteAnswers:
-    """Which repair answers what was asked under a key, as it is kept under a home."""
-    return SqliteAnswers(home / "answers.db")
+def answers_of(state: StatePlace) -> KeptAnswers:
+    """Which repair answers what was asked under a key, as it is kept there."""
+    return KeptAnswers(state.database)
 
 
-def spending_of(home: Path) -> SqliteSpending:
-    """What cycles spent on models, as it is kept under a home."""
-    return SqliteSpending(home / "spending.db")
+def spending_of(state: StatePlace) -> Spending:
+    """What cycles spent on models, as it is kept there."""
+    from daper.adapters.spending.tables import SpendingTables  # SQL, which few commands need
+
+    return SpendingTables(state.database())
 
 
-def memory_of(home: Path) -> SqliteMemory:
-    """What is remembered of problems, as it is kept under a home."""
-    return SqliteMemory(home / "memory.db")
+def memory_of(state: StatePlace) -> Memory:
+    """What is remembered of problems, as it is kept there."""
+    from daper.adapters.memory.tables import MemoryTables
+
+    return MemoryTables(state.database())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +157,7 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         queue=queue,
         times=times,
         domains=domains,
-        reports=reports_in(settings.home),
+        reports=reports_of(state_of(settings)),
         indexed=indexed,
         policy=policy,
         gathering=settings.gathering,
@@ -210,7 +217,7 @@ async def working(
     notifier = open_notifier(settings)
     meter = meter_of(client)
     agents, models = agents or RulesAgents(), await open_models(settings, meter=meter)
-    memory, runs = memory_of(settings.home), TemporalRuns(client)
+    memory, runs = memory_of(state_of(settings)), TemporalRuns(client)
     claims = Claims(memory=memory, runs=runs)
     diagnose = DiagnoseActivities(
         domains=domains,
@@ -225,8 +232,8 @@ async def working(
     publish = PublishActivities(
         claims=claims,
         memory=memory,
-        reports=reports_in(settings.home),
-        spending=spending_of(settings.home),
+        reports=reports_of(state_of(settings)),
+        spending=spending_of(state_of(settings)),
         agents=agents,
         models=models,
     )

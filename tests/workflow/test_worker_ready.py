@@ -11,10 +11,10 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
+from daper.adapters.spending.tables import SpendingTables
 from daper.core.errors import StoreUnavailable
 from daper.core.models import StoreInfo
 from daper.domains.orders.domain import OrdersDomain
-from daper.entrypoints import worker
 from daper.entrypoints.worker import work_until_cancelled
 from daper.service.inquiry import Asking
 from tests.workflow.shop import DEADLINE, Shop
@@ -67,8 +67,8 @@ async def test_a_worker_is_ready_once_temporal_has_seen_it_and_not_while_somethi
     async def another(_: OrdersDomain) -> StoreInfo:
         return StoreInfo(store_id="another", place="here")
 
-    def full(*_: object) -> NoReturn:
-        raise StoreUnavailable("memory: the disk is full")
+    async def full(*_: object) -> NoReturn:
+        raise StoreUnavailable("spending: the disk is full")
 
     async with telling_worker(temporal_env, tmp_path) as (ask, working):
         await until_ready(ask)
@@ -76,7 +76,7 @@ async def test_a_worker_is_ready_once_temporal_has_seen_it_and_not_while_somethi
         for what, name, instead, reason in (
             (OrdersDomain, "store", unmounted, "records of orders: '/mnt/orders' is not there"),
             (OrdersDomain, "store", another, "records of orders: they are store 'another' by now, for which this "),
-            (worker, "memory_of", full, "what is kept: memory: the disk is full"),
+            (SpendingTables, "of_cycle", full, "what is kept: spending: the disk is full"),
             (Asking, "workers", away, "Temporal: RPCError"),
         ):
             with monkeypatch.context() as patched:

@@ -12,12 +12,10 @@ from daper.adapters.metrics.exporter import Exporter, open_exporter
 from daper.adapters.metrics.pages import pages_at
 from daper.adapters.metrics.readiness import Look, Readiness
 from daper.adapters.metrics.worker_pages import worker_pages
-from daper.bootstrap import memory_of, open_domains, spending_of, working
-from daper.clock import utc_now
+from daper.bootstrap import open_domains, spending_of, state_of, working
 from daper.core.commands import CommandLine
 from daper.core.errors import NoWorker, Unreachable, WrongStore
-from daper.core.messages import CycleRef
-from daper.ports import Domain
+from daper.ports import Domain, Spending
 from daper.service.inquiry import Asking
 from daper.settings import Settings
 from daper.workflows.queues import activity_queue, models_queue, people_queue
@@ -71,7 +69,7 @@ def _looks(client: Client, settings: Settings, queues: tuple[str, ...]) -> Mappi
     looks: dict[str, Look] = {"Temporal": _Polls(client, settings.task_queue, queues).look}
     for name, domain in open_domains(settings).items():
         looks[f"records of {name}"] = partial(_its_store, domain, settings.task_queue, queues)
-    looks["what is kept"] = partial(_kept, settings)
+    looks["what is kept"] = partial(_kept, spending_of(state_of(settings)))
     return looks
 
 
@@ -104,8 +102,6 @@ async def _its_store(domain: Domain, queue: str, queues: tuple[str, ...]) -> Non
         )
 
 
-async def _kept(settings: Settings) -> None:
-    """Raises a StoreError where the memory or the spending does not answer."""
-    nobody = CycleRef(repair_id="", cycle_id="", domain="", store_id="", today=utc_now())
-    await memory_of(settings.home).holders(nobody, refs=("",))
-    await spending_of(settings.home).of_cycle("")
+async def _kept(spending: Spending) -> None:
+    """Raises a StoreError where the database of what is kept does not answer; memory and spending are in one."""
+    await spending.of_cycle("")

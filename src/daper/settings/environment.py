@@ -66,6 +66,7 @@ class Settings:
     worker: WorkerSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
+    database_url: str | None = field(default=None, repr=False)
     troubles: Mapping[Part, SettingError] = field(default_factory=dict[Part, SettingError], repr=False)
     unfit: tuple[str, ...] = ()
 
