@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.report import build_report
     from daper.core.usage import Role
     from daper.core.views import RepairView
+    from daper.workflows import counts
     from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.conclusion import conclusion
     from daper.workflows.details import details
@@ -238,6 +239,7 @@ class RepairAgentWorkflow:
         )
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)
+        counts.held(plan, state)
         return plan
 
     async def _claim(self, claim: ClaimInput) -> ClaimResult:
@@ -289,6 +291,7 @@ class RepairAgentWorkflow:
         recorded = record(plan, decision, workflow.now())
         self._state.decision = recorded
         self._state.decisions.append(recorded)
+        counts.decided(decision, self._state)
         self._state.reason = ""
         return recorded
 
@@ -372,6 +375,7 @@ class RepairAgentWorkflow:
     def _enter(self, phase: Phase) -> None:
         state = self._state
         state.enter(phase, workflow.now())
+        counts.entered(state)
         self._tell()
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
