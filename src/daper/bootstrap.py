@@ -1,7 +1,7 @@
 """The composition root: the one place that knows which implementation stands behind which port."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,6 +39,8 @@ from daper.service.repairs import RepairService
 from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
 from daper.settings import Part, Settings
+from daper.stores.sql.engine import Database, InDatabases
+from daper.stores.sql.records_schema import RECORDS
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue, people_queue
@@ -66,6 +68,24 @@ SANDBOX: Final = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.defaul
 def open_domains(settings: Settings) -> dict[str, Domain]:
     """Every installed domain, on its folder under the settings' home."""
     return load_domains(settings.home / "data", options=settings.domain_options)
+
+
+def databases_of(settings: Settings, domains: Iterable[Domain]) -> tuple[Database, ...]:
+    """Every database that state or records are in, each once, with all its tables; none where they are files of JSON.
+
+    Raises SettingError for an address that is none.
+    """
+    settings.need(Part.DATABASE)
+    found: dict[str, Database] = {}
+    if settings.database_url is not None:
+        from daper.stores.sql.postgresql_database import PostgresqlDatabase  # with a driver that is an extra
+
+        shared = PostgresqlDatabase(settings.database_url, (RECORDS,))
+        found[shared.named] = shared
+    for each in (each for domain in domains if isinstance(domain, InDatabases) for each in domain.databases()):
+        known = found.get(each.named)
+        found[each.named] = each if known is None else known.extended(each.branches.values())
+    return tuple(found.values())
 
 
 def reports_in(home: Path) -> FileReports:
@@ -99,6 +119,7 @@ def _load_models(settings: Settings) -> "ModelAgents":
 
 def open_notifier(settings: Settings) -> PeopleNotifier:
     """What tells the people of the settings. Raises SettingError where a secret that somebody needs is not set."""
+    settings.need(Part.DATABASE)
     people = settings.people
     for name, variable in people.missing().items():
         raise SettingError(
@@ -139,7 +160,7 @@ def times_of(settings: Settings) -> Times:
 
 async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
     """All services on the configured Temporal. Raises Unreachable, SettingError."""
-    settings.need(Part.TEMPORAL)
+    settings.need(Part.TEMPORAL, Part.DATABASE)
     client = client or await connect(settings)
     domains, indexed = open_domains(settings), await search_attributes_registered(client)
     queue, policy, times = settings.task_queue, settings.policy, times_of(settings)

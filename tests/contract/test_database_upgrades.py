@@ -1,5 +1,6 @@
 """The tables of a database: made at once or by migrations they are the same, and what is not whole is refused."""
 
+import re
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, inspect, text
 
-from daper.core.errors import StoreBusy, StoreDamaged, StoreError
+from daper.core.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable
 from daper.stores.sql.condition import Condition, state_of
 from daper.stores.sql.engine import Branch, Database, create
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
@@ -240,6 +241,20 @@ def test_an_upgrade_of_postgresql_waits_for_what_is_under_way(postgresql: Postgr
         pass
 
 
+def test_a_server_that_can_only_be_read_now_can_be_read(postgresql: PostgresqlServer) -> None:
+    url = postgresql.empty()
+    upgrade(PostgresqlDatabase(url, BRANCHES))
+    database = PostgresqlDatabase(f"{url}?options=-cdefault_transaction_read_only%3Don", BRANCHES)
+
+    for _ in range(2):  # the connection is the same one
+        with database.reading() as db:
+            assert db.execute(text("SELECT last FROM daper_counter")).scalar_one() == 0
+        with pytest.raises(StoreUnavailable, match="make it writable"), database.transaction() as db:
+            db.execute(text("UPDATE daper_counter SET last = 1"))
+        with pytest.raises(StoreUnavailable, match="make it writable"):
+            database.look_over()
+
+
 def test_whoever_may_not_make_tables_is_told_so(postgresql: PostgresqlServer) -> None:
     url = postgresql.empty()
     with PostgresqlDatabase(url, BRANCHES).migrating() as db:
@@ -250,6 +265,29 @@ def test_whoever_may_not_make_tables_is_told_so(postgresql: PostgresqlServer) ->
     with pytest.raises(StoreError, match="does not allow it: permission denied for schema public") as refused:
         upgrade(guest)
     assert PASSWORD not in str(refused.value)
+
+
+def test_the_rights_in_the_docs_are_enough_for_a_worker_and_not_for_an_upgrade(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    url = postgresql.empty()
+    owner = PostgresqlDatabase(url, BRANCHES)
+    upgrade(owner)
+    page = Path(__file__).parents[2] / "docs" / "operations.md"
+    (grants,) = re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    with owner.transaction() as db:
+        db.execute(text("DROP ROLE IF EXISTS daper_worker"))
+        db.execute(text(f"CREATE ROLE daper_worker LOGIN PASSWORD '{PASSWORD}'"))
+        db.execute(text(grants))
+    worker = PostgresqlDatabase(url.replace("postgres:", "daper_worker:", 1), BRANCHES)
+
+    assert worker.look_over()
+    with worker.transaction() as db:
+        db.execute(text("INSERT INTO daper_outbox (store, key, message) VALUES ('orders', 'k', '{}')"))
+        db.execute(text("DELETE FROM daper_outbox"))
+        assert db.execute(text("SELECT nextval('daper_versions')")).scalar_one() == 1
+    with pytest.raises(StoreError, match="does not allow it: permission denied"):
+        upgrade(worker.extended([toys(tmp_path / "toys", head=1)]))
 
 
 def entered(context: AbstractContextManager[object]) -> None:

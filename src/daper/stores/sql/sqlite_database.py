@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,10 @@ class SqliteDatabase(Database):
     def branches(self) -> Mapping[str, Branch]:
         """The tables that it is to have."""
         return self._branches
+
+    def extended(self, branches: Iterable[Branch]) -> "SqliteDatabase":
+        """As of a database."""
+        return SqliteDatabase(self.path, (*self._branches.values(), *branches), what=self._what)
 
     @contextmanager
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[Connection]:
