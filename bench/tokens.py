@@ -30,7 +30,7 @@ from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView
 from daper.domains.orders import shipped
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 from daper.stores.jsonfiles.store import JsonStore
 from daper.workflows.repair import RepairAgentWorkflow
 

@@ -16,8 +16,7 @@ from daper.core.limits import Between, Exactly
 from daper.core.models import Change, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.ports import Letter, Message, Record, Terms, ToolCall
-from daper.ports.store import RecordsT, Store
-from daper.stores.jsonfiles.about import StoreAbout
+from daper.ports.store import RecordsT, Store, StoreAbout
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.drafts import JsonRecords
 from daper.stores.jsonfiles.store import JsonStore

@@ -11,7 +11,7 @@ import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from daper.adapters.temporal.connection import connect
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.trouble import (
     NOTES,

@@ -15,9 +15,9 @@ from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, parse_row, raw_orders, raw_stock
-from daper.ports.store import LedgerRow, Message
-from daper.stores.jsonfiles import jsontext
-from daper.stores.jsonfiles.store import Documents, JsonChange, JsonStore, StoreAbout
+from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.stores import jsontext
+from daper.stores.jsonfiles.store import Documents, JsonChange, JsonStore
 
 AS_OF = datetime(2025, 6, 28, tzinfo=UTC)
 PLENTY = "COM-1"

@@ -11,7 +11,7 @@ from daper.core.models import Finding, Proposal, Scope
 from daper.domains.orders.domain import DEFAULT_APPROVER, OrdersDomain
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
 from daper.ports.store import LedgerRow, Message
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 from daper.stores.jsonfiles.rowfiles import from_bytes
 from tests.llm.poisoned import AS_OF
 from tests.llm.wire import Json

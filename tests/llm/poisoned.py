@@ -10,8 +10,9 @@ from typing import Final, cast
 from daper.domains.orders import shipped
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
-from daper.stores.jsonfiles import jsontext
-from daper.stores.jsonfiles.store import JsonStore, StoreAbout
+from daper.ports.store import StoreAbout
+from daper.stores import jsontext
+from daper.stores.jsonfiles.store import JsonStore
 from tests.llm.corpus.payload import Attack, Payload, Place
 from tests.llm.wire import Json
 

@@ -25,7 +25,7 @@ from daper.core.phases import Phase
 from daper.core.policy import ALONE_CONFIDENCE
 from daper.core.proactive import ProactiveView
 from daper.domains.orders.world import ORDERS_FILE
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.llm import mutations

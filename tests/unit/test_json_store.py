@@ -14,9 +14,9 @@ import pytest
 from daper.core.digests import content_version
 from daper.core.errors import ActionFailed, RecoveryNeeded, StoreBusy, StoreChanged, StoreDamaged
 from daper.core.outcomes import Effect, OutcomeStatus
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores.jsonfiles.disk import PosixDisk
-from daper.stores.jsonfiles.store import JsonChange, JsonStore, StoreAbout
+from daper.stores.jsonfiles.store import JsonChange, JsonStore
 
 NOW = datetime(2025, 6, 28, tzinfo=UTC)
 ORDERS = '{"orders": [{"order_id": "O-1", "total": 37.90, "gift": null}], "order_summary": {"total_orders": 1}}'

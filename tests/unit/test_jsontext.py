@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daper.core.errors import StoreDamaged
-from daper.stores.jsonfiles.jsontext import dump, parse
+from daper.stores.jsontext import dump, parse
 
 FILE = Path("orders.json")
 

@@ -19,7 +19,7 @@ from daper.domains.orders.domain import open_domain
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, raw_orders, raw_stock
 from daper.ports import Evaluable
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 
 SEEDS = (1, 2, 7)
 BY_SORT = {sort: [kind for kind, (its, _) in KINDS.items() if its is sort] for sort in CaseSort}

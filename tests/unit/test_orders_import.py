@@ -15,7 +15,7 @@ from daper.domains.orders.importing import intake as intake
 from daper.domains.orders.importing.remarks import MOST_REMARKS
 from daper.domains.orders.models import Order, StockRow
 from daper.ports import ImportDraft, ImportNote
-from daper.stores.jsonfiles import jsonreading
+from daper.stores import jsonreading
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
 Row = Mapping[str, object]

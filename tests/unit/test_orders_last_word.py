@@ -9,8 +9,8 @@ import pytest
 from orders_shop import BADGES, EGG, TODAY, Shop
 
 from daper.core.outcomes import Effect, OutcomeStatus
+from daper.domains.orders.json_keeping import JsonKeeping
 from daper.domains.orders.tools.order_inventory import OrderInventory
-from daper.domains.orders.world import current_version
 from daper.ports import RepairTool, Settleable, ToolCall
 from daper.ports.store import LedgerRow
 from daper.stores.jsonfiles.store import JsonStore
@@ -24,7 +24,7 @@ def row_of(shop: Shop, key: str = "k1") -> LedgerRow | None:
 
 def restocking(shop: Shop, *, now: datetime) -> OrderInventory:
     """The tool on the shop's store, with a clock that stands still."""
-    store = JsonStore(shop.folder, documents=("orders.json", "inventory.json"), versions=current_version)
+    store = JsonKeeping(shop.folder).store
     return OrderInventory(store=lambda: store, clock=lambda: now)
 
 
@@ -104,7 +104,7 @@ async def test_an_effect_that_is_there_is_told_also_after_its_approval_lapsed(sh
 
 async def test_the_time_is_read_only_once_the_store_is_held(shop: Shop) -> None:
     """An attempt that waited for the store until its approval lapsed must not run."""
-    store = JsonStore(shop.folder, documents=("orders.json", "inventory.json"), versions=current_version)
+    store = JsonKeeping(shop.folder).store
     held: list[bool] = []
 
     def clock() -> datetime:

@@ -21,7 +21,7 @@ from daper.domains.orders.models import Order
 from daper.entrypoints.cli.demo import demo
 from daper.ports import Record, Terms, ToolCall
 from daper.settings import load_settings
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 
 EXPECTED = expectations()
 BY_ID = pytest.mark.parametrize("order_id", EXPECTED.orders)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from daper.core.errors import StoreDamaged
 from daper.core.outcomes import Effect, OutcomeStatus
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores.jsonfiles.disk import FileStat
 from daper.stores.jsonfiles.rowfiles import to_bytes
-from daper.stores.jsonfiles.store import JsonStore, StoreAbout, StoreReplaced
+from daper.stores.jsonfiles.store import JsonStore, StoreReplaced
 
 NOW = datetime(2025, 6, 28, tzinfo=UTC)
 KEY = "c0ffee" * 8

@@ -15,8 +15,9 @@ from daper.core.views import RepairView
 from daper.domains.orders import shipped
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
-from daper.stores.jsonfiles import jsontext
-from daper.stores.jsonfiles.store import JsonStore, StoreAbout
+from daper.ports.store import StoreAbout
+from daper.stores import jsontext
+from daper.stores.jsonfiles.store import JsonStore
 from daper.workflows.repair import RepairAgentWorkflow
 
 AS_OF = datetime(2025, 6, 28, tzinfo=UTC)

@@ -3,11 +3,28 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 from daper.core.base import Wire
 from daper.core.models import StoreInfo
+from daper.core.moments import Moment
 from daper.core.outcomes import Effect
+
+OWN: Final = "own"
+"""The data set of records that a person brought."""
+
+
+class StoreAbout(Wire):
+    """What a store says of itself: its id, for good; of its data the name, the "today", who answers in play; where.
+
+    `folder` is where the store last found itself. Only that tells a copy, which has the same id, from the original.
+    """
+
+    store_id: str = ""
+    dataset: str
+    as_of: Moment | None = None
+    counterparty: str | None = None
+    folder: str = ""
 
 
 class LedgerRow(Wire):

@@ -207,7 +207,7 @@ def lapsed(call: ToolCall, now: datetime) -> Effect | None:
 def outdated(expected: Mapping[str, str], version: Callable[[str], str | None], *, since: str) -> tuple[str, ...]:
     """The refs that are gone or have another version now, each in a sentence."""
     found: list[str] = []
-    for ref, known in expected.items():
+    for ref, known in sorted(expected.items()):  # in one order, so that no two changes wait for each other
         now = version(ref)
         if now is None:
             found.append(f"{shown(ref)} is gone since {since}")

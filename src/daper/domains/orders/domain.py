@@ -6,30 +6,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
+from daper.domains.orders.book import Book, Keeping
 from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
+from daper.domains.orders.json_keeping import JsonKeeping
 from daper.domains.orders.models import OrderLabel
-from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.tools.hold_order import HoldOrder
 from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.order_tool import OrderTool
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
-from daper.domains.orders.world import (
-    Raw,
-    Worlds,
-    check_documents,
-    current_version,
-    is_order,
-    parse_row,
-    raw_orders,
-    records_for,
-)
+from daper.domains.orders.world import Worlds, is_order, parse_row
 from daper.ports import (
     DomainOption,
     Guide,
@@ -42,13 +35,10 @@ from daper.ports import (
     Terms,
     with_options,
 )
-from daper.ports.store import Message
-from daper.stores.jsonfiles.about import StoreAbout
-from daper.stores.jsonfiles.documents import Documents
-from daper.stores.jsonfiles.store import JsonStore
+from daper.ports.store import Message, Store, StoreAbout
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
-PAGE = 500
+STORES: Final = ("json", "sqlite", "postgresql")
 
 
 @with_options(
@@ -62,6 +52,18 @@ PAGE = 500
         default="hogwarts",
         help="Which shipped records a new data folder gets, and `daper records reset` brings: hogwarts or trouble.",
     ),
+    DomainOption(
+        name="store",
+        default="",
+        help="Where the orders are: json (two files, to be looked at), sqlite (a file beside them) or postgresql (the "
+        "database of DAPER_DATABASE_URL). Unset: postgresql where that is set, else json.",
+    ),
+    DomainOption(
+        name="database_url",
+        default="",
+        help="The database of the orders, where it is another one than DAPER_DATABASE_URL.",
+        secret=True,
+    ),
 )
 def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
     """The orders in a folder; no file is touched before the first use.
@@ -74,28 +76,43 @@ def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
             f"approvers names nobody: {options['approvers']!r}; give at least one, as {DEFAULT_APPROVER!r}"
         )
     shipped.about(options["dataset"])
-    return OrdersDomain(folder=folder, approvers=approvers, dataset=options["dataset"])
+    keeping = _keeping(folder, options["store"], options["database_url"])
+    return OrdersDomain(folder=folder, keeping=keeping, approvers=approvers, dataset=options["dataset"])
+
+
+def _keeping(folder: Path, store: str, url: str) -> Keeping:
+    kind = store.strip().lower() or ("postgresql" if url else "json")
+    if kind not in STORES:
+        raise SettingError(f"store names no kind of store: {store!r}; there are: {', '.join(STORES)}")
+    if kind == "json":
+        return JsonKeeping(folder)
+    from daper.domains.orders.sql_keeping import in_file, on_server  # a database library: not every command needs one
+
+    if kind == "sqlite":
+        return in_file(folder / "orders.db")
+    if not url:
+        raise SettingError("store is postgresql, and there is no DAPER_DATABASE_URL; set it to the database's address")
+    return on_server(url)
 
 
 class OrdersDomain:
-    """Orders and inventory of a shop, in two JSON files. A new folder gets the shipped data on first use."""
+    """Orders and inventory of a shop. A new store gets the shipped ones. Where none is said, JSON files keep them."""
 
     name = rules.DOMAIN
 
-    def __init__(self, *, folder: Path, approvers: Sequence[str], dataset: str) -> None:
-        self._store = JsonStore(folder, documents=shipped.DOCUMENTS, versions=current_version)
+    def __init__(self, *, folder: Path, approvers: Sequence[str], dataset: str, keeping: Keeping | None = None) -> None:
+        self._keeping = keeping or JsonKeeping(folder)
         self._folder = folder
         self._dataset = dataset
         self._worlds = Worlds()
         self._opening = threading.Lock()
-        self._checked: Documents | None = None
         self._installed = False
         # In the order in which they must run on one record: whether it may be sold, whether it is paid, then the stock.
         made: tuple[OrderTool, ...] = (
-            HoldOrder(self._open),
-            RequestApproval(self._open, approvers=approvers),
-            RequestPaymentUpdate(self._open),
-            OrderInventory(self._open),
+            HoldOrder(self._store),
+            RequestApproval(self._store, approvers=approvers),
+            RequestPaymentUpdate(self._store),
+            OrderInventory(self._store),
         )
         self._tools: dict[str, OrderTool] = {tool.name: tool for tool in made}
 
@@ -115,13 +132,17 @@ class OrdersDomain:
         """
         return await asyncio.to_thread(self._scan, scope, page)
 
+    async def scan_open(self, scope: Scope, page: str | None = None) -> RecordPage:
+        """The same without orders that are closed, which no rule finds anything wrong with."""
+        return await asyncio.to_thread(self._scan, scope, page, only_open=True)
+
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
         """The named orders and the inventory rows of their items. Raises StoreDamaged for a row that does not parse."""
-        return await asyncio.to_thread(self._context, frozenset(record_ids))
+        return await asyncio.to_thread(lambda: self._open().context(frozenset(record_ids)))
 
     async def count_open(self, scope: Scope) -> int:
         """How many orders in scope are not closed."""
-        return await asyncio.to_thread(self._count_open, scope)
+        return await asyncio.to_thread(lambda: self._open().count_open(scope))
 
     def head(self, record: Record) -> RecordHead | None:
         """An order in one line; None for an inventory row."""
@@ -182,14 +203,14 @@ class OrdersDomain:
         from daper.domains.orders.cases import shop  # 10 ms that other starts need not pay
 
         made = shop.case_shop(seed=seed, per_kind=per_kind, kinds=kinds)
-        if self._store.dataset() is not None:
+        if await asyncio.to_thread(self._keeping.dataset) is not None:
             raise UserError(f"there are records in {str(self._folder)!r}; cases need a new store, and nothing was done")
-        await asyncio.to_thread(self._store.install, made.texts, about=shop.ABOUT)
+        await asyncio.to_thread(self._keeping.install, made.texts, about=shop.ABOUT)
         return made.cases
 
     async def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""
-        return await asyncio.to_thread(self._store.recover, keep_edited=keep_edited)
+        return await asyncio.to_thread(self._keeping.recover, keep_edited=keep_edited)
 
     async def adopt(self) -> StoreInfo:
         """Give a copied folder an id of its own; ledger and outbox stay. One that is no copy keeps its id."""
@@ -199,73 +220,44 @@ class OrdersDomain:
         """Every message that the tools sent, in the order of sending."""
         return await asyncio.to_thread(lambda: self._open().outbox())
 
-    def _open(self) -> JsonStore:
+    def _open(self) -> Keeping:
         with self._opening:
             if self._installed:
-                return self._store
+                return self._keeping
             self._install()
-            self._store.about()  # refuses a copy, before anything is read from it or done to it
+            self._keeping.refuse_copy()  # before anything is read from it or done to it
             self._installed = True
-        return self._store
+        return self._keeping
+
+    def _store(self) -> Store[Book]:
+        return self._open().store
 
     def _install(self) -> None:
-        self._store.install(shipped.texts(self._dataset), about=shipped.about(self._dataset))
+        self._keeping.install(shipped.texts(self._dataset), about=shipped.about(self._dataset))
 
     def _adopt(self) -> StoreInfo:
         self._install()
-        self._store.adopt()
+        self._keeping.adopt()
         return self._info()
 
     def _info(self) -> StoreInfo:
-        return self._open().info()
+        return self._store().info()
 
-    def _read(self) -> Documents:
-        documents = self._open().read()
-        # The store gives out the same documents until a file changes: what was checked once needs no second check.
-        if documents is not self._checked:
-            check_documents(documents)
-            self._checked = documents
-        return documents
-
-    def _scan(self, scope: Scope, page: str | None) -> RecordPage:
+    def _scan(self, scope: Scope, page: str | None, *, only_open: bool = False) -> RecordPage:
         if page is not None and not page.isdecimal():
             raise UserError(f"there is no page {page!r}; ask for the first one, and then for the next that it names")
-        start, documents = int(page or 0), self._read()
-        orders = _in_scope(documents, scope)
-        part = orders[start : start + PAGE]
-        after = start + PAGE
-        next_page = str(after) if after < len(orders) else None
-        return RecordPage(records=records_for(documents, part), next_page=next_page, total=len(orders))
-
-    def _context(self, record_ids: frozenset[str]) -> tuple[Record, ...]:
-        documents = self._read()
-        return records_for(documents, [raw for raw in raw_orders(documents) if raw["order_id"] in record_ids])
-
-    def _count_open(self, scope: Scope) -> int:
-        return sum(normal(str(raw.get("status") or "")) not in CLOSED for raw in _in_scope(self._read(), scope))
+        return self._open().scan(scope, int(page or 0), only_open=only_open)
 
     def _holds_own(self) -> bool:
-        return self._store.dataset() not in (None, *shipped.names())
+        return self._keeping.dataset() not in (None, *shipped.names())
 
     def _read_import(self, files: Sequence[Path], now: datetime) -> ImportDraft:
         draft = draft_of(files, now=now)
         if draft.faults:
             return draft
-        same = self._store.holds(draft.contents, about=ABOUT)
+        same = self._keeping.holds(draft.contents, about=ABOUT)
         return replace(draft, same=same, replaces_own=self._holds_own())
 
     def _replace(self, contents: Mapping[str, bytes], about: StoreAbout, replace_own: bool) -> Replaced:
-        done = self._store.replace(contents, about=about, only=None if replace_own else shipped.names())
-        backup = None if done.backup is None else str(done.backup)
-        return Replaced(store=self._info(), changed=done.changed, backup=backup)
-
-
-def _in_scope(documents: Documents, scope: Scope) -> list[Raw]:
-    orders = raw_orders(documents)
-    if scope.record_ids:
-        wanted = set(scope.record_ids)
-        orders = [raw for raw in orders if raw["order_id"] in wanted]
-    if scope.status is not None:
-        status = normal(scope.status)
-        orders = [raw for raw in orders if normal(str(raw.get("status") or "")) == status]
-    return orders
+        done = self._keeping.replace(contents, about=about, only=None if replace_own else shipped.names())
+        return Replaced(store=self._info(), changed=done.changed, backup=done.backup)

@@ -6,7 +6,7 @@ from importlib.resources import files
 from daper.core.errors import SettingError
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
-from daper.stores.jsonfiles.about import StoreAbout
+from daper.ports.store import StoreAbout
 
 DOCUMENTS = (ORDERS_FILE, STOCK_FILE)
 _SHIPPED = {

@@ -110,6 +110,11 @@ def raw_lines(data: Mapping[str, object]) -> list[Raw]:
     return [cast("Raw", line) for line in cast("list[object]", lines) if isinstance(line, dict)]
 
 
+def item_ids(order: Mapping[str, object]) -> set[str]:
+    """The items of an order row."""
+    return {str(line.get("item_id")) for line in raw_lines(order)}
+
+
 def find_order(documents: Documents, order_id: str) -> Raw | None:
     """The row of an order itself, to be changed in place, or None. Raises StoreDamaged like `raw_orders`."""
     return next((row for row in raw_orders(documents) if row.get("order_id") == order_id), None)
@@ -134,7 +139,7 @@ def current_version(documents: Documents, ref: str) -> str | None:
 def records_for(documents: Documents, orders: Iterable[Raw]) -> tuple[Record, ...]:
     """These order rows as records, with the inventory rows of their items."""
     found = [_record(order_ref(str(row["order_id"])), str(row["order_id"]), row) for row in orders]
-    wanted = {str(line.get("item_id")) for record in found for line in raw_lines(record.data)}
+    wanted = {item for record in found for item in item_ids(record.data)}
     stock = [row for row in raw_stock(documents) if row.get("item_id") in wanted]
     return (*found, *(_record(stock_ref(str(row["item_id"])), str(row["item_id"]), row) for row in stock))
 

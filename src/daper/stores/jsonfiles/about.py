@@ -3,29 +3,14 @@
 from enum import StrEnum
 from pathlib import Path
 
-from daper.core.base import Wire
 from daper.core.commands import CommandLine
 from daper.core.errors import StoreDamaged
-from daper.core.moments import Moment
+from daper.ports.store import StoreAbout
 from daper.stores.jsonfiles import rowfiles
 from daper.stores.jsonfiles.disk import Disk, FileStat
 from daper.stores.jsonfiles.documents import absent
 
 ABOUT_FILE = "store.json"
-OWN = "own"  # the data set of records that a person brought
-
-
-class StoreAbout(Wire):
-    """What a store says of itself: its id, for good; of its data the name, the "today", who answers in play; where.
-
-    `folder` is where the store last found itself. Only that tells a copy, which has the same id, from the original.
-    """
-
-    store_id: str = ""
-    dataset: str
-    as_of: Moment | None = None
-    counterparty: str | None = None
-    folder: str = ""
 
 
 class Whereabouts(StrEnum):

@@ -10,7 +10,7 @@ from typing import TypeVar
 from daper.core.commands import CommandLine
 from daper.core.digests import canonical, digest
 from daper.core.errors import StoreDamaged
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 from daper.stores.jsonfiles.disk import Disk, FileStat
 from daper.stores.jsonfiles.journal import Journal, Replacement
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from daper.core.digests import digest
 from daper.core.errors import ActionFailed
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores.jsonfiles import rowfiles
-from daper.stores.jsonfiles.about import StoreAbout, read_about
+from daper.stores.jsonfiles.about import read_about
 from daper.stores.jsonfiles.disk import Disk
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.journal import Replacement

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from daper.core.base import Wire
 from daper.core.errors import ActionFailed, StoreDamaged
-from daper.stores.jsonfiles import jsontext
+from daper.stores import jsontext
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 

@@ -12,12 +12,10 @@ from daper.core.digests import digest
 from daper.core.errors import StoreChanged, StoreDamaged, UserError
 from daper.core.models import StoreInfo
 from daper.core.system_errors import store_error
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import OWN, LedgerRow, Message, StoreAbout
 from daper.stores.jsonfiles import rowfiles
 from daper.stores.jsonfiles.about import (
     ABOUT_FILE,
-    OWN,
-    StoreAbout,
     Whereabouts,
     read_about,
     refuse_copy,

@@ -93,6 +93,14 @@ class Database(ABC):
         """Which database it is, and in which version: `PostgreSQL 18.4`."""
 
     @abstractmethod
+    def whereabouts(self, db: Connection) -> str:
+        """Where it is, so that a copy of it says something else; empty where nobody can tell."""
+
+    @abstractmethod
+    def is_elsewhere(self, whereabouts: str, same: Callable[[Connection], bool]) -> bool:
+        """Whether what was at that other place may still be there, so that this is a copy; what is there is asked."""
+
+    @abstractmethod
     def migrating(self) -> AbstractContextManager[Connection]:
         """A connection for changing the schema, whichever it has now; nobody else changes it meanwhile."""
 

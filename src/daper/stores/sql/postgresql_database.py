@@ -1,7 +1,7 @@
 """A database on a PostgreSQL server, shared by every machine that has its address."""
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -117,6 +117,22 @@ class PostgresqlDatabase(Database):
         """What its tables say; none where it has none of ours."""
         with self._errors(BUSY_SECONDS), self._engine.connect() as db:
             return revisions_in(db) if _has_versions(db) else frozenset()
+
+    def whereabouts(self, db: Connection) -> str:
+        """The server's own number and that of the database: a dump that is restored elsewhere has others."""
+        if not db.execute(text("SELECT has_function_privilege('pg_control_system()', 'execute')")).scalar_one():
+            return ""
+        server, number = db.execute(
+            text(
+                "SELECT (SELECT system_identifier FROM pg_control_system()),"
+                " (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        ).one()
+        return f"postgresql {server}/{number}"
+
+    def is_elsewhere(self, whereabouts: str, same: Callable[[Connection], bool]) -> bool:
+        """Whether it was ever at another place: nobody can look there."""
+        return bool(whereabouts)
 
     def tables(self) -> frozenset[str]:
         """Those of the schema in which ours are."""

@@ -36,6 +36,18 @@ OUTBOX: Final = Table(
     Index("daper_outbox_by_store", "store", "sequence"),
     sqlite_autoincrement=True,
 )
+BACKUP: Final = Table(
+    "daper_backup",
+    METADATA,
+    Column("store", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),  # of the backup
+    Column("collection", String(64), primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("data", Text, nullable=False),
+)
+"""Records as they were before all were replaced."""
+
 COUNTER: Final = Table("daper_counter", METADATA, Column("last", BigInteger, nullable=False))
 """The last version that was given to a record, where the database has no sequences."""
 

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from daper.core.errors import ActionFailed, StoreDamaged, StoreError
+from daper.core.errors import ActionFailed, DaperError, StoreDamaged, StoreError
 from daper.stores.locks import alone
 from daper.stores.sql.condition import Condition, judged
 from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, create, revisions_in, tables_in, wanted
@@ -70,6 +70,7 @@ class SqliteDatabase(Database):
     def reading(self) -> Generator[Connection]:
         """As of a database."""
         with self._errors(BUSY_SECONDS):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._make_ready(identity(self.path))
             with self._connection(BUSY_SECONDS) as db:
                 db.exec_driver_sql("PRAGMA query_only = ON")
@@ -117,6 +118,21 @@ class SqliteDatabase(Database):
     def version(self) -> str:
         """Of the library; a file has none."""
         return f"SQLite {sqlite3.sqlite_version}"
+
+    def whereabouts(self, db: Connection) -> str:
+        """Its path, without links."""
+        return str(self.path.resolve()).encode("utf-8", "backslashreplace").decode()
+
+    def is_elsewhere(self, whereabouts: str, same: Callable[[Connection], bool]) -> bool:
+        """Whether the file at that path is another one that says it is the same store, or that says nothing."""
+        there = Path(whereabouts)
+        try:
+            if not whereabouts or not there.exists() or there.samefile(self.path):
+                return False
+            with SqliteDatabase(there, tuple(self._branches.values()), what=self._what).reading() as db:
+                return same(db)
+        except (OSError, DaperError):
+            return True
 
     @contextmanager
     def migrating(self) -> Generator[Connection]:

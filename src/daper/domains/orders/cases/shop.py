@@ -14,8 +14,8 @@ from daper.domains.orders.cases.desk import AS_OF, Desk, Writer, Written
 from daper.domains.orders.changes import refresh_summary
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE, Raw
-from daper.stores.jsonfiles import jsontext
-from daper.stores.jsonfiles.about import StoreAbout
+from daper.ports.store import StoreAbout
+from daper.stores import jsontext
 
 DATASET: Final = "evaluation"
 MOST_PER_KIND: Final = 6  # more would be more problems than one repair takes on

@@ -11,7 +11,7 @@ from daper.domains.orders.importing.inspection import NewOrder, NewStockRow
 from daper.domains.orders.importing.sources import Kind, Source, open_source
 from daper.domains.orders.world import World
 from daper.ports import ImportDraft
-from daper.stores.jsonfiles.about import OWN, StoreAbout
+from daper.ports.store import OWN, StoreAbout
 
 FILES = ("the orders", "the inventory")
 # Nobody pretends to answer, and today is today.

@@ -10,7 +10,7 @@ from daper.domains.orders.importing.inspection import Rows
 from daper.domains.orders.importing.intake import NotReadable, read_whole
 from daper.domains.orders.importing.remarks import Remarks, holds
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
-from daper.stores.jsonfiles.jsonreading import examine
+from daper.stores.jsonreading import examine
 
 _BOM = b"\xef\xbb\xbf"
 _FIRST_KEYS = 5

@@ -9,13 +9,13 @@ from pydantic import JsonValue
 from daper.core.errors import ActionFailed, NotFound
 from daper.core.outcomes import Effect
 from daper.core.text import shown
+from daper.domains.orders.book import Book
 from daper.domains.orders.fields import LONGEST_ID
 from daper.domains.orders.models import Order
-from daper.domains.orders.world import Raw, World, find_order, find_stock, records_for, world_of
+from daper.domains.orders.world import Raw, World, world_of
 from daper.ports import ToolCall
 from daper.ports.store import Letter
-from daper.stores.jsonfiles import jsontext
-from daper.stores.jsonfiles.documents import Documents
+from daper.stores import jsontext
 from daper.stores.once import Deed
 
 
@@ -27,7 +27,7 @@ class Job:
     """
 
     call: ToolCall
-    documents: Documents
+    book: Book
     raw: Raw
     order: Order
     simulated: bool
@@ -37,13 +37,13 @@ class Job:
     letters: list[Letter] = field(default_factory=list[Letter])
 
     @classmethod
-    def of(cls, call: ToolCall, documents: Documents, *, simulated: bool) -> "Job":
+    def of(cls, call: ToolCall, book: Book, *, simulated: bool) -> "Job":
         """The job of a call. Raises ActionFailed when its order is gone."""
-        raw = find_order(documents, call.record_id)
+        raw = book.order(call.record_id)
         if raw is None:
             raise ActionFailed(f"order {call.record_id!r} is gone; nothing was changed")
-        order = world_of(records_for(documents, [raw])).orders[call.record_id]
-        return cls(call=call, documents=documents, raw=raw, order=order, simulated=simulated)
+        order = world_of(book.records([raw])).orders[call.record_id]
+        return cls(call=call, book=book, raw=raw, order=order, simulated=simulated)
 
     @property
     def status(self) -> str:
@@ -52,14 +52,14 @@ class Job:
 
     def stock_row(self, item_id: str) -> Raw:
         """The raw inventory row. Raises NotFound when it is gone."""
-        row = find_stock(self.documents, item_id)
+        row = self.book.stock(item_id)
         if row is None:
             raise NotFound(f"item {item_id!r} is no longer in the inventory; nothing was changed")
         return row
 
     def world(self) -> World:
         """The order and the rows of its items as they are at this point."""
-        return world_of(records_for(self.documents, [self.raw]))
+        return world_of(self.book.records([self.raw]))
 
     def keep(self, row: Raw, name: str) -> None:
         """Note a field that is about to be overwritten."""

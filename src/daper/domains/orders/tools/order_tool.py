@@ -11,21 +11,20 @@ from daper.core.limits import Exactly, Limit
 from daper.core.models import Change, Finding, Proposal
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
-from daper.domains.orders.changes import refresh_summary
+from daper.domains.orders.book import Book
 from daper.domains.orders.counterparty import SIMULATED
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, hold_reasons
 from daper.domains.orders.statuses import LEFT_ALONE
 from daper.domains.orders.tools.job import Job, originals_of
-from daper.domains.orders.world import World, find_order, order_ref, records_for, stock_ref, world_of
+from daper.domains.orders.world import World, order_ref, stock_ref, world_of
 from daper.ports import Record, Terms, ToolCall
-from daper.stores.jsonfiles.drafts import JsonRecords
 from daper.stores.once import Deed, StoreTool, UndoableStoreTool
 
 Arguments = Mapping[str, JsonValue]
 
 
-class OrderTool(StoreTool[JsonRecords]):
+class OrderTool(StoreTool[Book]):
     """One tool. A subclass says all of itself in one place: arguments, terms, effect, what shows it, and its undo."""
 
     answers: ClassVar[Mapping[OrderProblem, float]]
@@ -136,18 +135,18 @@ class OrderTool(StoreTool[JsonRecords]):
             spends=self.spends(world, arguments),
         )
 
-    def records(self, records: JsonRecords, record_id: str) -> tuple[Record, ...]:
+    def records(self, records: Book, record_id: str) -> tuple[Record, ...]:
         """The order with the inventory rows of its items."""
-        raw = find_order(records.documents, record_id)
-        return () if raw is None else records_for(records.documents, [raw])
+        raw = records.order(record_id)
+        return () if raw is None else records.records([raw])
 
-    def act(self, records: JsonRecords, call: ToolCall) -> Deed:
+    def act(self, records: Book, call: ToolCall) -> Deed:
         """Change the order's row, and what belongs to it; the summary of all orders is brought up to date."""
         job = self._job(records, call)
         before = self.figures(job)
         self.keep_originals(job)
         self.carry_out(job)
-        refresh_summary(records.documents)
+        records.sum_up()
         return job.deed(before=before, after=self.figures(job))
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
@@ -157,26 +156,26 @@ class OrderTool(StoreTool[JsonRecords]):
             return word(Holding.NO, f"there is no order {shown(call.record_id)!r} any more")
         return self.shows(order, call)
 
-    def _job(self, records: JsonRecords, call: ToolCall) -> Job:
+    def _job(self, records: Book, call: ToolCall) -> Job:
         simulated = records.about().counterparty == SIMULATED
-        return Job.of(call, records.documents, simulated=simulated)
+        return Job.of(call, records, simulated=simulated)
 
 
-class UndoableOrderTool(OrderTool, UndoableStoreTool[JsonRecords]):
+class UndoableOrderTool(OrderTool, UndoableStoreTool[Book]):
     """A tool whose effect can be taken back: exactly, and only while nobody has touched what it wrote."""
 
     @abstractmethod
     def revoke(self, job: Job, effect: Effect) -> None:
         """Undo the change on the rows of a job, which are as the effect left them; its originals are what was there."""
 
-    def take_back(self, records: JsonRecords, call: ToolCall, done: Effect, originals: str) -> Deed:
+    def take_back(self, records: Book, call: ToolCall, done: Effect, originals: str) -> Deed:
         """Give the order's row back what it had."""
         job = self._job(records, call)
         job.wrote = list(done.wrote)
         job.originals = originals_of(done, originals, key=call.key)
         before = self.figures(job)
         self.revoke(job, done)
-        refresh_summary(records.documents)
+        records.sum_up()
         return job.deed(before=before, after=self.figures(job))
 
 

@@ -12,6 +12,7 @@ from daper.core.limits import Limit, OneOf, Sentence
 from daper.core.models import Change, Finding, Proposal, Risk
 from daper.core.outcomes import Holding, Postcondition
 from daper.core.text import shown
+from daper.domains.orders.book import Book
 from daper.domains.orders.changes import set_status, stamp
 from daper.domains.orders.counterparty import ministry_approves
 from daper.domains.orders.models import Order
@@ -23,7 +24,6 @@ from daper.domains.orders.wording import field
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall
 from daper.ports.store import Store
-from daper.stores.jsonfiles.drafts import JsonRecords
 
 _REQUEST_LENGTH = 500
 
@@ -51,7 +51,7 @@ class RequestApproval(OrderTool):
 
     def __init__(
         self,
-        store: Callable[[], Store[JsonRecords]],
+        store: Callable[[], Store[Book]],
         *,
         approvers: Sequence[str],
         clock: Callable[[], datetime] = agreed_now,

@@ -1,4 +1,4 @@
-"""What a store says of itself, the ledger, the outbox, and where versions of records come from."""
+"""What a store says of itself, ledger, outbox, backups, and where versions of records come from."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,6 +36,15 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("daper_outbox_by_store", "daper_outbox", ["store", "sequence"])
+    op.create_table(
+        "daper_backup",
+        sa.Column("store", sa.String(64), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("collection", sa.String(64), primary_key=True),
+        sa.Column("position", sa.BigInteger, primary_key=True),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+    )
     counter = op.create_table("daper_counter", sa.Column("last", sa.BigInteger, nullable=False))
     if op.get_bind().dialect.name == "postgresql":
         op.execute("CREATE SEQUENCE daper_versions")

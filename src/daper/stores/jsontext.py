@@ -9,7 +9,7 @@ import simplejson
 
 from daper.core.commands import CommandLine
 from daper.core.errors import StoreDamaged
-from daper.stores.jsonfiles.jsonreading import Flaw, examine
+from daper.stores.jsonreading import Flaw, examine
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Inside texts, where JSON lets them stand: they draw nothing, or turn around what is beside them.
@@ -45,7 +45,17 @@ def dump(document: Mapping[str, object]) -> bytes:
     What an editor or a terminal would not show is written as an escape.
     Raises ValueError or TypeError for what JSON cannot say.
     """
-    text = simplejson.dumps(document, use_decimal=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return _escaped(simplejson.dumps(document, use_decimal=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def compact(document: Mapping[str, object]) -> str:
+    """The same in one line, for a column of a table."""
+    return _escaped(
+        simplejson.dumps(document, use_decimal=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    ).decode()
+
+
+def _escaped(text: str) -> bytes:
     if "NaN" in text or "Infinity" in text:  # a Decimal can be one, and is not looked at by allow_nan
         simplejson.loads(text, use_decimal=True, allow_nan=False)
     text = _UNSEEN.sub(lambda char: simplejson.dumps(char[0])[1:-1], text)

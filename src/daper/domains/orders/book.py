@@ -1,0 +1,156 @@
+"""Orders and inventory rows as a store has them at one moment, or within a change, whatever store it is."""
+
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from daper.core.models import Scope, StoreInfo
+from daper.domains.orders.world import Raw
+from daper.ports import Record, RecordPage
+from daper.ports.store import LedgerRow, Message, Store, StoreAbout, StoreChange
+
+PAGE: Final = 500
+
+T = TypeVar("T")
+
+
+class Book(Protocol):
+    """Rows are the raw ones: within a change they are changed in place, and belong to it."""
+
+    def about(self) -> StoreAbout:
+        """What the store says of itself."""
+        ...
+
+    def order(self, order_id: str) -> Raw | None:
+        """The row of an order, or None."""
+        ...
+
+    def stock(self, item_id: str) -> Raw | None:
+        """The inventory row of an item, or None."""
+        ...
+
+    def records(self, orders: Iterable[Raw]) -> tuple[Record, ...]:
+        """These orders as records, with the inventory rows of their items."""
+        ...
+
+    def sum_up(self) -> None:
+        """Bring the figures of all orders up to date, where the store has some beside them."""
+        ...
+
+
+class BookStore(Generic[T]):
+    """A store whose records are read and changed as a book."""
+
+    def __init__(self, store: Store[T], book_of: Callable[[T], Book]) -> None:
+        self._store = store
+        self._book_of = book_of
+
+    def info(self) -> StoreInfo:
+        """Which store this is."""
+        return self._store.info()
+
+    @contextmanager
+    def change(self) -> Generator["BookChange"]:
+        """As of a store."""
+        with self._store.change() as change:
+            yield BookChange(change, self._book_of(change.records))
+
+    @contextmanager
+    def reading(self) -> Generator[Book]:
+        """As of a store."""
+        with self._store.reading() as records:
+            yield self._book_of(records)
+
+
+class BookChange:
+    """A change in the making, seen as a book."""
+
+    def __init__(self, change: StoreChange[object], book: Book) -> None:
+        self._change = change
+        self._book = book
+
+    @property
+    def records(self) -> Book:
+        """The orders and the inventory as this change sees them."""
+        return self._book
+
+    def version(self, ref: str) -> str | None:
+        """The version that a record has now, this change included; None for one that is not there."""
+        return self._change.version(ref)
+
+    def row(self, key: str) -> LedgerRow | None:
+        """The ledger row of a key."""
+        return self._change.row(key)
+
+    def write_row(self, row: LedgerRow) -> None:
+        """Record what happened for a key."""
+        self._change.write_row(row)
+
+    def send(self, message: Message) -> None:
+        """Put a message into the outbox."""
+        self._change.send(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """Whether all records were replaced, and where what was there before is kept, if anything was."""
+
+    changed: bool
+    backup: str | None
+
+
+class Keeping(Protocol):
+    """How a shop's orders are kept. Methods block, and raise what those of a store do."""
+
+    @property
+    def store(self) -> Store[Book]:
+        """For what is done to single orders."""
+        ...
+
+    def install(self, texts: Mapping[str, str], *, about: StoreAbout) -> bool:
+        """Bring the orders of a new store; False, and nothing done, if it is one already."""
+        ...
+
+    def replace(self, contents: Mapping[str, bytes], *, about: StoreAbout, only: Collection[str] | None) -> Replacement:
+        """Replace all records by those of these documents; id, ledger and outbox stay, and a backup.
+
+        `only`: the data sets that may be replaced. Raises UserError for records of another data set.
+        """
+        ...
+
+    def holds(self, contents: Mapping[str, bytes], *, about: StoreAbout) -> bool:
+        """Whether these very records are there, and the store says the same of them."""
+        ...
+
+    def dataset(self) -> str | None:
+        """Which data set the records are of; None where there are none."""
+        ...
+
+    def refuse_copy(self) -> None:
+        """Raises StoreDamaged for a copy of a store that is still there."""
+        ...
+
+    def adopt(self) -> None:
+        """Give a copy an id of its own."""
+        ...
+
+    def recover(self, *, keep_edited: bool) -> str:
+        """Get past a change that was left half done, and say how."""
+        ...
+
+    def outbox(self) -> tuple[Message, ...]:
+        """Every message, in the order of sending."""
+        ...
+
+    def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:
+        """At most 500 orders in scope behind that place, with the rows of their items; `only_open`: no closed ones."""
+        ...
+
+    def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:
+        """The named orders, with the rows of their items."""
+        ...
+
+    def count_open(self, scope: Scope) -> int:
+        """How many orders in scope are not closed."""
+        ...

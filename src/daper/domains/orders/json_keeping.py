@@ -1,0 +1,132 @@
+"""Orders kept in two JSON files, which a person can look at and edit."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from daper.core.models import Scope
+from daper.domains.orders.book import PAGE, BookStore, Replacement
+from daper.domains.orders.changes import refresh_summary
+from daper.domains.orders.shipped import DOCUMENTS
+from daper.domains.orders.statuses import CLOSED, normal
+from daper.domains.orders.world import (
+    Raw,
+    check_documents,
+    current_version,
+    find_order,
+    find_stock,
+    raw_orders,
+    records_for,
+)
+from daper.ports import Record, RecordPage
+from daper.ports.store import Message, StoreAbout
+from daper.stores.jsonfiles.documents import Documents
+from daper.stores.jsonfiles.drafts import JsonRecords
+from daper.stores.jsonfiles.store import JsonStore
+
+
+class JsonBook:
+    """The documents of one moment, or of a change."""
+
+    def __init__(self, records: JsonRecords) -> None:
+        self._records = records
+
+    def about(self) -> StoreAbout:
+        """What the store says of itself now."""
+        return self._records.about()
+
+    def order(self, order_id: str) -> Raw | None:
+        """The row of an order itself."""
+        return find_order(self._records.documents, order_id)
+
+    def stock(self, item_id: str) -> Raw | None:
+        """The inventory row of an item itself."""
+        return find_stock(self._records.documents, item_id)
+
+    def records(self, orders: Iterable[Raw]) -> tuple[Record, ...]:
+        """These orders, with the rows of their items."""
+        return records_for(self._records.documents, orders)
+
+    def sum_up(self) -> None:
+        """Bring the summary in the file of the orders up to date."""
+        refresh_summary(self._records.documents)
+
+
+class JsonKeeping:
+    """The orders in a folder: `orders.json`, `inventory.json`, and beside them what happened."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = JsonStore(folder, documents=DOCUMENTS, versions=current_version)
+        self.store = BookStore(self.files, JsonBook)
+        self._checked: Documents | None = None
+
+    def install(self, texts: Mapping[str, str], *, about: StoreAbout) -> bool:
+        """Bring the orders of a new store."""
+        return self.files.install(texts, about=about)
+
+    def replace(self, contents: Mapping[str, bytes], *, about: StoreAbout, only: Collection[str] | None) -> Replacement:
+        """Replace both files; the backup is a folder."""
+        done = self.files.replace(contents, about=about, only=only)
+        return Replacement(changed=done.changed, backup=None if done.backup is None else str(done.backup))
+
+    def holds(self, contents: Mapping[str, bytes], *, about: StoreAbout) -> bool:
+        """Whether these very records are there; layout does not count."""
+        return self.files.holds(contents, about=about)
+
+    def dataset(self) -> str | None:
+        """Which data set the records are of."""
+        return self.files.dataset()
+
+    def refuse_copy(self) -> None:
+        """Raises StoreDamaged for a copy of a folder that is still there."""
+        self.files.about()
+
+    def adopt(self) -> None:
+        """Give a copied folder an id of its own."""
+        self.files.adopt()
+
+    def recover(self, *, keep_edited: bool) -> str:
+        """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""
+        return self.files.recover(keep_edited=keep_edited)
+
+    def outbox(self) -> tuple[Message, ...]:
+        """Every message, in the order of sending."""
+        return self.files.outbox()
+
+    def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:
+        """The orders behind that place in the file. Raises StoreDamaged for a row that cannot be parsed."""
+        documents = self._read()
+        orders = _in_scope(documents, scope)
+        end = after + PAGE
+        return RecordPage(
+            records=records_for(documents, orders[after:end]),
+            next_page=str(end) if end < len(orders) else None,
+            total=len(orders),
+        )
+
+    def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:
+        """The named orders, with the rows of their items."""
+        documents, wanted = self._read(), frozenset(order_ids)
+        return records_for(documents, [raw for raw in raw_orders(documents) if raw["order_id"] in wanted])
+
+    def count_open(self, scope: Scope) -> int:
+        """How many orders in scope are not closed."""
+        return sum(normal(str(raw.get("status") or "")) not in CLOSED for raw in _in_scope(self._read(), scope))
+
+    def _read(self) -> Documents:
+        documents = self.files.read()
+        # The store gives out the same documents until a file changes: what was checked once needs no second check.
+        if documents is not self._checked:
+            check_documents(documents)
+            self._checked = documents
+        return documents
+
+
+def _in_scope(documents: Documents, scope: Scope) -> list[Raw]:
+    orders = raw_orders(documents)
+    if scope.record_ids:
+        wanted = set(scope.record_ids)
+        orders = [raw for raw in orders if raw["order_id"] in wanted]
+    if scope.status is not None:
+        status = normal(scope.status)
+        orders = [raw for raw in orders if normal(str(raw.get("status") or "")) == status]
+    return orders

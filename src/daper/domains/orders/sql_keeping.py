@@ -1,0 +1,210 @@
+"""Orders kept in tables of SQLite or PostgreSQL: an effect costs the same whether there are ten or a million."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from daper.core.errors import SettingError
+from daper.core.models import Scope
+from daper.domains.orders.book import PAGE, BookStore, Replacement
+from daper.domains.orders.statuses import CLOSED, normal
+from daper.domains.orders.world import (
+    ORDERS_FILE,
+    STOCK_FILE,
+    Raw,
+    check_documents,
+    item_ids,
+    order_ref,
+    raw_orders,
+    raw_stock,
+    stock_ref,
+)
+from daper.ports import Record, RecordPage
+from daper.ports.store import Message, StoreAbout
+from daper.stores import jsontext
+from daper.stores.jsonfiles.documents import Documents
+from daper.stores.sql.document_rows import DocumentRows, Row, Where
+from daper.stores.sql.document_tables import Collection as Table
+from daper.stores.sql.document_tables import create_collections
+from daper.stores.sql.documents import DocumentStore
+from daper.stores.sql.engine import Branch, Database
+from daper.stores.sql.records_schema import BACKUP, RECORDS
+from daper.stores.sql.sqlite_database import SqliteDatabase
+
+ORDERS: Final = Table(name="orders", key="order_id", document=ORDERS_FILE, searched=("status",))
+STOCK: Final = Table(name="inventory", key="item_id", document=STOCK_FILE)
+
+
+def _create(db: Connection) -> None:
+    create_collections(db, (ORDERS, STOCK))
+
+
+BRANCHES: Final = (
+    RECORDS,
+    Branch(name="orders", head="orders_0001", scripts=Path(__file__).parent / "migrations", create=_create),
+)
+"""The tables that a database of orders has."""
+
+
+def in_file(path: Path) -> "SqlKeeping":
+    """The orders in a SQLite file, which the first use makes."""
+    return SqlKeeping(SqliteDatabase(path, BRANCHES, what="the orders"))
+
+
+def on_server(url: str) -> "SqlKeeping":
+    """The orders on a PostgreSQL server. Raises SettingError where the address is none, or its driver is missing."""
+    try:
+        from daper.stores.sql.postgresql_database import PostgresqlDatabase
+    except ImportError as error:
+        raise SettingError(f"PostgreSQL needs its driver: pip install 'daper[postgresql]' ({error})") from error
+    return SqlKeeping(PostgresqlDatabase(url, BRANCHES))
+
+
+class SqlBook:
+    """The rows of one moment, or of a change."""
+
+    def __init__(self, rows: DocumentRows) -> None:
+        self._rows = rows
+
+    def about(self) -> StoreAbout:
+        """What the store says of itself."""
+        return self._rows.about()
+
+    def order(self, order_id: str) -> Raw | None:
+        """The row of an order itself."""
+        return self._raw(ORDERS, order_id)
+
+    def stock(self, item_id: str) -> Raw | None:
+        """The inventory row of an item itself."""
+        return self._raw(STOCK, item_id)
+
+    def records(self, orders: Iterable[Raw]) -> tuple[Record, ...]:
+        """These orders, with the rows of their items."""
+        found = self._rows.find(ORDERS.name, [str(raw["order_id"]) for raw in orders])
+        return records_of(self._rows, found.values())
+
+    def sum_up(self) -> None:
+        """Nothing: a database adds up by itself."""
+
+    def _raw(self, table: Table, record_id: str) -> Raw | None:
+        row = self._rows.find(table.name, [record_id]).get(record_id)
+        return None if row is None else row.raw
+
+
+class SqlKeeping:
+    """The orders in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self.tables = DocumentStore(database, name="orders", collections=(ORDERS, STOCK))
+        self.store = BookStore(self.tables, SqlBook)
+
+    def install(self, texts: Mapping[str, str], *, about: StoreAbout) -> bool:
+        """Bring the orders of a new store."""
+        if self.tables.dataset() is not None:
+            return False
+        return self.tables.install(_rows_in({name: text.encode() for name, text in texts.items()}), about=about)
+
+    def replace(self, contents: Mapping[str, bytes], *, about: StoreAbout, only: Collection[str] | None) -> Replacement:
+        """Replace all rows; the backup is in a table beside them."""
+        done = self.tables.replace(_rows_in(contents), about=about, only=only)
+        where = f"backup {done.number} in the table {BACKUP.name} of {self.tables.database.named}"
+        return Replacement(changed=done.changed, backup=None if done.number is None else where)
+
+    def holds(self, contents: Mapping[str, bytes], *, about: StoreAbout) -> bool:
+        """Whether these very records are there."""
+        return self.tables.holds(_rows_in(contents), about=about)
+
+    def dataset(self) -> str | None:
+        """Which data set the records are of."""
+        return self.tables.dataset()
+
+    def refuse_copy(self) -> None:
+        """Raises StoreDamaged for a copy of a database that may still be there."""
+        self.tables.about()
+
+    def adopt(self) -> None:
+        """Give a copied database an id of its own."""
+        self.tables.adopt()
+
+    def recover(self, *, keep_edited: bool) -> str:
+        """A database leaves nothing half done."""
+        return f"nothing is half done in {self.tables.database.named}"
+
+    def outbox(self) -> tuple[Message, ...]:
+        """Every message, in the order of sending."""
+        return self.tables.outbox()
+
+    def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:
+        """The orders behind that place in the table: those with a status in scope are found by its index."""
+        with self.tables.reading() as rows:
+            if scope.record_ids:
+                return self._named(rows, scope)
+            where = _where(rows, scope, only_open=only_open)
+            found = rows.page(ORDERS.name, after=after, limit=PAGE + 1, where=where)
+            part = found[:PAGE]
+            return RecordPage(
+                records=records_of(rows, part),
+                next_page=str(part[-1].position) if len(found) > PAGE else None,
+                total=rows.count(ORDERS.name, where=_where(rows, scope, only_open=False)) if not after else None,
+            )
+
+    def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:
+        """The named orders, with the rows of their items."""
+        with self.tables.reading() as rows:
+            return records_of(rows, rows.find(ORDERS.name, order_ids).values())
+
+    def count_open(self, scope: Scope) -> int:
+        """How many orders in scope are not closed; without looking at each."""
+        with self.tables.reading() as rows:
+            if scope.record_ids:
+                return sum(not _is_closed(row.raw.get("status")) for row in self._in_scope(rows, scope))
+            return rows.count(ORDERS.name, where=_where(rows, scope, only_open=True))
+
+    def _named(self, rows: DocumentRows, scope: Scope) -> RecordPage:
+        found = self._in_scope(rows, scope)
+        return RecordPage(records=records_of(rows, found), total=len(found))
+
+    def _in_scope(self, rows: DocumentRows, scope: Scope) -> list[Row]:
+        found = rows.find(ORDERS.name, scope.record_ids).values()
+        return [row for row in found if scope.status is None or _is(scope.status)(row.raw.get("status"))]
+
+
+def records_of(rows: DocumentRows, orders: Iterable[Row]) -> tuple[Record, ...]:
+    """These orders as records, with the inventory rows of their items, each in the order of its table."""
+    found = [*orders]
+    stock = rows.find(STOCK.name, {item for row in found for item in item_ids(row.raw)})
+    return (
+        *(_record(order_ref(str(row.raw["order_id"])), str(row.raw["order_id"]), row) for row in found),
+        *(_record(stock_ref(item_id), item_id, row) for item_id, row in stock.items()),
+    )
+
+
+def _record(ref: str, record_id: str, row: Row) -> Record:
+    return Record(ref=ref, record_id=record_id, version=row.version, data=row.raw)
+
+
+def _rows_in(contents: Mapping[str, bytes]) -> dict[str, list[Raw]]:
+    documents: Documents = {name: jsontext.parse(text, path=Path(name)) for name, text in contents.items()}
+    check_documents(documents)
+    return {ORDERS.name: raw_orders(documents), STOCK.name: raw_stock(documents)}
+
+
+def _where(rows: DocumentRows, scope: Scope, *, only_open: bool) -> Where | None:
+    """The statuses that are looked for, as they are spelled there; None for all."""
+    if scope.status is None and not only_open:
+        return None
+    there = rows.values(ORDERS.name, "status")
+    if scope.status is not None:
+        there = tuple(filter(_is(scope.status), there))
+    return {"status": [each for each in there if not (only_open and _is_closed(each))]}
+
+
+def _is(status: str) -> Callable[[object], bool]:
+    wanted = normal(status)
+    return lambda found: normal(str(found or "")) == wanted
+
+
+def _is_closed(status: object) -> bool:
+    return normal(str(status or "")) in CLOSED
