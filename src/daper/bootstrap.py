@@ -32,15 +32,14 @@ from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
-from daper.domains.registry import load_domains
+from daper.domains.registry import declared_options, load_domains
 from daper.ports import Agents, Domain
+from daper.ports.entry import DATABASE_OPTION
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
 from daper.settings import Part, Settings
-from daper.stores.sql.engine import Database, InDatabases
-from daper.stores.sql.records_schema import RECORDS
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue, people_queue
@@ -48,6 +47,7 @@ from daper.workflows.repair import RepairAgentWorkflow
 
 if TYPE_CHECKING:
     from daper.agents.llm.agents import ModelAgents
+    from daper.stores.sql.engine import Database
 
 DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
@@ -66,15 +66,25 @@ SANDBOX: Final = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.defaul
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
-    """Every installed domain, on its folder under the settings' home."""
-    return load_domains(settings.home / "data", options=settings.domain_options)
+    """Every installed domain, on its folder under the settings' home, and with the database that all is in."""
+    declared = declared_options()
+
+    def options(name: str) -> Mapping[str, str]:
+        takes = any(option.name == DATABASE_OPTION for option in declared.get(name, ()))
+        shared = {DATABASE_OPTION: settings.database_url} if takes and settings.database_url else {}
+        return {**shared, **settings.domain_options(name)}
+
+    return load_domains(settings.home / "data", options=options)
 
 
-def databases_of(settings: Settings, domains: Iterable[Domain]) -> tuple[Database, ...]:
+def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Database, ...]":
     """Every database that state or records are in, each once, with all its tables; none where they are files of JSON.
 
     Raises SettingError for an address that is none.
     """
+    from daper.stores.sql.engine import InDatabases  # with SQLAlchemy, which few commands need
+    from daper.stores.sql.records_schema import RECORDS
+
     settings.need(Part.DATABASE)
     found: dict[str, Database] = {}
     if settings.database_url is not None:
