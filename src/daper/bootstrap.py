@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
@@ -18,12 +17,11 @@ from daper.activities.diagnosis import DiagnoseActivities
 from daper.activities.publication import PublishActivities
 from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
-from daper.adapters.memory.sqlite import SqliteMemory
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
 from daper.adapters.reports.archive import FileReports
-from daper.adapters.reports.kept_answers import SqliteAnswers
-from daper.adapters.spending.sqlite import SqliteSpending
+from daper.adapters.reports.kept_answers import KeptAnswers
+from daper.adapters.state import StatePlace
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
 from daper.adapters.temporal.server_time import ServerTime
@@ -33,7 +31,7 @@ from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
 from daper.domains.registry import declared_options, load_domains
-from daper.ports import Agents, Domain
+from daper.ports import Agents, Domain, Memory, Spending
 from daper.ports.entry import DATABASE_OPTION
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
@@ -98,9 +96,14 @@ def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Databa
     return tuple(found.values())
 
 
-def reports_in(home: Path) -> FileReports:
-    """The reports kept under a home, and what they answer."""
-    return FileReports(home / "reports", answers=answers_of(home))
+def state_of(settings: Settings) -> StatePlace:
+    """Where what is kept beside Temporal is."""
+    return StatePlace(home=settings.home, database_url=settings.database_url)
+
+
+def reports_of(state: StatePlace) -> FileReports:
+    """The reports that are kept there, and what they answer."""
+    return FileReports(state.home / "reports", answers=answers_of(state))
 
 
 async def open_models(settings: Settings) -> "ModelAgents | None":
@@ -120,7 +123,7 @@ def _load_models(settings: Settings) -> "ModelAgents":
         raise ModelError(f"{MODELS_MISSING} ({error})") from error
     models = ModelAgents(
         settings.thinking,
-        spending=spending_of(settings.home),
+        spending=spending_of(state_of(settings)),
         transcripts=FileTranscripts(settings.home / "transcripts", secrets=settings.thinking.secrets),
     )
     models.open()
@@ -136,22 +139,26 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
             f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
             "set it in the environment or in .env, or take that target out"
         )
-    return PeopleNotifier(people, reports=reports_in(settings.home), link=settings.link_to, now=agreed_now)
+    return PeopleNotifier(people, reports=reports_of(state_of(settings)), link=settings.link_to, now=agreed_now)
 
 
-def answers_of(home: Path) -> SqliteAnswers:
-    """Which repair answers what was asked under a key, as it is kept under a home."""
-    return SqliteAnswers(home / "answers.db")
+def answers_of(state: StatePlace) -> KeptAnswers:
+    """Which repair answers what was asked under a key, as it is kept there."""
+    return KeptAnswers(state.database)
 
 
-def spending_of(home: Path) -> SqliteSpending:
-    """What cycles spent on models, as it is kept under a home."""
-    return SqliteSpending(home / "spending.db")
+def spending_of(state: StatePlace) -> Spending:
+    """What cycles spent on models, as it is kept there."""
+    from daper.adapters.spending.tables import SpendingTables  # SQL, which few commands need
+
+    return SpendingTables(state.database())
 
 
-def memory_of(home: Path) -> SqliteMemory:
-    """What is remembered of problems, as it is kept under a home."""
-    return SqliteMemory(home / "memory.db")
+def memory_of(state: StatePlace) -> Memory:
+    """What is remembered of problems, as it is kept there."""
+    from daper.adapters.memory.tables import MemoryTables
+
+    return MemoryTables(state.database())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +186,7 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         queue=queue,
         times=times,
         domains=domains,
-        reports=reports_in(settings.home),
+        reports=reports_of(state_of(settings)),
         indexed=indexed,
         policy=policy,
         gathering=settings.gathering,
@@ -238,7 +245,7 @@ async def working(
     domains = open_domains(settings) if domains is None else domains
     notifier = open_notifier(settings)
     agents, models = agents or RulesAgents(), await open_models(settings)
-    memory, runs = memory_of(settings.home), TemporalRuns(client)
+    memory, runs = memory_of(state_of(settings)), TemporalRuns(client)
     claims = Claims(memory=memory, runs=runs)
     diagnose = DiagnoseActivities(
         domains=domains,
@@ -253,8 +260,8 @@ async def working(
     publish = PublishActivities(
         claims=claims,
         memory=memory,
-        reports=reports_in(settings.home),
-        spending=spending_of(settings.home),
+        reports=reports_of(state_of(settings)),
+        spending=spending_of(state_of(settings)),
         agents=agents,
         models=models,
     )

@@ -3,19 +3,21 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
-from daper.adapters.memory.sqlite import SqliteMemory
+from daper.adapters.memory.tables import MemoryTables
 from daper.core.errors import StoreBusy, StoreDamaged, StoreError
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput
 from daper.ports import Memory
+from daper.stores.sql.engine import VERSIONS
+from daper.stores.sql.state_schema import CLAIMS, REJECTIONS, STATE, TRIES
+from tests.contract.kept_state import OPEN, KeptState
 from tests.contract.remembering import HOURS_12, START, Clock, claim_of, cycle, finding, only_reason
 
 
@@ -174,12 +176,12 @@ async def test_a_dry_run_is_told_what_is_suppressed_and_marks_nothing(memory: Me
 
 
 @pytest.mark.parametrize("how", ["rejected", "ineffective", "repaired", "unverified", "released"])
-async def test_whatever_is_concluded_no_longer_waits(memory: Memory, path: Path, how: str) -> None:
+async def test_whatever_is_concluded_no_longer_waits(memory: Memory, state: KeptState, how: str) -> None:
     await memory.claim(claim_of("r1"))
 
     await memory.conclude(ConcludeInput.model_validate({"cycle": cycle("r1"), how: (finding(),), "at": START}))
 
-    assert rows(path, "claims") == 0
+    assert state.count(CLAIMS) == 0
 
 
 async def test_stores_and_domains_do_not_share_memories(memory: Memory) -> None:
@@ -195,7 +197,7 @@ async def test_stores_and_domains_do_not_share_memories(memory: Memory) -> None:
 
 
 async def test_memories_older_than_90_days_are_dropped_when_something_is_written(
-    memory: Memory, clock: Clock, path: Path
+    memory: Memory, clock: Clock, state: KeptState
 ) -> None:
     await memory.claim(claim_of("r1"))
     await memory.conclude(ConcludeInput(cycle=cycle("r2"), rejected=(finding("ORD-2"),), by="Minerva", at=START))
@@ -204,7 +206,7 @@ async def test_memories_older_than_90_days_are_dropped_when_something_is_written
 
     await memory.conclude(ConcludeInput(cycle=cycle("r4"), at=clock.now))
 
-    assert [rows(path, table) for table in ("claims", "rejections", "tries")] == [0, 0, 0]
+    assert [state.count(table) for table in (CLAIMS, REJECTIONS, TRIES)] == [0, 0, 0]
 
 
 async def test_times_in_other_zones_are_compared_as_instants(memory: Memory, clock: Clock) -> None:
@@ -215,9 +217,9 @@ async def test_times_in_other_zones_are_compared_as_instants(memory: Memory, clo
     assert (await memory.claim(claim_of("r2"))).fresh == (finding(),)
 
 
-async def test_d15_of_20_repairs_that_claim_at_once_exactly_one_gets_it(path: Path, clock: Clock) -> None:
+async def test_d15_of_20_repairs_that_claim_at_once_exactly_one_gets_it(state: KeptState, clock: Clock) -> None:
     def claim_alone(number: int) -> ClaimResult:
-        return asyncio.run(SqliteMemory(path, now=clock).claim(claim_of(f"r{number}")))
+        return asyncio.run(MemoryTables(state.open(), now=clock).claim(claim_of(f"r{number}")))
 
     with ThreadPoolExecutor(max_workers=20) as pool:
         results = list(pool.map(claim_alone, range(20)))
@@ -226,38 +228,40 @@ async def test_d15_of_20_repairs_that_claim_at_once_exactly_one_gets_it(path: Pa
     assert sum(len(result.suppressed) for result in results) == 19
 
 
-CLAIMER = """
-import asyncio, sys
+CLAIMER = (
+    OPEN
+    + """
+import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
-from daper.adapters.memory.sqlite import SqliteMemory
+from daper.adapters.memory.tables import MemoryTables
 from daper.core.messages import ClaimInput, CycleRef
 from daper.core.models import Finding
 start = datetime(2026, 3, 1, 12, tzinfo=UTC)
-memory = SqliteMemory(Path(sys.argv[1]), now=lambda: start)
+memory = MemoryTables(database, now=lambda: start)
 async def main(first, step):
     print("ready", flush=True); sys.stdin.readline()
     for number in range(first, 1000000, step):
         cycle = CycleRef(repair_id=f"r{number}", cycle_id="c", domain="orders", store_id="s1", today=start)
-        finding = Finding(record_id=sys.argv[4].format(number), kind="never-paid", issue="x", fingerprint="f1")
+        finding = Finding(record_id=sys.argv[5].format(number), kind="never-paid", issue="x", fingerprint="f1")
         result = await memory.claim(ClaimInput(cycle=cycle, findings=(finding,), until=start.replace(year=2027)))
         print(number, len(result.fresh), flush=True)
-        if sys.argv[4] == "ORD-1": return
-asyncio.run(main(int(sys.argv[2]), int(sys.argv[3])))
+        if sys.argv[5] == "ORD-1": return
+asyncio.run(main(int(sys.argv[3]), int(sys.argv[4])))
 """
+)
 
 
-def claimer(path: Path, first: int, record: str) -> subprocess.Popen[str]:
+def claimer(state: KeptState, first: int, record: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CLAIMER, str(path), str(first), "1", record],
+        [sys.executable, "-c", CLAIMER, *state.words, str(first), "1", record],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
-def test_d15_of_several_processes_that_claim_at_once_exactly_one_gets_it(path: Path) -> None:
-    processes = [claimer(path, number, "ORD-1") for number in range(4)]
+def test_d15_of_several_processes_that_claim_at_once_exactly_one_gets_it(state: KeptState) -> None:
+    processes = [claimer(state, number, "ORD-1") for number in range(2)]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -268,11 +272,11 @@ def test_d15_of_several_processes_that_claim_at_once_exactly_one_gets_it(path: P
         process.stdin.flush()
     answers = [process.communicate(timeout=30)[0].split()[1] for process in processes]
 
-    assert sorted(answers) == ["0", "0", "0", "1"]
+    assert sorted(answers) == ["0", "1"]
 
 
-async def test_what_was_answered_survives_the_kill_of_the_writer(path: Path, memory: Memory) -> None:
-    process = claimer(path, 0, "ORD-{}")
+async def test_what_was_answered_survives_the_kill_of_the_writer(state: KeptState, memory: Memory) -> None:
+    process = claimer(state, 0, "ORD-{}")
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write("go\n")
@@ -289,73 +293,75 @@ async def test_what_was_answered_survives_the_kill_of_the_writer(path: Path, mem
     assert [item.finding.record_id for item in result.suppressed] == [f"ORD-{number}" for number in whole]
 
 
-async def test_a_transaction_that_breaks_in_the_middle_leaves_nothing(memory: Memory, path: Path) -> None:
+async def test_a_transaction_that_breaks_in_the_middle_leaves_nothing(
+    memory: Memory, state: KeptState, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await memory.claim(claim_of("r0", finding("ORD-0")))
-    with sqlite3.connect(path) as db:
-        db.execute(
-            "CREATE TRIGGER no_two BEFORE INSERT ON claims WHEN new.record_id = 'ORD-2'"
-            " BEGIN SELECT RAISE(ABORT, 'planted'); END"
-        )
-    db.close()
 
+    def break_off(*_: object) -> None:
+        raise StoreError("planted")
+
+    monkeypatch.setattr("daper.adapters.memory.tables._forget_old", break_off)
     with pytest.raises(StoreError, match="planted"):
         await memory.claim(claim_of("r1", finding("ORD-1"), finding("ORD-2")))
 
-    assert rows(path, "claims") == 1
+    assert state.count(CLAIMS) == 1
 
 
-def test_building_a_memory_touches_no_file(tmp_path: Path) -> None:
-    SqliteMemory(tmp_path / "memory.db")
+async def test_texts_that_a_database_cannot_keep_as_they_are_stay_apart(memory: Memory) -> None:
+    odd = [finding(record_id) for record_id in ("a", "a\0", "a\x1b0", "a\x1b", "a\x1b1")]
 
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def notes(path: Path) -> str:
-    path.parent.mkdir()
-    path.write_text("my notes\n" * 200)
-    return text_of(path)
+    assert (await memory.claim(claim_of("r1", *odd))).fresh == tuple(odd)
+    assert [item.held_by for item in (await memory.claim(claim_of("r2", *odd))).suppressed] == ["r1"] * 5
+    assert await memory.holders(cycle("r2"), record_ids=["a\0"]) == ("r1",)
 
 
-async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(memory: Memory, path: Path, notes: str) -> None:
-    with pytest.raises(StoreDamaged, match=r"memory '.*memory\.db' is no database .* move it away"):
-        await memory.claim(claim_of("r1"))
+async def test_500_findings_are_claimed_in_a_few_statements(memory: Memory, state: KeptState) -> None:
+    many = [finding(f"ORD-{number}") for number in range(500)]
 
-    assert text_of(path) == notes
+    assert len((await memory.claim(claim_of("r1", *many))).fresh) == 500
+    assert len((await memory.claim(claim_of("r2", *many, many[0]))).suppressed) == 501
+    assert state.count(CLAIMS) == 1000
 
 
-async def test_a_memory_of_a_newer_release_is_refused(memory: Memory, path: Path) -> None:
+def test_building_a_memory_touches_no_file(file_state: KeptState) -> None:
+    MemoryTables(file_state.open())
+
+    assert not file_state.place.home.exists()
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(file_state: KeptState) -> None:
+    file_state.path.parent.mkdir()
+    file_state.path.write_text("my notes\n" * 200)
+
+    with pytest.raises(StoreDamaged, match=r"state '.*daper\.db' is no database .* move it away"):
+        await MemoryTables(file_state.open()).claim(claim_of("r1"))
+
+    assert file_state.path.read_text() == "my notes\n" * 200
+
+
+async def test_state_of_a_newer_release_is_refused(state: KeptState, memory: Memory) -> None:
     await memory.claim(claim_of("r1"))
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 7")
-    db.close()
-
-    with pytest.raises(StoreError, match="version 7: a newer daper wrote it"):
-        await memory.claim(claim_of("r1"))
+    with state.open().migrating() as db:
+        db.execute(update(VERSIONS).values(version_num="state_0999"))
+    try:
+        with pytest.raises(StoreError, match="a newer daper wrote it; use that one"):
+            await memory.claim(claim_of("r1"))
+    finally:
+        with state.open().migrating() as db:
+            db.execute(update(VERSIONS).values(version_num=STATE.head))
 
 
 async def test_a_memory_that_somebody_holds_too_long_is_busy_which_is_worth_a_retry(
-    memory: Memory, path: Path, monkeypatch: pytest.MonkeyPatch
+    memory: Memory, state: KeptState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daper.adapters.memory.sqlite.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("daper.adapters.memory.tables.BUSY_SECONDS", 0.05)
     await memory.claim(claim_of("r1"))
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
+    other = state.open()
 
-    with pytest.raises(StoreBusy, match="busy") as caught:
-        await memory.claim(claim_of("r2"))
-    holder.close()
+    with other.transaction() as db:
+        other.alone(db, "memory of s1")
+        with pytest.raises(StoreBusy, match=r"busy|others change the same") as caught:
+            await memory.claim(claim_of("r2"))
 
     assert caught.value.retryable
-
-
-def rows(path: Path, table: str) -> int:
-    db = sqlite3.connect(path)
-    try:
-        return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names from this file
-    finally:
-        db.close()
-
-
-def text_of(path: Path) -> str:
-    return path.read_text()

@@ -1,12 +1,13 @@
 """What the memory makes of the records that plans would write: one open plan for each, as long as it can come true."""
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from daper.adapters.memory.sqlite import SqliteMemory
-from daper.core.messages import ConcludeInput, Hold, HoldInput, HoldResult
+from daper.adapters.memory.tables import MemoryTables
+from daper.core.messages import ConcludeInput, Hold, HoldInput
 from daper.ports import Memory
+from tests.contract.kept_state import KeptState
 from tests.contract.remembering import HOURS_12, START, Clock, claim_of, cycle, finding
 
 ORDER, STOCK = Hold(ref="orders/ORD-1", version="v1"), Hold(ref="inventory/ITM-1", version="v1")
@@ -62,11 +63,16 @@ async def test_what_a_plan_leaves_out_is_for_others(memory: Memory) -> None:
     assert [item.held_by for item in result.suppressed] == ["r1"]
 
 
-def test_of_20_plans_that_want_one_record_at_once_exactly_one_gets_it(path: Path, clock: Clock) -> None:
-    def alone(number: int) -> HoldResult:
-        return asyncio.run(SqliteMemory(path, now=clock).hold(hold_of(f"r{number}", (ORDER, STOCK))))
+def test_of_20_plans_that_want_the_same_records_at_once_one_gets_each(state: KeptState, clock: Clock) -> None:
+    together, rounds = threading.Barrier(20), range(5)
+
+    def alone(number: int) -> list[bool]:
+        memory = MemoryTables(state.open(), now=clock)
+        together.wait()
+        asked = (hold_of(f"r{number}", (Hold(ref=f"orders/{each}"), Hold(ref=f"stock/{each}"))) for each in rounds)
+        return [not asyncio.run(memory.hold(request)).refused for request in asked]
 
     with ThreadPoolExecutor(max_workers=20) as pool:
-        results = list(pool.map(alone, range(20)))
+        held = list(pool.map(alone, range(20)))
 
-    assert sum(not result.refused for result in results) == 1
+    assert [sum(each) for each in zip(*held, strict=True)] == [1] * len(rounds)

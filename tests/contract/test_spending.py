@@ -3,20 +3,20 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from daper.adapters.spending.sqlite import SqliteSpending
-from daper.core.errors import SpendingCapReached, StoreBusy, StoreDamaged, StoreError
+from daper.adapters.spending.tables import SpendingTables
+from daper.core.errors import SpendingCapReached, StoreBusy, StoreDamaged
 from daper.core.usage import CallSpent, Role, Spent, Usage
 from daper.ports import Caps, Reservation, Spending
+from daper.stores.sql.state_schema import CALLS
+from tests.contract.kept_state import OPEN, KeptState
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NO_CAPS = Caps()
@@ -38,13 +38,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "home" / "spending.db"
-
-
-@pytest.fixture
-def spending(path: Path, clock: Clock) -> Spending:
-    return SqliteSpending(path, now=clock)
+def spending(state: KeptState, clock: Clock) -> Spending:
+    return SpendingTables(state.open(), now=clock)
 
 
 def call_of(
@@ -249,23 +244,23 @@ async def test_a_refusal_for_money_says_what_was_spent_what_comes_and_what_to_se
 
 
 async def test_calls_older_than_90_days_are_forgotten_when_one_is_reserved(
-    spending: Spending, clock: Clock, path: Path
+    spending: Spending, clock: Clock, state: KeptState
 ) -> None:
     await spending.reserve(call_of("old", cycle="cycle-0"), NO_CAPS)
     clock.now = START + timedelta(days=90)
     await spending.reserve(call_of("a"), NO_CAPS)
-    assert rows(path) == 2
+    assert state.count(CALLS) == 2
 
     clock.now = START + timedelta(days=91)
     await spending.reserve(call_of("b"), NO_CAPS)
 
-    assert rows(path) == 2
+    assert state.count(CALLS) == 2
     assert (await total(spending)).calls == 2
 
 
 @pytest.mark.parametrize("later", [timedelta(hours=3), timedelta(hours=-3)], ids=["later", "after a jump back"])
 async def test_a7_what_was_set_aside_by_somebody_who_is_gone_is_over_and_goes_on_to_count(
-    spending: Spending, path: Path, clock: Clock, later: timedelta
+    spending: Spending, state: KeptState, clock: Clock, later: timedelta
 ) -> None:
     await spending.reserve(call_of("killed"), NO_CAPS)
     await spending.reserve(call_of("unpriced", cost=None), NO_CAPS)
@@ -273,7 +268,7 @@ async def test_a7_what_was_set_aside_by_somebody_who_is_gone_is_over_and_goes_on
     clock.now += later
     await spending.reserve(call_of("next", cycle="cycle-2"), NO_CAPS)
 
-    assert states(path) == {"killed": "settled", "unpriced": "settled", "next": "reserved"}
+    assert states(state) == {"killed": "settled", "unpriced": "settled", "next": "reserved"}
     assert await total(spending) == before
     await spending.settle("killed", took())  # it lived after all: only the first settling counts
     assert await total(spending) == before
@@ -282,12 +277,12 @@ async def test_a7_what_was_set_aside_by_somebody_who_is_gone_is_over_and_goes_on
     assert "set aside" not in str(refused.value)
 
 
-async def test_a7_what_is_under_way_stays_set_aside(spending: Spending, path: Path, clock: Clock) -> None:
+async def test_a7_what_is_under_way_stays_set_aside(spending: Spending, state: KeptState, clock: Clock) -> None:
     await spending.reserve(call_of("slow"), NO_CAPS)
     clock.now += timedelta(hours=1)
     await spending.reserve(call_of("next"), NO_CAPS)
 
-    assert states(path) == {"slow": "reserved", "next": "reserved"}
+    assert states(state) == {"slow": "reserved", "next": "reserved"}
 
 
 async def test_a7_a_clock_that_jumps_by_months_forgets_nothing_of_the_cycle_that_asks(
@@ -301,28 +296,28 @@ async def test_a7_a_clock_that_jumps_by_months_forgets_nothing_of_the_cycle_that
         await spending.reserve(call_of("second"), Caps(tokens=1500))
 
 
-async def test_a_refused_reservation_sets_nothing_aside(spending: Spending, path: Path) -> None:
+async def test_a_refused_reservation_sets_nothing_aside(spending: Spending, state: KeptState) -> None:
     with pytest.raises(SpendingCapReached):
         await spending.reserve(call_of("a"), Caps(tokens=999))
 
-    assert rows(path) == 0
+    assert state.count(CALLS) == 0
 
 
-async def test_what_was_spent_survives_a_restart(spending: Spending, path: Path, clock: Clock) -> None:
+async def test_what_was_spent_survives_a_restart(spending: Spending, state: KeptState, clock: Clock) -> None:
     await spending.reserve(call_of("a"), NO_CAPS)
     await spending.settle("a", took())
     await spending.reserve(call_of("b"), NO_CAPS)
     before = await spending.of_cycle("cycle-1")
 
-    assert await SqliteSpending(path, now=clock).of_cycle("cycle-1") == before
+    assert await SpendingTables(state.open(), now=clock).of_cycle("cycle-1") == before
 
 
-async def test_of_50_threads_that_reserve_at_once_none_passes_the_cap(path: Path, spending: Spending) -> None:
+async def test_of_50_threads_that_reserve_at_once_none_passes_the_cap(state: KeptState, spending: Spending) -> None:
     caps = Caps(tokens=17_999, cost=Decimal("10"))
 
     def reserve_alone(number: int) -> bool:
         try:
-            asyncio.run(SqliteSpending(path).reserve(call_of(f"call-{number}"), caps))
+            asyncio.run(SpendingTables(state.open()).reserve(call_of(f"call-{number}"), caps))
         except SpendingCapReached:
             return False
         return True
@@ -334,15 +329,16 @@ async def test_of_50_threads_that_reserve_at_once_none_passes_the_cap(path: Path
     assert (await total(spending)).tokens == 17_000
 
 
-SPENDER = """
-import asyncio, sys
+SPENDER = (
+    OPEN
+    + """
+import asyncio
 from decimal import Decimal
-from pathlib import Path
-from daper.adapters.spending.sqlite import SqliteSpending
+from daper.adapters.spending.tables import SpendingTables
 from daper.core.errors import SpendingCapReached
 from daper.core.usage import CallSpent, Role, Spent
 from daper.ports import Caps, Reservation
-spending, name, caps = SqliteSpending(Path(sys.argv[1])), sys.argv[2], Caps(cost=Decimal(sys.argv[3]))
+spending, name, caps = SpendingTables(database), sys.argv[3], Caps(cost=Decimal(sys.argv[4]))
 call = CallSpent(role=Role.PLAN, spent=Spent(input_tokens=600, output_tokens=400))
 async def main():
     print("ready", flush=True); sys.stdin.readline()
@@ -358,11 +354,15 @@ async def main():
     sys.stdin.readline()
 asyncio.run(main())
 """
+)
 
 
-def spender(path: Path, name: str, cap: str) -> subprocess.Popen[str]:
+def spender(state: KeptState, name: str, cap: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SPENDER, str(path), name, cap], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SPENDER, *state.words, name, cap],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -377,23 +377,25 @@ def start(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-async def test_of_several_processes_that_reserve_at_once_none_passes_the_cap(path: Path, spending: Spending) -> None:
-    processes = [spender(path, f"p{number}", "2.35") for number in range(4)]
-    assert [line_of(process) for process in processes] == ["ready"] * 4
+async def test_of_several_processes_that_reserve_at_once_none_passes_the_cap(
+    state: KeptState, spending: Spending
+) -> None:
+    processes = [spender(state, f"p{number}", "2.35") for number in range(2)]
+    assert [line_of(process) for process in processes] == ["ready"] * 2
 
     for process in processes:
         start(process)
     answers = [answer for process in processes for answer in process.communicate(timeout=60)[0].split()]
 
-    assert (answers.count("reserved"), answers.count("refused")) == (23, 57)
+    assert (answers.count("reserved"), answers.count("refused")) == (23, 17)
     assert (await total(spending)).cost == Decimal("2.30")
 
 
 async def test_what_was_set_aside_counts_when_its_process_was_killed_before_the_answer(
-    path: Path,
+    state: KeptState,
 ) -> None:
-    spending = SqliteSpending(path)  # by the clock of the other process
-    process = spender(path, "killed", "0.25")
+    spending = SpendingTables(state.open())  # by the clock of the other process
+    process = spender(state, "killed", "0.25")
     start(process)
     told = [line_of(process) for _ in range(3)]
     os.kill(process.pid, signal.SIGKILL)
@@ -407,73 +409,46 @@ async def test_what_was_set_aside_counts_when_its_process_was_killed_before_the_
         await spending.reserve(call_of("later"), Caps(cost=Decimal("0.25")))
 
 
-async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(spending: Spending, path: Path) -> None:
-    path.parent.mkdir()
-    path.write_text("my notes\n" * 200)
-
-    with pytest.raises(StoreDamaged, match=r"spending ledger '.*spending\.db' is no database .* move it away"):
-        await spending.reserve(call_of("a"), NO_CAPS)
-
-    assert path.read_text() == "my notes\n" * 200
-
-
-@pytest.mark.parametrize(
-    "damage",
-    ["reserved_cost = 'much'", "record_ids = '['", "record_ids = '7'", "role = 'cook'", "reserved_input = 'x'"],
-)
-async def test_a_call_that_cannot_be_read_is_damage_and_no_guess(spending: Spending, path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["reserved_cost = 'much'", "record_ids = '['", "record_ids = '7'", "role = 'cook'"])
+async def test_a_call_that_cannot_be_read_is_damage_and_no_guess(
+    spending: Spending, state: KeptState, damage: str
+) -> None:
     await spending.reserve(call_of("a"), NO_CAPS)
-    change(path, f"UPDATE calls SET {damage}")  # noqa: S608 - constants
+    state.change(f"UPDATE daper_calls SET {damage}")  # noqa: S608 - constants
 
     with pytest.raises(StoreDamaged, match="has a call of cycle 'cycle-1' that cannot be read"):
         await spending.reserve(call_of("b"), NO_CAPS)
 
 
-async def test_a_ledger_of_a_newer_release_is_refused(spending: Spending, path: Path) -> None:
+async def test_a_number_that_is_none_is_damage_where_a_database_lets_it_in(file_state: KeptState) -> None:
+    spending = SpendingTables(file_state.open())
     await spending.reserve(call_of("a"), NO_CAPS)
-    change(path, "PRAGMA user_version = 7")
+    file_state.change("UPDATE daper_calls SET reserved_input = 'x'")
 
-    with pytest.raises(StoreError, match=r"spending ledger .* has version 7: a newer daper wrote it"):
-        await spending.of_cycle("cycle-1")
+    with pytest.raises(StoreDamaged, match="has a call of cycle 'cycle-1' that cannot be read"):
+        await spending.reserve(call_of("b"), NO_CAPS)
 
 
 async def test_a_ledger_that_somebody_holds_too_long_is_busy_which_is_worth_a_retry(
-    spending: Spending, path: Path, monkeypatch: pytest.MonkeyPatch
+    spending: Spending, state: KeptState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daper.adapters.spending.sqlite.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("daper.adapters.spending.tables.BUSY_SECONDS", 0.05)
     await spending.reserve(call_of("a"), NO_CAPS)
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
+    other = state.open()
 
-    with pytest.raises(StoreBusy, match="busy") as caught:
-        await spending.reserve(call_of("b"), NO_CAPS)
-    holder.close()
+    with other.transaction() as db:
+        other.alone(db, "spending of cycle-1")
+        with pytest.raises(StoreBusy, match=r"busy|others change the same") as caught:
+            await spending.reserve(call_of("b"), NO_CAPS)
 
     assert caught.value.retryable
 
 
-def test_building_a_ledger_touches_no_file(tmp_path: Path) -> None:
-    SqliteSpending(tmp_path / "spending.db")
+def test_building_a_ledger_touches_no_file(file_state: KeptState) -> None:
+    SpendingTables(file_state.open())
 
-    assert list(tmp_path.iterdir()) == []
-
-
-def states(path: Path) -> dict[str, str]:
-    with sqlite3.connect(path) as db:
-        found = dict(db.execute("SELECT call_id, state FROM calls").fetchall())
-    db.close()
-    return found
+    assert not file_state.place.home.exists()
 
 
-def rows(path: Path) -> int:
-    db = sqlite3.connect(path)
-    try:
-        return int(db.execute("SELECT count(*) FROM calls").fetchone()[0])
-    finally:
-        db.close()
-
-
-def change(path: Path, statement: str) -> None:
-    with sqlite3.connect(path) as db:
-        db.execute(statement)
-    db.close()
+def states(state: KeptState) -> dict[str, str]:
+    return {row["call_id"]: row["state"] for row in state.rows(CALLS)}

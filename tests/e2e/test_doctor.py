@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from daper.adapters.memory.sqlite import SqliteMemory
-from daper.adapters.spending.sqlite import SqliteSpending
+from daper.adapters.spending.tables import SpendingTables
+from daper.adapters.state import StatePlace
 from tests.e2e.shell import Ran, Shell
 
 Damage = Callable[[Path], object]
@@ -38,14 +38,9 @@ def dangling(path: Path) -> None:
 
 def other_tables(path: Path) -> None:
     """A file as daper makes it, of which somebody took the tables."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"")
-    if path.name == "memory.db":
-        asyncio.run(SqliteMemory(path).records_replaced(store_id="s", domain="d"))
-    else:
-        asyncio.run(SqliteSpending(path).release("c"))
+    asyncio.run(SpendingTables(StatePlace(home=path.parent).database()).release("c"))
     with closing(sqlite3.connect(path)) as db:
-        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name GLOB 'daper_[tc]*s'").fetchall():
             db.execute(f"DROP TABLE {name}")
 
 
@@ -53,6 +48,13 @@ def of_the_future(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
+
+
+def of_a_newer_schema(path: Path) -> None:
+    asyncio.run(SpendingTables(StatePlace(home=path.parent).database()).release("c"))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE daper_schema SET version_num = 'state_0999'")
+        db.commit()
 
 
 def torn(path: Path) -> None:
@@ -68,16 +70,22 @@ def torn(path: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[str, Damage, str, str]] = {
-    "memory of garbage": ("memory.db", garbage, "memory", "move it away, and a new one is made"),
-    "memory torn": ("memory.db", torn, "memory", "move it away, and a new one is made"),
-    "memory a folder": ("memory.db", folder, "memory", "is no file; move it away, and a new one is made"),
-    "memory a link to nowhere": ("memory.db", dangling, "memory", "is no file; move it away"),
-    "memory without tables": ("memory.db", other_tables, "memory", "it has no claims, "),
-    "memory of a newer version": ("memory.db", of_the_future, "memory", "a newer daper wrote it; use that one"),
-    "spending of garbage": ("spending.db", garbage, "spending", "move it away, and a new one is made"),
-    "spending without tables": ("spending.db", other_tables, "spending", "it has no calls; move it away"),
-    "answers of garbage": ("answers.db", garbage, "answers", "move it away, and a new one is made"),
-    "answers a folder": ("answers.db", folder, "answers", "is no file; move it away"),
+    "state of garbage": ("daper.db", garbage, "state", "move it away, and a new one is made"),
+    "state torn": ("daper.db", torn, "state", "move it away, and a new one is made"),
+    "state a folder": ("daper.db", folder, "state", "is no file; move it away, and a new one is made"),
+    "state a link to nowhere": ("daper.db", dangling, "state", "is no file; move it away"),
+    "state without tables": ("daper.db", other_tables, "state", "daper_claims"),
+    "state of a newer version": ("daper.db", of_a_newer_schema, "state", "a newer daper wrote it; use that one"),
+    "a former memory of garbage": ("memory.db", garbage, "former memory", "move it away"),
+    "a former memory a folder": ("memory.db", folder, "former memory", "is no file; move it away"),
+    "a former memory of a newer version": (
+        "memory.db",
+        of_the_future,
+        "former memory",
+        "a newer daper wrote it; use that one",
+    ),
+    "former spending torn": ("spending.db", torn, "former spending", "move it away"),
+    "former answers a link to nowhere": ("answers.db", dangling, "former answers", "is no file; move it away"),
     "reports a file": ("reports", file, "reports", "is no folder; move it away, and a new one is made"),
     "a report of garbage": ("reports/repair-x/report.json", garbage, "reports", "bring them back from a copy"),
     "transcripts a file": ("transcripts", file, "transcripts", "is no folder; move it away"),
@@ -135,7 +143,7 @@ def test_a6_all_that_is_sound_or_not_there_yet_is_well(shell: Shell) -> None:
         "Temporal at 127.0.0.1:1 (configured)"
     ]
     assert check_of(ran, "access tokens")["what"] == "1 token"
-    assert check_of(ran, "memory")["what"] == "none yet"
+    assert check_of(ran, "state")["what"] == "none yet"
 
 
 def test_a14_doctor_says_whether_others_may_look(shell: Shell) -> None:
@@ -163,7 +171,7 @@ def test_a6_looking_changes_nothing(shell: Shell) -> None:
 def test_a6_other_commands_say_a_clear_sentence_where_the_memory_is_damaged_or_do_without_it(
     line: str, shell: Shell
 ) -> None:
-    garbage(shell.home / "memory.db")
+    garbage(shell.home / "daper.db")
 
     ran = shell.run(*line.split())
 

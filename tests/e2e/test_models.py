@@ -119,7 +119,7 @@ def test_doctor_makes_one_cheap_call_of_each_model_and_says_what_it_found(
     assert told in line
     assert KEY not in ran.out + ran.err
     assert fake.asked[0].tokens < 300
-    assert not (shop.home / "spending.db").exists()
+    assert not (shop.home / "daper.db").exists()
 
 
 NETWORK = {

@@ -32,7 +32,7 @@ def test_a14_what_a_worker_and_commands_make_is_private(shop: Shop, usual_mask: 
 
     assert "actions took effect" in ran.out, ran.err
     names = {path.name for path in shop.home.rglob("*")}
-    assert {"orders.json", "memory.db", "report.json", "mcp-tokens.json", "ledger"} <= names
+    assert {"orders.json", "daper.db", "report.json", "mcp-tokens.json", "ledger"} <= names
     assert open_to_others(shop.home) == {}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from daper.adapters.state import StatePlace
 from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.llm.agents import ModelAgents
 from daper.agents.llm.config import ModelChoice, OutputMode, ThinkingSettings
@@ -44,7 +45,7 @@ class Asking:
 
     async def usage(self) -> Usage:
         """What the ledger says."""
-        return await spending_of(self.home).of_cycle(CYCLE)
+        return await spending_of(StatePlace(home=self.home)).of_cycle(CYCLE)
 
     def states(self) -> list[str]:
         """What became of each call, in the ledger."""
@@ -78,7 +79,7 @@ async def asking(
         )
         settings = replace(settings, network=network) if network else settings
         transcripts = FileTranscripts(home / "transcripts", secrets=(KEY,))
-        agents = ModelAgents(settings, spending=spending_of(home), transcripts=transcripts)
+        agents = ModelAgents(settings, spending=spending_of(StatePlace(home=home)), transcripts=transcripts)
         agents.open()
         async with agents:
             yield Asking(agents=agents, fake=fake, home=home)

@@ -43,8 +43,8 @@ async def repaired(
 
 def states_of_calls(home: Path) -> list[str]:
     """What became of each call of a model, in the ledger."""
-    with closing(sqlite3.connect(home / "spending.db")) as db:
-        return [state for (state,) in db.execute("SELECT state FROM calls ORDER BY rowid")]
+    with closing(sqlite3.connect(home / "daper.db")) as db:
+        return [state for (state,) in db.execute("SELECT state FROM daper_calls ORDER BY sequence")]
 
 
 def blocked(result: RepairResult) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Final
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from daper.adapters.state import StatePlace
 from daper.bootstrap import memory_of
 from daper.core.errors import DecisionRefused
 from daper.core.messages import Nudge
@@ -129,7 +130,7 @@ def fill(attacked: Attacked, ill: Collection[str]) -> int:
 async def begin_anew(attacked: Attacked) -> None:
     """These are new problems, and not old ones whose repairs did not last."""
     store = await attacked.shop.domains["orders"].store()
-    await memory_of(attacked.shop.home).records_replaced(store_id=store.store_id, domain="orders")
+    await memory_of(StatePlace(home=attacked.shop.home)).records_replaced(store_id=store.store_id, domain="orders")
 
 
 def closed(row: Json) -> Json:

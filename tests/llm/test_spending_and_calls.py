@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from daper.adapters.state import StatePlace
 from daper.agents.llm.charges import CHARACTERS_PER_TOKEN
 from daper.agents.llm.dialogue import SENT_BACK
 from daper.bootstrap import spending_of
@@ -161,7 +162,7 @@ async def test_what_models_took_is_in_the_view_by_role_and_by_record_and_in_the_
         repair_id = await shop.start()
         plan = await shop.plan(repair_id)
         view = await shop.until(repair_id, lambda look: look.phase is Phase.PENDING_APPROVAL)
-        ledger = await spending_of(tmp_path).of_cycle(cycle_of(tmp_path))
+        ledger = await spending_of(StatePlace(home=tmp_path)).of_cycle(cycle_of(tmp_path))
         await shop.decide(repair_id, plan)
         result = await shop.end(repair_id)
 
@@ -175,6 +176,6 @@ async def test_what_models_took_is_in_the_view_by_role_and_by_record_and_in_the_
 
 def cycle_of(home: Path) -> str:
     """The one cycle that spent something."""
-    with closing(sqlite3.connect(home / "spending.db")) as db:
-        [(cycle_id,)] = db.execute("SELECT DISTINCT cycle_id FROM calls").fetchall()
+    with closing(sqlite3.connect(home / "daper.db")) as db:
+        [(cycle_id,)] = db.execute("SELECT DISTINCT cycle_id FROM daper_calls").fetchall()
     return str(cycle_id)

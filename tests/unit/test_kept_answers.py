@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from daper.adapters.memory.sqlite import SqliteMemory
-from daper.adapters.reports.kept_answers import SqliteAnswers
+from daper.adapters.memory.tables import MemoryTables
+from daper.adapters.reports.kept_answers import KeptAnswers
+from daper.adapters.state import StatePlace
 from daper.core.errors import StoreError
 from daper.ports import KeptAnswer
 
@@ -16,12 +17,12 @@ from daper.ports import KeptAnswer
 async def test_a_file_of_answers_that_cannot_be_looked_at_is_not_taken_for_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    path, stat = tmp_path / "answers.db", os.stat
-    answers = SqliteAnswers(path)
-    await answers.keep(KeptAnswer(asked_id="repair-harry-k1", asked="a", repair_id="repair-harry-k1", begun=True))
-    memory = SqliteMemory(path.with_name("memory.db"))
+    state, stat = StatePlace(home=tmp_path), os.stat
+    memory, answers = MemoryTables(state.database()), KeptAnswers(state.database)
     await memory.records_replaced(store_id="s", domain="orders")
-    assert not path.with_name("memory.db").exists(), "nothing was remembered, so nothing is made"
+    assert await answers.find("repair-harry-k1") is None
+    assert list(tmp_path.iterdir()) == [], "nothing was remembered, so nothing is made"
+    await answers.keep(KeptAnswer(asked_id="repair-harry-k1", asked="a", repair_id="repair-harry-k1", begun=True))
 
     def refuse(at: object, **how: object) -> os.stat_result:
         if str(at).endswith(".db"):
@@ -29,7 +30,7 @@ async def test_a_file_of_answers_that_cannot_be_looked_at_is_not_taken_for_none(
         return stat(at, **how)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     monkeypatch.setattr(os, "stat", refuse)
-    with pytest.raises(StoreError, match=r"answers\.db"):
+    with pytest.raises(StoreError, match=r"daper\.db"):
         await answers.find("repair-harry-k1")
-    with pytest.raises(StoreError, match=r"memory\.db"):
+    with pytest.raises(StoreError, match=r"daper\.db"):
         await memory.records_replaced(store_id="s", domain="orders")

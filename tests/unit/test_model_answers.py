@@ -13,7 +13,8 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from daper.adapters.spending.sqlite import SqliteSpending
+from daper.adapters.spending.tables import SpendingTables
+from daper.adapters.state import StatePlace
 from daper.agents.llm.checks import check_narrative
 from daper.agents.llm.failures import translate
 from daper.agents.llm.meter import Account, MeteredModel
@@ -135,7 +136,7 @@ async def ask_until_capped(stub: Stub, folder: Path) -> int:
         most_output=4096,
         within=timedelta(seconds=30),
         caps=Caps(cost=Decimal("0.20")),
-        spending=SqliteSpending(folder / "spending.db"),
+        spending=SpendingTables(StatePlace(home=folder).database()),
         transcripts=Silent(),
     )
     metered = MeteredModel(stub, account)

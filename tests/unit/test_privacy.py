@@ -14,6 +14,8 @@ from daper.adapters.tokens.files import TokenFile
 from daper.clock import utc_now
 from daper.core.access import Access
 from daper.entrypoints.cli.output_file import save
+from daper.stores.sql.former_files import FORMER
+from daper.stores.sql.home_database import STATE_FILE
 
 OURS = (
     "data/orders/orders.json",
@@ -23,10 +25,11 @@ OURS = (
     "reports/repair-x/report.json",
     "transcripts/repair-x/1.json",
     "logs/temporal.log",
-    "memory.db",
-    "memory.db-wal",
-    "memory.db-shm",
-    "memory.db.lock",
+    "daper.db",
+    "daper.db-wal",
+    "daper.db-shm",
+    "daper.db.lock",
+    "memory.db.taken-in",
     "spending.db",
     "temporal.db",
     "temporal.db-wal",
@@ -73,7 +76,7 @@ def test_a14_what_earlier_versions_left_open_becomes_private(home: Path) -> None
     assert left == {}
     assert mode(home) == 0o700
     assert mode(home / "data/orders/orders.json") == 0o700
-    assert mode(home / "memory.db") == 0o600
+    assert mode(home / "daper.db") == 0o600
 
 
 def test_a14_what_is_not_daper_s_keeps_its_mode_and_so_does_a_folder_that_holds_such_things(home: Path) -> None:
@@ -120,7 +123,8 @@ def test_a14_whatever_the_code_keeps_in_a_home_is_known_as_daper_s(tmp_path: Pat
         for name in re.findall(r"""\bhome / ["']([^"']+)["']""", path.read_text("utf-8"))
         if path.name not in {"demo.py", "evaluation_command.py"}  # whose homes are thrown away
     }
-    assert {"data", "memory.db"} <= named
+    assert {"data", "reports"} <= named
+    named |= {STATE_FILE, *FORMER}
     for name in named:
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o644)

@@ -14,8 +14,8 @@ from tests.unit.test_repair_activities import action, ref
 
 from daper.activities.repair import RepairActivities
 from daper.activities.server_clock import TOLERANCE, ServerClock
-from daper.adapters.memory.sqlite import SqliteMemory
-from daper.adapters.spending.sqlite import SqliteSpending
+from daper.adapters.memory.tables import MemoryTables
+from daper.adapters.spending.tables import SpendingTables
 from daper.clock import agreed_now, ahead, timed_by, utc_now
 from daper.core.errors import ClockMoved
 from daper.core.messages import ActionRef
@@ -140,7 +140,7 @@ async def test_a8_time_goes_on_while_work_waits_for_its_store(
     assert (lapsed.status, fitting.status) == (OutcomeStatus.LAPSED, OutcomeStatus.APPLIED)
 
 
-@pytest.mark.parametrize("user", [StoreTool, OutsideTool, RequestApproval, SqliteMemory, SqliteSpending])
+@pytest.mark.parametrize("user", [StoreTool, OutsideTool, RequestApproval, MemoryTables, SpendingTables])
 def test_a8_whatever_is_compared_with_a_deadline_is_by_the_one_clock(user: type) -> None:
     given = inspect.signature(user).parameters
     assert next(given[name].default for name in ("clock", "now") if name in given) is agreed_now

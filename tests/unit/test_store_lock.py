@@ -2,11 +2,13 @@
 
 import errno
 import shutil
-import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 from test_json_store import ABOUT, TEXTS, WRITER, add_stock, change_with, files, open_store, row, start, stock
 
 from daper.adapters.tokens import files as token_files
@@ -17,10 +19,12 @@ from daper.core.errors import StoreBusy, StoreChanged, StoreError, StoreUnavaila
 from daper.stores import locks
 from daper.stores.jsonfiles import lock as store_lock
 from daper.stores.jsonfiles.store import JsonChange, JsonStore
-from daper.stores.sql import sqlite_file
-from daper.stores.sql.sqlite_file import SqliteFile
+from daper.stores.sql.engine import Branch
+from daper.stores.sql.sqlite_database import SqliteDatabase
 
 WRITERS, CHANGES = 4, 5  # of each
+METADATA: Final = MetaData()
+NUMBERS: Final = Table("numbers", METADATA, Column("n", Integer))
 
 
 @pytest.fixture
@@ -127,41 +131,46 @@ def test_a2_a_busy_store_is_busy_for_threads_too_when_its_lock_is_gone(store: Js
             raise AssertionError
 
 
+def numbers_in(folder: Path) -> SqliteDatabase:
+    table = Branch(name="t", head="t_0001", scripts=folder, create=METADATA.create_all)
+    return SqliteDatabase(folder / "daper.db", [table], what="state")
+
+
+def add(database: SqliteDatabase, number: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+    with database.transaction() as db:
+        db.execute(insert(NUMBERS).values(n=number))
+        meanwhile()
+
+
 def test_a2_a_database_that_is_replaced_under_a_transaction_keeps_nothing_in_vain(tmp_path: Path) -> None:
-    file = SqliteFile(path=tmp_path / "memory.db", what="memory", schema=["CREATE TABLE t (n INTEGER)"])
-    with file.transaction() as db:
-        db.execute("INSERT INTO t VALUES (1)")
+    database = numbers_in(tmp_path)
+    add(database, 1)
 
-    def write_to_a_file_that_goes() -> None:
-        with file.transaction() as db:
-            db.execute("INSERT INTO t VALUES (2)")
-            for path in tmp_path.glob("memory.db*"):
-                path.unlink()
+    def remove() -> None:
+        for path in tmp_path.glob("daper.db*"):
+            path.unlink()
 
-    with pytest.raises(StoreChanged, match=r"memory '.*memory\.db' was removed or replaced meanwhile"):
-        write_to_a_file_that_goes()
-    with file.transaction() as db:
-        assert db.execute("SELECT n FROM t").fetchall() == []
+    with pytest.raises(StoreChanged, match=r"state '.*daper\.db' was removed or replaced meanwhile"):
+        add(database, 2, remove)
+    with database.reading() as db:
+        assert db.execute(select(NUMBERS.c.n)).all() == []
 
 
 def test_a2_a_database_that_is_replaced_while_it_is_opened_is_not_written_to_in_vain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = SqliteFile(path=tmp_path / "memory.db", what="memory", schema=["CREATE TABLE t (n INTEGER)"])
-    with file.transaction() as db:
-        db.execute("INSERT INTO t VALUES (1)")
-    version = sqlite_file._version  # pyright: ignore[reportPrivateUsage] - as soon as it is open
+    add(numbers_in(tmp_path), 1)
+    make_ready = SqliteDatabase._make_ready  # pyright: ignore[reportPrivateUsage] - as soon as it is open
 
-    def replaced(db: sqlite3.Connection) -> int:
-        found = version(db)
-        for path in tmp_path.glob("memory.db*"):
+    def replaced(self: SqliteDatabase, known: tuple[int, int] | None) -> None:
+        make_ready(self, known)
+        for path in tmp_path.glob("daper.db*"):
             path.rename(tmp_path / f"away.{path.name}")
-        (tmp_path / "memory.db").touch()
-        return found
+        (tmp_path / "daper.db").touch()
 
-    monkeypatch.setattr(sqlite_file, "_version", replaced)
-    with pytest.raises(StoreChanged), file.transaction() as db:
-        db.execute("INSERT INTO t VALUES (2)")
+    monkeypatch.setattr(SqliteDatabase, "_make_ready", replaced)
+    with pytest.raises(StoreChanged):
+        add(numbers_in(tmp_path), 2)
 
 
 def test_a2_two_tokens_made_at_once_are_both_kept_whatever_becomes_of_the_lock(

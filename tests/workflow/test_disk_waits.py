@@ -26,7 +26,7 @@ from daper.entrypoints.cli.repair_view import look_lines
 from daper.entrypoints.mcp.presentation import details_of
 from daper.ports import ToolCall
 from daper.stores.jsonfiles.disk import PosixDisk
-from daper.stores.sql.sqlite_file import SqliteFile
+from daper.stores.sql.sqlite_database import SqliteDatabase
 from daper.workflows import options
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.scripted import ScriptedOrders, ScriptedTool
@@ -74,7 +74,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk, write_new, transaction, replace_file = (
         Disk(),
         PosixDisk.write_new,
-        SqliteFile.transaction,
+        SqliteDatabase.transaction,
         archive.replace_file,
     )
 
@@ -83,11 +83,11 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
         write_new(self, path, data, mode=mode)
 
     @contextmanager
-    def begin(self: SqliteFile, *, busy_seconds: float = 10) -> Generator[object]:
+    def begin(self: SqliteDatabase, *, busy_seconds: float = 10) -> Generator[object]:
         try:
             disk.ask(self.path)
         except OSError as error:
-            raise StoreUnavailable(f"{self.what}: {error.strerror}") from error
+            raise StoreUnavailable(f"{self.named}: {error.strerror}") from error
         with transaction(self, busy_seconds=busy_seconds) as db:
             yield db
 
@@ -96,7 +96,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
         replace_file(path, data)
 
     monkeypatch.setattr(PosixDisk, "write_new", write)
-    monkeypatch.setattr(SqliteFile, "transaction", begin)
+    monkeypatch.setattr(SqliteDatabase, "transaction", begin)
     monkeypatch.setattr(archive, "replace_file", replace)
     return disk
 

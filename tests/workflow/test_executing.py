@@ -139,7 +139,7 @@ async def test_two_plans_for_one_order_take_effect_once(temporal_env: WorkflowEn
         for person in (HARRY, GINNY):
             ids.append(await shop.start(requested_by=person, scope=named))
             plans.append(await shop.plan(ids[-1]))
-            for file in tmp_path.glob("memory.db*"):
+            for file in tmp_path.glob("daper.db*"):
                 file.unlink()
         await asyncio.gather(*(shop.decide(each, plan) for each, plan in zip(ids, plans, strict=True)))
         statuses = [outcome_of(await shop.end(repair_id), "ORD-002-HJG").status for repair_id in ids]

@@ -23,7 +23,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.reports.archive import FileReports
-from daper.adapters.reports.kept_answers import SqliteAnswers
+from daper.adapters.reports.kept_answers import KeptAnswers
+from daper.adapters.state import StatePlace
 from daper.core.errors import DecisionRefused, NotFound, UserError
 from daper.core.ids import file_stem
 from daper.core.models import Scope
@@ -35,6 +36,7 @@ from daper.service.repairs import RepairService
 from daper.service.requests import Started, StartProactive, StartRepair
 from daper.service.schedule_orders import PutSchedule
 from daper.service.schedules import ScheduleService
+from daper.stores.sql.state_schema import ANSWERS
 from tests.workflow.events import BADGES, EGG, ONE_AT_A_TIME, agent_of, approved, report
 from tests.workflow.shop import DEADLINE, HARRY, Shop, answer, open_shop
 
@@ -93,6 +95,11 @@ class GappedReports(FileReports):
         return found
 
 
+def forget_answers(home: Path) -> None:
+    with StatePlace(home=home).database().transaction() as db:
+        db.execute(ANSWERS.delete())
+
+
 class Beside:
     """Another process with the same home and queue, whose questions can be come between."""
 
@@ -102,7 +109,7 @@ class Beside:
         config["interceptors"] = [self.gaps]
         self.shop, self.client = shop, Client(**config)
         queue, domains = shop.settings.task_queue, shop.domains
-        self.reports = GappedReports(shop.home / "reports", answers=SqliteAnswers(shop.home / "answers.db"))
+        self.reports = GappedReports(shop.home / "reports", answers=KeptAnswers(StatePlace(home=shop.home).database))
         self.repairs = RepairService(
             client=self.client, queue=queue, domains=domains, reports=self.reports, indexed=True
         )
@@ -250,7 +257,7 @@ async def test_a19_the_key_of_a_repair_of_an_earlier_release_is_refused(
     async with open_shop(temporal_env, tmp_path) as shop:
         first = await start(shop, shop.service, dry_run=True)
         ended = await shop.end(first.repair_id)
-        (shop.home / "answers.db").unlink()
+        forget_answers(shop.home)
         path = shop.home / "reports" / file_stem(first.repair_id) / "report.json"
         path.write_text(ended.model_dump_json(exclude={"asked"}))
         await forget(shop, first.repair_id)
@@ -312,7 +319,7 @@ async def test_a19_a_repair_that_begins_while_it_is_looked_for_is_there(
     async def begins() -> None:
         await start(elsewhere, elsewhere.service)
 
-    (elsewhere.home / "answers.db").unlink()
+    forget_answers(elsewhere.home)
     beside.gaps.after["describe"] = begins
     assert await beside.repairs.ended(repair_id) is None
 

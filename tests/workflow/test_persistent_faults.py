@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from daper.adapters.memory.sqlite import TRIES
+from daper.adapters.memory.recollection import TRIES_MOST as TRIES
 from daper.core.models import Verdict
 from daper.core.outcomes import Holding, RepairResult
 from daper.core.phases import Phase
@@ -157,8 +157,8 @@ async def test_a_plan_holds_others_back_for_as_long_as_what_is_approved_at_the_l
         carers = Carers(shop)
         repair_id = await shop.start(domain="alerts", decision_valid_for=timedelta(hours=3))
         look = await shop.until(repair_id, lambda look: look.decide_by is not None)
-        with closing(sqlite3.connect(tmp_path / "memory.db")) as db:
-            ((until,),) = db.execute("SELECT until FROM claims").fetchall()
+        with closing(sqlite3.connect(tmp_path / "daper.db")) as db:
+            ((until,),) = db.execute("SELECT until FROM daper_claims").fetchall()
         assert look.decide_by is not None
         assert datetime.fromisoformat(until) > look.decide_by + timedelta(hours=3), "and time to verify it"
         await carers.decide(repair_id)

@@ -17,7 +17,8 @@ _OURS: Final = (
     "reports",
     "transcripts",
     "logs",
-    "memory.db",
+    "daper.db",
+    "memory.db",  # as former versions kept it, and so the next two
     "spending.db",
     "answers.db",
     "temporal.db",

@@ -1,7 +1,7 @@
 """RecordsService: see the records of a domain with their problems, import a person's own, restore the shipped ones."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -43,9 +43,9 @@ def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
 
 
 class RecordsService:
-    """The records of the domains on this machine. `memory` learns of records that are replaced."""
+    """The records of the domains on this machine. What `memory` opens learns of records that are replaced."""
 
-    def __init__(self, *, domains: Mapping[str, Domain], memory: Memory | None = None) -> None:
+    def __init__(self, *, domains: Mapping[str, Domain], memory: Callable[[], Memory] | None = None) -> None:
         self._domains = domains
         self._memory = memory
 
@@ -144,7 +144,7 @@ class RecordsService:
     async def _tell_memory(self, domain: Domain) -> None:
         if self._memory is not None:
             try:
-                await self._memory.records_replaced(store_id=(await domain.store()).store_id, domain=domain.name)
+                await self._memory().records_replaced(store_id=(await domain.store()).store_id, domain=domain.name)
             except StoreError as error:
                 told = "the records are replaced, and what is remembered of repairs of the former ones is not forgotten"
                 raise type(error)(f"{told}: ", error.said) from error

@@ -1,44 +1,59 @@
 """Which records open plans would write: two that saw the same version of one cannot both come true."""
 
-import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any
 
-from daper.core.messages import CycleRef, Held, Hold, HoldInput, HoldResult
-from daper.stores.sql.sqlite_file import time_text
+from sqlalchemy import Connection, Row, select
 
-HOLDS_TABLE: Final = (
-    "CREATE TABLE holds (store_id TEXT NOT NULL, domain TEXT NOT NULL, ref TEXT NOT NULL, repair_id TEXT NOT NULL,"
-    " version TEXT NOT NULL, until TEXT NOT NULL, PRIMARY KEY (store_id, domain, ref, repair_id)) WITHOUT ROWID"
-)
+from daper.core.messages import Held, Hold, HoldInput, HoldResult
+from daper.stores.sql.state_schema import HOLDS, time_text
+from daper.stores.sql.upserts import put
 
 
-def hold(db: sqlite3.Connection, request: HoldInput, now: datetime) -> HoldResult:
-    """Hold the records of each action that no other plan holds; says which actions were refused."""
+def hold(db: Connection, request: HoldInput, now: datetime) -> HoldResult:
+    """Hold the records of each action that no other plan holds; says which actions were refused.
+
+    Whoever calls is alone in the store.
+    """
+    others = _of_others(db, request, now)
     refused: list[Held] = []
+    marked: dict[str, dict[str, str]] = {}
     for at, wanted in enumerate(request.wanted):
-        held = next((found for each in wanted if (found := _held(db, request.cycle, each, at, now))), None)
+        held = next((found for each in wanted if (found := others.get((each.ref, each.version)))), None)
         if held is not None:
-            refused.append(held)
-        elif not request.dry_run:
-            _mark(db, request, wanted)
+            until = datetime.fromisoformat(held.until)
+            refused.append(Held(at=at, ref=held.ref, repair_id=held.repair_id, until=until))
+        else:
+            marked |= {each.ref: _row(request, each) for each in wanted}
+    if not request.dry_run:
+        put(db, HOLDS, list(marked.values()), replacing=("version", "until"))
     return HoldResult(refused=tuple(refused))
 
 
-def _held(db: sqlite3.Connection, cycle: CycleRef, wanted: Hold, at: int, now: datetime) -> Held | None:
-    """Who holds it. A plan that saw another version of it is stale there, and holds it no more."""
-    row = db.execute(
-        "SELECT repair_id, until FROM holds WHERE store_id = ? AND domain = ? AND ref = ? AND repair_id <> ?"
-        " AND until > ? AND version = ? ORDER BY until DESC LIMIT 1",
-        (cycle.store_id, cycle.domain, wanted.ref, cycle.repair_id, time_text(now), wanted.version),
-    ).fetchone()
-    return Held(at=at, ref=wanted.ref, repair_id=row[0], until=datetime.fromisoformat(row[1])) if row else None
-
-
-def _mark(db: sqlite3.Connection, request: HoldInput, wanted: tuple[Hold, ...]) -> None:
-    cycle, until = request.cycle, time_text(request.until)
-    db.executemany(
-        "INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version,"
-        " until = excluded.until",
-        [(cycle.store_id, cycle.domain, each.ref, cycle.repair_id, each.version, until) for each in wanted],
+def _of_others(db: Connection, request: HoldInput, now: datetime) -> Mapping[tuple[str, str], Row[Any]]:
+    """Who holds what, by record and version; a plan that saw another version is stale, and holds it no more."""
+    refs = sorted({each.ref for wanted in request.wanted for each in wanted})
+    held = db.execute(
+        select(HOLDS)
+        .where(
+            HOLDS.c.store_id == request.cycle.store_id,
+            HOLDS.c.domain == request.cycle.domain,
+            HOLDS.c.ref.in_(refs),
+            HOLDS.c.repair_id != request.cycle.repair_id,
+            HOLDS.c.until > time_text(now),
+        )
+        .order_by(HOLDS.c.until)  # the last one is told
     )
+    return {(row.ref, row.version): row for row in held}
+
+
+def _row(request: HoldInput, wanted: Hold) -> dict[str, str]:
+    return {
+        "store_id": request.cycle.store_id,
+        "domain": request.cycle.domain,
+        "ref": wanted.ref,
+        "repair_id": request.cycle.repair_id,
+        "version": wanted.version,
+        "until": time_text(request.until),
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from daper.adapters.reports.kept_answers import SqliteAnswers
+from daper.adapters.reports.kept_answers import KeptAnswers
 from daper.adapters.reports.repair_report import repair_report
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged, StoreError
@@ -151,7 +151,7 @@ class FileReports:
     `answers` keeps what a report answers, also when it is deleted.
     """
 
-    def __init__(self, folder: Path, *, answers: SqliteAnswers) -> None:
+    def __init__(self, folder: Path, *, answers: KeptAnswers) -> None:
         self._folder = folder
         self._answers = answers
 

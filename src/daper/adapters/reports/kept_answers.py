@@ -1,26 +1,23 @@
-"""Which repair answers what was asked under an id, in one SQLite file: for good, where Temporal and reports go."""
+"""Which repair answers what was asked under an id: for good, where Temporal and reports go."""
 
 import asyncio
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from daper.ports import KeptAnswer
-from daper.stores.sql.sqlite_file import SqliteFile
 
-_SCHEMA: Final = (
-    "CREATE TABLE answers (asked_id TEXT PRIMARY KEY NOT NULL, asked TEXT NOT NULL, repair_id TEXT NOT NULL,"
-    " begun INTEGER NOT NULL) WITHOUT ROWID",
-)
+if TYPE_CHECKING:
+    from daper.stores.sql.engine import Database
 
 
-class SqliteAnswers:
-    """A row for each id, never deleted. The file is made by the first row.
+class KeptAnswers:
+    """A row for each id, never deleted. The database is opened when the first is looked for.
 
-    Every call may raise StoreBusy (retryable), StoreDamaged or StoreError.
+    Every call may raise StoreBusy and StoreUnavailable (retryable), StoreDamaged or StoreError.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path=path, what="answers", schema=_SCHEMA)
+    def __init__(self, database: Callable[[], "Database"]) -> None:
+        self._database = database
 
     async def keep(self, answer: KeptAnswer) -> None:
         """Remember it. The first that had begun stands; one that had not is written over."""
@@ -30,22 +27,12 @@ class SqliteAnswers:
         """What was kept, or None."""
         return await asyncio.to_thread(self._find, asked_id)
 
-    async def look_over(self) -> bool:
-        """Whether the file is there; and it is sound then. Raises StoreBusy, StoreDamaged or StoreError."""
-        return await asyncio.to_thread(self._file.look_over)
-
     def _keep(self, answer: KeptAnswer) -> None:
-        row = (answer.asked_id, answer.asked, answer.repair_id, answer.begun)
-        with self._file.transaction() as db:
-            db.execute(
-                "INSERT INTO answers VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET asked = excluded.asked,"
-                " repair_id = excluded.repair_id, begun = excluded.begun WHERE NOT begun",
-                row,
-            )
+        from daper.adapters.reports import answer_rows  # only whoever looks for one needs SQL
+
+        answer_rows.keep(self._database(), answer)
 
     def _find(self, asked_id: str) -> KeptAnswer | None:
-        if not self._file.is_there():
-            return None
-        with self._file.transaction() as db:
-            row = db.execute("SELECT asked, repair_id, begun FROM answers WHERE asked_id = ?", (asked_id,)).fetchone()
-        return KeptAnswer(asked_id=asked_id, asked=row[0], repair_id=row[1], begun=bool(row[2])) if row else None
+        from daper.adapters.reports import answer_rows
+
+        return answer_rows.find(self._database(), asked_id)

@@ -4,7 +4,7 @@ import os
 import shlex
 import sqlite3
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Final
 from daper.adapters.form_key import FORM_KEY, FormKey
 from daper.adapters.regular_file import is_there
 from daper.adapters.reports.archive import broken_reports
+from daper.adapters.state import StatePlace
 from daper.adapters.temporal.kept_server import DATABASE
 from daper.adapters.tokens.files import TOKENS, TokenFile
-from daper.bootstrap import answers_of, memory_of, spending_of
 from daper.clock import utc_now
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.text import counted
@@ -25,13 +25,12 @@ _NONE_YET: Final = "none yet"
 _NAMED: Final = 3
 
 
-async def check_kept(home: Path) -> list[Check]:
-    """Memory, spending, reports, transcripts, logs, tokens, the key of forms, and what Temporal keeps."""
+async def check_kept(state: StatePlace) -> list[Check]:
+    """The state, reports, transcripts, logs, tokens, the key of forms, and what Temporal keeps."""
+    home = state.home
     return [
         await _quick(f"privacy of {home}", partial(_privacy, home), needed=False),
-        await checked(f"memory {home / 'memory.db'}", partial(_database, memory_of(home).look_over)),
-        await checked(f"spending {home / 'spending.db'}", partial(_database, spending_of(home).look_over)),
-        await checked(f"answers {home / 'answers.db'}", partial(_database, answers_of(home).look_over)),
+        *await _state(state),
         await _quick(f"reports {home / 'reports'}", partial(_reports, home / "reports")),
         await _quick(f"transcripts {home / 'transcripts'}", partial(_folder, home / "transcripts"), needed=False),
         await _quick(f"logs {home / 'logs'}", partial(_folder, home / "logs"), needed=False),
@@ -41,12 +40,27 @@ async def check_kept(home: Path) -> list[Check]:
     ]
 
 
+async def _state(state: StatePlace) -> list[Check]:
+    """Memory, spending and answers in their database; and what the next use of it takes in."""
+    from daper.stores.sql import former_files  # SQL, which few commands need
+
+    database = state.database()
+    return [
+        await _quick(database.named, lambda: "can be used" if database.look_over() else _NONE_YET),
+        *[
+            await _quick(f"former {path.name} {path}", partial(_former, path, former_files.look_over))
+            for path in state.former_files()
+        ],
+    ]
+
+
+def _former(path: Path, look_over: Callable[[Path], None]) -> str:
+    look_over(path)
+    return f"the next use takes it in, and keeps it as {path.name}.taken-in"
+
+
 async def _quick(name: str, look: Callable[[], str], *, needed: bool = True) -> Check:
     return await checked(name, partial(in_thread, look), needed=needed)
-
-
-async def _database(look_over: Callable[[], Awaitable[bool]]) -> str:
-    return "can be used" if await look_over() else _NONE_YET
 
 
 def _privacy(home: Path) -> str:

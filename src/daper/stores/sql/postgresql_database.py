@@ -239,6 +239,13 @@ def _first_line(error: psycopg.Error) -> str:
     return masked_urls(str(error).strip().partition("\n")[0]) or type(error).__name__
 
 
+def disconnect() -> None:
+    """Close the connections of this process that nobody uses now; the next use opens new ones."""
+    while _engines:
+        _, engine = _engines.popitem()
+        engine.dispose()
+
+
 def _forget_connections() -> None:
     """A child process has the parent's connections open, and must never speak on them."""
     for engine in _engines.values():

@@ -139,11 +139,17 @@ class SqliteDatabase(Database):
         """As of a database; one transaction."""
         with self._errors(BUSY_SECONDS):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with alone(self._lock), self._connection(BUSY_SECONDS) as db:
-                db.exec_driver_sql("PRAGMA journal_mode = WAL")
-                db.exec_driver_sql("BEGIN IMMEDIATE")
-                with _whole(db):
-                    yield db
+            with alone(self._lock), self._changing() as db:
+                yield db
+
+    @contextmanager
+    def _changing(self) -> Generator[Connection]:
+        """A transaction of whoever holds the lock."""
+        with self._connection(self._busy_seconds) as db:
+            db.exec_driver_sql("PRAGMA journal_mode = WAL")
+            db.exec_driver_sql("BEGIN IMMEDIATE")
+            with _whole(db):
+                yield db
 
     @property
     def _lock(self) -> Path:

@@ -1,0 +1,18 @@
+CREATE TABLE claims (store_id TEXT NOT NULL, domain TEXT NOT NULL, record_id TEXT NOT NULL, kind TEXT NOT NULL, fingerprint TEXT NOT NULL, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, until TEXT NOT NULL, reason TEXT, held_by TEXT NOT NULL DEFAULT '', PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID;
+INSERT INTO "claims" VALUES('s1','orders','rejected','never-paid','f1','r7','cycle-of-r7','2026-03-02T00:00:00.000000+00:00','Minerva rejected its repair on 2026-02-27 (repair r4); to ask anew: --again or --record rejected','');
+INSERT INTO "claims" VALUES('s1','orders','waits','never-paid','f1','r6','cycle-of-r6','2026-03-02T00:00:00.000000+00:00',NULL,'');
+INSERT INTO "claims" VALUES('s1','orders','waits','never-paid','f1','r7','cycle-of-r7','2026-03-02T00:00:00.000000+00:00','waits for a decision in r6, until 2026-03-02 00:00 UTC','r6');
+CREATE TABLE holds (store_id TEXT NOT NULL, domain TEXT NOT NULL, ref TEXT NOT NULL, repair_id TEXT NOT NULL, version TEXT NOT NULL, until TEXT NOT NULL, PRIMARY KEY (store_id, domain, ref, repair_id)) WITHOUT ROWID;
+INSERT INTO "holds" VALUES('s1','orders','orders/waits','r6','v1','2026-03-02T00:00:00.000000+00:00');
+CREATE TABLE rejections (store_id TEXT NOT NULL, domain TEXT NOT NULL, record_id TEXT NOT NULL, kind TEXT NOT NULL, fingerprint TEXT NOT NULL, repair_id TEXT NOT NULL, decided_by TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (store_id, domain, record_id, kind, fingerprint)) WITHOUT ROWID;
+INSERT INTO "rejections" VALUES('s1','orders','rejected','never-paid','f1','r4','Minerva','2026-02-27T12:00:00.000000+00:00');
+CREATE TABLE tries (store_id TEXT NOT NULL, domain TEXT NOT NULL, record_id TEXT NOT NULL, kind TEXT NOT NULL, fingerprint TEXT NOT NULL, repair_id TEXT NOT NULL, cycle_id TEXT NOT NULL, at TEXT NOT NULL, came_to TEXT NOT NULL DEFAULT 'no-help', PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, cycle_id)) WITHOUT ROWID;
+INSERT INTO "tries" VALUES('s1','orders','came-back','never-paid','f1','r1','cycle-of-r1','2026-02-26T12:00:00.000000+00:00','helped');
+INSERT INTO "tries" VALUES('s1','orders','came-back','never-paid','f1','r2','cycle-of-r2','2026-02-27T12:00:00.000000+00:00','helped');
+INSERT INTO "tries" VALUES('s1','orders','came-back','never-paid','f1','r3','cycle-of-r3','2026-02-28T12:00:00.000000+00:00','helped');
+INSERT INTO "tries" VALUES('s1','orders','tried','never-paid','f1','r1','cycle-of-r1','2026-02-26T12:00:00.000000+00:00','no-help');
+INSERT INTO "tries" VALUES('s1','orders','tried','never-paid','f1','r2','cycle-of-r2','2026-02-27T12:00:00.000000+00:00','no-help');
+INSERT INTO "tries" VALUES('s1','orders','tried','never-paid','f1','r3','cycle-of-r3','2026-02-28T12:00:00.000000+00:00','no-help');
+CREATE TABLE unsettled (store_id TEXT NOT NULL, domain TEXT NOT NULL, record_id TEXT NOT NULL, kind TEXT NOT NULL, fingerprint TEXT NOT NULL, repair_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (store_id, domain, record_id, kind, fingerprint, repair_id)) WITHOUT ROWID;
+INSERT INTO "unsettled" VALUES('s1','orders','unsettled','never-paid','f1','r5','2026-02-28T12:00:00.000000+00:00');
+PRAGMA user_version = 3;
