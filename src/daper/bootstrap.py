@@ -19,19 +19,15 @@ from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
-from daper.adapters.reports.archive import FileReports
-from daper.adapters.reports.kept_answers import KeptAnswers
-from daper.adapters.state import StatePlace
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
 from daper.adapters.temporal.server_time import ServerTime
-from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
 from daper.domains.registry import load_domains
-from daper.ports import Agents, Domain, Memory, Spending
+from daper.ports import Agents, Domain
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
@@ -66,16 +62,6 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
     return load_domains(settings.home / "data", options=settings.domain_options)
 
 
-def state_of(settings: Settings) -> StatePlace:
-    """Where what is kept beside Temporal is."""
-    return StatePlace(home=settings.home, database_url=settings.database_url)
-
-
-def reports_of(state: StatePlace) -> FileReports:
-    """The reports that are kept there, and what they answer."""
-    return FileReports(state.home / "reports", answers=answers_of(state))
-
-
 async def open_models(settings: Settings) -> "ModelAgents | None":
     """The agents with language models, or None where rules play every role. Loads the library only if it is needed.
 
@@ -93,8 +79,8 @@ def _load_models(settings: Settings) -> "ModelAgents":
         raise ModelError(f"{MODELS_MISSING} ({error})") from error
     models = ModelAgents(
         settings.thinking,
-        spending=spending_of(state_of(settings)),
-        transcripts=FileTranscripts(settings.home / "transcripts", secrets=settings.thinking.secrets),
+        spending=settings.state.spending(),
+        transcripts=settings.state.transcripts(secrets=settings.thinking.secrets),
     )
     models.open()
     return models
@@ -108,26 +94,7 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
             f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
             "set it in the environment or in .env, or take that target out"
         )
-    return PeopleNotifier(people, reports=reports_of(state_of(settings)), link=settings.link_to, now=agreed_now)
-
-
-def answers_of(state: StatePlace) -> KeptAnswers:
-    """Which repair answers what was asked under a key, as it is kept there."""
-    return KeptAnswers(state.database)
-
-
-def spending_of(state: StatePlace) -> Spending:
-    """What cycles spent on models, as it is kept there."""
-    from daper.adapters.spending.tables import SpendingTables  # SQL, which few commands need
-
-    return SpendingTables(state.database())
-
-
-def memory_of(state: StatePlace) -> Memory:
-    """What is remembered of problems, as it is kept there."""
-    from daper.adapters.memory.tables import MemoryTables
-
-    return MemoryTables(state.database())
+    return PeopleNotifier(people, reports=settings.state.reports(), link=settings.link_to, now=agreed_now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +122,7 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         queue=queue,
         times=times,
         domains=domains,
-        reports=reports_of(state_of(settings)),
+        reports=settings.state.reports(),
         indexed=indexed,
         policy=policy,
         gathering=settings.gathering,
@@ -214,7 +181,7 @@ async def working(
     domains = open_domains(settings) if domains is None else domains
     notifier = open_notifier(settings)
     agents, models = agents or RulesAgents(), await open_models(settings)
-    memory, runs = memory_of(state_of(settings)), TemporalRuns(client)
+    memory, runs = settings.state.memory(), TemporalRuns(client)
     claims = Claims(memory=memory, runs=runs)
     diagnose = DiagnoseActivities(
         domains=domains,
@@ -229,8 +196,8 @@ async def working(
     publish = PublishActivities(
         claims=claims,
         memory=memory,
-        reports=reports_of(state_of(settings)),
-        spending=spending_of(state_of(settings)),
+        reports=settings.state.reports(),
+        spending=settings.state.spending(),
         agents=agents,
         models=models,
     )
