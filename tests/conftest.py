@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -16,7 +17,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES
 from daper.adapters.temporal.program import QUEUE_PACE, UNDIVIDED_QUEUES, find_temporal
-from tests.postgresql import PostgresqlServer, postgresql_server
+
+if TYPE_CHECKING:
+    from tests.postgresql import PostgresqlServer
 
 SKIPPING = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true")
 
@@ -62,8 +65,10 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlServer]:
+def postgresql() -> "Iterator[PostgresqlServer]":
     """A real server of PostgreSQL, for all tests of a process; take a database of your own in it."""
+    from tests.postgresql import postgresql_server  # with psycopg, which few tests need
+
     with postgresql_server() as server:
         yield server
 

@@ -1,7 +1,7 @@
 """The composition root: the one place that knows which implementation stands behind which port."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,6 +40,7 @@ from daper.workflows.repair import RepairAgentWorkflow
 
 if TYPE_CHECKING:
     from daper.agents.llm.agents import ModelAgents
+    from daper.stores.sql.engine import Database
 
 DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
@@ -60,6 +61,24 @@ SANDBOX: Final = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.defaul
 def open_domains(settings: Settings) -> dict[str, Domain]:
     """Every installed domain, on its folder under the settings' home."""
     return load_domains(settings.home / "data", options=settings.domain_options)
+
+
+def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Database, ...]":
+    """Every database that state or records are in, each once, with all its tables; but not the file of the home.
+
+    Raises SettingError for an address that is none.
+    """
+    from daper.stores.sql.engine import Database, InDatabases  # SQL, which few commands need
+    from daper.stores.sql.records_schema import RECORDS
+
+    found: dict[str, Database] = {}
+    if (state := settings.state).shared:
+        shared = state.database().extended([RECORDS])
+        found[shared.named] = shared
+    for each in (each for domain in domains if isinstance(domain, InDatabases) for each in domain.databases()):
+        known = found.get(each.named)
+        found[each.named] = each if known is None else known.extended(each.branches.values())
+    return tuple(found.values())
 
 
 async def open_models(settings: Settings) -> "ModelAgents | None":
@@ -88,6 +107,7 @@ def _load_models(settings: Settings) -> "ModelAgents":
 
 def open_notifier(settings: Settings) -> PeopleNotifier:
     """What tells the people of the settings. Raises SettingError where a secret that somebody needs is not set."""
+    settings.need(Part.DATABASE)
     people = settings.people
     for name, variable in people.missing().items():
         raise SettingError(
@@ -113,7 +133,7 @@ def times_of(settings: Settings) -> Times:
 
 async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
     """All services on the configured Temporal. Raises Unreachable, SettingError."""
-    settings.need(Part.TEMPORAL)
+    settings.need(Part.TEMPORAL, Part.DATABASE)
     client = client or await connect(settings)
     domains, indexed = open_domains(settings), await search_attributes_registered(client)
     queue, policy, times = settings.task_queue, settings.policy, times_of(settings)

@@ -18,6 +18,7 @@ from daper.core.models import IdentityProof, Person
 from daper.core.people import People
 from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR, ApprovalPolicy
 from daper.core.usage import Role
+from daper.settings.database import database_url_of
 from daper.settings.domain_options import prefix_of, settings_of_domains
 from daper.settings.dotenv_file import references
 from daper.settings.model_choice import thinking_of
@@ -39,6 +40,7 @@ _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", 
 class Settings:
     """What is configured, checked. `temporal` may hold secrets and is never shown.
 
+    `database_url`: the PostgreSQL database that all is in, with its password; None where files in the home have it.
     `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
     `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need;
     `unfit`: what is wrong with what every program reads of the environment.
@@ -82,7 +84,8 @@ class Settings:
 
     @property
     def state(self) -> StatePlace:
-        """Where what is kept beside Temporal is."""
+        """Where what is kept beside Temporal is. Raises SettingError where the database is none that can be."""
+        self.need(Part.DATABASE)
         return StatePlace(home=self.home, database_url=self.database_url)
 
     @property
@@ -174,6 +177,7 @@ def load_settings(
         thinking=parts.read(Part.MODELS, lambda: thinking_of(values, thinkers or {}), thinking_of({}, {})),
         temporal=server.variables,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
+        database_url=parts.read(Part.DATABASE, lambda: database_url_of(values), None),
         troubles=parts.troubles,
         unfit=unfit_surroundings(found),
     )

@@ -43,7 +43,13 @@ def _create(db: Connection) -> None:
 
 BRANCHES: Final = (
     RECORDS,
-    Branch(name="orders", head="orders_0001", scripts=Path(__file__).parent / "migrations", create=_create),
+    Branch(
+        name="orders",
+        head="orders_0001",
+        scripts=Path(__file__).parent / "migrations",
+        create=_create,
+        tables=frozenset({ORDERS.table_name, STOCK.table_name}),
+    ),
 )
 """The tables that a database of orders has."""
 

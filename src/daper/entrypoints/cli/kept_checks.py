@@ -24,21 +24,27 @@ _NONE_YET: Final = "none yet"
 _NAMED: Final = 3
 
 
-async def check_kept(state: StatePlace) -> list[Check]:
-    """The state, reports, transcripts, logs, tokens, the key of forms, and what Temporal keeps."""
-    home = state.home
+async def check_kept(home: Path, state: StatePlace | None) -> list[Check]:
+    """The state, reports, transcripts, logs, tokens, the key of forms, and what Temporal keeps.
+
+    `state` is None where nobody can tell in which database it is; a shared one is looked at beside this.
+    """
+    kept: list[Check] = []
+    if state is not None:
+        kept = [
+            *([] if state.shared else [*await _state(state), *await _files(home)]),
+            await _quick(_called(state, "access tokens", TOKENS), partial(_tokens, state), needed=False),
+            await _quick(_called(state, "key of forms", FORM_KEY), partial(_form_key, state), needed=False),
+        ]
     return [
         await _quick(f"privacy of {home}", partial(_privacy, home), needed=False),
-        *await _state(state),
-        *([] if state.shared else await _files(home)),
+        *kept,
         await _quick(f"logs {home / 'logs'}", partial(_folder, home / "logs"), needed=False),
-        await _quick(_named(state, "access tokens", TOKENS), partial(_tokens, state), needed=False),
-        await _quick(_named(state, "key of forms", FORM_KEY), partial(_form_key, state), needed=False),
         await _quick(f"Temporal's file {home / DATABASE}", partial(_temporal, home / DATABASE), needed=False),
     ]
 
 
-def _named(state: StatePlace, what: str, name: str) -> str:
+def _called(state: StatePlace, what: str, name: str) -> str:
     return f"{what} in the database" if state.shared else f"{what} {state.home / name}"
 
 

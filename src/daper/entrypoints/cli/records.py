@@ -13,7 +13,7 @@ from daper.entrypoints.cli.record_lists import draw_records
 from daper.entrypoints.cli.runner import run_to_end
 from daper.service.records import RecordList, RecordsService
 from daper.service.selection import RecordFilter, RecordLine
-from daper.settings import load_settings
+from daper.settings import Part, load_settings
 
 
 def list_records(
@@ -129,7 +129,7 @@ def open_records(domain: str | None) -> tuple[RecordsService, str]:
 
     What is there is made private first: the first look at a new store writes one.
     """
-    settings = load_settings(needs=())
+    settings = load_settings(needs={Part.DATABASE})
     make_private(settings.home)
     service = RecordsService(domains=open_domains(settings), memory=settings.state.memory)
     return service, settings.domain_or(domain)

@@ -162,7 +162,7 @@ class Door:
     async def _connect(self) -> "Services":
         connects = self._connects or await asyncio.to_thread(_import_connecting)
         self._settings = await asyncio.to_thread(self._load)
-        self._settings.need(Part.TEMPORAL)
+        self._settings.need(Part.TEMPORAL, Part.DATABASE)
         self._services = await connects(self._settings)
         return self._services
 
@@ -179,6 +179,7 @@ def _open_records(settings: Settings) -> "RecordsService":
     from daper.bootstrap import open_domains
     from daper.service.records import RecordsService
 
+    settings.need(Part.DATABASE)
     return RecordsService(domains=open_domains(settings))
 
 

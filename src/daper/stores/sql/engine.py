@@ -5,13 +5,13 @@ nowhere else.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
 BUSY_SECONDS: Final = 10.0
 
@@ -54,6 +54,10 @@ class Database(ABC):
         """The tables that it is to have, by the name of their branch."""
 
     @abstractmethod
+    def extended(self, branches: Iterable[Branch]) -> "Database":
+        """The same database, which is to have these tables as well."""
+
+    @abstractmethod
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> AbstractContextManager[Connection]:
         """A connection within a transaction: all of it at the end of the block, or nothing if that raises.
 
@@ -81,6 +85,14 @@ class Database(ABC):
         """The revisions that its tables have now; none where there are none."""
 
     @abstractmethod
+    def tables(self) -> frozenset[str]:
+        """The names of all tables that are there now, whosever they are."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Which database it is, and in which version: `PostgreSQL 18.4`."""
+
+    @abstractmethod
     def whereabouts(self, db: Connection) -> str:
         """Where it is, so that a copy of it says something else; empty where nobody can tell."""
 
@@ -93,6 +105,15 @@ class Database(ABC):
         """A connection for changing the schema, whichever it has now; nobody else changes it meanwhile."""
 
 
+@runtime_checkable
+class InDatabases(Protocol):
+    """A domain whose records are in databases of its own, or in tables of its own in the one that all is in."""
+
+    def databases(self) -> Sequence[Database]:
+        """Each of them; none is opened."""
+        ...
+
+
 def wanted(branches: Mapping[str, Branch]) -> frozenset[str]:
     """The revisions that these branches have here."""
     return frozenset(branch.head for branch in branches.values())
@@ -103,11 +124,14 @@ def revisions_in(db: Connection) -> frozenset[str]:
     return frozenset(db.execute(select(VERSIONS.c.version_num)).scalars())
 
 
+def tables_in(db: Connection) -> frozenset[str]:
+    """The names of all tables of a database."""
+    return frozenset(inspect(db).get_table_names())
+
+
 def create(db: Connection, branches: Mapping[str, Branch]) -> None:
-    """Make all tables of these branches that are not there at all, at their newest revision."""
+    """Make all tables of these branches, of which none may be there, at their newest revision."""
     VERSIONS.create(db, checkfirst=True)
-    there = {revision.partition("_")[0] for revision in revisions_in(db)}
-    for name, branch in branches.items():
-        if name not in there:
-            branch.create(db)
-            db.execute(insert(VERSIONS).values(version_num=branch.head))
+    for branch in branches.values():
+        branch.create(db)
+        db.execute(insert(VERSIONS).values(version_num=branch.head))

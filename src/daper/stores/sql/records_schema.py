@@ -63,5 +63,9 @@ def _create(db: Connection) -> None:
 
 
 RECORDS: Final = Branch(
-    name="records", head="records_0001", scripts=Path(__file__).parent / "migrations" / "records", create=_create
+    name="records",
+    head="records_0001",
+    scripts=Path(__file__).parent / "migrations" / "records",
+    create=_create,
+    tables=frozenset(METADATA.tables),
 )

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from daper.core.errors import ActionFailed, DaperError, StoreDamaged, StoreError
 from daper.stores.locks import alone
-from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, create, revisions_in, wanted
+from daper.stores.sql.condition import Condition, judged
+from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, create, revisions_in, tables_in, wanted
 from daper.stores.sql.sqlite_file import identity, refuse_replaced, store_error
 
 # What is wrong with the statement and not with the file.
@@ -43,6 +44,10 @@ class SqliteDatabase(Database):
     def branches(self) -> Mapping[str, Branch]:
         """The tables that it is to have."""
         return self._branches
+
+    def extended(self, branches: Iterable[Branch]) -> "SqliteDatabase":
+        """As of a database."""
+        return SqliteDatabase(self.path, (*self._branches.values(), *branches), what=self._what)
 
     @contextmanager
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[Connection]:
@@ -100,7 +105,19 @@ class SqliteDatabase(Database):
             if identity(self.path) is None:
                 return frozenset()
             with self._connection(BUSY_SECONDS) as db:
-                return revisions_in(db) if _has_tables(db, {VERSIONS.name}) else frozenset()
+                return revisions_in(db) if VERSIONS.name in tables_in(db) else frozenset()
+
+    def tables(self) -> frozenset[str]:
+        """All that are in the file; none where there is no file."""
+        with self._errors(BUSY_SECONDS):
+            if identity(self.path) is None:
+                return frozenset()
+            with self._connection(BUSY_SECONDS) as db:
+                return tables_in(db)
+
+    def version(self) -> str:
+        """Of the library; a file has none."""
+        return f"SQLite {sqlite3.sqlite_version}"
 
     def whereabouts(self, db: Connection) -> str:
         """Its path, without links."""
@@ -142,19 +159,22 @@ class SqliteDatabase(Database):
         """Make the tables of a file that has none, and upgrade older ones."""
         if known is not None:
             with self._connection(self._busy_seconds) as db:
-                if _has_tables(db, {VERSIONS.name}) and revisions_in(db) >= wanted(self._branches):
+                if _has_versions(db) and revisions_in(db) >= wanted(self._branches):
                     return
         # Two processes that switch one file to WAL at once get "locked" without any waiting, so they queue here.
         with alone(self._lock), self._connection(self._busy_seconds) as db:
             db.exec_driver_sql("PRAGMA journal_mode = WAL")
             db.exec_driver_sql("BEGIN IMMEDIATE")
             with _whole(db):
-                create(db, self._branches)
+                if tables_in(db):
+                    from daper.stores.sql.upgrading import upgrade_within  # Alembic, which few starts need
+
+                    upgrade_within(db, self)
+                else:
+                    create(db, self._branches)
 
     def _refuse_another_schema(self, there: frozenset[str]) -> None:
-        if there != wanted(self._branches):
-            newer = ", ".join(sorted(there - wanted(self._branches)))
-            raise StoreError(f"{self.named} has revision {newer or 'none'}: a newer daper wrote it; use that one")
+        judged(self.named, self._branches, there).refuse()
 
     def _refuse_unsound(self, db: Connection) -> None:
         found = [str(row[0]) for row in db.exec_driver_sql("PRAGMA quick_check(1)")]
@@ -162,14 +182,13 @@ class SqliteDatabase(Database):
             raise StoreDamaged(
                 f"{self.named} is damaged ({'; '.join(found)[:200]}); move it away, and a new one is made"
             )
-        if not _has_tables(db, {VERSIONS.name}):
+        if not _has_versions(db):
             raise StoreDamaged(
                 f"{self.named} is damaged: it has no {VERSIONS.name}; move it away, and a new one is made"
             )
-        there = revisions_in(db)
-        if there <= wanted(self._branches):
-            return
-        self._refuse_another_schema(there)
+        state = judged(self.named, self._branches, revisions_in(db), tables_in(db))
+        if state.condition is not Condition.BEHIND:  # which the next use mends
+            state.refuse()
 
     def _connect(self) -> sqlite3.Connection:
         # The timeout is set for each connection below. No statement is kept prepared across schemas.
@@ -222,6 +241,8 @@ def _whole(db: Connection) -> Generator[None]:
     db.exec_driver_sql("COMMIT")
 
 
-def _has_tables(db: Connection, names: set[str]) -> bool:
-    there = {str(row[0]) for row in db.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))}
-    return names <= there
+def _has_versions(db: Connection) -> bool:
+    found = db.execute(
+        text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"), {"name": VERSIONS.name}
+    )
+    return found.first() is not None
