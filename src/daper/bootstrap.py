@@ -26,8 +26,9 @@ from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
-from daper.domains.registry import load_domains
+from daper.domains.registry import declared_options, load_domains
 from daper.ports import Agents, Domain
+from daper.ports.entry import DATABASE_OPTION
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
@@ -59,8 +60,15 @@ SANDBOX: Final = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.defaul
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
-    """Every installed domain, on its folder under the settings' home."""
-    return load_domains(settings.home / "data", options=settings.domain_options)
+    """Every installed domain, on its folder under the settings' home, and with the database that all is in."""
+    declared = declared_options()
+
+    def options(name: str) -> Mapping[str, str]:
+        takes = any(option.name == DATABASE_OPTION for option in declared.get(name, ()))
+        shared = {DATABASE_OPTION: settings.database_url} if takes and settings.database_url else {}
+        return {**shared, **settings.domain_options(name)}
+
+    return load_domains(settings.home / "data", options=options)
 
 
 def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Database, ...]":

@@ -6,6 +6,7 @@ insert and update gives a row a version that no row ever had, whoever does it: a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from sqlalchemy import (
@@ -50,7 +51,7 @@ class Collection:
         """Of its table: not the plain name, which an application may have beside it."""
         return f"daper_{self.name}"
 
-    @property
+    @cached_property
     def table(self) -> TableClause:
         """For statements."""
         columns = [column(name, Text) for name in (self.key, *self.searched)]

@@ -45,6 +45,12 @@ def upgrade() -> None:
         sa.Column("at", sa.Text, nullable=False),
         sa.Column("data", sa.Text, nullable=False),
     )
+    op.create_table(
+        "daper_frame",
+        sa.Column("store", sa.String(64), primary_key=True),
+        sa.Column("collection", sa.String(64), primary_key=True),
+        sa.Column("frame", sa.Text, nullable=False),
+    )
     counter = op.create_table("daper_counter", sa.Column("last", sa.BigInteger, nullable=False))
     if op.get_bind().dialect.name == "postgresql":
         op.execute("CREATE SEQUENCE daper_versions")
