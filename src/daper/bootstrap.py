@@ -19,19 +19,15 @@ from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
-from daper.adapters.reports.archive import FileReports
-from daper.adapters.reports.kept_answers import KeptAnswers
-from daper.adapters.state import StatePlace
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
 from daper.adapters.temporal.server_time import ServerTime
-from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
 from daper.domains.registry import declared_options, load_domains
-from daper.ports import Agents, Domain, Memory, Spending
+from daper.ports import Agents, Domain
 from daper.ports.entry import DATABASE_OPTION
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
@@ -76,34 +72,21 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
 
 
 def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Database, ...]":
-    """Every database that state or records are in, each once, with all its tables; none where they are files of JSON.
+    """Every database that state or records are in, each once, with all its tables; but not the file of the home.
 
     Raises SettingError for an address that is none.
     """
-    from daper.stores.sql.engine import InDatabases  # with SQLAlchemy, which few commands need
+    from daper.stores.sql.engine import Database, InDatabases  # SQL, which few commands need
     from daper.stores.sql.records_schema import RECORDS
 
-    settings.need(Part.DATABASE)
     found: dict[str, Database] = {}
-    if settings.database_url is not None:
-        from daper.stores.sql.postgresql_database import PostgresqlDatabase  # with a driver that is an extra
-
-        shared = PostgresqlDatabase(settings.database_url, (RECORDS,))
+    if (state := settings.state).shared:
+        shared = state.database().extended([RECORDS])
         found[shared.named] = shared
     for each in (each for domain in domains if isinstance(domain, InDatabases) for each in domain.databases()):
         known = found.get(each.named)
         found[each.named] = each if known is None else known.extended(each.branches.values())
     return tuple(found.values())
-
-
-def state_of(settings: Settings) -> StatePlace:
-    """Where what is kept beside Temporal is."""
-    return StatePlace(home=settings.home, database_url=settings.database_url)
-
-
-def reports_of(state: StatePlace) -> FileReports:
-    """The reports that are kept there, and what they answer."""
-    return FileReports(state.home / "reports", answers=answers_of(state))
 
 
 async def open_models(settings: Settings) -> "ModelAgents | None":
@@ -123,8 +106,8 @@ def _load_models(settings: Settings) -> "ModelAgents":
         raise ModelError(f"{MODELS_MISSING} ({error})") from error
     models = ModelAgents(
         settings.thinking,
-        spending=spending_of(state_of(settings)),
-        transcripts=FileTranscripts(settings.home / "transcripts", secrets=settings.thinking.secrets),
+        spending=settings.state.spending(),
+        transcripts=settings.state.transcripts(secrets=settings.thinking.secrets),
     )
     models.open()
     return models
@@ -139,26 +122,7 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
             f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
             "set it in the environment or in .env, or take that target out"
         )
-    return PeopleNotifier(people, reports=reports_of(state_of(settings)), link=settings.link_to, now=agreed_now)
-
-
-def answers_of(state: StatePlace) -> KeptAnswers:
-    """Which repair answers what was asked under a key, as it is kept there."""
-    return KeptAnswers(state.database)
-
-
-def spending_of(state: StatePlace) -> Spending:
-    """What cycles spent on models, as it is kept there."""
-    from daper.adapters.spending.tables import SpendingTables  # SQL, which few commands need
-
-    return SpendingTables(state.database())
-
-
-def memory_of(state: StatePlace) -> Memory:
-    """What is remembered of problems, as it is kept there."""
-    from daper.adapters.memory.tables import MemoryTables
-
-    return MemoryTables(state.database())
+    return PeopleNotifier(people, reports=settings.state.reports(), link=settings.link_to, now=agreed_now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +150,7 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         queue=queue,
         times=times,
         domains=domains,
-        reports=reports_of(state_of(settings)),
+        reports=settings.state.reports(),
         indexed=indexed,
         policy=policy,
         gathering=settings.gathering,
@@ -245,7 +209,7 @@ async def working(
     domains = open_domains(settings) if domains is None else domains
     notifier = open_notifier(settings)
     agents, models = agents or RulesAgents(), await open_models(settings)
-    memory, runs = memory_of(state_of(settings)), TemporalRuns(client)
+    memory, runs = settings.state.memory(), TemporalRuns(client)
     claims = Claims(memory=memory, runs=runs)
     diagnose = DiagnoseActivities(
         domains=domains,
@@ -260,8 +224,8 @@ async def working(
     publish = PublishActivities(
         claims=claims,
         memory=memory,
-        reports=reports_of(state_of(settings)),
-        spending=spending_of(state_of(settings)),
+        reports=settings.state.reports(),
+        spending=settings.state.spending(),
         agents=agents,
         models=models,
     )

@@ -47,11 +47,14 @@ def test_upgrade_makes_the_tables_once_and_status_names_all(postgresql: Postgres
         f"{named}: PostgreSQL 18.4, with no tables of daper's\n"
         f"{named} has none of daper's tables yet; whoever may make tables there runs: daper db upgrade\n",
     )
-    assert says(url, "db", "upgrade") == (0, f"{named}: done: records_0001; it has records_0001\n")
-    assert says(url, "db", "upgrade") == (0, f"{named}: nothing to do; it has records_0001\n")
+    assert says(url, "db", "upgrade") == (
+        0,
+        f"{named}: done: state_0001, records_0001, orders_0001; it has orders_0001, records_0001, state_0001\n",
+    )
+    assert says(url, "db", "upgrade") == (0, f"{named}: nothing to do; it has orders_0001, records_0001, state_0001\n")
     assert says(url, "db", "status") == (
         0,
-        f"{named}: PostgreSQL 18.4, with records_0001; this version works with it\n",
+        f"{named}: PostgreSQL 18.4, with orders_0001, records_0001, state_0001; this version works with it\n",
     )
 
 
@@ -65,10 +68,14 @@ def test_both_say_the_same_in_json(postgresql: PostgresqlServer, says: Says) -> 
         "none",
         False,
         [],
-        ["records_0001"],
+        ["orders_0001", "records_0001", "state_0001"],
     )
     (done,) = json.loads(says(url, "db", "upgrade", "--json")[1])["databases"]
-    assert (done["before"], done["ran"], done["revisions"]) == ([], ["records_0001"], ["records_0001"])
+    assert (done["before"], done["ran"], done["revisions"]) == (
+        [],
+        ["state_0001", "records_0001", "orders_0001"],
+        ["orders_0001", "records_0001", "state_0001"],
+    )
     (found,) = json.loads(says(url, "db", "status", "--json")[1])["databases"]
     assert (found["kind"], found["version"], found["condition"]) == ("PostgreSQL", "PostgreSQL 18.4", "ready")
 
@@ -77,7 +84,7 @@ def test_one_of_a_newer_daper_is_refused_by_both(postgresql: PostgresqlServer, s
     url = postgresql.empty()
     says(url, "db", "upgrade")
     with PostgresqlDatabase(url, (RECORDS,)).transaction() as db:
-        db.execute(text("UPDATE daper_schema SET version_num = 'records_0002'"))
+        db.execute(text("UPDATE daper_schema SET version_num = 'records_0002' WHERE version_num = 'records_0001'"))
 
     for command in ("upgrade", "status"):
         code, said = says(url, "db", command)
@@ -102,7 +109,10 @@ def test_doctor_names_the_database_and_what_it_lacks(postgresql: PostgresqlServe
     says(url, "db", "upgrade")
     document = json.loads(says(url, "doctor", "--json")[1])
     (check,) = [each for each in document["checks"] if each["name"] == "database"]
-    assert check["what"] == f"{named}: PostgreSQL 18.4, with records_0001; this version works with it"
+    assert (
+        check["what"]
+        == f"{named}: PostgreSQL 18.4, with orders_0001, records_0001, state_0001; this version works with it"
+    )
     (setting,) = [each for each in document["settings"] if each["name"] == "DAPER_DATABASE_URL"]
     assert setting["value"] == f"postgresql://***@127.0.0.1:{postgresql.port}/{url.rpartition('/')[2]}"
 
@@ -140,4 +150,4 @@ def test_whoever_lacks_a_right_is_told_which(postgresql: PostgresqlServer, says:
     code, said = says(url.replace("postgres:", "reader:", 1), "db", "status")
 
     assert code == 1
-    assert "does not let this user change daper_counter; whoever owns it grants SELECT, INSERT, UPDATE, DELETE" in said
+    assert "does not let this user change daper_answers; whoever owns it grants SELECT, INSERT, UPDATE, DELETE" in said

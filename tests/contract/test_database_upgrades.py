@@ -17,13 +17,14 @@ from daper.stores.sql.engine import Branch, Database, create
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.records_schema import RECORDS
 from daper.stores.sql.sqlite_database import SqliteDatabase
+from daper.stores.sql.state_schema import STATE
 from daper.stores.sql.upgrading import upgrade
 from tests.postgresql import PASSWORD, PostgresqlServer
 from tests.schemas import schema_of
 
 KINDS = ("sqlite", "postgresql")
 BRANCHES = (RECORDS,)
-ALL = ORDERS_BRANCHES
+ALL = (*ORDERS_BRANCHES, STATE)
 Opens = Callable[..., Database]
 
 _TOYS = """

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from daper.adapters.state import StatePlace
 from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
 from daper.core.events import LONGEST_WINDOW, MOST_OPEN, Gathering
@@ -80,6 +81,12 @@ class Settings:
         if not name:
             self.need(Part.DOMAIN)
         return name or self.domain
+
+    @property
+    def state(self) -> StatePlace:
+        """Where what is kept beside Temporal is. Raises SettingError where the database is none that can be."""
+        self.need(Part.DATABASE)
+        return StatePlace(home=self.home, database_url=self.database_url)
 
     @property
     def person(self) -> Person:

@@ -7,7 +7,7 @@ from functools import partial
 
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.program import find_temporal
-from daper.bootstrap import databases_of, open_domains, open_service, state_of
+from daper.bootstrap import databases_of, open_domains, open_service
 from daper.clock import utc_now
 from daper.core.errors import DaperError, SettingError
 from daper.core.messages import OnOutage
@@ -86,7 +86,8 @@ async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Chec
     records = RecordsService(domains=domains)
     for name in domains:
         checks.append(await checked(f"records of {name}", partial(_records, records, name, stores)))
-    checks += await check_kept(state_of(settings))
+    known = Part.DATABASE not in settings.troubles
+    checks += await check_kept(settings.home, settings.state if known else None)
     if Part.MODELS not in settings.troubles:
         # Not needed where the rules are to go on without them.
         needed = settings.thinking.on_outage is OnOutage.FAIL

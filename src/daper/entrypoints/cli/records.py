@@ -1,10 +1,9 @@
 """`daper records …`: the records on this machine, without Temporal."""
 
-from functools import partial
 from typing import cast
 
 from daper.adapters.privacy import make_private
-from daper.bootstrap import memory_of, open_domains, state_of
+from daper.bootstrap import open_domains
 from daper.clock import utc_now
 from daper.core.models import Scope, StoreInfo
 from daper.entrypoints.cli.exits import Exit, UsageError
@@ -132,8 +131,8 @@ def open_records(domain: str | None) -> tuple[RecordsService, str]:
     """
     settings = load_settings(needs={Part.DATABASE})
     make_private(settings.home)
-    memory = partial(memory_of, state_of(settings))
-    return RecordsService(domains=open_domains(settings), memory=memory), settings.domain_or(domain)
+    service = RecordsService(domains=open_domains(settings), memory=settings.state.memory)
+    return service, settings.domain_or(domain)
 
 
 def store_line(store: StoreInfo) -> str:
