@@ -27,7 +27,18 @@ from daper.ports.domain import (
 )
 from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.notifier import Notifier
-from daper.ports.persistence import Caps, KeptAnswer, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.persistence import (
+    Caps,
+    KeptAnswer,
+    KeptTranscripts,
+    Memory,
+    Reports,
+    Reservation,
+    Spending,
+    Tokens,
+    Transcript,
+    Transcripts,
+)
 from daper.ports.runs import Runs, RunState
 from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
 
@@ -46,6 +57,7 @@ __all__ = (
     "ImportNote",
     "Importable",
     "KeptAnswer",
+    "KeptTranscripts",
     "LedgerRow",
     "Letter",
     "Memory",
@@ -70,6 +82,7 @@ __all__ = (
     "StoreChange",
     "Suspicion",
     "Terms",
+    "Tokens",
     "ToolCall",
     "Transcript",
     "Transcripts",
