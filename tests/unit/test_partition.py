@@ -10,7 +10,7 @@ from daper.core.errors import UserError
 from daper.core.messages import RepairRequest, asked_for
 from daper.core.models import IdentityProof, Person, Scope
 from daper.core.partition import MOST_PARTITIONS, Partition, parse_partition, refuse_both, within
-from daper.domains.orders.domain import open_domain
+from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.parameters import scope_of
 from daper.ports import RecordPage
