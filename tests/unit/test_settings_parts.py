@@ -46,6 +46,7 @@ NEEDS: Mapping[str, tuple[str, set[Part]]] = {
     "proactive status": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
     "proactive stop": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
     "records adopt": ("", {DATABASE, DOMAIN}),
+    "records copy": ("--to sqlite", {DATABASE, DOMAIN}),
     "records import": ("", {DATABASE, DOMAIN}),
     "records list": ("", {DATABASE, DOMAIN}),
     "records recover": ("--finish", {DATABASE, DOMAIN}),

@@ -104,11 +104,16 @@ class WholeStore(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Copied:
-    """What was copied: how many of what. `changed`: False where the very same was there already."""
+    """What was copied: how many of what. `changed`: False where the very same was there already.
+
+    `source` and `target` are places, `source_id` and `target_id` the ids of the stores there.
+    """
 
     changed: bool
     source: str
+    source_id: str
     target: str
+    target_id: str
     counts: Mapping[str, int]
     backup: str | None = None
 

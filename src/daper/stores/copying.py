@@ -40,14 +40,37 @@ def copy(source: WholeStore, target: WholeStore, *, replace: bool, tell: Tell) -
         with target.contents() as known:
             if known is not None and _same(sent, known, {*source.derived, *target.derived}):
                 counts = {name: _tally(known, name).count for name in known.collections()}
-                return Copied(changed=False, source=source.place, target=target.place, counts=counts)
+                return _copied(sent, known, source=source, target=target, counts=counts)
             _refuse_records(target, None if known is None else known.about().dataset, replace=replace)
         with target.intake() as intake:
             # Nobody was kept away since the look before.
             _refuse_records(target, None if intake.former is None else intake.former.dataset, replace=replace)
             counts = _put(sent, intake, tell)
             _refuse_difference(sent, intake, target.place)
-    return Copied(changed=True, source=source.place, target=target.place, counts=counts, backup=intake.backup)
+        with target.contents() as now:
+            if now is None:
+                raise StoreDamaged(f"{target.place} was emptied by somebody else just now; copy again")
+            return _copied(sent, now, source=source, target=target, counts=counts, intake=intake)
+
+
+def _copied(
+    sent: StoreContents,
+    there: StoreContents,
+    *,
+    source: WholeStore,
+    target: WholeStore,
+    counts: Mapping[str, int],
+    intake: StoreIntake | None = None,
+) -> Copied:
+    return Copied(
+        changed=intake is not None,
+        source=source.place,
+        source_id=sent.about().store_id,
+        target=target.place,
+        target_id=there.about().store_id,
+        counts=counts,
+        backup=intake.backup if intake else None,
+    )
 
 
 def _refuse_records(target: WholeStore, dataset: str | None, *, replace: bool) -> None:
