@@ -78,6 +78,7 @@ async def test_a_report_is_read_in_the_other_home_and_says_where_it_is(one: Stat
 
     read = await other.reports().read(result.repair_id)
 
+    assert read is not None
     assert read == result.model_copy(update={"paths": paths})
     assert await other.reports().newest(5) == (read,)
     assert await other.reports().read("another") is None
