@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -17,6 +18,7 @@ from daper.activities.diagnosis import DiagnoseActivities
 from daper.activities.publication import PublishActivities
 from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
+from daper.adapters.metrics.counting import CountedAttempts, CountedSpending, meter_of
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
 from daper.adapters.temporal.connection import connect, search_attributes_registered
@@ -89,24 +91,24 @@ def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Databa
     return tuple(found.values())
 
 
-async def open_models(settings: Settings) -> "ModelAgents | None":
+async def open_models(settings: Settings, *, meter: MetricMeter = MetricMeter.noop) -> "ModelAgents | None":
     """The agents with language models, or None where rules play every role. Loads the library only if it is needed.
 
     Raises ModelError, one line, for a model that cannot be had as it is configured.
     """
     if not settings.thinking.choices:
         return None
-    return await asyncio.to_thread(_load_models, settings)
+    return await asyncio.to_thread(_load_models, settings, meter)
 
 
-def _load_models(settings: Settings) -> "ModelAgents":
+def _load_models(settings: Settings, meter: MetricMeter) -> "ModelAgents":
     try:
         from daper.agents.llm.agents import ModelAgents  # two seconds that a worker by rules need not pay
     except ImportError as error:
         raise ModelError(f"{MODELS_MISSING} ({error})") from error
     models = ModelAgents(
         settings.thinking,
-        spending=settings.state.spending(),
+        spending=CountedSpending(settings.state.spending(), meter),
         transcripts=settings.state.transcripts(secrets=settings.thinking.secrets),
     )
     models.open()
@@ -208,7 +210,8 @@ async def working(
     await asyncio.to_thread(make_private, settings.home)
     domains = open_domains(settings) if domains is None else domains
     notifier = open_notifier(settings)
-    agents, models = agents or RulesAgents(), await open_models(settings)
+    meter = meter_of(client)
+    agents, models = agents or RulesAgents(), await open_models(settings, meter=meter)
     memory, runs = settings.state.memory(), TemporalRuns(client)
     claims = Claims(memory=memory, runs=runs)
     diagnose = DiagnoseActivities(
@@ -231,6 +234,7 @@ async def working(
     )
     activities = [
         diagnose.open_cycle,
+        diagnose.divide_work,
         diagnose.detect_problems,
         diagnose.analyze_problems,
         diagnose.plan_repair,
@@ -246,7 +250,7 @@ async def working(
     ]
     # Polled also by a worker without models: what waits for one is told so, and does not wait for ever.
     thinking = [
-        diagnose.divide_work,
+        diagnose.divide_work,  # as earlier versions ask for it
         diagnose.detect_problems,
         diagnose.analyze_problems,
         diagnose.propose_actions,
@@ -254,6 +258,7 @@ async def working(
     ]
     telling = [TellingActivities(notifier=notifier).tell_person]
     queues = [activity_queue(settings.task_queue, (await domain.store()).store_id) for domain in domains.values()]
+    limits = settings.model_limits
     workers = [
         Worker(
             client,
@@ -268,14 +273,16 @@ async def working(
                 client,
                 task_queue=task_queue,
                 activities=work,
-                interceptors=[ServerTime()],
+                interceptors=[ServerTime(), CountedAttempts(meter, domains=domains.keys())],
                 graceful_shutdown_timeout=DRAIN,
+                max_concurrent_activities=at_once,
+                max_task_queue_activities_per_second=per_second,
             )
             for queue in queues
-            for task_queue, work in (
-                (queue, activities),
-                (models_queue(queue), thinking),
-                (people_queue(queue), telling),
+            for task_queue, work, at_once, per_second in (
+                (queue, activities, settings.worker.at_once, None),
+                (models_queue(queue), thinking, limits.at_once, limits.per_second),
+                (people_queue(queue), telling, settings.worker.at_once, None),
             )
         ),
     ]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection, connect
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, JsonValue
+from sqlalchemy import insert, text
 
 from daper.core.digests import content_version
 from daper.core.limits import Between, Exactly
@@ -21,11 +22,19 @@ from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.drafts import JsonRecords
 from daper.stores.jsonfiles.store import JsonStore
 from daper.stores.once import Deed, UndoableStoreTool
+from daper.stores.sql.document_rows import DocumentRows
+from daper.stores.sql.document_tables import Collection, create_collections
+from daper.stores.sql.documents import DocumentStore
+from daper.stores.sql.engine import Branch, Database, create
+from daper.stores.sql.postgresql_database import PostgresqlDatabase, disconnect
+from daper.stores.sql.records_schema import RECORDS
 from daper.stores.sql.sqlite import SqliteStore, records_of
+from daper.stores.sql.sqlite_database import SqliteDatabase
+from tests.postgresql import PostgresqlServer
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FULL = 100
-KINDS = ("json", "sqlite")
+KINDS = ("json", "sqlite", "documents in sqlite", "documents in postgresql")
 
 
 class AddArgs(BaseModel):
@@ -132,10 +141,24 @@ class SqliteBoxes:
         records.execute("UPDATE boxes SET held = ? WHERE id = ?", (held, box))
 
 
+class DocumentBoxes:
+    """In a table of documents."""
+
+    def find(self, records: DocumentRows, box: str) -> tuple[Record, ...]:
+        row = records.one("boxes", box)
+        if row is None:
+            return ()
+        return (Record(ref=f"boxes/{box}", record_id=box, version=row.version, data=row.raw),)
+
+    def put(self, records: DocumentRows, box: str, held: int) -> None:
+        records.find("boxes", [box])[box].raw["held"] = held
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shelf(Generic[RecordsT]):
     """A store of boxes in a folder, the tool on it, and a stranger who changes boxes with tools of their own."""
 
+    kind: str
     folder: Path
     store: Store[RecordsT]
     tool: AddToBox[RecordsT]
@@ -167,10 +190,30 @@ class Shelf(Generic[RecordsT]):
         )
 
 
+AnyShelf = Shelf[JsonRecords] | Shelf[Connection] | Shelf[DocumentRows]
+
+
 @contextmanager
-def shelf(kind: str, folder: Path, boxes: Mapping[str, int]) -> Generator[Shelf[JsonRecords] | Shelf[Connection]]:
-    """A shelf of that kind; the boxes are put there if it is new."""
-    yield json_shelf(folder, boxes) if kind == "json" else sqlite_shelf(folder, boxes)
+def shelf(
+    kind: str, folder: Path, boxes: Mapping[str, int], *, server: Callable[[], PostgresqlServer]
+) -> Generator[AnyShelf]:
+    """A shelf of that kind; the boxes are put there if it is new. `server`: where it is, if it needs one and is new."""
+    if kind == "json":
+        yield json_shelf(folder, boxes)
+    elif kind == "sqlite":
+        yield sqlite_shelf(folder, boxes)
+    elif kind == "documents in sqlite":
+        yield document_shelf(kind, folder, boxes, SqliteDatabase(folder / "boxes.db", BRANCHES, what="the boxes"))
+    else:
+        address = folder / "address"
+        if not address.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            address.write_text(server().empty(), encoding="utf-8")
+        database = PostgresqlDatabase(address.read_text(encoding="utf-8"), BRANCHES)
+        if boxes:
+            upgrade_at_once(database)
+        yield document_shelf(kind, folder, boxes, database)
+        disconnect()
 
 
 def json_shelf(folder: Path, boxes: Mapping[str, int]) -> Shelf[JsonRecords]:
@@ -190,7 +233,9 @@ def json_shelf(folder: Path, boxes: Mapping[str, int]) -> Shelf[JsonRecords]:
         fresh.write_text(json.dumps(document), encoding="utf-8")
         fresh.replace(file)
 
-    return Shelf(folder=folder, store=store, tool=AddToBox(store, JsonBoxes()), edit=edit, outbox=store.outbox)
+    return Shelf(
+        kind="json", folder=folder, store=store, tool=AddToBox(store, JsonBoxes()), edit=edit, outbox=store.outbox
+    )
 
 
 def sqlite_shelf(folder: Path, boxes: Mapping[str, int]) -> Shelf[Connection]:
@@ -210,7 +255,54 @@ def sqlite_shelf(folder: Path, boxes: Mapping[str, int]) -> Shelf[Connection]:
         store.info()
         for box, held in boxes.items():
             edit(box, held)
-    return Shelf(folder=folder, store=store, tool=AddToBox(store, SqliteBoxes()), edit=edit, outbox=store.outbox)
+    return Shelf(
+        kind="sqlite", folder=folder, store=store, tool=AddToBox(store, SqliteBoxes()), edit=edit, outbox=store.outbox
+    )
+
+
+COLLECTION: Final = Collection(name="boxes", key="id", document="boxes.json")
+BRANCHES: Final = (
+    RECORDS,
+    Branch(
+        name="boxes",
+        head="boxes_0001",
+        scripts=Path("none"),
+        create=lambda db: create_collections(db, [COLLECTION]),
+    ),
+)
+
+
+def upgrade_at_once(database: Database) -> None:
+    """Make the tables of a new database."""
+    with database.migrating() as db:
+        create(db, database.branches)
+
+
+def document_shelf(kind: str, folder: Path, boxes: Mapping[str, int], database: Database) -> Shelf[DocumentRows]:
+    """A shelf in a table of documents."""
+    store = DocumentStore(database, name="boxes", collections=[COLLECTION])
+    rows = [{"id": box, "held": held} for box, held in boxes.items()]
+    if rows:
+        store.install({"boxes": rows}, about=StoreAbout(dataset="boxes"))
+
+    def edit(box: str, held: int | None) -> None:
+        """As a person does it, with a tool that knows nothing of versions."""
+        data = json.dumps({"id": box, "held": held})
+        with database.transaction() as db:
+            if held is None:
+                db.execute(text("DELETE FROM daper_boxes WHERE id = :box"), {"box": box})
+            elif db.execute(text("SELECT 1 FROM daper_boxes WHERE id = :box"), {"box": box}).first():
+                cast_to = "CAST(:data AS JSON)" if database.dialect == "postgresql" else ":data"
+                db.execute(
+                    text(f"UPDATE daper_boxes SET data = {cast_to} WHERE id = :box"),  # noqa: S608
+                    {"box": box, "data": data},
+                )
+            else:
+                db.execute(insert(COLLECTION.table).values(data=data))
+
+    return Shelf(
+        kind=kind, folder=folder, store=store, tool=AddToBox(store, DocumentBoxes()), edit=edit, outbox=store.outbox
+    )
 
 
 def _rows(documents: Documents) -> dict[str, dict[str, object]]:

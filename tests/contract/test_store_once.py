@@ -7,25 +7,26 @@ from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from sqlite3 import Connection
 
 import pytest
 
 from daper.core.errors import ActionFailed
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
 from daper.ports import LedgerRow
-from daper.stores.jsonfiles.drafts import JsonRecords
 from daper.stores.ledger import SETTLED
-from tests.contract.boxes import FULL, KINDS, NOON, Shelf, shelf
+from tests.contract.boxes import FULL, KINDS, NOON, AnyShelf, shelf
+from tests.postgresql import PostgresqlServer
 
-AnyShelf = Shelf[JsonRecords] | Shelf[Connection]
 DIED = 9
 
 
 @pytest.fixture(params=KINDS)
 def boxes(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[AnyShelf]:
-    with shelf(request.param, tmp_path / "shelf", {"A": 10, "B": 20}) as made:
+    boxes = {"A": 10, "B": 20}
+    server = partial(request.getfixturevalue, "postgresql")
+    with shelf(request.param, tmp_path / "shelf", boxes, server=server) as made:
         yield made
 
 
@@ -211,9 +212,13 @@ async def test_an_effect_that_left_no_version_is_not_taken_back(boxes: AnyShelf)
     assert boxes.held() == 15
 
 
+def _no_server() -> PostgresqlServer:
+    raise AssertionError("it has one already")
+
+
 def _attempt(kind: str, folder: Path, dies: str) -> None:
     """One attempt, in a process that dies in the middle of it."""
-    with shelf(kind, folder, {}) as boxes:
+    with shelf(kind, folder, {}, server=_no_server) as boxes:
         call = boxes.call()
         if dies == "before the change":
             boxes.tool.before_change = lambda: os._exit(DIED)
@@ -229,8 +234,7 @@ def _attempt(kind: str, folder: Path, dies: str) -> None:
 )
 async def test_d1_a_process_that_dies_leaves_all_of_it_or_nothing(boxes: AnyShelf, dies: str, happened: bool) -> None:
     call = boxes.call()
-    kind = "json" if (boxes.folder / "boxes.json").exists() else "sqlite"
-    process = multiprocessing.get_context("spawn").Process(target=_attempt, args=(kind, boxes.folder, dies))
+    process = multiprocessing.get_context("spawn").Process(target=_attempt, args=(boxes.kind, boxes.folder, dies))
     process.start()
     process.join(60)
     assert process.exitcode == DIED

@@ -2,10 +2,10 @@
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from sqlite3 import Connection
 from typing import TypeVar
 
 import pytest
@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.ports import ToolCall
-from daper.stores.jsonfiles.drafts import JsonRecords
-from tests.contract.boxes import FULL, KINDS, Shelf, shelf
+from tests.contract.boxes import FULL, KINDS, AnyShelf, shelf
+from tests.postgresql import PostgresqlServer
 
 T = TypeVar("T")
 BOXES, KEYS = ("A", "B"), ("k1", "k2", "k3", "k4")
@@ -26,12 +26,13 @@ class StoreStates(RuleBasedStateMachine):
     """Plans, attempts, strangers, settlements and undoing, in any order."""
 
     kind = "json"
+    server: Callable[[], PostgresqlServer]
 
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
         self.loop = asyncio.new_event_loop()
-        self.shelf: Shelf[JsonRecords] | Shelf[Connection]
+        self.shelf: AnyShelf
         self.held = {"A": 10, "B": 20}
         self.planned: dict[str, ToolCall] = {}
         self.said: dict[str, Effect | None] = {}  # the last word on each key; None: never
@@ -40,7 +41,7 @@ class StoreStates(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
-        self.shelf = self.stack.enter_context(shelf(self.kind, folder / "shelf", self.held))
+        self.shelf = self.stack.enter_context(shelf(self.kind, folder / "shelf", self.held, server=self.server))
 
     def do(self, coroutine: Coroutine[object, object, T]) -> T:
         return self.loop.run_until_complete(coroutine)
@@ -118,7 +119,10 @@ def _again(status: OutcomeStatus) -> OutcomeStatus:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_comes_in_whatever_order_the_store_and_its_model_agree(kind: str) -> None:
-    machine = type("States", (StoreStates,), {"kind": kind, "__doc__": StoreStates.__doc__})
+def test_whatever_comes_in_whatever_order_the_store_and_its_model_agree(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    server = partial(request.getfixturevalue, "postgresql")
+    machine = type("States", (StoreStates,), {"kind": kind, "server": server, "__doc__": StoreStates.__doc__})
     machine.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
     machine.TestCase().runTest()

@@ -18,9 +18,11 @@ import pytest
 from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.program import find_temporal
 from daper.adapters.temporal.server_file import announce
+from daper.core.measures import ACTIONS, DECISIONS, PHASES
 from tests.e2e.conftest import Beside
 from tests.e2e.shell import GENEROUS, Shell, finish, read_line, until
 from tests.e2e.temporal_ui import TemporalUi, to_paste
+from tests.e2e.worker_told import ask, of, port_in, samples
 
 # What is past its retention is deleted; so is what an operator deletes, and the server need not wait for that.
 FORGETS_AT_ONCE = (
@@ -63,10 +65,10 @@ def holders(shell: Shell) -> set[int]:
 
 
 @contextmanager
-def up(shell: Shell, *arguments: str) -> Generator["subprocess.Popen[str]"]:
-    """A `daper up` whose worker is ready."""
+def up(shell: Shell, *arguments: str, printed: list[str] | None = None) -> Generator["subprocess.Popen[str]"]:
+    """A `daper up` whose worker is ready, and what it `printed` until then."""
     with shell.running("up", *arguments) as process:
-        lines: list[str] = []
+        lines = [] if printed is None else printed
         while "In another shell" not in "".join(lines[-1:]):
             lines.append(read_line(process.stdout))
             assert lines[-1], f"up ended: {lines} {process.stderr.read() if process.stderr else ''}"
@@ -92,7 +94,10 @@ def waiting(shell: Shell) -> tuple[str, str]:
 
 
 def test_a_second_shell_with_nothing_configured_starts_decides_lists_and_reads_the_report(shell: Shell) -> None:
-    with up(shell):
+    printed = list[str]()
+    with up(shell, printed=printed):
+        port = port_in("".join(printed))
+        assert port is not None, printed
         started = shell.run("repair", "start")
         repair_id = started.value("started with ID: ")
         link = started.value("Temporal UI: ")
@@ -101,7 +106,15 @@ def test_a_second_shell_with_nothing_configured_starts_decides_lists_and_reads_t
         shell.run("repair", "show", repair_id, "--follow")
         listed, report = shell.run("repair", "list"), shell.run("repair", "report", repair_id)
         server = living(shell)
+        ready, metrics = ask(port, "/ready"), ask(port, "/metrics").text
 
+    assert ready.document() == {"ready": True}
+    assert of(samples(metrics, PHASES.name), domain="orders", phase="REPORT-COMPLETED") == 1
+    assert of(samples(metrics, f"{DECISIONS.name}_count"), door="cli", by="person", answer="approve") == 1
+    assert of(samples(metrics, ACTIONS.name), outcome="applied") == 4
+    assert "temporal_activity_execution_latency_seconds_bucket{" in metrics
+    # No label has a value that grows with the work.
+    assert not [each for each in (repair_id, "ORD-", "Minerva") if each in metrics]
     assert approved.code == 0, approved.err
     assert "(embedded server of daper up)" in started.out
     assert link == f"{server.ui_url}/namespaces/default/workflows/{repair_id}"

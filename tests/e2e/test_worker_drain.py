@@ -21,6 +21,7 @@ from daper.settings import Settings
 from tests.e2e.conftest import Shop
 from tests.e2e.held_worker import GO_ON, HELD
 from tests.e2e.shell import GENEROUS, Terminal, until
+from tests.e2e.worker_told import ask, told_port
 
 ROOT = Path(__file__).parents[2]
 STOPPING = "stopping: effects in flight may finish, for up to"
@@ -96,6 +97,10 @@ def test_an_effect_in_flight_finishes_and_another_worker_goes_on(shop: Shop) -> 
         expect(log, f"{STOPPING} 20 s; again to end at once\n")
         # Both workers of the process, for workflows and for effects: neither begins anything from now on.
         expect(log, "Beginning worker shutdown", times=2)
+        # Whoever looks knows it before the effect is done: it is not ready, and lives.
+        ready, health = ask(told_port(log), "/ready"), ask(told_port(log), "/health")
+        assert (ready.status, ready.document()["ready"], health.status) == (503, False, 200)
+        assert ready.document()["reason"].startswith("it was told to stop: ")
         assert worker.poll() is None
         worker.send_signal(GO_ON)
         code = worker.wait(GENEROUS)

@@ -120,7 +120,7 @@ PLAN: Final[Plan] = seal(
     ),
     cycle_id="c1",
 )
-VIEW: Final[PlanView] = view_plan(PLAN, heads=HEADS, findings=FINDINGS)
+VIEW: Final[PlanView] = view_plan(PLAN, heads=HEADS, findings=FINDINGS, partition="2/4")
 LOOK: Final = RepairView(
     repair_id="repair-Minerva-1",
     phase=Phase.PENDING_APPROVAL,
@@ -133,6 +133,7 @@ LOOK: Final = RepairView(
     plan=VIEW,
     decide_by=UNTIL,
     phases_seen=(Phase.INITIALIZING, Phase.PLANNING_REPAIR, Phase.PENDING_APPROVAL),
+    partition="2/4",
 )
 
 
@@ -172,7 +173,7 @@ DOORS: Final[dict[str, Callable[[], str]]] = {
     "show, 200 columns": lambda: _on_terminal(look_lines(LOOK), columns=200),
     "prompt": lambda: _on_terminal(Story().go_on(LOOK), columns=80),
     "Temporal UI": lambda: _from_markdown(
-        details(Phase.PENDING_APPROVAL, PLAN, "", decide_by=UNTIL, heads=HEADS, findings=FINDINGS)
+        details(Phase.PENDING_APPROVAL, PLAN, "", decide_by=UNTIL, heads=HEADS, findings=FINDINGS, partition="2/4")
     ),
     "form": _asked,
     "mail": lambda: letter.plain_letter(_told(), None),

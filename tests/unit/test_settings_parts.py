@@ -23,6 +23,7 @@ from daper.settings import ChatApproval, Part, Settings, load_settings
 
 USER, DATABASE, DOMAIN, POLICY, PEOPLE = Part.USER, Part.DATABASE, Part.DOMAIN, Part.POLICY, Part.PEOPLE
 MODELS, REPORTS, CHAT, TEMPORAL = Part.MODELS, Part.REPORTS, Part.CHAT, Part.TEMPORAL
+WORKER = Part.WORKER
 STARTS = {USER, DATABASE, DOMAIN, POLICY, PEOPLE, TEMPORAL}
 
 # Command → arguments, and what of the settings it cannot do without.
@@ -68,8 +69,8 @@ NEEDS: Mapping[str, tuple[str, set[Part]]] = {
     "schedule resume": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
     "schedule trigger": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
     "schedule upsert": ("", STARTS),
-    "up": ("", {DATABASE, POLICY, PEOPLE, MODELS, TEMPORAL}),
-    "worker": ("", {DATABASE, POLICY, PEOPLE, MODELS, TEMPORAL}),
+    "up": ("", {DATABASE, POLICY, PEOPLE, MODELS, TEMPORAL, WORKER}),
+    "worker": ("", {DATABASE, POLICY, PEOPLE, MODELS, TEMPORAL, WORKER}),
 }
 # With these a command does without what it would need else.
 SPARED = {
@@ -104,6 +105,7 @@ SAID: Mapping[Part, str] = {
     MODELS: "DAPER_LLM_TIMEOUT is 'soon'; it must be ",
     REPORTS: "DAPER_REPORTS_WINDOW is '2h'; it must be ",
     CHAT: "DAPER_MCP_APPROVAL is 'perhaps'; it must be ",
+    WORKER: "DAPER_WORKER_ADDRESS is 'here'; it must be ",
     TEMPORAL: "TEMPORAL_TLS is 'maybe'; it must be ",
 }
 VALUES: Mapping[Part, dict[str, str]] = {
@@ -113,6 +115,7 @@ VALUES: Mapping[Part, dict[str, str]] = {
     MODELS: {"DAPER_LLM_TIMEOUT": "soon"},
     REPORTS: {"DAPER_REPORTS_WINDOW": "2h"},
     CHAT: {"DAPER_MCP_APPROVAL": "perhaps"},
+    WORKER: {"DAPER_WORKER_ADDRESS": "here"},
     TEMPORAL: {"TEMPORAL_TLS": "maybe"},
 }
 FILES = {

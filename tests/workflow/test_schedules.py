@@ -21,17 +21,21 @@ from temporalio.client import (
 )
 from temporalio.testing import WorkflowEnvironment
 
+from daper.activities import diagnosis
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.kept_server import KeptServer
 from daper.clock import utc_now
 from daper.core.errors import NotFound, Occupied, UserError
 from daper.core.models import Scope
+from daper.core.partition import Partition, within
 from daper.core.phases import Phase
 from daper.core.schedules import When, at_intervals, by_cron
+from daper.entrypoints.cli.schedule_lines import view_lines
 from daper.service.schedule_orders import PutSchedule, ScheduleRef
 from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
 from tests.workflow.timetable import EVERY_SECOND, EVERY_YEAR, Timetable, timetable
+from tests.workflow.wide_shop import install
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +219,37 @@ async def test_a_run_is_started_at_once_and_skipped_while_another_is_open(
         await shop.end(first.repair_id)
         third = await shop.schedules.trigger(made.ref)
         assert third.repair_id not in {None, first.repair_id}
+
+
+async def test_each_run_takes_on_what_the_ones_before_it_left(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "MOST_PROBLEMS", 5)
+    ids = install(tmp_path / "data" / "orders", orders=12, lines=1, mixed=False)
+    async with open_shop(real_time, tmp_path) as shop, timetable(shop) as made:
+        await made.create(when=EVERY_YEAR, scope={"limit": 5})
+        taken: list[tuple[str, ...]] = []
+        for left in (7, 2, 0):
+            repair_id = (await shop.schedules.trigger(made.ref)).repair_id
+            assert repair_id is not None
+            plan = await shop.plan(repair_id)
+            taken.append(tuple(action.record_id for action in plan.actions))
+            assert plan.left_out == left
+            await shop.decide(repair_id, plan)
+            await shop.end(repair_id)
+        assert [len(each) for each in taken] == [5, 5, 2]
+        assert sorted(each for some in taken for each in some) == sorted(ids)
+
+
+async def test_a_schedule_keeps_to_its_part_of_the_records(real_time: WorkflowEnvironment, tmp_path: Path) -> None:
+    ids, part = install(tmp_path / "data" / "orders", orders=8, lines=1), Partition(number=2, of=2)
+    async with open_shop(real_time, tmp_path) as shop, timetable(shop) as made:
+        view = await made.create(when=EVERY_YEAR, scope={"partition": part.model_dump()}, dry_run=True)
+        assert any(line.startswith("Records: all in part 2/2, at most 50 problems") for line in view_lines(view))
+        repair_id = (await shop.schedules.trigger(made.ref)).repair_id
+        assert repair_id is not None
+        result = await shop.end(repair_id)
+        assert {finding.record_id for finding in result.findings} == set(within(part, ids))
 
 
 async def test_two_runs_asked_for_within_a_second_have_two_ids(real_time: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from daper.core.guard import Bindable, GuardCase, bind, complete, refuse_proposa
 from daper.core.messages import Advice, PlanInput
 from daper.core.models import RULES, BlockedProposal, Finding, Proposal, ProposedAction, SuppressedFinding
 from daper.core.second_opinion import Option, add_advice, doubt
+from daper.core.weights import MOST_OF_ACTIONS, weight
 from daper.ports import Domain, ProposalSet, Record, RepairTool, Terms, Undoable
 
 
@@ -56,6 +57,17 @@ class Guarding:
         advised = [each for each in self._fitting(advice.proposals, blocked) if not over & set(each.proposal.answers)]
         options = add_advice(first, advised, room=limit - len(first))
         return [doubt(option, advice.doubts, self._case.findings) for option in options], blocked
+
+    def sift_to_fit(
+        self, proposals: Sequence[Proposal], input: PlanInput
+    ) -> tuple[PlanInput, list[Option], list[BlockedProposal]]:
+        """As `sift`, but no more than one plan can carry; and the input with a limit that says so."""
+        while True:
+            options, blocked = self.sift(proposals, input.advice, limit=input.limit)
+            weighs, number = weight(self.bind(options, input)), min(input.limit, len(options))
+            if weighs <= MOST_OF_ACTIONS or number <= 1:
+                return input, options, blocked
+            input = input.model_copy(update={"limit": max(1, number * MOST_OF_ACTIONS // weighs)})
 
     def bind(self, options: Sequence[Option], input: PlanInput) -> tuple[ProposedAction, ...]:
         """The options as actions: those on one record together, each alternative after what it is instead of."""

@@ -7,9 +7,11 @@ from datetime import timedelta
 from temporalio import activity
 
 from daper.activities.admission import Guarding
+from daper.activities.backlog import Backlog, backlog, first_of
 from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, known_domain
-from daper.activities.scopes import unknown_status
+from daper.activities.remainder import remainder, since_analysis
+from daper.activities.scopes import open_records, unknown_status
 from daper.core.commands import CommandLine
 from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
 from daper.core.guard import seal
@@ -33,15 +35,15 @@ from daper.core.models import (
     RULES,
     Detection,
     Finding,
-    ForPerson,
     Plan,
-    ProposedAction,
     Scope,
-    SuppressedFinding,
 )
+from daper.core.partition import Partition, within
 from daper.core.policy import Alone, ApprovalPolicy
+from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Spent
-from daper.ports import Agents, Domain, ProposalSet, Record, Work
+from daper.core.weights import light
+from daper.ports import Agents, Domain, Record, Work
 
 _LONGEST_NOTES = 2000
 
@@ -90,13 +92,14 @@ class DiagnoseActivities:
                 raise NotFound(
                     f"there is no record {missing[0]!r} in {domain.name}; see: ", CommandLine("records", "list")
                 )
-        scope = Scope(record_ids=tuple(record_id for record_id in input.record_ids if record_id not in missing))
+        named = tuple(record_id for record_id in input.record_ids if record_id not in missing)
+        scope = Scope(record_ids=named, partition=input.partition)
         who = self._models or self._agents
         alone, trouble = await asyncio.to_thread(self._alone) if input.may_act_alone else (None, "")
         return OpenCycleResult(
             store=store,
             today=store.as_of or input.now,
-            open_records=await domain.count_open(scope),
+            open_records=await open_records(domain, scope),
             missing=missing,
             thinkers={role: who.name(role) for role in Role},
             on_outage=self._on_outage,
@@ -116,7 +119,7 @@ class DiagnoseActivities:
         else:
             found = await domain.scan(input.scope, input.page)
             records, next_page = found.records, found.next_page
-        work = _work(domain, records, input.cycle)
+        work = _work(domain, records, input.cycle, input.scope and input.scope.partition)
         agents = self._thinking(input.role, by_model=True)
         return DivideResult(batches=await asyncio.to_thread(agents.divide, input.role, work), next_page=next_page)
 
@@ -137,17 +140,19 @@ class DiagnoseActivities:
         scanned, page = 0, None
         while True:
             found = await domain.scan(input.scope, page)
-            work = _work(domain, found.records, input.cycle)
+            work = _work(domain, found.records, input.cycle, input.scope.partition)
             scanned += len(work.record_ids)
-            suspects |= (await self._agents.detect(work)).suspects
+            found_here = (await self._agents.detect(work)).suspects
+            # Here, for every domain: one that knows no partitions must not break what they promise.
+            suspects |= {each: found_here[each] for each in within(input.scope.partition, found_here)}
             page = found.next_page
             if page is None:
                 break
-        detected = _detected(suspects, scanned)
-        if scanned or input.scope.status is None:
-            return detected
-        notes = await unknown_status(domain, input.scope)
-        return detected.model_copy(update={"detection": detected.detection.model_copy(update={"notes": notes})})
+        if len(suspects) > MOST_PROBLEMS:
+            chosen = await backlog(tuple(suspects), input, domain=domain, claims=self._claims, most=MOST_PROBLEMS)
+            return _detected(suspects, scanned, chosen)
+        notes = "" if scanned else await unknown_status(domain, input.scope)
+        return _detected(suspects, scanned, notes=notes)
 
     @activity.defn(name="analyze_problems")
     @at_edge
@@ -163,7 +168,7 @@ class DiagnoseActivities:
             for finding in analysis.findings
             if finding.record_id in wanted and (not only or finding.fingerprint in only)
         )
-        kept = findings[:MOST_PROBLEMS]
+        kept = await asyncio.to_thread(light, first_of(findings, input.record_ids, most=MOST_PROBLEMS))
         concerned = {finding.record_id for finding in kept}
         heads = (domain.head(record) for record in records if record.record_id in concerned)
         return AnalyzeResult(
@@ -203,11 +208,11 @@ class DiagnoseActivities:
         proposed = await self._agents.plan(work, by_rules, guarding.review)
         present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.
-        options, blocked = await asyncio.to_thread(guarding.sift, proposed.proposals, input.advice, limit=input.limit)
+        input, options, blocked = await asyncio.to_thread(guarding.sift_to_fit, proposed.proposals, input)
         options, held = await self._claims.hold(options, input, domain=domain, records=records)
         actions = await asyncio.to_thread(guarding.bind, options, input)
-        for_person, left_out = _rest(input, proposed, actions, held)
-        for_person += _since_analysis(input, present)
+        for_person, left_out = remainder(input, proposed, actions, held)
+        for_person += since_analysis(input, present)
         plan = Plan(
             round=input.round,
             actions=actions,
@@ -241,8 +246,8 @@ class DiagnoseActivities:
         return self._models
 
 
-def _work(domain: Domain, records: Sequence[Record], cycle: CycleRef) -> Work:
-    ids = tuple(record.record_id for record in records if domain.head(record) is not None)
+def _work(domain: Domain, records: Sequence[Record], cycle: CycleRef, partition: Partition | None = None) -> Work:
+    ids = within(partition, (record.record_id for record in records if domain.head(record) is not None))
     return Work(cycle=cycle, domain=domain, records=records, record_ids=ids)
 
 
@@ -258,61 +263,20 @@ def _guarding(domain: Domain, records: Sequence[Record], input: ProposeInput | P
     return Guarding(domain=domain, records=records, findings=input.findings, suppressed=input.suppressed)
 
 
-def _detected(suspects: Mapping[str, float], scanned: int) -> DetectResult:
-    kept = tuple(suspects)[:MOST_PROBLEMS]
-    left = len(suspects) - len(kept)
+def _detected(
+    suspects: Mapping[str, float], scanned: int, chosen: Backlog | None = None, *, notes: str = ""
+) -> DetectResult:
+    kept = chosen or Backlog(suspects=tuple(suspects)[:MOST_PROBLEMS], left_out=0, known=0)
+    if kept.known:
+        known = f"{counted(kept.known, 'more problem')} {'is' if kept.known == 1 else 'are'} left alone"
+        notes = f"{known}: planned for elsewhere, rejected or tried too often"
     return DetectResult(
         detection=Detection(
             confidence_score=max(suspects.values(), default=0.0),
             suspects=len(suspects),
             scanned=scanned,
-            notes=f"{left} more suspects are left for a later cycle" if left else "",
+            notes=notes,
         ),
-        suspects=kept,
+        suspects=kept.suspects,
+        left_out=kept.left_out,
     )
-
-
-def _since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPerson, ...]:
-    """What went wrong with the plan's records after they were analyzed: shown, and left to a person."""
-    seen = {finding.fingerprint for finding in input.findings}
-    seen |= {item.finding.fingerprint for item in input.suppressed} | set(input.asked_before)
-    reason = "found only while the plan was made; another repair looks at it"
-    new = [finding for finding in present if finding.fingerprint not in seen]
-    return tuple(
-        ForPerson(record_id=each.record_id, kind=each.kind, fingerprint=each.fingerprint, reason=reason)
-        for each in new[: input.limit]
-    )
-
-
-def _rest(
-    input: PlanInput,
-    proposed: ProposalSet,
-    actions: tuple[ProposedAction, ...],
-    held: tuple[SuppressedFinding, ...],
-) -> tuple[tuple[ForPerson, ...], int]:
-    """The findings that no action answers, or that a person must see to besides, and how many more are over the cap.
-
-    Over the cap are findings with a proposal, and such that only a person can mend; what was found is never lost.
-    """
-    answered = {fingerprint for action in actions for fingerprint in action.answers}
-    answered |= {item.finding.fingerprint for item in held}
-    over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
-    silent = (answered | over) - proposed.for_person.keys()
-    for_person = tuple(
-        ForPerson(
-            record_id=finding.record_id,
-            kind=finding.kind,
-            fingerprint=finding.fingerprint,
-            reason=_why_person(finding, proposed),
-        )
-        for finding in input.findings
-        if finding.fingerprint not in silent
-    )
-    return for_person[: input.limit], len(over) + max(0, len(for_person) - input.limit)
-
-
-def _why_person(finding: Finding, proposed: ProposalSet) -> str:
-    if finding.found_by != RULES:
-        sure = f"only {finding.found_by} sees this ({finding.confidence_score:g} sure)"
-        return f"{sure}: “{finding.issue}”; look whether it is so"
-    return proposed.for_person.get(finding.fingerprint, "no tool repairs this")

@@ -23,6 +23,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.text import visible
+from daper.core.weights import line, lines
 from daper.ports import Domain, RepairTool, Settleable, ToolCall, Undoable
 
 _UNDOES = frozenset({OutcomeStatus.UNDONE, OutcomeStatus.UNDO_BLOCKED})
@@ -158,7 +159,7 @@ def _outcome(ref: ActionRef, effect: Effect) -> ActionOutcome:
         before=effect.before,
         after=effect.after,
         wrote=effect.wrote,
-        evidence=effect.evidence,
+        evidence=lines(effect.evidence),
         simulated=effect.simulated,
         key=ref.key,
         digest=ref.action.digest,
@@ -215,7 +216,7 @@ def _verify(
                 kind=finding.kind,
                 action_id=ref.action.id,
                 status=status,
-                evidence=evidence,
+                evidence=line(evidence),
             )
         )
     return verified

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from daper.core.models import Scope
 from daper.core.names import tally
+from daper.core.partition import within
 from daper.core.text import shown
 from daper.ports import Domain
 
@@ -16,9 +17,23 @@ async def unknown_status(domain: Domain, scope: Scope) -> str:
     """
     if scope.status is None or scope.record_ids:
         return ""
-    if (await domain.scan(scope)).records:
+    if (await domain.scan(scope.model_copy(update={"partition": None}))).records:
         return ""
     return f"no record has the status {shown(scope.status)!r}; there are: {tally(await _statuses(domain))}"
+
+
+async def open_records(domain: Domain, scope: Scope) -> int:
+    """How many records in scope are open; in a part of them never more than there are in that part."""
+    told = await domain.count_open(scope)
+    if scope.partition is None:
+        return told
+    found, page = 0, None
+    while True:
+        part = await domain.scan(scope, page)
+        ids = (record.record_id for record in part.records if domain.head(record) is not None)
+        found, page = found + len(within(scope.partition, ids)), part.next_page
+        if page is None or found >= told:
+            return min(told, found)
 
 
 async def _statuses(domain: Domain) -> Mapping[str, int]:

@@ -44,6 +44,7 @@ class LineKind(StrEnum):
     ACTIONS = "actions"
     DEADLINE = "deadline"
     NOTES = "notes"
+    PARTITION = "partition"
     LEFT_OUT = "left-out"
     FOR_PERSON = "for-person"
     BLOCKED = "blocked"
@@ -70,6 +71,7 @@ LABELS: Final[Mapping[LineKind, str]] = {
     LineKind.ACTIONS: "actions",
     LineKind.DEADLINE: "decide until",
     LineKind.NOTES: "notes",
+    LineKind.PARTITION: "partition",
     LineKind.LEFT_OUT: "left out",
     LineKind.FOR_PERSON: "for a person",
     LineKind.BLOCKED: "blocked",
@@ -148,6 +150,7 @@ class PlanHead:
     confidence_score: float | None = None
     decide_by: datetime | None = None
     notes: str = ""
+    partition: str = ""
     left_out: int = 0
     changed: bool = False
 
@@ -160,6 +163,7 @@ class PlanHead:
             confidence_score=plan.overall_confidence_score,
             decide_by=decide_by,
             notes=plan.additional_notes,
+            partition=plan.partition,
             left_out=plan.left_out,
             changed=changed,
         )
@@ -180,8 +184,15 @@ class PlanHead:
             yield _line(LineKind.DEADLINE, Piece(at))
         if self.notes:
             yield _line(LineKind.NOTES, _text(self.notes))
+        if self.partition:
+            yield _line(LineKind.PARTITION, Piece(partition_words(self.partition)))
         if self.left_out:
             yield left_out_line(self.left_out)
+
+
+def partition_words(partition: str) -> str:
+    """Which records a repair looks at that shares them with others, `partition` being as `1/4`."""
+    return f"only part {partition} of the records"
 
 
 def left_out_line(number: int) -> FieldLine:

@@ -24,6 +24,7 @@ from daper.core.models import (
     SuppressedFinding,
 )
 from daper.core.outcomes import ActionOutcome, RepairResult, Report, ReportPaths
+from daper.core.partition import Partition
 from daper.core.people import SignalCallback, Targets
 from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR, Alone, ApprovalPolicy
 from daper.core.usage import CallSpent, Role
@@ -66,7 +67,10 @@ class RepairRequest(Wire):
 def asked_for(request: RepairRequest) -> str:
     """What makes two requests the same, as a digest: who asks, for what, of which store."""
     same = {"requested_by", "domain", "store_id", "scope", "auto_approve", "dry_run", "again"}
-    return digest(canonical(request.model_dump(mode="json", include=same)))
+    asked = request.model_dump(mode="json", include=same)
+    if request.scope.partition is None:
+        del asked["scope"]["partition"]  # so that the digest is what it was before there were any
+    return digest(canonical(asked))
 
 
 class CycleRef(Wire):
@@ -82,12 +86,14 @@ class CycleRef(Wire):
 class OpenCycleInput(Wire):
     """Asks a store who it is; `now` counts as today where the data does not say.
 
-    `may_act_alone`: the worker is to say how far its own policy lets an agent act alone, as it is now.
+    `may_act_alone`: the worker is to say how far its own policy lets an agent act alone, as it is now. `partition`: in
+    which part of the records the cycle looks.
     """
 
     domain: str
     store_id: str
     record_ids: tuple[str, ...] = ()
+    partition: Partition | None = None
     may_act_alone: bool = False
     now: datetime
 
@@ -111,22 +117,28 @@ class OpenCycleResult(Wire):
 
 
 class DetectInput(Wire):
-    """Look for suspects: by rules within the whole scope; by a model among the named records."""
+    """Look for suspects: by rules within the whole scope; by a model among the named records.
+
+    `again`: as in the claim; where there are too many suspects, what would be suppressed comes last.
+    """
 
     cycle: CycleRef
     scope: Scope
     by_model: bool = False
     record_ids: tuple[str, ...] = ()
+    again: bool = False
 
 
 class DetectResult(Wire):
     """How sure detection is, and which records are suspect (at most the cap of a cycle).
 
-    By a model: how sure of each suspect, why, and what the answer took.
+    `left_out`: how many problems of other suspects another cycle takes on. By a model: how sure of each suspect, why,
+    and what the answer took.
     """
 
     detection: Detection
     suspects: tuple[str, ...] = ()
+    left_out: int = 0
     scores: dict[str, float] = Field(default_factory=dict)
     why: dict[str, str] = Field(default_factory=dict)
     spent: CallSpent | None = None

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, StringConstraints
 from daper.core.base import Wire
 from daper.core.digests import canonical, digest
 from daper.core.limits import Limit
+from daper.core.partition import Partition
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
 Line = Annotated[str, StringConstraints(max_length=200)]
@@ -39,11 +40,12 @@ class Risk(StrEnum):
 
 
 class Scope(Wire):
-    """Which records one cycle looks at, and how many problems it takes on."""
+    """Which records one cycle looks at, and how many problems it takes on. `partition`: only those in this part."""
 
     record_ids: tuple[Line, ...] = Field(default=(), max_length=MOST_PROBLEMS)
     status: Line | None = None
     limit: int = Field(default=DEFAULT_PROBLEMS, ge=1, le=MOST_PROBLEMS)
+    partition: Partition | None = None
 
 
 class StoreInfo(Wire):

@@ -88,7 +88,7 @@ class Notice(Wire):
 
     `subject_id`: the repair, or the proactive agent. `spends`: what the whole plan costs. `left`: for a person to do.
     `notes`, `confidence_score`, `left_out` and `alone` are of a plan: problems over the cap of one repair, and what is
-    blocked or suppressed.
+    blocked or suppressed. `partition`: the part of all records in which the repair looks.
     """
 
     event: Occasion
@@ -111,6 +111,7 @@ class Notice(Wire):
     confidence_score: float | None = None
     notes: str = ""
     left_out: int = 0
+    partition: str = ""
     alone: int = 0
     alone_lines: tuple[str, ...] = ()
 
@@ -123,6 +124,7 @@ class Notice(Wire):
             confidence_score=self.confidence_score,
             decide_by=self.decide_by,
             notes=self.notes,
+            partition=self.partition,
             left_out=self.left_out,
         )
 
@@ -176,6 +178,7 @@ def plan_message(event: Occasion, view: RepairView, *, at: datetime) -> Notice:
         confidence_score=plan.overall_confidence_score if plan else None,
         notes=_line(plan.additional_notes) if plan else "",
         left_out=plan.left_out if plan else 0,
+        partition=view.partition,
         alone=len(alone),
         alone_lines=tuple(map(_line, alone[:MOST_LEFT_TOLD])),
     )

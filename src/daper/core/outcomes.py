@@ -175,7 +175,8 @@ class RepairResult(Wire):
 
     `thinkers`: who played each role, `rules` or the name of a model; `usage`: what the models took. `troubles` leave
     something to a person; `notices` tell what went otherwise than it was set up, and was coped with. `asked`: what the
-    repair was asked for, as a digest; empty from a release that did not say.
+    repair was asked for, as a digest; empty from a release that did not say. `partition`: the part of all records in
+    which it looked, as `1/4`; empty where it looked in all.
     """
 
     repair_id: str
@@ -204,6 +205,7 @@ class RepairResult(Wire):
     usage: Usage = Usage()
     thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
     asked: str = ""
+    partition: str = ""
 
     @property
     def needs_person(self) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field
 from daper.core.base import Wire
 from daper.core.decisions import who
 from daper.core.messages import Nudge
-from daper.core.models import Person, Span
+from daper.core.models import Person, Scope, Span
 from daper.core.outcomes import Counts, RepairResult
 from daper.core.people import SignalCallback, Targets
 from daper.core.phases import Phase
@@ -77,6 +77,8 @@ class Carried(Wire):
 class ProactiveRequest(Wire):
     """What a proactive agent is asked to do, and by whom. Names targets, never secrets.
 
+    `scope`: the records that it looks at, and how many problems each cycle takes on.
+
     What `policy` lets run alone is approved by it, as far as that of the worker agrees; all else waits for a person.
 
     `cycles_per_run`: after so many cycles, or earlier if Temporal says so, the workflow continues as new. `tell`: who
@@ -92,6 +94,7 @@ class ProactiveRequest(Wire):
     decision_valid_for: Span = DECISION_VALID_FOR
     policy: ApprovalPolicy = ApprovalPolicy()
     indexed: bool = False
+    scope: Scope = Scope()
     cycles_per_run: int = Field(default=100, ge=1, le=1000)
     carried: Carried | None = None
     tell: Targets = ()
@@ -104,7 +107,7 @@ class ProactiveView(Wire):
     `repair_id`: the cycle that runs, once its repair is there. `next_cycle_at`: when the next one begins, unless
     somebody asks for it earlier. `cycles`: how many were begun; `results`: the last of them that ended, the newest
     first. `nudges_waiting`: how many the next cycle answers. `stopping`: who stopped it, and why. `notices`: who could
-    not be told.
+    not be told. `partition`: the part of all records in which it looks, as `1/4`; empty where it looks in all.
     """
 
     agent_id: str
@@ -125,6 +128,7 @@ class ProactiveView(Wire):
     nudges_waiting: int = 0
     stopping: str = ""
     notices: tuple[str, ...] = ()
+    partition: str = ""
 
 
 def words_of(nudge: Nudge) -> str:

@@ -139,7 +139,8 @@ def summarize(result: RepairResult) -> str:
             return f"Nothing was looked at: {seen.notes}."
         case Phase.NO_REPAIR_NEEDED:
             tail = f" {counted(counts.suppressed, 'known problem')} left alone." if counts.suppressed else ""
-            return f"Nothing had to be repaired.{tail}"
+            where = f" in part {result.partition} of the records" if result.partition else ""
+            return f"Nothing had to be repaired{where}.{tail}"
         case Phase.PLAN_ONLY:
             return f"A dry run: {_found(counts)}, nothing was done."
         case Phase.REJECTED:

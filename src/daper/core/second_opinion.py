@@ -129,7 +129,7 @@ def suspects_of(found: DetectResult, answers: Sequence[DetectResult], *, by: str
     }
     suspects = (*found.suspects, *added)[:MOST_PROBLEMS]
     over = len(found.suspects) + len(added) - len(suspects)
-    notes = [found.detection.notes, f"{over} more suspects of {by} are left for a later cycle" if over else ""]
+    notes = [found.detection.notes]
     for what, some in (
         ("suspects besides", added),
         ("is less than half sure of, so nobody looked closer at", doubtful),
@@ -144,7 +144,8 @@ def suspects_of(found: DetectResult, answers: Sequence[DetectResult], *, by: str
             "notes": ". ".join(filter(None, notes))[:LONGEST_NOTES],
         }
     )
-    return found.model_copy(update={"detection": detection, "suspects": suspects})
+    update = {"detection": detection, "suspects": suspects, "left_out": found.left_out + over}
+    return found.model_copy(update=update)
 
 
 def _overlap(left: Proposal, right: Proposal) -> bool:

@@ -60,7 +60,10 @@ class ActionView(Wire):
 
 
 class PlanView(Wire):
-    """One page of a plan. `spends`: what all of it spends, without the actions that stand instead of others."""
+    """One page of a plan. `spends`: what all of it spends, without the actions that stand instead of others.
+
+    `partition`: the part of all records in which the repair looks, as `1/4`; empty where it looks in all.
+    """
 
     digest: str
     round: int
@@ -75,12 +78,14 @@ class PlanView(Wire):
     blocked: tuple[BlockedProposal, ...] = ()
     for_person: tuple[ForPerson, ...] = ()
     left_out: int = 0
+    partition: str = ""
 
 
 class RepairView(Wire):
     """Where a repair stands.
 
     `thinkers`: who plays each role; `usage`: what models took so far, in all and by role; `notices`: what changed.
+    `partition`: as in the plan.
     """
 
     repair_id: str
@@ -104,6 +109,7 @@ class RepairView(Wire):
     thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
     usage: Usage = Usage()
     notices: tuple[str, ...] = ()
+    partition: str = ""
 
 
 def view_action(
@@ -146,6 +152,7 @@ def view_plan(
     heads: Mapping[str, RecordHead] | None = None,
     findings: Mapping[str, Finding] | None = None,
     spent: Mapping[str, Spent] | None = None,
+    partition: str = "",
 ) -> PlanView:
     """One page of a plan; a page past the end shows the last one.
 
@@ -180,6 +187,7 @@ def view_plan(
         blocked=plan.blocked[part],
         for_person=plan.for_person[part],
         left_out=plan.left_out,
+        partition=partition,
     )
 
 
@@ -202,6 +210,7 @@ def plan_of_result(result: RepairResult, number: int, *, page: int = 1, size: in
         heads={head.record_id: head for head in result.heads},
         findings={finding.fingerprint: finding for finding in result.findings},
         spent=result.usage.by_record,
+        partition=result.partition,
     )
 
 

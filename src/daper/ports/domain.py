@@ -176,7 +176,10 @@ class Domain(Protocol):
         ...
 
     async def scan(self, scope: Scope, page: str | None = None) -> RecordPage:
-        """Some records in scope, with whatever is needed to judge them."""
+        """Some records in scope, with whatever is needed to judge them.
+
+        A domain need not know of partitions: what is of another part is dropped, and leaving it out only saves reading.
+        """
         ...
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:

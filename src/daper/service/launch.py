@@ -34,5 +34,5 @@ def launch_of(order: StartRepair, store: StoreInfo, *, queue: str, indexed: bool
         request=request,
         memo=repair_memo(request),
         search_attributes=user_attributes(user, indexed=indexed),
-        summary=repair_summary(order.domain, user),
+        summary=repair_summary(request),
     )

@@ -30,6 +30,7 @@ from daper.workflows.labels import (
     PLACE_MEMO,
     STORE_MEMO,
     USER_MEMO,
+    repairs_what,
     summary,
     user_attributes,
 )
@@ -105,7 +106,7 @@ class ProactiveService:
                         PLACE_MEMO: store.place,
                     },
                     search_attributes=user_attributes(user, indexed=self._indexed),
-                    static_summary=summary("Always repairing", domain, user),
+                    static_summary=summary(repairs_what("Always repairing", request.scope), domain, user),
                 )
         except WorkflowAlreadyStartedError:
             return await self._running(user, domain)

@@ -122,6 +122,7 @@ class StartProactive(Wire):
 
     requested_by: Person
     domain: str
+    scope: Scope = Scope()
     interval: Interval = PROACTIVE_INTERVAL
     approval_timeout: Interval | None = None
     decision_valid_for: Span | None = None

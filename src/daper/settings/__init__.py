@@ -8,6 +8,7 @@ from daper.settings.people import refuse_unknown
 from daper.settings.policy import PolicySource, policy_document, policy_rows, read_policy
 from daper.settings.table import DEFAULT, ChatApproval, Setting
 from daper.settings.temporal_profile import CONFIGURED
+from daper.settings.worker import ModelLimits, PagesAddress, WorkerSettings
 
 __all__ = (
     "CONFIGURED",
@@ -15,11 +16,14 @@ __all__ = (
     "STARTING",
     "WORKING",
     "ChatApproval",
+    "ModelLimits",
+    "PagesAddress",
     "Part",
     "PolicySource",
     "Setting",
     "Settings",
     "Shown",
+    "WorkerSettings",
     "every_setting",
     "load_settings",
     "policy_document",

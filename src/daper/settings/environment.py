@@ -31,6 +31,7 @@ from daper.settings.table import BY_NAME, ChatApproval
 from daper.settings.temporal_profile import NO_SERVER, temporal_of
 from daper.settings.values import one_of, raw, span, text_value, whole_value
 from daper.settings.variables import read_values
+from daper.settings.worker import ModelLimits, WorkerSettings, model_limits_of, worker_of
 
 # Read by Temporal's own command line, but not by its Python SDK: to say nothing would be to pretend.
 _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", "TEMPORAL_CODEC_ENDPOINT")
@@ -64,6 +65,8 @@ class Settings:
     chat_approval: ChatApproval
     gathering: Gathering
     thinking: ThinkingSettings
+    model_limits: ModelLimits
+    worker: WorkerSettings
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
     database_url: str | None = field(default=None, repr=False)
@@ -175,6 +178,8 @@ def load_settings(
         ),
         gathering=parts.read(Part.REPORTS, lambda: _gathering(values), Gathering()),
         thinking=parts.read(Part.MODELS, lambda: thinking_of(values, thinkers or {}), thinking_of({}, {})),
+        model_limits=parts.read(Part.MODELS, lambda: model_limits_of(values), ModelLimits()),
+        worker=parts.read(Part.WORKER, lambda: worker_of(values), WorkerSettings()),
         temporal=server.variables,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
         database_url=parts.read(Part.DATABASE, lambda: database_url_of(values), None),

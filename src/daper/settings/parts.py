@@ -23,6 +23,7 @@ class Part(StrEnum):
     MODELS = "models"
     REPORTS = "reports"
     CHAT = "chat"
+    WORKER = "worker"
     TEMPORAL = "temporal"
 
 
@@ -30,7 +31,7 @@ EVERYTHING: Final = frozenset(Part)
 # What a command needs that starts repairs, has one started later, or keeps an agent that does.
 STARTING: Final = frozenset({Part.USER, Part.DATABASE, Part.POLICY, Part.PEOPLE, Part.TEMPORAL})
 # What a worker needs.
-WORKING: Final = frozenset({Part.DATABASE, Part.POLICY, Part.PEOPLE, Part.MODELS, Part.TEMPORAL})
+WORKING: Final = frozenset({Part.DATABASE, Part.POLICY, Part.PEOPLE, Part.MODELS, Part.TEMPORAL, Part.WORKER})
 
 _PATTERNS: Final = (
     (Part.USER, r"USER_NAME"),
@@ -40,6 +41,7 @@ _PATTERNS: Final = (
     (Part.PEOPLE, r"DAPER_PEOPLE|DAPER_TELL"),
     (Part.REPORTS, r"DAPER_REPORTS_.*"),
     (Part.CHAT, r"DAPER_MCP_.*"),
+    (Part.WORKER, r"DAPER_WORKER_.*"),
     (Part.TEMPORAL, r"TEMPORAL_.*"),
     (Part.MODELS, r"LLM_.*|DAPER_LLM_.*|DAPER_[A-Z]+_MODEL|DAPER_MAX_.*|DAPER_ON_OUTAGE"),
 )

@@ -108,6 +108,25 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("DAPER_LLM_TIMEOUT", "5m", "How long one answer of a model may take."),
     Setting("DAPER_LLM_MAX_OUTPUT", "4096", "Tokens that one answer of a model may have."),
     Setting("DAPER_LLM_BATCH_TOKENS", "4000", "About how many tokens of records go into one prompt."),
+    Setting(
+        "DAPER_LLM_PER_MINUTE",
+        "",
+        "How many calls of models begin in a minute, of all workers of a store together; unset: any number.",
+    ),
+    Setting(
+        "DAPER_LLM_AT_ONCE", "100", "How many calls of models a worker waits for at the same time, from 1 to 1000."
+    ),
+    Setting(
+        "DAPER_WORKER_ADDRESS",
+        "127.0.0.1:0",
+        "Where a worker serves /health, /ready and /metrics, host:port; port 0: any free one, which is printed. off: "
+        "nowhere.",
+    ),
+    Setting(
+        "DAPER_WORKER_AT_ONCE",
+        "100",
+        "How many steps of repairs a worker does at the same time for a store, from 1 to 1000.",
+    ),
     Setting("TEMPORAL_TASK_QUEUE", "agent-repair-task-queue", "The task queue that workers and commands share."),
     Setting("TEMPORAL_ADDRESS", "localhost:7233", "Temporal's address, host:port."),
     Setting("TEMPORAL_NAMESPACE", "default", "The Temporal namespace."),

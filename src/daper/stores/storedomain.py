@@ -134,6 +134,9 @@ class StoreDomain(ABC, Generic[RecordsT]):
     def _in_scope(self, scope: Scope) -> tuple[Record, ...]:
         # An id may be written in several ways where the store takes them for one: 7 and 07.
         found = tuple({record.ref: record for record in self._read(scope.record_ids or None)}.values())
+        if scope.partition is not None:
+            part = scope.partition
+            found = tuple(each for each in found if part.holds(each.record_id) or self.head(each) is None)
         if scope.status is None:
             return found
         wanted = scope.status.strip().casefold()

@@ -86,6 +86,7 @@ class AgentState:
             nudges_waiting=self.nudges_waiting,
             stopping=self.stopping,
             notices=self.notices,
+            partition=str(self.request.scope.partition or ""),
         )
 
     def _learn(self, **what: object) -> None:

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from daper.core.lines import partition_words
     from daper.core.proactive import CycleEnd, ProactiveView
     from daper.core.text import markdown, markdown_code
 
@@ -10,6 +11,8 @@ with workflow.unsafe.imports_passed_through():
 def agent_details(view: ProactiveView) -> str:
     """Phase, what runs or when the next cycle begins, and the last cycles, as Markdown in which text is text."""
     lines = [f"**{view.phase}**"]
+    if view.partition:
+        lines += ["", f"It looks at {partition_words(view.partition)}"]
     if view.stopping:
         lines += ["", markdown(view.stopping)]
     if view.repair_id:

@@ -30,5 +30,5 @@ async def start_repair(request: RepairRequest, repair_id: str, *, memo: Mapping[
         parent_close_policy=ParentClosePolicy.ABANDON,
         memo={**repair_memo(request), **(memo or {})},
         search_attributes=user_attributes(user, indexed=request.indexed),
-        static_summary=repair_summary(request.domain, user),
+        static_summary=repair_summary(request),
     )

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
         Voice,
         action_lines,
         left_alone_lines,
+        partition_words,
     )
     from daper.core.models import Finding, Plan, RecordHead
     from daper.core.phases import Phase
@@ -43,11 +44,12 @@ def details(
     decide_by: datetime | None = None,
     heads: Mapping[str, RecordHead] | None = None,
     findings: Mapping[str, Finding] | None = None,
+    partition: str = "",
 ) -> str:
     """Phase, plan and how to decide, as Markdown in which record text is text; narrow, and never over 12,000 bytes.
 
-    `decided`: who decided on the plan; `decide_by`: until when it waits; `heads` by record, `findings` by fingerprint.
-    What is left alone comes last, as far as there is room.
+    `decided`: who decided on the plan; `decide_by`: until when it waits; `heads` by record, `findings` by fingerprint;
+    `partition`: in which part of the records it looks. What is left alone comes last, as far as there is room.
 
     A plan that does not fit is shown in part, and what is to be pasted then decides on that part alone.
     """
@@ -57,8 +59,8 @@ def details(
     if decided:
         lines += ["", f"Decided by {markdown(decided, longest=500)}"]
     if plan is None:
-        return "\n".join(lines)
-    view = view_plan(plan, size=SHOWN_ACTIONS, heads=heads, findings=findings)
+        return "\n".join([*lines, *(["", f"It looks at {partition_words(partition)}"] if partition else [])])
+    view = view_plan(plan, size=SHOWN_ACTIONS, heads=heads, findings=findings, partition=partition)
     lines += _head(PlanHead.of(view, decide_by=decide_by))
     shown = _fitting(view.actions, left=MOST_BYTES - _ALL_ELSE - _size(lines))
     for action in shown:

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.models import Fallback, Person, Plan, ProposedAction, RecordedDecision, Verdict
     from daper.core.outcomes import ActionOutcome, OutcomeStatus
     from daper.core.policy import LOW_CONFIDENCE
-    from daper.workflows import options
+    from daper.workflows import counts, options
     from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.patience import ANY, MENDED, Patience
 
@@ -72,14 +72,16 @@ class Execution:
             return applied.outcome
         given = UndoInput(ref=applied.ref, outcome=applied.outcome)
         try:
-            return await self._patience.run(
+            outcome = await self._patience.run(
                 lambda how: workflow.execute_activity_method(RepairActivities.undo_action, given, **how),
                 lambda: options.settle(self._queue),
                 kinds=ANY,
                 last_word=True,
             )
         except ActivityError as error:
-            return await self._settle_undo(applied, error)
+            outcome = await self._settle_undo(applied, error)
+        counts.acted(outcome, self._cycle.domain)
+        return outcome
 
     async def _settle_undo(self, applied: Applied, error: ActivityError) -> ActionOutcome:
         """The ledger says whether the undo happened, as it does for an effect."""
@@ -105,6 +107,7 @@ class Execution:
                 async with self._slots:
                     outcome = await self._run(action)
             self._outcomes[action.id] = outcome
+            counts.acted(outcome, self._cycle.domain)
             # Only of what it read: a record that it wrote unread may have been edited by somebody else.
             self._written |= {ref: made for ref, made in outcome.wrote.items() if ref in action.bound.reads}
             if outcome.status in _STOPS_ITS_RECORD:

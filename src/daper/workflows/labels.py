@@ -3,6 +3,7 @@
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from daper.core.messages import RepairRequest, asked_for
+from daper.core.models import Scope
 from daper.core.text import markdown
 
 WORKFLOW_NAME = "RepairAgentWorkflow"
@@ -37,9 +38,14 @@ def repair_memo(request: RepairRequest) -> dict[str, str]:
     return {USER_MEMO: request.requested_by.name, REQUEST_MEMO: asked_for(request)}
 
 
-def repair_summary(domain: str, user: str) -> str:
+def repair_summary(request: RepairRequest) -> str:
     """The line by which the Temporal UI lists a repair."""
-    return summary("Repair", domain, user)
+    return summary(repairs_what("Repair", request.scope), request.domain, request.requested_by.name)
+
+
+def repairs_what(does: str, scope: Scope) -> str:
+    """What is done, and in which part of the records, if not in all."""
+    return does if scope.partition is None else f"{does} part {scope.partition} of"
 
 
 def summary(does: str, domain: str, user: str) -> str:

@@ -1,7 +1,7 @@
 """What a cycle does where its disk refuses for now: it waits, says what for, and goes on by itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count
@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
         StoreUnavailable,
         WrongStore,
     )
-    from daper.workflows import options
+    from daper.workflows import counts, options
     from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.state import CycleState
 
@@ -85,7 +85,9 @@ class Patience:
                 return options.let_through(how) if acts else how
 
             after_a_stop = options.AFTER_A_STOP if last_word else timedelta()
-            return await self._outlast(step, lasting, error, kinds, after_a_stop, acts=acts)
+            return await self._counted(
+                _kind(error), self._outlast(step, lasting, error, kinds, after_a_stop, acts=acts)
+            )
 
     async def _outlast(
         self,
@@ -124,6 +126,17 @@ class Patience:
         finally:
             del self._state.waits[number]
             self._tell()
+
+    async def _counted(self, kind: str, wait: Coroutine[object, object, T]) -> T:
+        """What was waited for. A wait that is only put aside, with its workflow, is not over."""
+        since = workflow.now()
+        try:
+            got = await wait
+        except ActivityError:
+            counts.waited(kind, self._state, since=since)
+            raise
+        counts.waited(kind, self._state, since=since)
+        return got
 
     @staticmethod
     async def _let_through(task: asyncio.Future[T], error: ActivityError) -> T:

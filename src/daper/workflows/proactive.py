@@ -142,6 +142,7 @@ class RepairAgentWorkflowProactive:
             domain=mine.domain,
             store_id=mine.store_id,
             activity_queue=mine.activity_queue,
+            scope=mine.scope,
             approval_timeout=mine.approval_timeout,
             decision_valid_for=mine.decision_valid_for,
             policy=mine.policy,

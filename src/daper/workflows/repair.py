@@ -32,10 +32,12 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.models import Decision, Plan, RecordedDecision
     from daper.core.notices import Occasion
     from daper.core.outcomes import RepairResult
+    from daper.core.partition import within
     from daper.core.phases import Phase
     from daper.core.report import build_report
     from daper.core.usage import Role
     from daper.core.views import RepairView
+    from daper.workflows import counts
     from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.conclusion import conclusion
     from daper.workflows.details import details
@@ -175,6 +177,7 @@ class RepairAgentWorkflow:
                     domain=self._request.domain,
                     store_id=self._request.store_id,
                     record_ids=scope.record_ids,
+                    partition=scope.partition,
                     may_act_alone=self._request.may_act_alone,
                     now=now,
                 )
@@ -184,12 +187,13 @@ class RepairAgentWorkflow:
 
     async def _detect(self) -> tuple[str, ...]:
         self._enter(Phase.DETECTING_PROBLEMS)
-        given = DetectInput(cycle=self._state.cycle, scope=self._request.scope)
+        given = DetectInput(cycle=self._state.cycle, scope=self._request.scope, again=self._request.again)
         found = await self._unless_stopped(self._steps.detect(given))
         if self._thinking.by_model(Role.DETECT):
             found = await self._unless_stopped(self._thinking.detect(self._request.scope, found))
-        self._state.detection = found.detection
-        return found.suspects
+        self._state.detection, self._state.undetected = found.detection, found.left_out
+        # Whoever answered: also a worker of a release that knew no partitions.
+        return within(self._request.scope.partition, found.suspects)
 
     async def _analyze(self, suspects: tuple[str, ...], only: frozenset[str]) -> AnalyzeResult:
         self._enter(Phase.ANALYZING_PROBLEMS)
@@ -226,7 +230,7 @@ class RepairAgentWorkflow:
             findings=claimed.fresh,
             suppressed=claimed.suppressed,
             limit=request.scope.limit,
-            left_out=analyzed.left_out,
+            left_out=analyzed.left_out + state.undetected,
             asked_before=tuple(state.findings),
             advice=advice,
             until=claim.until,
@@ -235,6 +239,7 @@ class RepairAgentWorkflow:
         )
         plan = await self._unless_stopped(self._steps.plan(given))
         state.plans.append(plan)
+        counts.held(plan, state)
         return plan
 
     async def _claim(self, claim: ClaimInput) -> ClaimResult:
@@ -286,6 +291,7 @@ class RepairAgentWorkflow:
         recorded = record(plan, decision, workflow.now())
         self._state.decision = recorded
         self._state.decisions.append(recorded)
+        counts.decided(decision, self._state)
         self._state.reason = ""
         return recorded
 
@@ -369,6 +375,7 @@ class RepairAgentWorkflow:
     def _enter(self, phase: Phase) -> None:
         state = self._state
         state.enter(phase, workflow.now())
+        counts.entered(state)
         self._tell()
         if self._request.indexed:
             workflow.upsert_search_attributes([PHASE_ATTRIBUTE.value_set(str(phase))])
@@ -387,5 +394,6 @@ class RepairAgentWorkflow:
                 decide_by=state.decide_by if state.phase is Phase.PENDING_APPROVAL else None,
                 heads=state.heads,
                 findings=state.findings,
+                partition=state.partition,
             )
         )

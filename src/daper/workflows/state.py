@@ -35,6 +35,7 @@ from daper.core.outcomes import (
     VerificationStatus,
     VerifiedFinding,
 )
+from daper.core.partition import within
 from daper.core.phases import ImpossibleStep, Phase, may_follow
 from daper.core.report import count
 from daper.core.text import ahead_words, counted
@@ -67,6 +68,7 @@ class CycleState:
     store: StoreInfo | None = None
     opened: OpenCycleResult | None = None
     detection: Detection | None = None
+    undetected: int = 0  # problems of suspects that were more than a cycle holds
     findings: dict[str, Finding] = field(default_factory=dict[str, Finding])
     heads: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
     plans: list[Plan] = field(default_factory=list[Plan])
@@ -131,7 +133,8 @@ class CycleState:
     def named_records(self) -> tuple[str, ...]:
         """The records that the cycle was asked for by name, as far as they exist."""
         missing = set(self.opened.missing) if self.opened else set[str]()
-        return tuple(record_id for record_id in self.request.scope.record_ids if record_id not in missing)
+        scope = self.request.scope
+        return within(scope.partition, (record_id for record_id in scope.record_ids if record_id not in missing))
 
     def note_analysis(self, analyzed: AnalyzeResult) -> None:
         """Keep what was found; how a record stood is what it was when it was first looked at."""
@@ -282,14 +285,28 @@ class CycleState:
             thinkers=self.thinkers,
             usage=self.spent().model_copy(update={"by_record": {}}),  # each action of the page tells its own
             notices=self.notices,
+            partition=self.partition,
         )
+
+    @property
+    def partition(self) -> str:
+        """The part of all records in which it looks, in words; empty where it looks in all."""
+        return str(self.request.scope.partition or "")
 
     def _plan_page(self, page: int, size: int) -> PlanView | None:
         plan = self.shown_plan
         if plan is None:
             return None
         spent = self.spent().by_record
-        return view_plan(plan, page=page, size=size, heads=self.heads, findings=self.findings, spent=spent)
+        return view_plan(
+            plan,
+            page=page,
+            size=size,
+            heads=self.heads,
+            findings=self.findings,
+            spent=spent,
+            partition=self.partition,
+        )
 
     def _done(self) -> int:
         if self.decision is None:
@@ -337,6 +354,7 @@ class CycleState:
             report=self.report,
             paths=self.paths,
             asked=self.asked,
+            partition=self.partition,
         )
         return result.model_copy(update={"counts": count(result)})
 

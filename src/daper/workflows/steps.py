@@ -54,7 +54,7 @@ class Steps:
         """Divide records into batches for a model."""
         return await self._patience.run(
             lambda how: workflow.execute_activity_method(DiagnoseActivities.divide_work, given, **how),
-            lambda: options.think(self._models),
+            lambda: options.think(self._queue),
             paid=True,
         )
 

@@ -52,7 +52,7 @@ def chart(result: RepairResult) -> Bars | None:
     fates_of |= {fingerprint: _verified_fate(statuses) for fingerprint, statuses in seen.items()}
     fates_of |= dict.fromkeys(suppressed, Fate.LEFT_ALONE)
     counted = Counter(fates_of.values())
-    counted[Fate.LATER] = result.plans[-1].left_out if result.plans else 0
+    counted[Fate.LATER] = max((plan.left_out for plan in result.plans), default=0)
     bars = tuple((str(fate), counted[fate]) for fate in Fate if counted[fate])
     return Bars("what became of the problems", bars) if bars else None
 

@@ -7,6 +7,7 @@ from daper.adapters.reports.decision_log import decision_log, suppressed_table
 from daper.adapters.reports.fates import chart, fates
 from daper.adapters.reports.model_costs import by_record, by_role
 from daper.adapters.reports.words import PHASES, glossary
+from daper.core.lines import partition_words
 from daper.core.models import Finding
 from daper.core.outcomes import Counts, RecordReport, RepairResult, Report
 from daper.core.phases import Phase
@@ -239,6 +240,7 @@ def _facts(result: RepairResult) -> Facts:
             ("cycle", cell(code(result.cycle_id))),
             ("store", cell(place)),
             ("counterparty", cell(text((store.counterparty if store else "") or ""))),
+            ("partition", cell(text(result.partition and partition_words(result.partition)))),
             ("today", cell(text(f"{result.today:%Y-%m-%d}" if result.today else ""))),
             (
                 "durations",

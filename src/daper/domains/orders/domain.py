@@ -86,7 +86,14 @@ def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
     if kind not in STORES:
         raise SettingError(f"store names no kind of store: {store!r}; there are: {', '.join(STORES)}")
     keepings = partial(_keeping, folder, url)
-    return OrdersDomain(folder=folder, keepings=keepings, kind=kind, approvers=approvers, dataset=options["dataset"])
+    return OrdersDomain(
+        folder=folder,
+        keepings=keepings,
+        kind=kind,
+        approvers=approvers,
+        dataset=options["dataset"],
+        shared=bool(url),
+    )
 
 
 def _keeping(folder: Path, url: str, kind: str) -> Keeping:
@@ -114,9 +121,11 @@ class OrdersDomain:
         dataset: str,
         kind: str = "json",
         keepings: Callable[[str], Keeping] | None = None,
+        shared: bool = False,
     ) -> None:
         self._keepings = keepings or partial(_keeping, folder, "")
         self._keeping = self._keepings(kind)
+        self._shared = shared
         self.store_kind = kind
         self._folder = folder
         self._dataset = dataset
@@ -147,8 +156,9 @@ class OrdersDomain:
         return self._keepings(kind).as_whole()
 
     def databases(self) -> "Sequence[Database]":
-        """The one that the orders are in, if they are in one."""
-        return self._keeping.databases()
+        """The one that the orders are in, if they are in one; and the shared one, into which they may be copied."""
+        kinds = {self.store_kind, "postgresql"} if self._shared else {self.store_kind}
+        return [each for kind in sorted(kinds) for each in self._keepings(kind).databases()]
 
     async def store(self) -> StoreInfo:
         """Which store answers, and what its data says of itself."""

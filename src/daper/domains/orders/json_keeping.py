@@ -144,4 +144,6 @@ def _in_scope(documents: Documents, scope: Scope) -> list[Raw]:
     if scope.status is not None:
         status = normal(scope.status)
         orders = [raw for raw in orders if normal(str(raw.get("status") or "")) == status]
+    if (part := scope.partition) is not None:
+        orders = [raw for raw in orders if part.holds(str(raw["order_id"]))]
     return orders

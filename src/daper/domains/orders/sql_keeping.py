@@ -96,7 +96,7 @@ class SqlBook:
         """Nothing: a database adds up by itself."""
 
     def _raw(self, table: Table, record_id: str) -> Raw | None:
-        row = self._rows.find(table.name, [record_id]).get(record_id)
+        row = self._rows.one(table.name, record_id)
         return None if row is None else row.raw
 
 
@@ -158,11 +158,12 @@ class SqlKeeping:
                 return self._named(rows, scope)
             where = _where(rows, scope, only_open=only_open)
             found = rows.page(ORDERS.name, after=after, limit=PAGE + 1, where=where)
-            part = found[:PAGE]
+            page, shared = found[:PAGE], scope.partition is not None
             return RecordPage(
-                records=records_of(rows, part),
-                next_page=str(part[-1].position) if len(found) > PAGE else None,
-                total=rows.count(ORDERS.name, where=_where(rows, scope, only_open=False)) if not after else None,
+                records=records_of(rows, _in_part(page, scope)),
+                next_page=str(page[-1].position) if len(found) > PAGE else None,
+                # A database cannot tell which part an order is in: how many there are in it shows at the end.
+                total=None if after or shared else rows.count(ORDERS.name, where=_where(rows, scope, only_open=False)),
             )
 
     def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:
@@ -171,11 +172,17 @@ class SqlKeeping:
             return records_of(rows, rows.find(ORDERS.name, order_ids).values())
 
     def count_open(self, scope: Scope) -> int:
-        """How many orders in scope are not closed; without looking at each."""
+        """How many orders in scope are not closed; without looking at each, but where a part of them is asked for."""
         with self.tables.reading() as rows:
             if scope.record_ids:
                 return sum(not _is_closed(row.raw.get("status")) for row in self._in_scope(rows, scope))
-            return rows.count(ORDERS.name, where=_where(rows, scope, only_open=True))
+            where = _where(rows, scope, only_open=True)
+            if scope.partition is None:
+                return rows.count(ORDERS.name, where=where)
+            counted, after = 0, 0
+            while page := rows.page(ORDERS.name, after=after, limit=PAGE, where=where):
+                counted, after = counted + len(_in_part(page, scope)), page[-1].position
+            return counted
 
     def _named(self, rows: DocumentRows, scope: Scope) -> RecordPage:
         found = self._in_scope(rows, scope)
@@ -183,7 +190,13 @@ class SqlKeeping:
 
     def _in_scope(self, rows: DocumentRows, scope: Scope) -> list[Row]:
         found = rows.find(ORDERS.name, scope.record_ids).values()
-        return [row for row in found if scope.status is None or _is(scope.status)(row.raw.get("status"))]
+        wanted = [row for row in found if scope.status is None or _is(scope.status)(row.raw.get("status"))]
+        return _in_part(wanted, scope)
+
+
+def _in_part(rows: Iterable[Row], scope: Scope) -> list[Row]:
+    part = scope.partition
+    return [row for row in rows if part is None or part.holds(str(row.raw["order_id"]))]
 
 
 def records_of(rows: DocumentRows, orders: Iterable[Row]) -> tuple[Record, ...]:

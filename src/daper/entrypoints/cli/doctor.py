@@ -23,6 +23,7 @@ from daper.entrypoints.cli.parameters import Json
 from daper.entrypoints.cli.people_checks import check_people
 from daper.entrypoints.cli.policy import policy_notes, policy_words
 from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.cli.worker_checks import check_worker
 from daper.ports import Domain
 from daper.service.clock_skew import TOLERANCE, clock_ahead
 from daper.service.records import RecordsService
@@ -93,6 +94,7 @@ async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Chec
         needed = settings.thinking.on_outage is OnOutage.FAIL
         checks += [Check(name, ok, what, needed=needed) for name, ok, what in await check_models(settings)]
     checks += await check_people(settings)
+    checks += await check_worker(settings)
     return checks if Part.TEMPORAL in settings.troubles else [*checks, *await _check_temporal(settings, stores)]
 
 

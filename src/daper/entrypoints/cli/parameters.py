@@ -7,7 +7,10 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ValidationError
 
+from daper.core.errors import UserError
+from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.core.names import distinct, names_in
+from daper.core.partition import parse_partition, refuse_both
 from daper.entrypoints.cli.exits import UsageError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -27,6 +30,25 @@ def named(option: str, given: Sequence[str]) -> tuple[str, ...]:
         if not names_in(text):
             raise UsageError(f"{option} {text!r} names nothing; name something, or leave the option out")
     return distinct(name for text in given for name in names_in(text))
+
+
+def scope_of(
+    *,
+    record: Sequence[str] = NONE,
+    status: str | None = None,
+    partition: str | None = None,
+    limit: int = DEFAULT_PROBLEMS,
+) -> Scope:
+    """Which records a repair looks at, from what was typed. Raises UsageError with what would be right."""
+    if not 1 <= limit <= MOST_PROBLEMS:
+        raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
+    named_records = named("--record", record)
+    try:
+        part = parse_partition(partition)
+        refuse_both(named_records, part)
+    except UserError as error:
+        raise UsageError(f"--partition: {error}") from error
+    return Scope(record_ids=named_records, status=status, partition=part, limit=limit)
 
 
 @contextmanager

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from daper.bootstrap import open_proactive
+from daper.core.lines import partition_words
+from daper.core.models import DEFAULT_PROBLEMS
 from daper.core.outcomes import RepairResult
 from daper.core.proactive import PROACTIVE_INTERVAL, CycleEnd
 from daper.core.text import counted
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right
+from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right, scope_of
 from daper.entrypoints.cli.policy import policy_words
 from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.repair_json import repair_document
@@ -23,6 +25,8 @@ def start(
     *,
     interval: timedelta = PROACTIVE_INTERVAL,
     approval_timeout: timedelta | None = None,
+    partition: str | None = None,
+    limit: int = DEFAULT_PROBLEMS,
     domain: str | None = None,
     tell: Names = NONE,
     as_json: Json = False,
@@ -38,6 +42,10 @@ def start(
         How long it waits between the end of a cycle and the next one, for example 1d or 90m; at most 366d.
     approval_timeout
         How long the plan of each cycle waits for a decision; 20h, or what the policy says. At most 366d.
+    partition
+        Only one part of the records, like 1/4 for the first of four: so several agents share what there is to do.
+    limit
+        How many problems each cycle takes on, at most 500.
     domain
         Which records; see DAPER_DOMAIN.
     tell
@@ -50,6 +58,7 @@ def start(
         order = StartProactive(
             requested_by=who_asks(settings),
             domain=settings.domain_or(domain),
+            scope=scope_of(partition=partition, limit=limit),
             interval=interval,
             approval_timeout=approval_timeout,
             tell=who_is_told(settings, tell),
@@ -166,7 +175,8 @@ def _lines(found: ProactiveStatus) -> Iterator[str]:
     agent = found.agent
     yield f"{agent.agent_id}: {found.phase}"
     cycles = f"{counted(agent.cycles, 'cycle')} since {agent.started_at:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"{cycles}; {agent.interval} after each the next one; a plan waits for {agent.approval_timeout}"
+    looks = f"; it looks at {partition_words(agent.partition)}" if agent.partition else ""
+    yield f"{cycles}; {agent.interval} after each the next one; a plan waits for {agent.approval_timeout}{looks}"
     if agent.stopping:
         yield agent.stopping
     if agent.repair_id:

@@ -6,10 +6,10 @@ from rich.console import Console
 
 from daper.bootstrap import open_service
 from daper.core.errors import Unreachable
-from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
+from daper.core.models import DEFAULT_PROBLEMS
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, named, said_right
+from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right, scope_of
 from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import Following, run_link
@@ -27,6 +27,7 @@ def start(
     no_wait: Flag = False,
     now: Flag = False,
     status: str | None = None,
+    partition: str | None = None,
     limit: int = DEFAULT_PROBLEMS,
     domain: str | None = None,
     approval_timeout: timedelta | None = None,
@@ -55,6 +56,8 @@ def start(
         Has no effect any more: every repair begins at once.
     status
         Only records with this status.
+    partition
+        Only one part of the records, like 1/4 for the first of four: so several repairs share what there is to do.
     limit
         How many problems one repair takes on, at most 500.
     domain
@@ -67,15 +70,13 @@ def start(
         Print one JSON document when it ends or waits.
     """
     settings = load_settings(needs=STARTING)
-    if not 1 <= limit <= MOST_PROBLEMS:
-        raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
     if approval_timeout is not None and approval_timeout <= timedelta(0):
         raise UsageError(f"--approval-timeout {approval_timeout} must be longer than nothing, for example 30s or 12h")
     with said_right():
         order = StartRepair(
             requested_by=who_asks(settings),
             domain=settings.domain_or(domain),
-            scope=Scope(record_ids=named("--record", record), status=status, limit=limit),
+            scope=scope_of(record=record, status=status, partition=partition, limit=limit),
             auto_approve=auto_approve,
             dry_run=dry_run,
             again=again or bool(record),

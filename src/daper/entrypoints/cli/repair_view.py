@@ -3,6 +3,7 @@
 from daper.adapters.reports.archive import kept_here
 from daper.bootstrap import open_service
 from daper.core.errors import Unreachable
+from daper.core.lines import partition_words
 from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView, whole_plans
@@ -128,6 +129,8 @@ def look_lines(look: RepairView | RepairResult) -> list[str]:
     lines = [f"{look.repair_id}: {look.phase} since {look.phase_since:%Y-%m-%d %H:%M:%S} UTC"]
     if look.message:
         lines.append(look.message)
+    if look.plan is None and look.partition:
+        lines.append(f"It looks at {partition_words(look.partition)}")
     if look.plan is not None:
         lines += plan_lines(look.plan, domain=look.domain, decide_by=look.decide_by)
     lines += [*(f"Note: {notice}" for notice in look.notices), *usage_lines(look.usage)]

@@ -8,11 +8,11 @@ from cyclopts import Parameter
 from daper.bootstrap import open_schedules
 from daper.core.errors import UserError
 from daper.core.ids import fits_schedule_id
-from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
+from daper.core.models import DEFAULT_PROBLEMS
 from daper.core.schedules import DAY, UTC_NAME, When, at_intervals, by_cron
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, named, said_right
+from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right, scope_of
 from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.schedule_lines import view_lines
@@ -41,6 +41,8 @@ class WantedSchedule:
         Plan, and stop there.
     status
         Only records with this status.
+    partition
+        Only one part of the records, like 1/4 for the first of four: so several schedules share what there is to do.
     limit
         How many problems one repair takes on, at most 500.
     domain
@@ -66,6 +68,7 @@ class WantedSchedule:
     record: Names = NONE
     dry_run: Flag = False
     status: str | None = None
+    partition: str | None = None
     limit: int = DEFAULT_PROBLEMS
     domain: str | None = None
     approval_timeout: timedelta | None = None
@@ -125,15 +128,13 @@ def upsert(name: str | None = None, *, wanted: WantedSchedule = NOTHING_ELSE) ->
 
 
 def _order(settings: Settings, name: str | None, wanted: WantedSchedule) -> PutSchedule:
-    if not 1 <= wanted.limit <= MOST_PROBLEMS:
-        raise UsageError(f"--limit {wanted.limit} must be from 1 to {MOST_PROBLEMS}")
     with said_right():
         order = PutSchedule(
             requested_by=who_asks(settings),
             domain=settings.domain_or(wanted.domain),
             name=given_name(name),
             when=_when(wanted),
-            scope=Scope(record_ids=named("--record", wanted.record), status=wanted.status, limit=wanted.limit),
+            scope=scope_of(record=wanted.record, status=wanted.status, partition=wanted.partition, limit=wanted.limit),
             dry_run=wanted.dry_run,
             approval_timeout=wanted.approval_timeout or None,
             catch_up=wanted.catch_up,

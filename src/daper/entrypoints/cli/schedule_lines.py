@@ -48,7 +48,8 @@ def _run(run: ScheduledRun) -> str:
 def _scope(scope: Scope) -> str:
     named = ", ".join(scope.record_ids)
     status = f"those with status {scope.status}" if scope.status else "all"
-    return f"{named or status}, at most {counted(scope.limit, 'problem')} at once,"
+    part = f" in part {scope.partition}" if scope.partition else ""
+    return f"{named or status}{part}, at most {counted(scope.limit, 'problem')} at once,"
 
 
 def _overlap(policy: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, types
 
+from daper.adapters.metrics.exporter import Exporter
 from daper.adapters.privacy import make_private
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.file_lock import FileLock
@@ -22,7 +23,8 @@ from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, say
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
-from daper.entrypoints.worker import work_until_cancelled
+from daper.entrypoints.cli.work import told_of
+from daper.entrypoints.worker import exporter_for, work_until_cancelled
 from daper.settings import CONFIGURED, WORKING, Settings, load_settings
 
 Port = Annotated[types.Port | None, Parameter(show_default=False)]
@@ -52,10 +54,10 @@ def up(*, port: Port = None, ui_port: Port = None) -> int:
         raise UsageError(f"--port and --ui-port are both {port}; Temporal and its UI need two different ports")
     log_to_stderr()
     kept = KeptServer(settings.home, namespace=settings.namespace, wish=Wish(port=port, ui_port=ui_port))
-    stopping = Stopping(drain=DRAIN, at_once=kept.kill)
+    stopping, exporter = Stopping(drain=DRAIN, at_once=kept.kill), exporter_for(settings)
     with _only_one(settings):
         try:
-            run_to_end(_up(kept, stopping), cancels=stopping.signalled)
+            run_to_end(_up(kept, stopping, exporter), cancels=stopping.signalled)
         except Interrupted:
             stopping.drained()
     return Exit.OK
@@ -82,10 +84,10 @@ def _only_one(settings: Settings) -> Generator[None]:
         os.close(descriptor)
 
 
-async def _up(kept: KeptServer, stopping: Stopping) -> None:
+async def _up(kept: KeptServer, stopping: Stopping, exporter: Exporter | None) -> None:
     try:
         try:
-            await _serve(kept)
+            await _serve(kept, exporter)
         finally:
             await kept.stop()
     except* DaperError as errors:
@@ -95,7 +97,7 @@ async def _up(kept: KeptServer, stopping: Stopping) -> None:
         stopping.drained()
 
 
-async def _serve(kept: KeptServer) -> None:
+async def _serve(kept: KeptServer, exporter: Exporter | None) -> None:
     server, found = await kept.open()
     # Now the settings find it, as those of every other command do.
     settings = load_settings(needs=WORKING)
@@ -107,13 +109,15 @@ async def _serve(kept: KeptServer) -> None:
     say(screen, f"Temporal: {server.address}, {'found running' if found else 'started'}, kept in {server.db}")
     say(screen, f"Temporal UI: {server.ui_url}")
 
-    def ready(queues: tuple[str, ...]) -> None:
+    def ready(queues: tuple[str, ...], pages: str | None) -> None:
         say(screen, f"Worker ready on: {', '.join(queues)}")
+        if pages:
+            say(screen, told_of(pages).rstrip())
         say(screen, "In another shell: daper repair start, daper repair list. Ctrl-C ends all of this.")
 
     async with asyncio.TaskGroup() as group:
         group.create_task(kept.keep())
-        group.create_task(work_until_cancelled(client, settings, ready=ready))
+        group.create_task(work_until_cancelled(client, settings, ready=ready, exporter=exporter))
 
 
 def _first(errors: BaseExceptionGroup[DaperError]) -> BaseException:

@@ -3,13 +3,15 @@
 import asyncio
 import sys
 
+from daper.adapters.metrics.exporter import Exporter
+from daper.adapters.metrics.worker_pages import PATHS
 from daper.adapters.temporal.connection import connect
 from daper.bootstrap import DRAIN
 from daper.entrypoints.cli.exits import Exit, Interrupted
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
-from daper.entrypoints.worker import work_until_cancelled
+from daper.entrypoints.worker import exporter_for, work_until_cancelled
 from daper.settings import WORKING, Settings, load_settings
 
 
@@ -18,25 +20,35 @@ def work() -> int:
 
     It works on the task queue and on the queue of each store under DAPER_HOME. Told to stop, it lets effects in flight
     finish, for up to 20 seconds; told again, it ends at once, and another worker goes on with them.
+
+    It prints where it tells of itself: /health, that it lives; /ready, 200 while it takes work, else 503 and the
+    reason; /metrics, what it counts. DAPER_WORKER_ADDRESS says where that is: by itself a free port for this machine
+    alone, 0.0.0.0:9464 for whoever reaches it, off for nowhere. Start as many workers as you like.
     """
     log_to_stderr()
-    stopping = Stopping(drain=DRAIN)
+    settings = load_settings(needs=WORKING)
+    stopping, exporter = Stopping(drain=DRAIN), exporter_for(settings)
     try:
-        run_to_end(_work(load_settings(needs=WORKING), stopping), cancels=stopping.signalled)
+        run_to_end(_work(settings, stopping, exporter), cancels=stopping.signalled)
     except Interrupted:
         stopping.drained()
     return Exit.OK
 
 
-async def _work(settings: Settings, stopping: Stopping) -> None:
-    def ready(queues: tuple[str, ...]) -> None:
+async def _work(settings: Settings, stopping: Stopping, exporter: Exporter | None) -> None:
+    def ready(queues: tuple[str, ...], pages: str | None) -> None:
         where = f"[{settings.address}], Namespace: [{settings.namespace}] ({settings.address_source})"
-        sys.stderr.write(f"Client connection: {where}\nWorker ready on: {', '.join(queues)}\n")
+        sys.stderr.write(f"Client connection: {where}\nWorker ready on: {', '.join(queues)}\n{told_of(pages)}")
         sys.stderr.flush()
 
     client = await connect(settings)
     try:
-        await work_until_cancelled(client, settings, ready=ready)
+        await work_until_cancelled(client, settings, ready=ready, exporter=exporter)
     except asyncio.CancelledError:
         # Here, and not after the event loop: that would wait for every thread in which a tool still works.
         stopping.drained()
+
+
+def told_of(pages: str | None) -> str:
+    """The line that says where a worker tells of itself, or none."""
+    return f"Health, readiness, metrics: {', '.join(f'http://{pages}{path}' for path in PATHS)}\n" if pages else ""

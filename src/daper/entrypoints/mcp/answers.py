@@ -115,6 +115,7 @@ class RepairDetails(RepairState):
 
     requested_by: str
     domain: str
+    partition: str = ""
     started_at: datetime
     ended_at: datetime | None = None
     detection_confidence_score: float | None = None
@@ -152,6 +153,7 @@ class ProactiveAgent(Wire):
     agent_id: str
     phase: str
     domain: str
+    partition: str = ""
     interval_minutes: float
     next_cycle_at: datetime | None = None
     cycles: int = 0

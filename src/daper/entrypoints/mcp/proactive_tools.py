@@ -8,11 +8,13 @@ from pydantic import Field
 
 from daper.core.access import Access
 from daper.core.errors import Unreachable
+from daper.core.models import Scope
+from daper.core.partition import parse_partition
 from daper.core.proactive import PROACTIVE_INTERVAL
 from daper.entrypoints.mcp.answers import ProactiveAgent
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import agent_of, just_begun
-from daper.entrypoints.mcp.tools import READS, STARTS, Domain, tool
+from daper.entrypoints.mcp.tools import READS, STARTS, Domain, PartitionText, tool
 from daper.service.requests import ProactiveStatus, StartProactive
 from daper.settings import STARTING
 
@@ -39,7 +41,10 @@ class ProactiveTools:
         return [tool(self._door, self.get_proactive_agent, title="See your proactive agent", hints=READS)]
 
     async def initiate_proactive_agent(
-        self, interval_minutes: Minutes = PROACTIVE_INTERVAL // _MINUTE, domain: Domain = ""
+        self,
+        interval_minutes: Minutes = PROACTIVE_INTERVAL // _MINUTE,
+        partition: PartitionText = None,
+        domain: Domain = "",
     ) -> ProactiveAgent:
         """Start the agent that looks for problems by itself, at once and after every interval, until it is stopped.
 
@@ -53,6 +58,7 @@ class ProactiveTools:
         order = StartProactive(
             requested_by=person,
             domain=settings.domain_or(domain),
+            scope=Scope(partition=parse_partition(partition)),
             interval=timedelta(minutes=interval_minutes),
             asks_always=True,  # acting alone is a grant, and no chat client can ask for one
             tell=settings.tell,

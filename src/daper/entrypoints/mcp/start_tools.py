@@ -8,10 +8,21 @@ from pydantic import Field
 from daper.core.access import Access
 from daper.core.errors import Unreachable
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
+from daper.core.partition import parse_partition, refuse_both
 from daper.entrypoints.mcp.answers import RepairState, StartedRepair
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import just_started, started, state_of
-from daper.entrypoints.mcp.tools import STARTS, STOPS, AnyRecordIds, Comment, Domain, RecordIds, RepairId, tool
+from daper.entrypoints.mcp.tools import (
+    STARTS,
+    STOPS,
+    AnyRecordIds,
+    Comment,
+    Domain,
+    PartitionText,
+    RecordIds,
+    RepairId,
+    tool,
+)
 from daper.service.requests import StartRepair
 from daper.settings import STARTING, Part
 
@@ -42,6 +53,7 @@ class StartingTools:
         limit: Annotated[
             int, Field(ge=1, le=MOST_PROBLEMS, description="How many problems to take on.")
         ] = DEFAULT_PROBLEMS,
+        partition: PartitionText = None,
         domain: Domain = "",
         dry_run: Annotated[bool, Field(description="Plan, and stop there: nothing can be approved.")] = False,
         again: Annotated[
@@ -59,10 +71,12 @@ class StartingTools:
         With a `request_key`, the same key always means the same repair; for another request it is refused.
         """
         person = await self._door.caller(Access.START)
+        named, part = tuple(dict.fromkeys(record_ids or ())), parse_partition(partition)
+        refuse_both(named, part)
         order = StartRepair(
             requested_by=person,
             domain=(await self._door.ready(*STARTING)).domain_or(domain),
-            scope=Scope(record_ids=tuple(dict.fromkeys(record_ids or ())), status=status, limit=limit),
+            scope=Scope(record_ids=named, status=status, partition=part, limit=limit),
             dry_run=dry_run,
             again=again,
             request_key=request_key,

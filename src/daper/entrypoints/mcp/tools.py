@@ -31,6 +31,9 @@ _SomeIds = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], 
 _OF_RECORDS: Final = "Ids of records, like ORD-001-HJP."
 RecordIds = Annotated[_SomeIds, Field(min_length=1, description=_OF_RECORDS)]
 AnyRecordIds = Annotated[_SomeIds | None, Field(description=f"{_OF_RECORDS} Not given: all records.")]
+PartitionText = Annotated[
+    str | None, Field(max_length=200, description="Share with other repairs: 1/4 is the first of four parts.")
+]
 Page = Annotated[int, Field(ge=1, le=1_000_000, description="Which page; the answer says how many there are.")]
 Domain = Annotated[str, Field(max_length=50, description="Which records; empty: the configured domain.")]
 Comment = Annotated[str, Field(max_length=2000, description="Kept with it, in the words of the person.")]

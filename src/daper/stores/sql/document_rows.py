@@ -67,6 +67,10 @@ class DocumentRows:
         ]
         return {_id_of(each.row, known): each.row for each in sorted(found, key=lambda each: each.row.position)}
 
+    def one(self, collection: str, record_id: str) -> Row | None:
+        """The record with this id, or None; within a change, nobody else changes it until the end."""
+        return self.find(collection, [record_id]).get(record_id)
+
     def page(self, collection: str, *, after: int = 0, limit: int, where: Where | None = None) -> Sequence[Row]:
         """At most `limit` records that are like that, in their order, from the first behind a position on."""
         known = self._collections[collection]
@@ -127,15 +131,24 @@ class ChangingRows(DocumentRows):
         known = self._collections[collection]
         return {_id_of(row, known): row for row in sorted(found, key=lambda row: row.position)}
 
+    def one(self, collection: str, record_id: str) -> Row | None:
+        """The record with this id, or None; nobody else changes it until the end."""
+        loaded = self._held(collection, record_id)
+        return None if loaded is None else loaded.row
+
     def version(self, collection: str, record_id: str) -> str | None:
         """The version that a record has, with all that was changed; nobody else changes it until the end."""
         self.write()
+        loaded = self._held(collection, record_id)
+        return None if loaded is None else loaded.row.version
+
+    def _held(self, collection: str, record_id: str) -> _Loaded | None:
         if (collection, record_id) not in self._read:
             self._load(collection, [record_id], locking=True)
         loaded = self._read[collection, record_id]
         if (collection, record_id) not in self._locked:
             self._lock(self._collections[collection], record_id, loaded)
-        return None if loaded is None else loaded.row.version
+        return loaded
 
     def write(self) -> None:
         """Write what was changed. Raises StoreChanged where somebody else has changed that very record meanwhile."""

@@ -2,12 +2,15 @@
 
 import os
 import sqlite3
+import threading
+import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from daper.core.errors import ActionFailed, DaperError, StoreDamaged, StoreError
@@ -33,7 +36,8 @@ class SqliteDatabase(Database):
         self._what = what
         self._branches = {branch.name: branch for branch in branches}
         self._busy_seconds = BUSY_SECONDS
-        self._engine = self._opened()
+        self._connections = _Connections(path)
+        self._ready: tuple[int, int] | None = None  # which file was found to have all tables
 
     @property
     def named(self) -> str:
@@ -72,12 +76,10 @@ class SqliteDatabase(Database):
         with self._errors(BUSY_SECONDS):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._make_ready(identity(self.path))
-            with self._connection(BUSY_SECONDS) as db:
-                db.exec_driver_sql("PRAGMA query_only = ON")
+            with self._connection(BUSY_SECONDS) as db, _only_reading(db), _whole(db):
                 db.exec_driver_sql("BEGIN")
-                with _whole(db):
-                    self._refuse_another_schema(revisions_in(db))
-                    yield db
+                self._refuse_another_schema(revisions_in(db))
+                yield db
 
     def alone(self, db: Connection, what: str) -> None:
         """Nothing: whoever writes is alone."""
@@ -94,8 +96,7 @@ class SqliteDatabase(Database):
                 return False
             if not self.path.is_file():
                 raise StoreDamaged(f"{self.named} is no file; move it away, and a new one is made")
-            with self._connection(1) as db:
-                db.exec_driver_sql("PRAGMA query_only = ON")
+            with self._connection(1) as db, _only_reading(db):
                 self._refuse_unsound(db)
         return True
 
@@ -158,8 +159,11 @@ class SqliteDatabase(Database):
     def _make_ready(self, known: tuple[int, int] | None) -> None:
         """Make the tables of a file that has none, and upgrade older ones."""
         if known is not None:
+            if known == self._ready:
+                return
             with self._connection(self._busy_seconds) as db:
                 if _has_versions(db) and revisions_in(db) >= wanted(self._branches):
+                    self._ready = known
                     return
         # Two processes that switch one file to WAL at once get "locked" without any waiting, so they queue here.
         with alone(self._lock), self._connection(self._busy_seconds) as db:
@@ -190,25 +194,10 @@ class SqliteDatabase(Database):
         if state.condition is not Condition.BEHIND:  # which the next use mends
             state.refuse()
 
-    def _connect(self) -> sqlite3.Connection:
-        # The timeout is set for each connection below. No statement is kept prepared across schemas.
-        return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-
-    def _opened(self) -> Engine:
-        engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
-
-        @event.listens_for(engine, "begin")
-        def no_begin(db: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - by the decorator
-            """Ours begin by themselves, in the way that each needs."""
-
-        return engine
-
     @contextmanager
     def _connection(self, busy_seconds: float) -> Generator[Connection]:
-        with self._engine.connect() as db:
+        with self._connections.one() as db:
             db.exec_driver_sql(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
-            # FULL does not sync the folder, in which a rollback journal lies.
-            db.exec_driver_sql("PRAGMA synchronous = EXTRA")
             yield db
 
     @contextmanager
@@ -228,6 +217,87 @@ class SqliteDatabase(Database):
             return ActionFailed(f"{self.named} refuses it, and nothing was changed: {error}")
         found: StoreError = store_error(error, self.named, busy_seconds, path=self.path)
         return found
+
+
+class _Connections:
+    """Some connections to the file at a path, kept open while it is the same file: the last one to close waits for the
+    disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._switching = threading.Lock()
+        self._engine: Engine | None = None
+        self._of: tuple[int, int] | None = None
+        _all.add(self)
+
+    @contextmanager
+    def one(self) -> Generator[Connection]:
+        """A connection to the file that is there now."""
+        engine, of = self._engine_now()
+        try:
+            with engine.connect() as db:
+                yield db
+        finally:
+            if identity(self._path) != of:  # it may have been opened on either
+                engine.dispose()
+
+    def forget(self) -> None:
+        """After a fork: they are the parent's. They stay open, for closing one would end the parent's locks."""
+        if self._engine is not None:
+            _of_parents.append(self._engine)
+        self._engine, self._switching = None, threading.Lock()
+
+    def _engine_now(self) -> tuple[Engine, tuple[int, int] | None]:
+        now = identity(self._path)
+        with self._switching:
+            if self._engine is None or self._of != now or now is None:
+                self._engine, self._of = _engine(self._path), now
+                weakref.finalize(self, self._engine.dispose)
+            return self._engine, now
+
+
+_all: Final = weakref.WeakSet[_Connections]()
+_of_parents: Final[list[Engine]] = []
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=partial(_connect, path),
+        poolclass=QueuePool,
+        pool_size=2,
+        max_overflow=-1,
+        pool_reset_on_return=None,
+    )
+
+    @event.listens_for(engine, "begin")
+    def no_begin(db: Connection) -> None:  # pyright: ignore[reportUnusedFunction] - by the decorator
+        """Ours begin by themselves, in the way that each needs."""
+
+    return engine
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA synchronous = EXTRA")  # FULL does not sync the folder, in which a rollback journal lies
+    return db
+
+
+def _after_fork() -> None:
+    for each in _all:
+        each.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def _only_reading(db: Connection) -> Generator[None]:
+    db.exec_driver_sql("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        db.exec_driver_sql("PRAGMA query_only = OFF")
 
 
 @contextmanager
