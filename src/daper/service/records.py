@@ -13,7 +13,7 @@ from daper.core.base import Wire
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.models import Scope, StoreInfo
-from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, Recoverable, Replaced, Resettable
+from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, OpenScan, Recoverable, Replaced, Resettable
 from daper.ports.copying import Copied, Copyable
 from daper.service.fruitless import why_nothing
 from daper.service.selection import Picker, RecordFilter, RecordLine, near
@@ -68,8 +68,9 @@ class RecordsService:
         store = await domain.store()
         picker = Picker(domain, wanted, today=store.as_of or now, first=first, most=most)
         total, page = None, None
+        scan = domain.scan_open if wanted.looks_at_problems and isinstance(domain, OpenScan) else domain.scan
         while total is None:
-            found = await domain.scan(scope, page)
+            found = await scan(scope, page)
             await asyncio.to_thread(picker.take, found.records)
             page = found.next_page
             if page is None:
