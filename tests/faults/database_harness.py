@@ -197,7 +197,7 @@ class Trouble:
             self.restarts[how] += 1
             _restart(self._server, how)
             self._restart_at = time.monotonic() + self._every * self._rng.uniform(0.5, 1.5)
-        elif self._rng.random() < 0.4:  # noqa: PLR2004 - as often as the other things
+        elif self._rng.random() < 0.4:
             self.kills += 1
             self._team.kill(self._rng.choice(self._team.running))
 
