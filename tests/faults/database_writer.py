@@ -1,8 +1,8 @@
 """A process with some writers on one store of boxes; it is made to be killed.
 
 `python -m tests.faults.database_writer ADDRESS NUMBER WRITERS SEED`. It says `begun KEY BOX AMOUNT VERSION` before
-the first attempt of an effect, `told` and the same when it was told of it as applied, and `done` at the end; a line on
-its standard input lets it end.
+the first attempt of an effect, `told` and the same when it was told of it as applied; a line on its standard input lets
+it end.
 """
 
 import asyncio
@@ -28,7 +28,6 @@ from tests.faults.victims import die_with_parent
 T = TypeVar("T")
 BOXES: Final = tuple("ABCDEF")
 _GIVES_UP = 0.2
-DONE: Final = "done"
 TOOK_EFFECT: Final = (OutcomeStatus.APPLIED, OutcomeStatus.ALREADY_APPLIED)
 
 
@@ -147,7 +146,6 @@ def main(arguments: list[str]) -> int:
     end.set()
     for thread in threads:
         thread.join()
-    _say(DONE)
     return 1 if failed else 0
 
 
