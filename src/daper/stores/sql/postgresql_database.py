@@ -25,6 +25,7 @@ _BEGIN: Final = text(
     "SELECT set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true),"
     " to_regclass('daper_schema') IS NOT NULL"
 )
+_WHEREABOUTS: Final = "daper: whereabouts"
 _MIGRATION_LOCK: Final = "daper: migration"
 
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -99,7 +100,15 @@ class PostgresqlDatabase(Database):
             return revisions_in(db) if _has_versions(db) else frozenset()
 
     def whereabouts(self, db: Connection) -> str:
-        """The server's own number and that of the database: a dump that is restored elsewhere has others."""
+        """The server's own number and that of the database: a dump that is restored elsewhere has others.
+
+        Asked once for each connection, which never leads elsewhere.
+        """
+        if _WHEREABOUTS not in db.info:
+            db.info[_WHEREABOUTS] = self._whereabouts(db)
+        return str(db.info[_WHEREABOUTS])
+
+    def _whereabouts(self, db: Connection) -> str:
         if not db.execute(text("SELECT has_function_privilege('pg_control_system()', 'execute')")).scalar_one():
             return ""
         server, number = db.execute(
