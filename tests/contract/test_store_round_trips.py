@@ -14,8 +14,9 @@ from daper.core.outcomes import OutcomeStatus
 from tests.contract.boxes import AnyShelf, shelf
 
 BEGINNING = {"documents in sqlite": 3, "documents in postgresql": 2}  # with the schema that is there
-# The store, the row of the key, the record; the message, the record, the row of the key.
-EFFECT = {"documents in sqlite": 6 + 2, "documents in postgresql": 6 + 1}  # the new version, the end; the lock of the key
+# The store, the row of the key, the record; the message, the record, the row of the key. Beside them the new version
+# and the end in one, the lock of the key in the other.
+EFFECT = {"documents in sqlite": 6 + 2, "documents in postgresql": 6 + 1}
 
 
 @contextmanager
