@@ -24,7 +24,6 @@ from rich.text import Text
 
 from daper.adapters.reports.repair_report import repair_report
 from daper.adapters.state import StatePlace
-from daper.bootstrap import reports_of
 from daper.documents.pdf import to_pdf
 
 PICTURES: Final = Path(__file__).parents[1] / "docs" / "pictures"
@@ -95,7 +94,7 @@ def as_svg(text: Text, *, title: str, columns: int = _COLUMNS) -> str:
 
 def print_report(home: Path, target: Path) -> None:
     """The first page of the newest report as a picture."""
-    (result,) = asyncio.run(reports_of(StatePlace(home=home)).newest(1))
+    (result,) = asyncio.run(StatePlace(home=home).reports().newest(1))
     pdf = target.with_suffix(".pdf")
     pdf.write_bytes(to_pdf(repair_report(result)))
     program = shutil.which("pdftoppm")

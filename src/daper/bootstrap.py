@@ -1,7 +1,7 @@
 """The composition root: the one place that knows which implementation stands behind which port."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,19 +21,16 @@ from daper.activities.runs import RunActivities
 from daper.adapters.metrics.counting import CountedAttempts, CountedSpending, meter_of
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
-from daper.adapters.reports.archive import FileReports
-from daper.adapters.reports.kept_answers import KeptAnswers
-from daper.adapters.state import StatePlace
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
 from daper.adapters.temporal.server_time import ServerTime
-from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
 from daper.core.errors import ModelError, SettingError
-from daper.domains.registry import load_domains
-from daper.ports import Agents, Domain, Memory, Spending
+from daper.domains.registry import declared_options, load_domains
+from daper.ports import Agents, Domain
+from daper.ports.entry import DATABASE_OPTION
 from daper.service.proactive import ProactiveService
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
@@ -46,6 +43,7 @@ from daper.workflows.repair import RepairAgentWorkflow
 
 if TYPE_CHECKING:
     from daper.agents.llm.agents import ModelAgents
+    from daper.stores.sql.engine import Database
 
 DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
@@ -64,18 +62,33 @@ SANDBOX: Final = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.defaul
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
-    """Every installed domain, on its folder under the settings' home."""
-    return load_domains(settings.home / "data", options=settings.domain_options)
+    """Every installed domain, on its folder under the settings' home, and with the database that all is in."""
+    declared = declared_options()
+
+    def options(name: str) -> Mapping[str, str]:
+        takes = any(option.name == DATABASE_OPTION for option in declared.get(name, ()))
+        shared = {DATABASE_OPTION: settings.database_url} if takes and settings.database_url else {}
+        return {**shared, **settings.domain_options(name)}
+
+    return load_domains(settings.home / "data", options=options)
 
 
-def state_of(settings: Settings) -> StatePlace:
-    """Where what is kept beside Temporal is."""
-    return StatePlace(home=settings.home, database_url=settings.database_url)
+def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Database, ...]":
+    """Every database that state or records are in, each once, with all its tables; but not the file of the home.
 
+    Raises SettingError for an address that is none.
+    """
+    from daper.stores.sql.engine import Database, InDatabases  # SQL, which few commands need
+    from daper.stores.sql.records_schema import RECORDS
 
-def reports_of(state: StatePlace) -> FileReports:
-    """The reports that are kept there, and what they answer."""
-    return FileReports(state.home / "reports", answers=answers_of(state))
+    found: dict[str, Database] = {}
+    if (state := settings.state).shared:
+        shared = state.database().extended([RECORDS])
+        found[shared.named] = shared
+    for each in (each for domain in domains if isinstance(domain, InDatabases) for each in domain.databases()):
+        known = found.get(each.named)
+        found[each.named] = each if known is None else known.extended(each.branches.values())
+    return tuple(found.values())
 
 
 async def open_models(settings: Settings, *, meter: MetricMeter = MetricMeter.noop) -> "ModelAgents | None":
@@ -95,8 +108,8 @@ def _load_models(settings: Settings, meter: MetricMeter) -> "ModelAgents":
         raise ModelError(f"{MODELS_MISSING} ({error})") from error
     models = ModelAgents(
         settings.thinking,
-        spending=CountedSpending(spending_of(state_of(settings)), meter),
-        transcripts=FileTranscripts(settings.home / "transcripts", secrets=settings.thinking.secrets),
+        spending=CountedSpending(settings.state.spending(), meter),
+        transcripts=settings.state.transcripts(secrets=settings.thinking.secrets),
     )
     models.open()
     return models
@@ -104,32 +117,14 @@ def _load_models(settings: Settings, meter: MetricMeter) -> "ModelAgents":
 
 def open_notifier(settings: Settings) -> PeopleNotifier:
     """What tells the people of the settings. Raises SettingError where a secret that somebody needs is not set."""
+    settings.need(Part.DATABASE)
     people = settings.people
     for name, variable in people.missing().items():
         raise SettingError(
             f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
             "set it in the environment or in .env, or take that target out"
         )
-    return PeopleNotifier(people, reports=reports_of(state_of(settings)), link=settings.link_to, now=agreed_now)
-
-
-def answers_of(state: StatePlace) -> KeptAnswers:
-    """Which repair answers what was asked under a key, as it is kept there."""
-    return KeptAnswers(state.database)
-
-
-def spending_of(state: StatePlace) -> Spending:
-    """What cycles spent on models, as it is kept there."""
-    from daper.adapters.spending.tables import SpendingTables  # SQL, which few commands need
-
-    return SpendingTables(state.database())
-
-
-def memory_of(state: StatePlace) -> Memory:
-    """What is remembered of problems, as it is kept there."""
-    from daper.adapters.memory.tables import MemoryTables
-
-    return MemoryTables(state.database())
+    return PeopleNotifier(people, reports=settings.state.reports(), link=settings.link_to, now=agreed_now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +143,7 @@ def times_of(settings: Settings) -> Times:
 
 async def open_services(settings: Settings, *, client: Client | None = None) -> Services:
     """All services on the configured Temporal. Raises Unreachable, SettingError."""
-    settings.need(Part.TEMPORAL)
+    settings.need(Part.TEMPORAL, Part.DATABASE)
     client = client or await connect(settings)
     domains, indexed = open_domains(settings), await search_attributes_registered(client)
     queue, policy, times = settings.task_queue, settings.policy, times_of(settings)
@@ -157,7 +152,7 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         queue=queue,
         times=times,
         domains=domains,
-        reports=reports_of(state_of(settings)),
+        reports=settings.state.reports(),
         indexed=indexed,
         policy=policy,
         gathering=settings.gathering,
@@ -217,7 +212,7 @@ async def working(
     notifier = open_notifier(settings)
     meter = meter_of(client)
     agents, models = agents or RulesAgents(), await open_models(settings, meter=meter)
-    memory, runs = memory_of(state_of(settings)), TemporalRuns(client)
+    memory, runs = settings.state.memory(), TemporalRuns(client)
     claims = Claims(memory=memory, runs=runs)
     diagnose = DiagnoseActivities(
         domains=domains,
@@ -232,8 +227,8 @@ async def working(
     publish = PublishActivities(
         claims=claims,
         memory=memory,
-        reports=reports_of(state_of(settings)),
-        spending=spending_of(state_of(settings)),
+        reports=settings.state.reports(),
+        spending=settings.state.spending(),
         agents=agents,
         models=models,
     )

@@ -1,5 +1,6 @@
 """The tables of a database: made at once or by migrations they are the same, and what is not whole is refused."""
 
+import re
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -9,18 +10,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, inspect, text
 
-from daper.core.errors import StoreBusy, StoreDamaged, StoreError
+from daper.core.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable
+from daper.domains.orders.sql_keeping import BRANCHES as ORDERS_BRANCHES
 from daper.stores.sql.condition import Condition, state_of
 from daper.stores.sql.engine import Branch, Database, create
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.records_schema import RECORDS
 from daper.stores.sql.sqlite_database import SqliteDatabase
+from daper.stores.sql.state_schema import STATE
 from daper.stores.sql.upgrading import upgrade
 from tests.postgresql import PASSWORD, PostgresqlServer
 from tests.schemas import schema_of
 
 KINDS = ("sqlite", "postgresql")
 BRANCHES = (RECORDS,)
+ALL = (*ORDERS_BRANCHES, STATE)
 Opens = Callable[..., Database]
 
 _TOYS = """
@@ -47,10 +51,10 @@ def opens(request: pytest.FixtureRequest, tmp_path: Path) -> Opens:
 def two(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Database, Database]:
     """Two databases of one kind, with nothing in them."""
     if request.param == "sqlite":
-        first, second = (SqliteDatabase(tmp_path / name, BRANCHES, what="the records") for name in ("a", "b"))
+        first, second = (SqliteDatabase(tmp_path / name, ALL, what="the records") for name in ("a", "b"))
         return first, second
     server = request.getfixturevalue("postgresql")
-    return PostgresqlDatabase(server.empty(), BRANCHES), PostgresqlDatabase(server.empty(), BRANCHES)
+    return PostgresqlDatabase(server.empty(), ALL), PostgresqlDatabase(server.empty(), ALL)
 
 
 def toys(folder: Path, *, head: int, fails: bool = False) -> Branch:
@@ -76,19 +80,19 @@ def test_made_at_once_or_by_migrations_it_is_the_same(two: tuple[Database, Datab
     fresh, upgraded = two
     with fresh.migrating() as db:
         create(db, fresh.branches)
-    assert upgrade(upgraded).ran == ("records_0001",)
+    assert upgrade(upgraded).ran == tuple(branch.head for branch in ALL)
 
     with fresh.reading() as one, upgraded.reading() as other:
         assert schema_of(one) == schema_of(other)
     assert state_of(fresh).condition is state_of(upgraded).condition is Condition.READY
 
 
-@pytest.mark.parametrize("branch", BRANCHES, ids=lambda branch: branch.name)
+@pytest.mark.parametrize("branch", ALL, ids=lambda branch: branch.name)
 def test_the_scripts_of_a_branch_lie_in_the_package(branch: Branch) -> None:
-    folder = files("daper.stores.sql") / "migrations" / branch.name
+    package = Path(str(files("daper")))
 
-    assert Path(str(folder)) == branch.scripts
-    assert (folder / f"{branch.head}.py").is_file()
+    assert branch.scripts.is_relative_to(package)
+    assert (branch.scripts / f"{branch.head}.py").is_file()
 
 
 def test_an_upgrade_is_done_once_and_says_what_it_did(opens: Opens) -> None:
@@ -240,6 +244,20 @@ def test_an_upgrade_of_postgresql_waits_for_what_is_under_way(postgresql: Postgr
         pass
 
 
+def test_a_server_that_can_only_be_read_now_can_be_read(postgresql: PostgresqlServer) -> None:
+    url = postgresql.empty()
+    upgrade(PostgresqlDatabase(url, BRANCHES))
+    database = PostgresqlDatabase(f"{url}?options=-cdefault_transaction_read_only%3Don", BRANCHES)
+
+    for _ in range(2):  # the connection is the same one
+        with database.reading() as db:
+            assert db.execute(text("SELECT last FROM daper_counter")).scalar_one() == 0
+        with pytest.raises(StoreUnavailable, match="make it writable"), database.transaction() as db:
+            db.execute(text("UPDATE daper_counter SET last = 1"))
+        with pytest.raises(StoreUnavailable, match="make it writable"):
+            database.look_over()
+
+
 def test_whoever_may_not_make_tables_is_told_so(postgresql: PostgresqlServer) -> None:
     url = postgresql.empty()
     with PostgresqlDatabase(url, BRANCHES).migrating() as db:
@@ -250,6 +268,29 @@ def test_whoever_may_not_make_tables_is_told_so(postgresql: PostgresqlServer) ->
     with pytest.raises(StoreError, match="does not allow it: permission denied for schema public") as refused:
         upgrade(guest)
     assert PASSWORD not in str(refused.value)
+
+
+def test_the_rights_in_the_docs_are_enough_for_a_worker_and_not_for_an_upgrade(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    url = postgresql.empty()
+    owner = PostgresqlDatabase(url, BRANCHES)
+    upgrade(owner)
+    page = Path(__file__).parents[2] / "docs" / "operations.md"
+    (grants,) = re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    with owner.transaction() as db:
+        db.execute(text("DROP ROLE IF EXISTS daper_worker"))
+        db.execute(text(f"CREATE ROLE daper_worker LOGIN PASSWORD '{PASSWORD}'"))
+        db.execute(text(grants))
+    worker = PostgresqlDatabase(url.replace("postgres:", "daper_worker:", 1), BRANCHES)
+
+    assert worker.look_over()
+    with worker.transaction() as db:
+        db.execute(text("INSERT INTO daper_outbox (store, key, message) VALUES ('orders', 'k', '{}')"))
+        db.execute(text("DELETE FROM daper_outbox"))
+        assert db.execute(text("SELECT nextval('daper_versions')")).scalar_one() == 1
+    with pytest.raises(StoreError, match="does not allow it: permission denied"):
+        upgrade(worker.extended([toys(tmp_path / "toys", head=1)]))
 
 
 def entered(context: AbstractContextManager[object]) -> None:

@@ -17,7 +17,6 @@ from daper.adapters.notify.deadline import cut_off
 from daper.adapters.notify.email import Attachment, Mail, compose, send
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.state import StatePlace
-from daper.bootstrap import reports_of
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
 from daper.core.notices import TellInput, trial_message
 from daper.core.people import EmailTarget, People, Security, SmtpServer
@@ -323,7 +322,7 @@ async def test_a15_the_notifier_knows_at_the_next_attempt_who_has_a_mail(tmp_pat
     async with mail_server(papers.cert, post=post, login=False) as server:
         people = People(source="x", targets={"two": two}, smtp=account(server, papers, user=""))
         notifier = PeopleNotifier(
-            people, reports=reports_of(StatePlace(home=tmp_path)), link=lambda _: None, now=lambda: NOW
+            people, reports=StatePlace(home=tmp_path).reports(), link=lambda _: None, now=lambda: NOW
         )
         given = TellInput(event_id="event-1", target="two", message=trial_message("Harry", at=NOW))
         with pytest.raises(TargetUnreachable):

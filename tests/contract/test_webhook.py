@@ -12,7 +12,6 @@ import trustme
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.notify.webhook import key_of, post
 from daper.adapters.state import StatePlace
-from daper.bootstrap import reports_of
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
 from daper.core.notices import TellInput, trial_message
 from daper.core.people import People, WebhookTarget
@@ -186,7 +185,7 @@ async def test_a_server_that_hangs_keeps_nobody_else_from_being_told(tmp_path: P
         targets = {"slow": target(hanging.url), "owl": target(good.url)}
         people = People(source="people.toml", targets=targets, secrets={"OWL_SECRET": SECRET})
         notifier = PeopleNotifier(
-            people, reports=reports_of(StatePlace(home=tmp_path)), link=lambda _: None, now=lambda: NOW
+            people, reports=StatePlace(home=tmp_path).reports(), link=lambda _: None, now=lambda: NOW
         )
         message = trial_message("Harry", at=NOW)
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from daper.adapters.state import StatePlace
 from daper.adapters.temporal.connection import connect
-from daper.bootstrap import open_service, reports_of
+from daper.bootstrap import open_service
 from daper.core.errors import StoreError
 from daper.core.outcomes import RepairResult
 from daper.entrypoints.cli.exits import leave
@@ -147,7 +147,7 @@ async def _run(site: Site, journal: Journal, *, seed: int, faults: int, repairs:
     await site.end()
     results = [case.result for case in cases if case.result is not None]
     reports: dict[str, RepairResult | None] = {
-        result.repair_id: await reports_of(StatePlace(home=site.home)).read(result.repair_id) for result in results
+        result.repair_id: await StatePlace(home=site.home).reports().read(result.repair_id) for result in results
     }
     # Its disk goes with the site; what is left of it stays to be looked at.
     shop.folder = await asyncio.to_thread(shutil.copytree, site.records, site.folder / "left")

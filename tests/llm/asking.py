@@ -12,7 +12,6 @@ from daper.adapters.state import StatePlace
 from daper.adapters.transcripts.files import FileTranscripts
 from daper.agents.llm.agents import ModelAgents
 from daper.agents.llm.config import ModelChoice, OutputMode, ThinkingSettings
-from daper.bootstrap import spending_of
 from daper.clock import utc_now
 from daper.core.messages import CycleRef
 from daper.core.usage import Role, Spent, Usage
@@ -45,7 +44,7 @@ class Asking:
 
     async def usage(self) -> Usage:
         """What the ledger says."""
-        return await spending_of(StatePlace(home=self.home)).of_cycle(CYCLE)
+        return await StatePlace(home=self.home).spending().of_cycle(CYCLE)
 
     def states(self) -> list[str]:
         """What became of each call, in the ledger."""
@@ -79,7 +78,7 @@ async def asking(
         )
         settings = replace(settings, network=network) if network else settings
         transcripts = FileTranscripts(home / "transcripts", secrets=(KEY,))
-        agents = ModelAgents(settings, spending=spending_of(StatePlace(home=home)), transcripts=transcripts)
+        agents = ModelAgents(settings, spending=StatePlace(home=home).spending(), transcripts=transcripts)
         agents.open()
         async with agents:
             yield Asking(agents=agents, fake=fake, home=home)

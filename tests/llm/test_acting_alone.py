@@ -17,7 +17,6 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.state import StatePlace
-from daper.bootstrap import memory_of
 from daper.core.errors import DecisionRefused
 from daper.core.messages import Nudge
 from daper.core.models import RULES, PolicyGrant, ProposedAction, Risk
@@ -130,7 +129,7 @@ def fill(attacked: Attacked, ill: Collection[str]) -> int:
 async def begin_anew(attacked: Attacked) -> None:
     """These are new problems, and not old ones whose repairs did not last."""
     store = await attacked.shop.domains["orders"].store()
-    await memory_of(StatePlace(home=attacked.shop.home)).records_replaced(store_id=store.store_id, domain="orders")
+    await StatePlace(home=attacked.shop.home).memory().records_replaced(store_id=store.store_id, domain="orders")
 
 
 def closed(row: Json) -> Json:

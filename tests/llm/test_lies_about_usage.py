@@ -10,7 +10,6 @@ from pydantic_ai.usage import RequestUsage
 
 from daper.adapters.state import StatePlace
 from daper.agents.llm.charges import CHARACTERS_PER_TOKEN, Call
-from daper.bootstrap import spending_of
 from daper.core.errors import SpendingCapReached
 from daper.core.usage import Spent
 from daper.ports import Caps
@@ -90,7 +89,7 @@ async def test_a7_a_cap_holds_for_calls_beside_each_other_of_a_model_that_says_t
         ended = await asyncio.gather(*(model.ping() for _ in range(60)), return_exceptions=True)
         made = [each for each in ended if isinstance(each, Spent)]
         refused = [each for each in ended if isinstance(each, SpendingCapReached)]
-        usage = (await spending_of(StatePlace(home=tmp_path)).of_cycle("a-cycle")).total
+        usage = (await StatePlace(home=tmp_path).spending().of_cycle("a-cycle")).total
 
     least = sum(
         sum(len(str(message["content"])) for message in asked.messages) // CHARACTERS_PER_TOKEN

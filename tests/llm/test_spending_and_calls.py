@@ -12,7 +12,6 @@ from temporalio.testing import WorkflowEnvironment
 from daper.adapters.state import StatePlace
 from daper.agents.llm.charges import CHARACTERS_PER_TOKEN
 from daper.agents.llm.dialogue import SENT_BACK
-from daper.bootstrap import spending_of
 from daper.core.models import Person
 from daper.core.phases import Phase
 from daper.core.usage import Role
@@ -162,7 +161,7 @@ async def test_what_models_took_is_in_the_view_by_role_and_by_record_and_in_the_
         repair_id = await shop.start()
         plan = await shop.plan(repair_id)
         view = await shop.until(repair_id, lambda look: look.phase is Phase.PENDING_APPROVAL)
-        ledger = await spending_of(StatePlace(home=tmp_path)).of_cycle(cycle_of(tmp_path))
+        ledger = await StatePlace(home=tmp_path).spending().of_cycle(cycle_of(tmp_path))
         await shop.decide(repair_id, plan)
         result = await shop.end(repair_id)
 

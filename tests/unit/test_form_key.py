@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from daper.adapters.form_key import FORM_KEY, FormKey
+from daper.adapters.form_key import FORM_KEY, FormKeyFile
 from daper.core.errors import StoreDamaged
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> FormKey:
-    return FormKey(tmp_path / "home" / FORM_KEY)
+def key(tmp_path: Path) -> FormKeyFile:
+    return FormKeyFile(tmp_path / "home" / FORM_KEY)
 
 
-def test_d3_the_key_is_made_once_and_its_owner_alone_can_read_it(tmp_path: Path, key: FormKey) -> None:
+def test_d3_the_key_is_made_once_and_its_owner_alone_can_read_it(tmp_path: Path, key: FormKeyFile) -> None:
     assert key.read() is None
     made = key.read_or_make()
     assert len(made) == 32
@@ -30,7 +30,7 @@ def test_d3_servers_that_begin_at_once_get_the_same_key(tmp_path: Path) -> None:
 
     def begin() -> None:
         together.wait()
-        made.append(FormKey(tmp_path / FORM_KEY).read_or_make())
+        made.append(FormKeyFile(tmp_path / FORM_KEY).read_or_make())
 
     servers = [threading.Thread(target=begin) for _ in range(8)]
     for server in servers:
@@ -48,8 +48,8 @@ def test_d3_a_damaged_key_is_left_alone_and_a_server_has_one_of_its_own(
     path = tmp_path / FORM_KEY
     path.write_bytes(content)
     with pytest.raises(StoreDamaged, match="does not hold a key as daper writes it; mend that, or remove it"):
-        FormKey(path).read()
-    ours, others = FormKey(path).for_a_server(), FormKey(path).for_a_server()
+        FormKeyFile(path).read()
+    ours, others = FormKeyFile(path).for_a_server(), FormKeyFile(path).for_a_server()
     assert ours != others
     assert len(ours) == 32
     assert path.read_bytes() == content
@@ -69,5 +69,5 @@ def test_d3_where_no_key_can_be_kept_a_server_has_one_of_its_own(
     else:
         (tmp_path / "home").write_text("")
         path = tmp_path / "home" / FORM_KEY
-    assert len(FormKey(path).for_a_server()) == 32
+    assert len(FormKeyFile(path).for_a_server()) == 32
     assert "forms do not outlive this server" in caplog.text

@@ -25,7 +25,7 @@ from daper.documents.pdf import to_pdf
 from daper.entrypoints.cli.output import say
 from daper.entrypoints.mcp.forms import question_of
 from daper.workflows.details import details
-from daper.workflows.labels import repair_summary
+from daper.workflows.labels import summary
 
 HARMLESS = ("Total 12.50, at 16:25:00, or 3 %", "Luna Lovegood", "2026-11-28: late", "ORD-001-HJP (2 x $1.20)", "a/b")
 PLACES = ("{}", "- {}", "- [ ] {}", "| a |\n| --- |\n| {} |", "# {}", "**Summary:** {}", "`x` for {}: more")
@@ -98,7 +98,7 @@ def test_b6_reports_plans_and_messages_have_no_live_word(text: str) -> None:
     findings = {finding.fingerprint: finding for finding in result.findings}
     shown = details(Phase.PENDING_APPROVAL, result.plans[-1], text, text, findings=findings)
     assert live_in_markdown(shown) == []
-    assert live_in_markdown(repair_summary(text, text)) == []
+    assert live_in_markdown(summary(text, text, text)) == []
 
 
 def look_of(text: str) -> RepairView:

@@ -10,8 +10,7 @@ from daper.core.errors import UserError
 from daper.core.messages import RepairRequest, asked_for
 from daper.core.models import IdentityProof, Person, Scope
 from daper.core.partition import MOST_PARTITIONS, Partition, parse_partition, refuse_both, within
-from daper.domains.orders.domain import OrdersDomain
-from daper.domains.orders.sql_keeping import in_file
+from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.parameters import scope_of
 from daper.ports import RecordPage
@@ -98,8 +97,9 @@ def test_a_request_without_a_part_is_known_as_it_was_before_there_were_any() -> 
 
 @pytest.mark.parametrize("kept", ["json", "sqlite"])
 async def test_the_shop_shares_out_its_orders_and_counts_them_so(tmp_path: Path, kept: str) -> None:
-    keeping = in_file(tmp_path / "orders.db") if kept == "sqlite" else None
-    domain = OrdersDomain(folder=tmp_path, approvers=["a@example.org"], dataset="hogwarts", keeping=keeping)
+    domain = open_domain(
+        tmp_path, {"approvers": "a@example.org", "dataset": "hogwarts", "store": kept, "database_url": ""}
+    )
     await domain.install_cases(seed=1, per_kind=2)
     whole, found, open_ones = await domain.scan(Scope()), list[str](), 0
     for number in (1, 2, 3):

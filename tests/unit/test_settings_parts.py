@@ -21,79 +21,84 @@ from daper.entrypoints.mcp.start_tools import start_order
 from daper.service.requests import StartRepair
 from daper.settings import ChatApproval, Part, Settings, load_settings
 
-USER, DOMAIN, POLICY, PEOPLE = Part.USER, Part.DOMAIN, Part.POLICY, Part.PEOPLE
+USER, DATABASE, DOMAIN, POLICY, PEOPLE = Part.USER, Part.DATABASE, Part.DOMAIN, Part.POLICY, Part.PEOPLE
 MODELS, REPORTS, CHAT, TEMPORAL = Part.MODELS, Part.REPORTS, Part.CHAT, Part.TEMPORAL
 WORKER = Part.WORKER
-STARTS = {USER, DOMAIN, POLICY, PEOPLE, TEMPORAL}
+STARTS = {USER, DATABASE, DOMAIN, POLICY, PEOPLE, TEMPORAL}
 
 # Command → arguments, and what of the settings it cannot do without.
 NEEDS: Mapping[str, tuple[str, set[Part]]] = {
+    "db status": ("", {DATABASE}),
+    "db upgrade": ("", {DATABASE}),
     "demo": ("", {USER}),
     "doctor": ("", set()),
     "eval": ("", {MODELS, DOMAIN, POLICY, PEOPLE}),
     "mcp": ("", {CHAT}),
     "mcp config": ("goose", {CHAT, TEMPORAL}),
-    "mcp token add": ("Luna", set()),
-    "mcp token list": ("", set()),
-    "mcp token remove": ("Luna", set()),
+    "mcp token add": ("Luna", {DATABASE}),
+    "mcp token list": ("", {DATABASE}),
+    "mcp token remove": ("Luna", {DATABASE}),
     "people list": ("", {PEOPLE, POLICY}),
-    "people test": ("owl", {PEOPLE, USER}),
+    "people test": ("owl", {DATABASE, PEOPLE, USER}),
     "policy check": ("mine.toml", set()),
     "policy show": ("", {POLICY}),
-    "proactive check-now": ("", {USER, DOMAIN, TEMPORAL}),
+    "proactive check-now": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
     "proactive start": ("", STARTS),
-    "proactive status": ("", {USER, DOMAIN, TEMPORAL}),
-    "proactive stop": ("", {USER, DOMAIN, TEMPORAL}),
-    "records adopt": ("", {DOMAIN}),
-    "records import": ("", {DOMAIN}),
-    "records list": ("", {DOMAIN}),
-    "records recover": ("--finish", {DOMAIN}),
-    "records reset": ("--yes", {DOMAIN}),
-    "records show": ("ORD-001-HJP", {DOMAIN}),
-    "repair approve": ("r --plan d", {USER, TEMPORAL}),
-    "repair list": ("", {TEMPORAL}),
-    "repair reject": ("r --plan d", {USER, TEMPORAL}),
-    "repair report": ("r", {TEMPORAL}),
-    "repair show": ("r", {TEMPORAL}),
+    "proactive status": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
+    "proactive stop": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
+    "records adopt": ("", {DATABASE, DOMAIN}),
+    "records copy": ("--to sqlite", {DATABASE, DOMAIN}),
+    "records import": ("", {DATABASE, DOMAIN}),
+    "records list": ("", {DATABASE, DOMAIN}),
+    "records recover": ("--finish", {DATABASE, DOMAIN}),
+    "records reset": ("--yes", {DATABASE, DOMAIN}),
+    "records show": ("ORD-001-HJP", {DATABASE, DOMAIN}),
+    "repair approve": ("r --plan d", {DATABASE, USER, TEMPORAL}),
+    "repair list": ("", {DATABASE, TEMPORAL}),
+    "repair reject": ("r --plan d", {DATABASE, USER, TEMPORAL}),
+    "repair report": ("r", {DATABASE, TEMPORAL}),
+    "repair show": ("r", {DATABASE, TEMPORAL}),
     "repair start": ("", STARTS),
-    "repair stop": ("r", {USER, TEMPORAL}),
+    "repair stop": ("r", {DATABASE, USER, TEMPORAL}),
+    "repair transcripts": ("r", {DATABASE}),
     "schedule create": ("", STARTS),
-    "schedule delete": ("", {USER, DOMAIN, TEMPORAL}),
-    "schedule describe": ("", {USER, DOMAIN, TEMPORAL}),
-    "schedule list": ("", {TEMPORAL}),
-    "schedule pause": ("", {USER, DOMAIN, TEMPORAL}),
-    "schedule resume": ("", {USER, DOMAIN, TEMPORAL}),
-    "schedule trigger": ("", {USER, DOMAIN, TEMPORAL}),
+    "schedule delete": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
+    "schedule describe": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
+    "schedule list": ("", {DATABASE, TEMPORAL}),
+    "schedule pause": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
+    "schedule resume": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
+    "schedule trigger": ("", {DATABASE, USER, DOMAIN, TEMPORAL}),
     "schedule upsert": ("", STARTS),
-    "up": ("", {POLICY, PEOPLE, MODELS, TEMPORAL, WORKER}),
-    "worker": ("", {POLICY, PEOPLE, MODELS, TEMPORAL, WORKER}),
+    "up": ("", {DATABASE, POLICY, PEOPLE, MODELS, TEMPORAL, WORKER}),
+    "worker": ("", {DATABASE, POLICY, PEOPLE, MODELS, TEMPORAL, WORKER}),
 }
 # With these a command does without what it would need else.
 SPARED = {
-    "proactive stop --domain orders": {USER, TEMPORAL},
-    "schedule delete --domain orders": {USER, TEMPORAL},
-    "repair approve r --plan d --as Minerva": {TEMPORAL},
-    "repair show r --follow": {USER, TEMPORAL},
+    "proactive stop --domain orders": {DATABASE, USER, TEMPORAL},
+    "schedule delete --domain orders": {DATABASE, USER, TEMPORAL},
+    "repair approve r --plan d --as Minerva": {DATABASE, TEMPORAL},
+    "repair show r --follow": {DATABASE, USER, TEMPORAL},
     "mcp config goose --url http://127.0.0.1:7337/mcp": set[Part](),
 }
 TOOLS: Mapping[str, tuple[dict[str, object], set[Part]]] = {
-    "approve_repair": ({"repair_id": "r", "plan_digest": "d"}, {USER, TEMPORAL}),
-    "get_proactive_agent": ({}, {USER, DOMAIN, TEMPORAL}),
-    "get_record": ({"record_id": "ORD-001-HJP"}, {DOMAIN}),
-    "get_repair": ({"repair_id": "r"}, {TEMPORAL}),
-    "get_repair_report": ({"repair_id": "r"}, {TEMPORAL}),
+    "approve_repair": ({"repair_id": "r", "plan_digest": "d"}, {DATABASE, USER, TEMPORAL}),
+    "get_proactive_agent": ({}, {DATABASE, USER, DOMAIN, TEMPORAL}),
+    "get_record": ({"record_id": "ORD-001-HJP"}, {DATABASE, DOMAIN}),
+    "get_repair": ({"repair_id": "r"}, {DATABASE, TEMPORAL}),
+    "get_repair_report": ({"repair_id": "r"}, {DATABASE, TEMPORAL}),
     "initiate_proactive_agent": ({}, STARTS),
-    "list_records": ({}, {DOMAIN}),
-    "list_repairs": ({}, {TEMPORAL}),
-    "reject_repair": ({"repair_id": "r", "plan_digest": "d"}, {USER, TEMPORAL}),
+    "list_records": ({}, {DATABASE, DOMAIN}),
+    "list_repairs": ({}, {DATABASE, TEMPORAL}),
+    "reject_repair": ({"repair_id": "r", "plan_digest": "d"}, {DATABASE, USER, TEMPORAL}),
     "report_problem": ({"record_ids": ["ORD-001-HJP"]}, {*STARTS, REPORTS}),
     "start_repair": ({}, STARTS),
-    "stop_repair": ({"repair_id": "r"}, {USER, TEMPORAL}),
-    "wait_for_repair": ({"repair_id": "r", "seconds": 1}, {TEMPORAL}),
+    "stop_repair": ({"repair_id": "r"}, {DATABASE, USER, TEMPORAL}),
+    "wait_for_repair": ({"repair_id": "r", "seconds": 1}, {DATABASE, TEMPORAL}),
 }
 # What is said of each part, once it is wrong.
 SAID: Mapping[Part, str] = {
     USER: "USER_NAME is ",
+    DATABASE: "DAPER_DATABASE_URL is ",
     DOMAIN: "DAPER_DOMAIN is ",
     POLICY: "alone.min_confidence is 0.0; it must be a number from 0.95 to 1",
     PEOPLE: "targets.owl.type is 'pigeon'; it must be ",
@@ -105,6 +110,7 @@ SAID: Mapping[Part, str] = {
 }
 VALUES: Mapping[Part, dict[str, str]] = {
     USER: {"USER_NAME": "x\u202ey"},
+    DATABASE: {"DAPER_DATABASE_URL": "mysql://nobody/nothing"},
     DOMAIN: {"DAPER_DOMAIN": "../orders"},
     MODELS: {"DAPER_LLM_TIMEOUT": "soon"},
     REPORTS: {"DAPER_REPORTS_WINDOW": "2h"},
@@ -189,7 +195,7 @@ def test_a9_doctor_says_what_is_wrong_with_each_part_and_looks_at_the_rest(
         out = capsys.readouterr().out
         assert f"MISSING settings: {'' if part in VALUES else 'the p'}" in out
         assert SAID[part] in out
-        assert "ok      records of orders: " in out
+        assert ("ok      records of orders: " in out) == (part is not DATABASE)
 
 
 async def test_a9_a_tool_is_refused_for_what_it_needs_and_for_nothing_else(spoil: Break, tmp_path: Path) -> None:

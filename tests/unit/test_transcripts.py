@@ -18,6 +18,7 @@ from tests.cases import cases
 
 from daper.adapters.transcripts import files
 from daper.adapters.transcripts.bounds import LARGEST, fitted
+from daper.adapters.transcripts.documents import MORE
 from daper.adapters.transcripts.files import FileTranscripts
 from daper.adapters.transcripts.redaction import Redactor
 from daper.core.ids import file_stem
@@ -369,9 +370,12 @@ async def test_past_the_limit_a_repair_gets_no_more_files_and_says_so_once(
     home = folder / file_stem("repair-minerva-1")
     names = [path.name for path in written(home)]
     assert len(names) == 4
-    assert names[-1] == "3-and-more.txt"
-    assert (home / names[-1]).read_text() == "This repair made more calls; the first 3 are kept here.\n"
-    assert json.loads((home / names[0]).read_bytes())["answer"] == "again"
+    assert (home / MORE).read_text() == "This repair made more calls; the first 1,000 are kept here.\n"
+    assert await transcripts.names("repair-minerva-1") == (*sorted({*names} - {MORE}), MORE)
+    first = await transcripts.read("repair-minerva-1", sorted({*names} - {MORE})[0])
+    assert first is not None
+    assert json.loads(first)["answer"] == "again"
+    assert await transcripts.read("repair-minerva-1", "../another/report.json") is None
     assert len(written(folder / file_stem("another"))) == 1
 
 

@@ -19,7 +19,6 @@ from daper.activities.diagnosis import DiagnoseActivities
 from daper.adapters.state import StatePlace
 from daper.adapters.temporal.codec import ZlibCodec
 from daper.agents.deterministic import RulesAgents
-from daper.bootstrap import memory_of
 from daper.core.base import Wire
 from daper.core.messages import AnalyzeInput, AnalyzeResult, CycleRef, PlanInput
 from daper.core.models import MOST_PROBLEMS, Change, Finding, Plan
@@ -85,7 +84,7 @@ class NobodyRuns:
 
 def activities(home: Path, domain: Alerts) -> DiagnoseActivities:
     # It is asked only where another repair holds something.
-    claims = Claims(memory=memory_of(StatePlace(home=home)), runs=NobodyRuns())  # pyright: ignore[reportArgumentType]
+    claims = Claims(memory=StatePlace(home=home).memory(), runs=NobodyRuns())  # pyright: ignore[reportArgumentType]
     return DiagnoseActivities(domains={"alerts": domain}, agents=RulesAgents(), claims=claims)
 
 

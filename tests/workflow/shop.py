@@ -13,8 +13,7 @@ from temporalio.client import Client, WorkflowHistoryEventFilterType
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from daper.adapters.state import StatePlace
-from daper.bootstrap import SANDBOX, STICKY, open_domains, reports_of, times_of, working
+from daper.bootstrap import SANDBOX, STICKY, open_domains, times_of, working
 from daper.clock import new_id
 from daper.core.errors import NoWorker
 from daper.core.events import Gathering
@@ -62,7 +61,7 @@ class Shop:
             folder=home,
         )
         self.domains = dict(domains if domains is not None else only_orders(self.settings))
-        self.reports = reports_of(StatePlace(home=home))
+        self.reports = self.settings.state.reports()
         self.service = RepairService(
             client=env.client,
             queue=self.settings.task_queue,

@@ -10,7 +10,6 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.adapters.memory.recollection import TRIES_MOST as TRIES
 from daper.adapters.state import StatePlace
-from daper.bootstrap import memory_of
 from daper.clock import new_id
 from daper.core.messages import RepairRequest
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
@@ -66,7 +65,7 @@ async def test_records_that_a_person_restored_are_repaired_however_often(
 ) -> None:
     """Only what comes back by itself is left alone after the third time."""
     async with open_shop(temporal_env, tmp_path) as shop:
-        records = RecordsService(domains=shop.domains, memory=lambda: memory_of(StatePlace(home=tmp_path)))
+        records = RecordsService(domains=shop.domains, memory=StatePlace(home=tmp_path).memory)
         for _ in range(TRIES + 1):
             result = await shop.end(await shop.start(auto_approve=True))
             assert result.counts.applied == 4

@@ -11,7 +11,7 @@ from daper.activities.backlog import Backlog, backlog, first_of
 from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, known_domain
 from daper.activities.remainder import remainder, since_analysis
-from daper.activities.scopes import open_records, unknown_status
+from daper.activities.scopes import judged_pages, open_records, unknown_status
 from daper.core.commands import CommandLine
 from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
 from daper.core.guard import seal
@@ -137,17 +137,15 @@ class DiagnoseActivities:
                 update={"scores": dict(suspicion.suspects), "why": dict(suspicion.why), "spent": spent}
             )
         suspects: dict[str, float] = {}
-        scanned, page = 0, None
-        while True:
-            found = await domain.scan(input.scope, page)
+        scanned, in_scope = 0, None
+        async for found in judged_pages(domain, input.scope):
             work = _work(domain, found.records, input.cycle, input.scope.partition)
-            scanned += len(work.record_ids)
+            scanned, in_scope = scanned + len(work.record_ids), in_scope or found.total
             found_here = (await self._agents.detect(work)).suspects
             # Here, for every domain: one that knows no partitions must not break what they promise.
             suspects |= {each: found_here[each] for each in within(input.scope.partition, found_here)}
-            page = found.next_page
-            if page is None:
-                break
+        if in_scope is not None and input.scope.partition is None:
+            scanned = in_scope  # closed ones were looked at too, though not read
         if len(suspects) > MOST_PROBLEMS:
             chosen = await backlog(tuple(suspects), input, domain=domain, claims=self._claims, most=MOST_PROBLEMS)
             return _detected(suspects, scanned, chosen)

@@ -1,13 +1,13 @@
 """What a scope leads to in a domain, and what it could have named."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from daper.core.models import Scope
 from daper.core.names import tally
 from daper.core.partition import within
 from daper.core.text import shown
-from daper.ports import Domain
+from daper.ports import Domain, OpenScan, RecordPage
 
 
 async def unknown_status(domain: Domain, scope: Scope) -> str:
@@ -20,6 +20,18 @@ async def unknown_status(domain: Domain, scope: Scope) -> str:
     if (await domain.scan(scope.model_copy(update={"partition": None}))).records:
         return ""
     return f"no record has the status {shown(scope.status)!r}; there are: {tally(await _statuses(domain))}"
+
+
+async def judged_pages(domain: Domain, scope: Scope) -> AsyncGenerator[RecordPage]:
+    """Every page of a scope that the rules have to judge; a domain may leave out what they find nothing wrong with."""
+    scan = domain.scan_open if isinstance(domain, OpenScan) else domain.scan
+    page = None
+    while True:
+        found = await scan(scope, page)
+        yield found
+        page = found.next_page
+        if page is None:
+            return
 
 
 async def open_records(domain: Domain, scope: Scope) -> int:

@@ -1,27 +1,36 @@
-"""Where what daper keeps beside Temporal is: in one file under a home, or in one database for every machine."""
+"""Where what daper keeps beside Temporal is: in files under a home, or in one database for every machine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daper.clock import utc_now
+
 if TYPE_CHECKING:
+    from daper.adapters.form_key import FormKey
+    from daper.ports import KeptTranscripts, Memory, Reports, Spending, Tokens
     from daper.stores.sql.engine import Database
 
 
 @dataclass(frozen=True, kw_only=True)
 class StatePlace:
-    """The state of the home `home`; with a `database_url`, that of all homes that have the same one."""
+    """The state of the home `home`; with a `database_url`, that of all homes that have the same one.
+
+    What is opened loads SQL only where it needs it, and building it touches nothing. All raise SettingError for an
+    address that is none.
+    """
 
     home: Path
     database_url: str | None = field(default=None, repr=False)  # it may have a password
 
     @property
     def shared(self) -> bool:
-        """Whether other homes may have the same state."""
+        """Whether other homes may have the same state: all of it is in the database then, and none in files."""
         return self.database_url is not None
 
     def database(self) -> "Database":
-        """The database with it; building it touches nothing. Loads SQL. Raises SettingError."""
+        """The database: one file, or one on a server."""
         if self.database_url is not None:
             from daper.stores.sql.postgresql_database import PostgresqlDatabase
             from daper.stores.sql.state_schema import STATE
@@ -36,3 +45,56 @@ class StatePlace:
         from daper.stores.sql.home_database import STATE_FILE, HomeDatabase
 
         return [] if self.shared else HomeDatabase(self.home / STATE_FILE).former()
+
+    def memory(self) -> "Memory":
+        """What is remembered of problems."""
+        from daper.adapters.memory.tables import MemoryTables
+
+        return MemoryTables(self.database())
+
+    def spending(self) -> "Spending":
+        """What cycles spent on models."""
+        from daper.adapters.spending.tables import SpendingTables
+
+        return SpendingTables(self.database())
+
+    def reports(self) -> "Reports":
+        """The reports, and what they answer."""
+        if self.shared:
+            from daper.adapters.reports.rows import ReportRows
+
+            return ReportRows(self.database())
+        from daper.adapters.reports.archive import FileReports
+        from daper.adapters.reports.kept_answers import KeptAnswers
+
+        return FileReports(self.home / "reports", answers=KeptAnswers(self.database))
+
+    def transcripts(self, *, secrets: Sequence[str] = ()) -> "KeptTranscripts":
+        """What was said to models; nothing of `secrets` is written."""
+        if self.shared:
+            from daper.adapters.transcripts.rows import TranscriptRows
+
+            return TranscriptRows(self.database(), secrets=secrets)
+        from daper.adapters.transcripts.files import FileTranscripts
+
+        return FileTranscripts(self.home / "transcripts", secrets=secrets)
+
+    def tokens(self) -> "Tokens":
+        """Who may come in by `daper mcp --http`."""
+        from daper.adapters.tokens.files import TOKENS, TokenFile
+
+        if self.shared:
+            from daper.adapters.tokens.rows import TokenRows
+
+            return TokenRows(self.database(), former=self.home / TOKENS, now=utc_now)
+        return TokenFile(self.home / TOKENS, now=utc_now)
+
+    def form_key(self) -> "FormKey":
+        """What seals the forms of chat clients."""
+        if self.shared:
+            from daper.adapters.form_key_row import FormKeyRow
+
+            return FormKeyRow(self.database())
+        from daper.adapters.form_key import FORM_KEY, FormKeyFile
+
+        return FormKeyFile(self.home / FORM_KEY)

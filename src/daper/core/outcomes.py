@@ -120,10 +120,14 @@ class Verification(Wire):
 
 
 class ReportPaths(Wire):
-    """Where a report was written, on the machine of the worker that wrote it."""
+    """Where a report was written, on the machine of the worker that wrote it.
+
+    `kept_in`: the database that has it instead, as messages name it; there are no files then, and no paths.
+    """
 
     json_path: str
     markdown_path: str
+    kept_in: str = ""
 
 
 class RecordReport(Wire):

@@ -12,7 +12,7 @@ from daper.adapters.metrics.exporter import Exporter, open_exporter
 from daper.adapters.metrics.pages import pages_at
 from daper.adapters.metrics.readiness import Look, Readiness
 from daper.adapters.metrics.worker_pages import worker_pages
-from daper.bootstrap import open_domains, spending_of, state_of, working
+from daper.bootstrap import open_domains, working
 from daper.core.commands import CommandLine
 from daper.core.errors import NoWorker, Unreachable, WrongStore
 from daper.ports import Domain, Spending
@@ -69,7 +69,7 @@ def _looks(client: Client, settings: Settings, queues: tuple[str, ...]) -> Mappi
     looks: dict[str, Look] = {"Temporal": _Polls(client, settings.task_queue, queues).look}
     for name, domain in open_domains(settings).items():
         looks[f"records of {name}"] = partial(_its_store, domain, settings.task_queue, queues)
-    looks["what is kept"] = partial(_kept, spending_of(state_of(settings)))
+    looks["what is kept"] = partial(_kept, settings.state.spending())
     return looks
 
 

@@ -15,6 +15,7 @@ from daper.ports.domain import (
     Briefing,
     Domain,
     Guide,
+    OpenScan,
     ProposalSet,
     Record,
     RecordPage,
@@ -26,7 +27,18 @@ from daper.ports.domain import (
 )
 from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.notifier import Notifier
-from daper.ports.persistence import Caps, KeptAnswer, Memory, Reports, Reservation, Spending, Transcript, Transcripts
+from daper.ports.persistence import (
+    Caps,
+    KeptAnswer,
+    KeptTranscripts,
+    Memory,
+    Reports,
+    Reservation,
+    Spending,
+    Tokens,
+    Transcript,
+    Transcripts,
+)
 from daper.ports.runs import Runs, RunState
 from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
 
@@ -45,11 +57,13 @@ __all__ = (
     "ImportNote",
     "Importable",
     "KeptAnswer",
+    "KeptTranscripts",
     "LedgerRow",
     "Letter",
     "Memory",
     "Message",
     "Notifier",
+    "OpenScan",
     "ProposalSet",
     "Record",
     "RecordPage",
@@ -68,6 +82,7 @@ __all__ = (
     "StoreChange",
     "Suspicion",
     "Terms",
+    "Tokens",
     "ToolCall",
     "Transcript",
     "Transcripts",

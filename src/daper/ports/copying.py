@@ -1,31 +1,21 @@
 """All that a store holds, as another kind of store takes it in: records, and with them ledger and outbox."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import LedgerRow, Message, StoreAbout
 
 RawRow = dict[str, object]
 """A record as it was written: decimals digit by digit, keys in their order."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DataSet:
-    """What the data of a store says of itself: its name, its "today", who answers in play."""
-
-    name: str
-    as_of: datetime | None = None
-    counterparty: str | None = None
-
-
 class StoreContents(Protocol):
     """What is in a store, at one moment. Iterators give it in pieces, so that no store need be held in memory."""
 
-    def data_set(self) -> DataSet:
-        """What the data says of itself."""
+    def about(self) -> StoreAbout:
+        """What the store says of itself."""
         ...
 
     def collections(self) -> Sequence[str]:
@@ -36,8 +26,8 @@ class StoreContents(Protocol):
         """The records of a collection in their order, some hundreds at a time."""
         ...
 
-    def extras(self) -> Mapping[str, Mapping[str, object]]:
-        """By collection the document around it, keys in their order; an empty list stands for the records."""
+    def extras(self) -> Mapping[str, RawRow]:
+        """By collection what stands around its records in a document, keys in their order; an empty list for them."""
         ...
 
     def ledger_rows(self) -> Iterator[LedgerRow]:
@@ -48,36 +38,46 @@ class StoreContents(Protocol):
         """Every message of the outbox, in the order of sending."""
         ...
 
+    def rows_of(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+        """The ledger rows of these keys, of some hundreds at most; those that there are."""
+        ...
+
+    def messages_of(self, keys: Collection[str]) -> Mapping[str, Sequence[Message]]:
+        """The messages of these keys, of some hundreds at most, in the order of sending."""
+        ...
+
 
 class StoreIntake(StoreContents, Protocol):
     """A store that is being filled, in one change. As contents it is what it will hold when the change is over."""
 
     @property
-    def backup(self) -> str | None:
-        """Where what was there is kept, once the change is over; None where nothing was, or need be."""
+    def former(self) -> StoreAbout | None:
+        """What it said of itself before; None where there were no records."""
         ...
 
-    def put_documents(self, data_set: DataSet, extras: Mapping[str, Mapping[str, object]]) -> None:
-        """Take all records away, and begin documents of this form."""
+    @property
+    def backup(self) -> str | None:
+        """Where what was there is kept, once the change is over; None where nothing was."""
+        ...
+
+    def put_documents(self, about: StoreAbout, extras: Mapping[str, RawRow]) -> None:
+        """Take all records away, and begin documents of this form. Of `about` the id and the place do not count."""
         ...
 
     def put_records(self, collection: str, rows: Sequence[RawRow]) -> None:
         """Add records behind those of the collection that were put before."""
         ...
 
-    def put_ledger_rows(self, rows: Iterable[LedgerRow]) -> None:
-        """Add rows; what the ledger has already stays, but for a `begun` row, in whose place the new one comes.
-
-        Raises StoreError for a key of which the ledger says something else for good.
-        """
+    def put_ledger_row(self, row: LedgerRow) -> None:
+        """Add a row, in the place of one of its key that is only `begun`. Raises ActionFailed for one that is final."""
         ...
 
-    def put_messages(self, messages: Iterable[Message]) -> None:
-        """Add messages in this order, each with the next number; none of a key that had messages before the change."""
+    def put_message(self, message: Message) -> None:
+        """Add a message, with the next number."""
         ...
 
 
-class CopiedStore(Protocol):
+class WholeStore(Protocol):
     """A store whose contents can be read as a whole, and replaced as a whole. Its methods block."""
 
     @property
@@ -85,30 +85,35 @@ class CopiedStore(Protocol):
         """Where it is, as messages name it."""
         ...
 
-    def store_id(self) -> str | None:
-        """The id of the store that is there; None where there is none yet."""
+    @property
+    def derived(self) -> Collection[str]:
+        """Fields around the records that follow from them, and make no difference."""
         ...
 
     def contents(self) -> AbstractContextManager[StoreContents | None]:
         """What it holds, while nobody can change that, or as of one moment; None where there are no records."""
         ...
 
-    def intake(self, *, keep: bool) -> AbstractContextManager[StoreIntake]:
+    def intake(self) -> AbstractContextManager[StoreIntake]:
         """Replace what it holds: all of it at the end of the block, or nothing if that raises.
 
-        The store keeps its id, or gets one; its ledger and outbox are added to. `keep`: what it holds goes into a
-        backup first.
+        The store keeps its id, or gets one; its ledger and outbox are added to; what it held goes into a backup.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copied:
-    """What was copied: how many of what. `changed`: False where the very same was there already."""
+    """What was copied: how many of what. `changed`: False where the very same was there already.
+
+    `source` and `target` are places, `source_id` and `target_id` the ids of the stores there.
+    """
 
     changed: bool
     source: str
+    source_id: str
     target: str
+    target_id: str
     counts: Mapping[str, int]
     backup: str | None = None
 
@@ -127,6 +132,6 @@ class Copyable(Protocol):
         """The one that it works on."""
         ...
 
-    def stored_as(self, kind: str) -> CopiedStore:
+    def stored_as(self, kind: str) -> WholeStore:
         """Its store of that kind, which need not be there. Raises SettingError for one that is not set up."""
         ...

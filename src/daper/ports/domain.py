@@ -208,6 +208,18 @@ class Domain(Protocol):
 
 
 @runtime_checkable
+class OpenScan(Protocol):
+    """A domain that can leave out of a scan what nothing can be wrong with, without reading it."""
+
+    async def scan_open(self, scope: Scope, page: str | None = None) -> RecordPage:
+        """As `scan`, without records of which the rules find nothing whatever they hold: closed ones.
+
+        `total`, where it is known, is of all records in scope.
+        """
+        ...
+
+
+@runtime_checkable
 class Briefing(Protocol):
     """A domain that tells a language model more than its bare records; without it, those and the tools' words do."""
 

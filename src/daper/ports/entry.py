@@ -4,12 +4,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from daper.core.errors import SettingError
 from daper.ports.domain import Domain
 
 Opened = TypeVar("Opened", bound=Domain)
+
+DATABASE_OPTION: Final = "database_url"
+"""The option by which a domain gets the address of the database that all is in, where there is one and none of its own
+is set. It holds a password, so that only a domain that declares it gets it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from daper.core.access import Access, TokenGrant
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef, HoldInput, HoldResult
 from daper.core.outcomes import RepairResult, ReportPaths
 from daper.core.usage import CallSpent, Role, Spent, Usage
@@ -151,4 +152,44 @@ class Transcripts(Protocol):
 
     async def write(self, entry: "Transcript") -> None:
         """Keep one call. Never raises for a full disk or a broken folder: an audit trail must not stop a repair."""
+        ...
+
+
+class KeptTranscripts(Transcripts, Protocol):
+    """The same, for whoever checks it."""
+
+    async def names(self, repair_id: str) -> tuple[str, ...]:
+        """What is kept of a repair, in the order of the calls. Raises a StoreError."""
+        ...
+
+    async def read(self, repair_id: str, name: str) -> bytes | None:
+        """One of these, a document as JSON; None where there is none. Raises a StoreError."""
+        ...
+
+
+class Tokens(Protocol):
+    """The access tokens of a server for several people: whose each is, and what it allows. Methods block.
+
+    Each may raise a StoreError.
+    """
+
+    @property
+    def in_use(self) -> bool:
+        """Whether there are, or were, tokens: then nobody comes in without one, also after the last was removed."""
+        ...
+
+    def grants(self) -> tuple[TokenGrant, ...]:
+        """All of them."""
+        ...
+
+    def find(self, token: str) -> TokenGrant | None:
+        """The grant of a token, or None. A change counts at once."""
+        ...
+
+    def add(self, name: str, scopes: Collection[Access]) -> str:
+        """Make a token for a person; it is told this once. Raises UserError where the name has one."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Take a person's token away. Raises NotFound."""
         ...

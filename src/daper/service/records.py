@@ -1,6 +1,7 @@
 """RecordsService: see the records of a domain with their problems, import a person's own, restore the shipped ones."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +13,12 @@ from daper.core.base import Wire
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.models import Scope, StoreInfo
-from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, Recoverable, Replaced, Resettable
+from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, OpenScan, Recoverable, Replaced, Resettable
+from daper.ports.copying import Copied, Copyable
 from daper.service.fruitless import why_nothing
 from daper.service.selection import Picker, RecordFilter, RecordLine, near
+from daper.stores import copying
+from daper.stores.copying import Tell
 
 ALL = RecordFilter()
 _SEE_RECORDS: Final = Said("see: ", CommandLine("records", "list"))
@@ -64,8 +68,9 @@ class RecordsService:
         store = await domain.store()
         picker = Picker(domain, wanted, today=store.as_of or now, first=first, most=most)
         total, page = None, None
+        scan = domain.scan_open if wanted.looks_at_problems and isinstance(domain, OpenScan) else domain.scan
         while total is None:
-            found = await domain.scan(scope, page)
+            found = await scan(scope, page)
             await asyncio.to_thread(picker.take, found.records)
             page = found.next_page
             if page is None:
@@ -127,6 +132,39 @@ class RecordsService:
         await self._tell_memory(find_domain(self._domains, name))
         return replaced
 
+    def store_kind(self, name: str) -> str:
+        """The kind of store that a domain works on. Raises UserError where it knows but one."""
+        return self._copyable(name).store_kind
+
+    async def copy(self, name: str, *, source: str, target: str, replace: bool, tell: Tell) -> Copied:
+        """Copy all of a domain from its store of one kind into that of another; the source stays as it is.
+
+        `replace`: whether records there may be replaced, of which a backup is kept. `tell` hears, in another thread,
+        how far it is. Cancelled, nothing of it happens. Raises UserError for a kind that there is not.
+        """
+        domain = self._copyable(name)
+        for kind in (source, target):
+            if kind not in domain.store_kinds:
+                raise UserError(f"{name} cannot be kept as {kind!r}; there are: {', '.join(domain.store_kinds)}")
+        if source == target:
+            raise UserError(f"{name} would be copied from {source} to {target}; name two kinds of store")
+        stopped = threading.Event()
+
+        def told(what: str, number: int) -> None:
+            if stopped.is_set():
+                raise UserError("it was stopped; nothing was copied")
+            tell(what, number)
+
+        try:
+            whole = domain.stored_as(source), domain.stored_as(target)
+            done = await asyncio.to_thread(copying.copy, *whole, replace=replace, tell=told)
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
+        if done.backup is not None and self._memory is not None:
+            await self._memory().records_replaced(store_id=done.target_id, domain=name)
+        return done
+
     async def recover(self, name: str, *, keep_edited: bool) -> str:
         """One of the two ways out of a refused change; says what was done. Raises UserError where there is none."""
         domain = find_domain(self._domains, name)
@@ -148,6 +186,12 @@ class RecordsService:
             except StoreError as error:
                 told = "the records are replaced, and what is remembered of repairs of the former ones is not forgotten"
                 raise type(error)(f"{told}: ", error.said) from error
+
+    def _copyable(self, name: str) -> Copyable:
+        domain = find_domain(self._domains, name)
+        if not isinstance(domain, Copyable):
+            raise UserError(f"domain {name!r} keeps its records in one kind of store")
+        return domain
 
     def _importable(self, name: str) -> Importable:
         domain = find_domain(self._domains, name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from daper.adapters.state import StatePlace
 from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
 from daper.core.events import LONGEST_WINDOW, MOST_OPEN, Gathering
@@ -17,6 +18,7 @@ from daper.core.models import IdentityProof, Person
 from daper.core.people import People
 from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR, ApprovalPolicy
 from daper.core.usage import Role
+from daper.settings.database import database_url_of
 from daper.settings.domain_options import prefix_of, settings_of_domains
 from daper.settings.dotenv_file import references
 from daper.settings.model_choice import thinking_of
@@ -39,6 +41,7 @@ _IGNORED: Final = ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "TEMPORAL_TLS_CA", 
 class Settings:
     """What is configured, checked. `temporal` may hold secrets and is never shown.
 
+    `database_url`: the PostgreSQL database that all is in, with its password; None where files in the home have it.
     `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
     `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need;
     `unfit`: what is wrong with what every program reads of the environment.
@@ -81,6 +84,12 @@ class Settings:
         if not name:
             self.need(Part.DOMAIN)
         return name or self.domain
+
+    @property
+    def state(self) -> StatePlace:
+        """Where what is kept beside Temporal is. Raises SettingError where the database is none that can be."""
+        self.need(Part.DATABASE)
+        return StatePlace(home=self.home, database_url=self.database_url)
 
     @property
     def person(self) -> Person:
@@ -173,6 +182,7 @@ def load_settings(
         worker=parts.read(Part.WORKER, lambda: worker_of(values), WorkerSettings()),
         temporal=server.variables,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
+        database_url=parts.read(Part.DATABASE, lambda: database_url_of(values), None),
         troubles=parts.troubles,
         unfit=unfit_surroundings(found),
     )

@@ -58,7 +58,7 @@ def leads_to_records(settings: Settings, told: Iterable[Shown]) -> Leads:
 def _leads_to_records(name: str) -> bool:
     """Not who one is, what is granted, who is told or who thinks; but what a domain is told of its records."""
     of_a_domain = name.startswith("DAPER_") and name not in BY_NAME
-    return of_a_domain or name.startswith("TEMPORAL_") or name in ("DAPER_HOME", "DAPER_DOMAIN")
+    return of_a_domain or name.startswith("TEMPORAL_") or name in ("DAPER_HOME", "DAPER_DATABASE_URL", "DAPER_DOMAIN")
 
 
 def _is_file(name: str) -> bool:

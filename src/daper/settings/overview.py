@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from daper.core.urls import masked_url
+from daper.core.urls import masked_setting
 from daper.settings.domain_options import every_setting
 from daper.settings.secrecy import holds_pem, masked
 from daper.settings.table import DEFAULT, Setting
@@ -44,5 +44,5 @@ def _rows(setting: Setting, values: Mapping[str, tuple[str, str]]) -> Iterator[S
         if value and (setting.secret or holds_pem(value)):
             value = SET
         elif source != DEFAULT:
-            value = masked(masked_url(value) if setting.address else value)
+            value = masked(masked_setting(value) if setting.address else value)
         yield Shown(name=name, value=value, source=source, help=setting.help)

@@ -16,6 +16,7 @@ class Part(StrEnum):
     """What may be wrong by itself. The folder and `.env` are none: everything needs those."""
 
     USER = "user"
+    DATABASE = "database"
     DOMAIN = "domain"
     POLICY = "policy"  # with the times that it bounds
     PEOPLE = "people"
@@ -28,12 +29,13 @@ class Part(StrEnum):
 
 EVERYTHING: Final = frozenset(Part)
 # What a command needs that starts repairs, has one started later, or keeps an agent that does.
-STARTING: Final = frozenset({Part.USER, Part.POLICY, Part.PEOPLE, Part.TEMPORAL})
+STARTING: Final = frozenset({Part.USER, Part.DATABASE, Part.POLICY, Part.PEOPLE, Part.TEMPORAL})
 # What a worker needs.
-WORKING: Final = frozenset({Part.POLICY, Part.PEOPLE, Part.MODELS, Part.TEMPORAL, Part.WORKER})
+WORKING: Final = frozenset({Part.DATABASE, Part.POLICY, Part.PEOPLE, Part.MODELS, Part.TEMPORAL, Part.WORKER})
 
 _PATTERNS: Final = (
     (Part.USER, r"USER_NAME"),
+    (Part.DATABASE, r"DAPER_DATABASE_URL"),
     (Part.DOMAIN, r"DAPER_DOMAIN"),
     (Part.POLICY, r"DAPER_POLICY|DAPER_APPROVAL_TIMEOUT|DAPER_DECISION_VALID_FOR"),
     (Part.PEOPLE, r"DAPER_PEOPLE|DAPER_TELL"),
@@ -43,7 +45,8 @@ _PATTERNS: Final = (
     (Part.TEMPORAL, r"TEMPORAL_.*"),
     (Part.MODELS, r"LLM_.*|DAPER_LLM_.*|DAPER_[A-Z]+_MODEL|DAPER_MAX_.*|DAPER_ON_OUTAGE"),
 )
-_SAYS_SO_ITSELF: Final = "LLM_BASE_URL"
+# Addresses, which are shown without what is secret in them; whoever reads them says so.
+_SAY_SO_THEMSELVES: Final = ("LLM_BASE_URL", "DAPER_DATABASE_URL")
 
 
 def part_of(name: str) -> Part | None:
@@ -55,7 +58,7 @@ def refuse_secrets(values: Mapping[str, str], part: Part | None) -> None:
     """Raises SettingError where a key, a token or a password stands in a variable of that part which may be shown."""
     for setting in SETTINGS:
         name, value = setting.name, values.get(setting.name, "")
-        if setting.secret or name == _SAYS_SO_ITSELF or part_of(name) is not part:
+        if setting.secret or name in _SAY_SO_THEMSELVES or part_of(name) is not part:
             continue
         if part is Part.TEMPORAL and holds_pem(value):  # told where it belongs
             continue

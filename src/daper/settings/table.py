@@ -35,6 +35,13 @@ class Setting:
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("USER_NAME", "the operating system's user", "Your name, in repair ids and beside your decisions."),
     Setting("DAPER_HOME", "~/.daper", "Folder for data, reports and logs."),
+    Setting(
+        "DAPER_DATABASE_URL",
+        "",
+        "The PostgreSQL database that records and daper's own state are in, for several machines: "
+        "postgresql://user:password@host:5432/name. Without it, files in DAPER_HOME.",
+        address=True,
+    ),
     Setting("DAPER_DOMAIN", "orders", "The domain of records that commands work on."),
     Setting(
         "DAPER_POLICY",

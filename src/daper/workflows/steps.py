@@ -60,7 +60,7 @@ class Steps:
 
     async def detect(self, given: DetectInput) -> DetectResult:
         """Find suspects."""
-        config = options.think(self._models) if given.by_model else options.read(self._queue)
+        config = options.think(self._models) if given.by_model else options.search(self._queue)
         return await self._patience.run(
             lambda how: workflow.execute_activity_method(DiagnoseActivities.detect_problems, given, **how),
             lambda: config,

@@ -159,7 +159,7 @@ class FileReports:
         """Write both files. Writing them twice leaves one of each."""
         paths = await asyncio.to_thread(write_report, result, self._folder)
         try:
-            await self._answers.keep(_answer_of(result))
+            await self._answers.keep(answer_of(result))
         except StoreError as error:
             if error.retryable:
                 raise
@@ -185,8 +185,9 @@ class FileReports:
         if kept is not None and kept.begun:
             return kept
         written = await self.read(asked_id)
-        return _answer_of(written) if written is not None else kept
+        return answer_of(written) if written is not None else kept
 
 
-def _answer_of(result: RepairResult) -> KeptAnswer:
+def answer_of(result: RepairResult) -> KeptAnswer:
+    """What the report of a result says of the id that it was asked under."""
     return KeptAnswer(asked_id=result.repair_id, asked=result.asked, repair_id=result.repair_id, begun=True)

@@ -1,7 +1,6 @@
 """Access tokens in one file under the home: whose each is and what it allows. Of a token itself only a hash is kept."""
 
 import contextlib
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Collection, Generator
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from daper.adapters.privacy import private_files
 from daper.adapters.regular_file import is_there, read_if_there
+from daper.adapters.tokens.texts import hash_of, new_token
 from daper.adapters.whole_file import replace_file
 from daper.core.access import Access, TokenGrant
 from daper.core.commands import CommandLine
@@ -22,8 +22,6 @@ from daper.stores.locks import alone
 
 TOKENS: Final = "mcp-tokens.json"
 
-_PREFIX: Final = "daper_"
-_BYTES: Final = 32
 _GRANTS: Final = TypeAdapter(tuple[TokenGrant, ...])
 
 
@@ -61,7 +59,7 @@ class TokenFile:
 
     def find(self, token: str) -> TokenGrant | None:
         """The grant of a token, or None. Raises StoreDamaged."""
-        hashed = _hash(token)
+        hashed = hash_of(token)
         return next((grant for grant in self.grants() if secrets.compare_digest(grant.sha256, hashed)), None)
 
     def add(self, name: str, scopes: Collection[Access]) -> str:
@@ -69,8 +67,8 @@ class TokenFile:
 
         Raises UserError where the name has one, StoreDamaged, StoreChanged where somebody else writes the file.
         """
-        token = _PREFIX + secrets.token_urlsafe(_BYTES)
-        grant = TokenGrant(name=name, scopes=frozenset(scopes), sha256=_hash(token), created_at=self._now())
+        token = new_token()
+        grant = TokenGrant(name=name, scopes=frozenset(scopes), sha256=hash_of(token), created_at=self._now())
         with self._alone() as make_sure:
             if any(other.name == name for other in self.grants()):
                 raise UserError(
@@ -139,7 +137,3 @@ class TokenFile:
         with private_files():
             replace_file(self._path, (json.dumps(kept, indent=2) + "\n").encode(), make_sure=make_sure)
         self._read_at = None
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,27 +6,20 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from pydantic import JsonValue
-
-from daper.adapters.transcripts.bounds import fitted
+from daper.adapters.regular_file import read_if_there
+from daper.adapters.transcripts.documents import MORE, MOST_CALLS, MOST_REPAIRS, SAID_OF_MORE, name_of, written
 from daper.adapters.transcripts.redaction import Redactor
 from daper.clock import new_id
-from daper.core.ids import file_stem, safe_name
-from daper.core.system_errors import optional, said
+from daper.core.ids import file_stem
+from daper.core.system_errors import optional, said, store_error
 from daper.ports import Transcript
 
 log = logging.getLogger(__name__)
 
-MOST_CALLS = 1_000
-"""Files of one repair; what is called later is not written down."""
-
-MOST_REPAIRS = 200
-"""Folders; the one that was written to the longest ago goes when a new one is made."""
-
+_DOCUMENT = re.compile(rf"\d[^/]*\.json|{re.escape(MORE)}")
 _OURS = re.compile(r".*-[0-9a-f]{8}", re.DOTALL)
 
 
@@ -46,8 +39,16 @@ class FileTranscripts:
         """Keep one call. A disk that does not take it is logged, and nothing is raised."""
         await asyncio.to_thread(self._write, entry)
 
+    async def names(self, repair_id: str) -> tuple[str, ...]:
+        """What is kept of a repair, in the order of the calls. Raises a StoreError."""
+        return await asyncio.to_thread(self._names, repair_id)
+
+    async def read(self, repair_id: str, name: str) -> bytes | None:
+        """One of these. Raises a StoreError."""
+        return await asyncio.to_thread(self._read, repair_id, name)
+
     def _write(self, entry: Transcript) -> None:
-        data = fitted(self._redactor.entries(_document(entry)))
+        data = written(entry, self._redactor)
         try:
             with self._lock:
                 self._keep(entry, data)
@@ -63,11 +64,30 @@ class FileTranscripts:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._make_room()
             home.mkdir(mode=0o700, exist_ok=True)
-        path = home / f"{_moment(entry.began)}-{entry.role}-{safe_name(entry.call_id[:8])}.json"
+        path = home / name_of(entry)
         if path.exists() or sum(1 for _ in home.glob("*.json")) < MOST_CALLS:
             _write_whole(path, data)
         else:
             _say_more(home)
+
+    def _names(self, repair_id: str) -> tuple[str, ...]:
+        home = self._folder / file_stem(repair_id)
+        try:
+            found = [path.name for path in home.iterdir() if _DOCUMENT.fullmatch(path.name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise store_error(error, f"the transcripts in {str(home)!r}") from error
+        return tuple(sorted(found, key=lambda name: (name == MORE, name)))
+
+    def _read(self, repair_id: str, name: str) -> bytes | None:
+        path = self._folder / file_stem(repair_id) / name
+        if not _DOCUMENT.fullmatch(name):
+            return None
+        try:
+            return read_if_there(path)
+        except OSError as error:
+            raise store_error(error, f"the transcript {str(path)!r}") from error
 
     def _make_room(self) -> None:
         """Leave room for one more folder. What is not ours is neither counted nor touched."""
@@ -78,32 +98,6 @@ class FileTranscripts:
                 _remove(path)
             except OSError as error:
                 log.warning("old transcripts stay", extra={"folder": str(path), "reason": said(error)})
-
-
-def _document(entry: Transcript) -> dict[str, JsonValue]:
-    return {
-        "call_id": entry.call_id,
-        "repair_id": entry.repair_id,
-        "cycle_id": entry.cycle_id,
-        "role": entry.role.value,
-        "model": entry.model,
-        "record_ids": list(entry.record_ids),
-        "began": _in_utc(entry.began).isoformat(),
-        "took_seconds": entry.took.total_seconds(),
-        "prompt_digest": entry.prompt_digest,
-        "spent": entry.spent.model_dump(mode="json"),
-        "error": entry.error,
-        "sent": entry.sent,
-        "answer": entry.answer,
-    }
-
-
-def _in_utc(at: datetime) -> datetime:
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def _moment(at: datetime) -> str:
-    return f"{_in_utc(at):%Y%m%dT%H%M%S.%f}"
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -123,9 +117,9 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _say_more(home: Path) -> None:
-    path = home / f"{MOST_CALLS}-and-more.txt"
+    path = home / MORE
     if not path.exists():
-        _write_whole(path, f"This repair made more calls; the first {MOST_CALLS:,} are kept here.\n".encode())
+        _write_whole(path, SAID_OF_MORE)
 
 
 def _is_folder(path: Path) -> bool:

@@ -1,14 +1,18 @@
 """Orders and inventory rows as a store has them at one moment, or within a change, whatever store it is."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from daper.core.models import Scope, StoreInfo
 from daper.domains.orders.world import Raw
 from daper.ports import Record, RecordPage
+from daper.ports.copying import WholeStore
 from daper.ports.store import LedgerRow, Message, Store, StoreAbout, StoreChange
+
+if TYPE_CHECKING:
+    from daper.stores.sql.engine import Database
 
 PAGE: Final = 500
 
@@ -141,6 +145,14 @@ class Keeping(Protocol):
 
     def outbox(self) -> tuple[Message, ...]:
         """Every message, in the order of sending."""
+        ...
+
+    def databases(self) -> "Sequence[Database]":
+        """Those that it is in; none is opened."""
+        ...
+
+    def as_whole(self) -> WholeStore:
+        """All that is kept, to be copied into another kind of store, or from one."""
         ...
 
     def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:

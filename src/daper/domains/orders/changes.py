@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import cast
+from typing import Final, cast
 
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
@@ -13,6 +13,8 @@ from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.world import ORDERS_FILE, Raw, parse_row, raw_orders
 from daper.stores.jsonfiles.documents import Documents
+
+SUMMARY: Final = "order_summary"
 
 
 def stamp(moment: datetime) -> str:
@@ -67,7 +69,7 @@ def refresh_summary(documents: Documents) -> None:
 
     Amounts in several currencies have no sum: then the summary's amounts stay as they are.
     """
-    found = documents[ORDERS_FILE].get("order_summary")
+    found = documents[ORDERS_FILE].get(SUMMARY)
     if not isinstance(found, dict):
         return
     # A JSON object: only the fields named here are touched.

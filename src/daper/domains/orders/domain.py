@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
@@ -35,7 +36,11 @@ from daper.ports import (
     Terms,
     with_options,
 )
+from daper.ports.copying import WholeStore
 from daper.ports.store import Message, Store, StoreAbout
+
+if TYPE_CHECKING:
+    from daper.stores.sql.engine import Database
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
 STORES: Final = ("json", "sqlite", "postgresql")
@@ -76,14 +81,22 @@ def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
             f"approvers names nobody: {options['approvers']!r}; give at least one, as {DEFAULT_APPROVER!r}"
         )
     shipped.about(options["dataset"])
-    keeping = _keeping(folder, options["store"], options["database_url"])
-    return OrdersDomain(folder=folder, keeping=keeping, approvers=approvers, dataset=options["dataset"])
-
-
-def _keeping(folder: Path, store: str, url: str) -> Keeping:
+    url, store = options["database_url"], options["store"]
     kind = store.strip().lower() or ("postgresql" if url else "json")
     if kind not in STORES:
         raise SettingError(f"store names no kind of store: {store!r}; there are: {', '.join(STORES)}")
+    keepings = partial(_keeping, folder, url)
+    return OrdersDomain(
+        folder=folder,
+        keepings=keepings,
+        kind=kind,
+        approvers=approvers,
+        dataset=options["dataset"],
+        shared=bool(url),
+    )
+
+
+def _keeping(folder: Path, url: str, kind: str) -> Keeping:
     if kind == "json":
         return JsonKeeping(folder)
     from daper.domains.orders.sql_keeping import in_file, on_server  # a database library: not every command needs one
@@ -100,8 +113,20 @@ class OrdersDomain:
 
     name = rules.DOMAIN
 
-    def __init__(self, *, folder: Path, approvers: Sequence[str], dataset: str, keeping: Keeping | None = None) -> None:
-        self._keeping = keeping or JsonKeeping(folder)
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        approvers: Sequence[str],
+        dataset: str,
+        kind: str = "json",
+        keepings: Callable[[str], Keeping] | None = None,
+        shared: bool = False,
+    ) -> None:
+        self._keepings = keepings or partial(_keeping, folder, "")
+        self._keeping = self._keepings(kind)
+        self._shared = shared
+        self.store_kind = kind
         self._folder = folder
         self._dataset = dataset
         self._worlds = Worlds()
@@ -120,6 +145,20 @@ class OrdersDomain:
     def tools(self) -> Mapping[str, RepairTool]:
         """The repair tools by name."""
         return self._tools
+
+    @property
+    def store_kinds(self) -> Sequence[str]:
+        """Every kind of store that the orders can be in."""
+        return STORES
+
+    def stored_as(self, kind: str) -> WholeStore:
+        """The orders in a store of that kind, as a whole."""
+        return self._keepings(kind).as_whole()
+
+    def databases(self) -> "Sequence[Database]":
+        """The one that the orders are in, if they are in one; and the shared one, into which they may be copied."""
+        kinds = {self.store_kind, "postgresql"} if self._shared else {self.store_kind}
+        return [each for kind in sorted(kinds) for each in self._keepings(kind).databases()]
 
     async def store(self) -> StoreInfo:
         """Which store answers, and what its data says of itself."""

@@ -5,10 +5,14 @@ from pathlib import Path
 
 from daper.core.models import Scope
 from daper.domains.orders.book import PAGE, BookStore, Replacement
-from daper.domains.orders.changes import refresh_summary
+from daper.domains.orders.changes import SUMMARY, refresh_summary
 from daper.domains.orders.shipped import DOCUMENTS
 from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.world import (
+    ORDERS,
+    ORDERS_FILE,
+    STOCK,
+    STOCK_FILE,
     Raw,
     check_documents,
     current_version,
@@ -22,6 +26,7 @@ from daper.ports.store import Message, StoreAbout
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.drafts import JsonRecords
 from daper.stores.jsonfiles.store import JsonStore
+from daper.stores.jsonfiles.whole import JsonWhole
 
 
 class JsonBook:
@@ -91,6 +96,16 @@ class JsonKeeping:
     def outbox(self) -> tuple[Message, ...]:
         """Every message, in the order of sending."""
         return self.files.outbox()
+
+    def databases(self) -> tuple[()]:
+        """None: it is in files."""
+        return ()
+
+    def as_whole(self) -> JsonWhole:
+        """Both files, with what happened beside them."""
+        return JsonWhole(
+            self.files, lists={ORDERS: ORDERS_FILE, STOCK: STOCK_FILE}, derived=SUMMARY, finish=refresh_summary
+        )
 
     def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:
         """The orders behind that place in the file. Raises StoreDamaged for a row that cannot be parsed."""

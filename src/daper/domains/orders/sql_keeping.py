@@ -29,6 +29,7 @@ from daper.stores.sql.document_rows import DocumentRows, Row, Where
 from daper.stores.sql.document_tables import Collection as Table
 from daper.stores.sql.document_tables import create_collections
 from daper.stores.sql.documents import DocumentStore
+from daper.stores.sql.documents_whole import DocumentsWhole
 from daper.stores.sql.engine import Branch, Database
 from daper.stores.sql.records_schema import BACKUP, RECORDS
 from daper.stores.sql.sqlite_database import SqliteDatabase
@@ -141,6 +142,14 @@ class SqlKeeping:
     def outbox(self) -> tuple[Message, ...]:
         """Every message, in the order of sending."""
         return self.tables.outbox()
+
+    def databases(self) -> tuple[Database, ...]:
+        """The one that it is in."""
+        return (self.tables.database,)
+
+    def as_whole(self) -> DocumentsWhole:
+        """Both tables, with what happened beside them."""
+        return DocumentsWhole(self.tables)
 
     def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:
         """The orders behind that place in the table: those with a status in scope are found by its index."""

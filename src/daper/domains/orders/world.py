@@ -16,8 +16,8 @@ from daper.stores.jsonfiles.documents import Documents
 
 ORDERS_FILE = "orders.json"
 STOCK_FILE = "inventory.json"
-_ORDERS = "orders"
-_STOCK = "inventory"
+ORDERS = "orders"
+STOCK = "inventory"
 
 Raw = dict[str, object]
 RowT = TypeVar("RowT", bound=BaseModel)
@@ -25,17 +25,17 @@ RowT = TypeVar("RowT", bound=BaseModel)
 
 def order_ref(order_id: str) -> str:
     """The ref of an order."""
-    return f"{_ORDERS}/{order_id}"
+    return f"{ORDERS}/{order_id}"
 
 
 def stock_ref(item_id: str) -> str:
     """The ref of an inventory row."""
-    return f"{_STOCK}/{item_id}"
+    return f"{STOCK}/{item_id}"
 
 
 def is_order(record: Record) -> bool:
     """Whether a record is an order; the others are inventory rows."""
-    return record.ref.startswith(f"{_ORDERS}/")
+    return record.ref.startswith(f"{ORDERS}/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,18 +87,18 @@ class Worlds:
 
 def raw_orders(documents: Documents) -> list[Raw]:
     """The order rows themselves, to be changed in place. Raises StoreDamaged if the file has no list of objects."""
-    return _rows(documents, ORDERS_FILE, _ORDERS)
+    return _rows(documents, ORDERS_FILE, ORDERS)
 
 
 def raw_stock(documents: Documents) -> list[Raw]:
     """The inventory rows themselves, to be changed in place. Raises StoreDamaged if the file has no list of objects."""
-    return _rows(documents, STOCK_FILE, _STOCK)
+    return _rows(documents, STOCK_FILE, STOCK)
 
 
 def check_documents(documents: Documents) -> None:
     """Raises StoreDamaged for the first row that cannot be parsed, or whose id is there twice."""
-    _check(raw_orders(documents), Order, file=ORDERS_FILE, name=_ORDERS, key="order_id")
-    _check(raw_stock(documents), StockRow, file=STOCK_FILE, name=_STOCK, key="item_id")
+    _check(raw_orders(documents), Order, file=ORDERS_FILE, name=ORDERS, key="order_id")
+    _check(raw_stock(documents), StockRow, file=STOCK_FILE, name=STOCK, key="item_id")
 
 
 def raw_lines(data: Mapping[str, object]) -> list[Raw]:
@@ -129,9 +129,9 @@ def current_version(documents: Documents, ref: str) -> str | None:
     """The version that a ref has now, or None if there is no such record."""
     kind, _, name = ref.partition("/")
     row = None
-    if kind == _ORDERS:
+    if kind == ORDERS:
         row = find_order(documents, name)
-    elif kind == _STOCK:
+    elif kind == STOCK:
         row = find_stock(documents, name)
     return None if row is None else content_version(row)
 

@@ -35,12 +35,14 @@ proactive = App(
 policy = App(name="policy", help="What may run without a person's yes.")
 schedule = App(name="schedule", help="Repairs that start at their times, each with a plan that waits for you.")
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
+database = App(name="db", help="The database that records and state are in: what it has, and upgrading it.")
 people = App(name="people", help="Who may be told of repairs: see them, and try them out.")
 app.command(repair)
 app.command(proactive)
 app.command(schedule)
 app.command(policy)
 app.command(records)
+app.command(database)
 app.command(people)
 
 app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a throw-away copy and its own Temporal.")
@@ -59,6 +61,7 @@ _REPAIR = {
     "reject": ("decision:reject", "Reject the waiting plan, or some of its actions."),
     "stop": ("decision:stop", "End a repair; effects in flight are settled first."),
     "report": ("report_file:report", "The report of a repair, or its plan, as Markdown, HTML, PDF or JSON."),
+    "transcripts": ("transcripts:transcripts", "What was said to language models in a repair, and their answers."),
 }
 _PROACTIVE = {
     "start": ("proactive:start", "Start your proactive agent, or find that it runs."),
@@ -84,9 +87,14 @@ _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
     "import": ("replacement:import_records", "Replace the records by your own, from files."),
+    "copy": ("record_copy:copy_records", "Copy them, with all that happened, into a store of another kind."),
     "reset": ("replacement:reset", "Restore the shipped records; the ledger of effects is kept."),
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
+}
+_DATABASE = {
+    "status": ("database:status", "Which database it is, what it has, and what this version needs."),
+    "upgrade": ("database:upgrade", "Make its tables, or bring them to this version."),
 }
 _PEOPLE = {
     "list": ("people:list_people", "Everybody who may be told, and how."),
@@ -98,6 +106,7 @@ _GROUPS = (
     (schedule, _SCHEDULE),
     (policy, _POLICY),
     (records, _RECORDS),
+    (database, _DATABASE),
     (people, _PEOPLE),
 )
 for group, commands in _GROUPS:

@@ -1,17 +1,19 @@
 """`daper doctor`: what is configured, what answers, what is missing, and how to mend it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.program import find_temporal
-from daper.bootstrap import open_domains, open_service, state_of
+from daper.bootstrap import databases_of, open_domains, open_service
 from daper.clock import utc_now
 from daper.core.errors import DaperError, SettingError
 from daper.core.messages import OnOutage
 from daper.core.models import Scope
 from daper.core.text import ahead_words
+from daper.entrypoints.cli.database_look import look_at
 from daper.entrypoints.cli.doctor_check import Check, checked
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.kept_checks import check_kept
@@ -27,6 +29,7 @@ from daper.service.clock_skew import TOLERANCE, clock_ahead
 from daper.service.records import RecordsService
 from daper.service.repairs import RepairService
 from daper.settings import Part, Settings, Shown, load_settings, shown_settings
+from daper.stores.sql.engine import Database
 from daper.workflows.queues import activity_queue, models_queue, people_queue
 
 
@@ -68,19 +71,24 @@ def _looked_over() -> tuple[tuple[Shown, ...], tuple[str, ...], list[Check]]:
     troubles = [Check("settings", False, str(error)) for error in dict.fromkeys(map(str, settings.troubles.values()))]
     domains: Mapping[str, Domain] = {}
     try:
+        settings.need(Part.DATABASE)  # else the records of a file would stand for those that are meant
         domains = open_domains(settings)
     except SettingError as error:
-        troubles.append(Check("domains", False, str(error)))
+        if Part.DATABASE not in settings.troubles:  # which is told already
+            troubles.append(Check("domains", False, str(error)))
     return rows, settings.warnings(domains), [*troubles, *run_to_end(_check(settings, domains))]
 
 
 async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
     checks = [_embedded(), *_policy(settings, domains)]
+    if Part.DATABASE not in settings.troubles:
+        checks += await check_databases(databases_of(settings, domains.values()))
     stores: list[str] = []
     records = RecordsService(domains=domains)
     for name in domains:
         checks.append(await checked(f"records of {name}", partial(_records, records, name, stores)))
-    checks += await check_kept(state_of(settings))
+    known = Part.DATABASE not in settings.troubles
+    checks += await check_kept(settings.home, settings.state if known else None)
     if Part.MODELS not in settings.troubles:
         # Not needed where the rules are to go on without them.
         needed = settings.thinking.on_outage is OnOutage.FAIL
@@ -88,6 +96,12 @@ async def _check(settings: Settings, domains: Mapping[str, Domain]) -> list[Chec
     checks += await check_people(settings)
     checks += await check_worker(settings)
     return checks if Part.TEMPORAL in settings.troubles else [*checks, *await _check_temporal(settings, stores)]
+
+
+async def check_databases(databases: Sequence[Database]) -> list[Check]:
+    """Each database: which it is, and whether it has the tables of this version."""
+    looks = await asyncio.gather(*(asyncio.to_thread(look_at, each) for each in databases))
+    return [Check("database", look.usable, ". ".join(look.lines)) for look in looks]
 
 
 async def _records(records: RecordsService, name: str, stores: list[str]) -> str:

@@ -141,6 +141,8 @@ def _on_its_own(settings: Settings, home: Path, address: str, number: int) -> Se
         decision_valid_for=DECISION_VALID_FOR,
         temporal={"TEMPORAL_ADDRESS": address},
         options={},
+        database_url=None,
+        troubles={},
     )
 
 

@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from daper.adapters.form_key import FORM_KEY, FormKey
+from daper.adapters.form_key import FORM_KEY
 from daper.adapters.regular_file import is_there
 from daper.adapters.reports.archive import broken_reports
 from daper.adapters.state import StatePlace
 from daper.adapters.temporal.kept_server import DATABASE
-from daper.adapters.tokens.files import TOKENS, TokenFile
-from daper.clock import utc_now
+from daper.adapters.tokens.files import TOKENS
 from daper.core.errors import StoreDamaged, StoreError
 from daper.core.text import counted
 from daper.entrypoints.cli.doctor_check import Check, checked, in_thread
@@ -25,18 +24,35 @@ _NONE_YET: Final = "none yet"
 _NAMED: Final = 3
 
 
-async def check_kept(state: StatePlace) -> list[Check]:
-    """The state, reports, transcripts, logs, tokens, the key of forms, and what Temporal keeps."""
-    home = state.home
+async def check_kept(home: Path, state: StatePlace | None) -> list[Check]:
+    """The state, reports, transcripts, logs, tokens, the key of forms, and what Temporal keeps.
+
+    `state` is None where nobody can tell in which database it is; a shared one is looked at beside this.
+    """
+    kept: list[Check] = []
+    if state is not None:
+        kept = [
+            *([] if state.shared else [*await _state(state), *await _files(home)]),
+            await _quick(_called(state, "access tokens", TOKENS), partial(_tokens, state), needed=False),
+            await _quick(_called(state, "key of forms", FORM_KEY), partial(_form_key, state), needed=False),
+        ]
     return [
         await _quick(f"privacy of {home}", partial(_privacy, home), needed=False),
-        *await _state(state),
+        *kept,
+        await _quick(f"logs {home / 'logs'}", partial(_folder, home / "logs"), needed=False),
+        await _quick(f"Temporal's file {home / DATABASE}", partial(_temporal, home / DATABASE), needed=False),
+    ]
+
+
+def _called(state: StatePlace, what: str, name: str) -> str:
+    return f"{what} in the database" if state.shared else f"{what} {state.home / name}"
+
+
+async def _files(home: Path) -> list[Check]:
+    """What is in the database where that is shared."""
+    return [
         await _quick(f"reports {home / 'reports'}", partial(_reports, home / "reports")),
         await _quick(f"transcripts {home / 'transcripts'}", partial(_folder, home / "transcripts"), needed=False),
-        await _quick(f"logs {home / 'logs'}", partial(_folder, home / "logs"), needed=False),
-        await _quick(f"access tokens {home / TOKENS}", partial(_tokens, home / TOKENS), needed=False),
-        await _quick(f"key of forms {home / FORM_KEY}", partial(_form_key, home / FORM_KEY), needed=False),
-        await _quick(f"Temporal's file {home / DATABASE}", partial(_temporal, home / DATABASE), needed=False),
     ]
 
 
@@ -99,13 +115,13 @@ def _folder(folder: Path) -> str:
     return "can be used"
 
 
-def _tokens(path: Path) -> str:
-    tokens = TokenFile(path, now=utc_now)
+def _tokens(state: StatePlace) -> str:
+    tokens = state.tokens()
     return counted(len(tokens.grants()), "token") if tokens.in_use else _NONE_YET
 
 
-def _form_key(path: Path) -> str:
-    return _NONE_YET if FormKey(path).read() is None else "can be used"
+def _form_key(state: StatePlace) -> str:
+    return _NONE_YET if state.form_key().read() is None else "can be used"
 
 
 def _temporal(path: Path) -> str:

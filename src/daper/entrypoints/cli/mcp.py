@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 from cyclopts import App, Parameter
 
 from daper.adapters.privacy import make_private
-from daper.adapters.tokens.files import TOKENS, TokenFile
-from daper.clock import utc_now
 from daper.core.access import Access
 from daper.core.errors import UserError
 from daper.core.text import visible
@@ -20,6 +18,7 @@ from daper.entrypoints.cli.output import console, print_json, print_text, say, t
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.mcp.terminal import program_here
+from daper.ports import Tokens
 from daper.settings import Part, load_settings, shown_settings
 
 MISSING = "daper mcp needs the extra mcp: pip install 'daper[mcp]'"
@@ -205,7 +204,7 @@ def _is_plain(url: str) -> bool:
     return url.isprintable() and " " not in url
 
 
-def _tokens() -> TokenFile:
-    home = load_settings(needs=()).home
-    make_private(home)
-    return TokenFile(home / TOKENS, now=utc_now)
+def _tokens() -> Tokens:
+    settings = load_settings(needs={Part.DATABASE})
+    make_private(settings.home)
+    return settings.state.tokens()

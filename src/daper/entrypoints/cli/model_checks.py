@@ -33,7 +33,7 @@ async def check_models(settings: Settings) -> list[tuple[str, bool, str]]:
 
 async def _ask(settings: Settings, role: Role, folder: Path) -> str:
     only = replace(settings.thinking, choices={role: settings.thinking.choices[role]})
-    models = await open_models(replace(settings, home=folder, thinking=only))
+    models = await open_models(replace(settings, home=folder, database_url=None, thinking=only))
     if models is None:
         return "the rules"
     cycle = CycleRef(repair_id="doctor", cycle_id=new_id(), domain="", store_id="", today=utc_now())

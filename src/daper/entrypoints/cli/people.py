@@ -45,7 +45,7 @@ def test_person(name: str) -> int:
     name
         A name of people.toml; see `people list`.
     """
-    settings = load_settings(needs={Part.PEOPLE, Part.USER})
+    settings = load_settings(needs={Part.DATABASE, Part.PEOPLE, Part.USER})
     refuse_unknown("the command line names", [name], settings.people)
     kind = settings.people.target(name).kind
     if kind == "signal-workflow":

@@ -1,10 +1,9 @@
 """`daper records …`: the records on this machine, without Temporal."""
 
-from functools import partial
 from typing import cast
 
 from daper.adapters.privacy import make_private
-from daper.bootstrap import memory_of, open_domains, state_of
+from daper.bootstrap import open_domains
 from daper.clock import utc_now
 from daper.core.models import Scope, StoreInfo
 from daper.entrypoints.cli.exits import Exit, UsageError
@@ -14,7 +13,7 @@ from daper.entrypoints.cli.record_lists import draw_records
 from daper.entrypoints.cli.runner import run_to_end
 from daper.service.records import RecordList, RecordsService
 from daper.service.selection import RecordFilter, RecordLine
-from daper.settings import load_settings
+from daper.settings import Part, load_settings
 
 
 def list_records(
@@ -130,10 +129,10 @@ def open_records(domain: str | None) -> tuple[RecordsService, str]:
 
     What is there is made private first: the first look at a new store writes one.
     """
-    settings = load_settings(needs=())
+    settings = load_settings(needs={Part.DATABASE})
     make_private(settings.home)
-    memory = partial(memory_of, state_of(settings))
-    return RecordsService(domains=open_domains(settings), memory=memory), settings.domain_or(domain)
+    service = RecordsService(domains=open_domains(settings), memory=settings.state.memory)
+    return service, settings.domain_or(domain)
 
 
 def store_line(store: StoreInfo) -> str:

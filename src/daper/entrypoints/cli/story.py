@@ -155,7 +155,8 @@ def result_lines(result: RepairResult, *, kept: Path | None = None) -> Iterator[
         yield f"Report: {kept}"
     elif result.paths:
         fetch = f"daper repair report {result.repair_id} --output report.md"
-        yield f"Report: on the machine of the worker that wrote it; to have it here: {fetch}"
+        where = f"in {result.paths.kept_in}" if result.paths.kept_in else "on the machine of the worker that wrote it"
+        yield f"Report: {where}; to have it here: {fetch}"
 
 
 def usage_lines(usage: Usage) -> Iterator[str]:

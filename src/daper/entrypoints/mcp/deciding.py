@@ -57,12 +57,13 @@ class Deciding:
         if not forms.can_show_forms(ctx):
             raise DecisionRefused(unconfirmed(wanted, "cannot show the person a form"))
         question = _question(wanted, quoted, decision)
+        about = await self._about(wanted, ctx)
         if forms.are_answers(ctx):
-            again = None if ctx.input_responses else self._turned_away.just_now(*self._about(wanted, ctx))
+            again = None if ctx.input_responses else self._turned_away.just_now(*about)
             return again or Elicit(question, forms.Confirm)
         form = self._form_of(wanted, ctx)
         if form is None:
-            if again := self._turned_away.just_now(*self._about(wanted, ctx)):
+            if again := self._turned_away.just_now(*about):
                 return again
             form = self._forms.add(
                 OpenForm(
@@ -100,7 +101,7 @@ class Deciding:
     ) -> DecisionAnswer:
         """`asked`: what the person saw, where the form was not bound to it by its seal."""
         if heard.confirmed is None:
-            self._turned_away.note(*self._about(wanted, ctx), heard=heard)
+            self._turned_away.note(*await self._about(wanted, ctx), heard=heard)
             return await self._undecided(wanted, heard)
         quoted, decision = await self._decision_on(wanted)
         if heard.confirmed is Confirmation.UNCONFIRMED and not (self._trusted or quoted.answered):
@@ -178,16 +179,16 @@ class Deciding:
             )
         return None
 
-    def _about(self, wanted: Wanted, ctx: Context) -> tuple[str, ...]:
+    async def _about(self, wanted: Wanted, ctx: Context) -> tuple[str, ...]:
         """Which plan, for whom, in which chat: as far as chats can be told apart, the newer era has no connections."""
-        by, client = self._door.caller(Access.READ), ctx.session.client_params
+        by, client = await self._door.caller(Access.READ), ctx.session.client_params
         program = f"{client.client_info.name} {client.client_info.version}" if client else ""
         chat = program if forms.are_answers(ctx) else str(id(client))
         return who(by), chat, wanted.repair_id, wanted.plan_digest
 
     async def _decision_on(self, wanted: Wanted) -> tuple[_Quoted, Decision]:
         """The plan, and what would be decided on it. Raises DecisionRefused where that can be said at once."""
-        by = self._door.caller(Access.APPROVE)
+        by = await self._door.caller(Access.APPROVE)
         quoted = await _quoted_plan(self._door, wanted)
         if unnamed := [action_id for action_id in wanted.edits if action_id not in wanted.actions]:
             raise DecisionRefused(

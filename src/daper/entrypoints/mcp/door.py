@@ -84,12 +84,12 @@ class Door:
         self._settings.need(*parts)
         return self._settings
 
-    def caller(self, needs: Access, *, by_name: bool = False) -> Person:
+    async def caller(self, needs: Access, *, by_name: bool = False) -> Person:
         """Who calls. Raises UserError where this person may not do what is asked.
 
         `by_name`: also to read, the name has to be right.
         """
-        caller = self._who(self._settings)
+        caller = await asyncio.to_thread(self._who, self._settings)  # it may look for the token on another machine
         if caller.configured and (by_name or needs is not Access.READ):
             self._settings.need(Part.USER)
         if needs not in caller.access:
@@ -162,7 +162,7 @@ class Door:
     async def _connect(self) -> "Services":
         connects = self._connects or await asyncio.to_thread(_import_connecting)
         self._settings = await asyncio.to_thread(self._load)
-        self._settings.need(Part.TEMPORAL)
+        self._settings.need(Part.TEMPORAL, Part.DATABASE)
         self._services = await connects(self._settings)
         return self._services
 
@@ -179,6 +179,7 @@ def _open_records(settings: Settings) -> "RecordsService":
     from daper.bootstrap import open_domains
     from daper.service.records import RecordsService
 
+    settings.need(Part.DATABASE)
     return RecordsService(domains=open_domains(settings))
 
 

@@ -18,17 +18,17 @@ from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
 from starlette.middleware import Middleware
 
-from daper.adapters.form_key import FORM_KEY, FormKey
-from daper.adapters.tokens.files import TokenFile
 from daper.core.access import Access
 from daper.core.commands import CommandLine
 from daper.core.errors import DaperError, Occupied, SettingError, UserError
 from daper.core.models import IdentityProof, Person
 from daper.entrypoints.mcp.connections import QUEUE, Connections, ServerConfig, most_connections
 from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.form_states import form_key_of
 from daper.entrypoints.mcp.server import build_server
 from daper.entrypoints.mcp.sessions import IDLE_S, MOST_IN_ALL, Sessions
 from daper.entrypoints.mcp.terminal import Terminal, terminal_of
+from daper.ports import Tokens
 from daper.settings import Part, Settings, load_settings, shown_settings
 
 PATH: Final = "/mcp"
@@ -73,15 +73,15 @@ def _terminal(settings: Settings) -> Terminal:
 
 
 async def serve_http(
-    settings: Settings, address: Address, tokens: TokenFile, *, read_only: bool, ready: Callable[[str, bool], None]
+    settings: Settings, address: Address, tokens: Tokens, *, read_only: bool, ready: Callable[[str, bool], None]
 ) -> None:
     """Serve until cancelled; `ready` is told the URL, and whether tokens are asked for.
 
     Without any token only this machine is served, and its name for the caller is a claim. Raises SettingError for
     another address or a public URL without tokens, Occupied, StoreDamaged.
     """
-    guarded = tokens.in_use
-    tokens.grants()  # a file that cannot be read would let nobody in, without a word
+    guarded = await asyncio.to_thread(lambda: tokens.in_use)
+    await asyncio.to_thread(tokens.grants)  # a file that cannot be read would let nobody in, without a word
     if not guarded and (address.public_url or not address.is_loopback):
         way = f"--public-url {address.public_url!r}" if address.public_url else f"--host {address.host!r}"
         raise SettingError(
@@ -104,7 +104,7 @@ async def serve_http(
             read_only=read_only,
             verifier=_Verifier(tokens) if guarded else None,
             auth=_auth(url) if guarded else None,
-            form_key=None if read_only else FormKey(settings.home / FORM_KEY).for_a_server(),
+            form_key=None if read_only else await asyncio.to_thread(form_key_of, settings),
         )
         app = server.streamable_http_app(
             streamable_http_path=PATH,
@@ -151,13 +151,13 @@ async def _serve(server: uvicorn.Server, listening: socket.socket, *, began: Cal
 
 
 class _Verifier(TokenVerifier):
-    def __init__(self, tokens: TokenFile) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Whose token this is. A file of tokens that cannot be read lets nobody in."""
         try:
-            grant = self._tokens.find(token)
+            grant = await asyncio.to_thread(self._tokens.find, token)
         except DaperError:
             return None
         if grant is None:
@@ -174,7 +174,7 @@ class _Verifier(TokenVerifier):
 class _Bearer:
     """The person whose token came with the call, with what it allows by now: a form may have been open for long."""
 
-    tokens: TokenFile
+    tokens: Tokens
 
     def __call__(self, settings: Settings) -> Caller:
         """Who calls. Raises UserError where the token was removed, or given anew, meanwhile."""
@@ -189,7 +189,7 @@ class _Bearer:
 class _SomebodyHere:
     """Any program of any user of this machine may have called; the name is no more than a claim."""
 
-    tokens: TokenFile
+    tokens: Tokens
 
     def __call__(self, settings: Settings) -> Caller:
         """Whom the server is configured for. Raises UserError as soon as somebody has a token."""

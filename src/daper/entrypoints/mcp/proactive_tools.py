@@ -51,7 +51,7 @@ class ProactiveTools:
         There is one for each person and domain: if it runs already, it is left as it is, and answered. Each cycle is a
         repair whose plan waits for a person; it approves nothing, whatever the policy lets others do.
         """
-        person = self._door.caller(Access.START)
+        person = await self._door.caller(Access.START)
         await self._door.ready(*STARTING)
         services, settings = await self._door.connected_for(*STARTING)
         service = services.proactive
@@ -72,7 +72,7 @@ class ProactiveTools:
 
     async def get_proactive_agent(self, domain: Domain = "") -> ProactiveAgent:
         """See the proactive agent of this person: its phase, the repair that runs, the next cycle, the last results."""
-        person = self._door.caller(Access.READ, by_name=True)
+        person = await self._door.caller(Access.READ, by_name=True)
         of = self._door.settings.domain_or(domain)
         service = await self._door.proactive()
         return agent_of(self._worded(await service.status(person.name, of)))

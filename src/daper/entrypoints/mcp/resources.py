@@ -80,7 +80,7 @@ class _Readable:
     ) -> Completion | None:
         """Ids that begin as what was typed so far; what cannot be completed can still be typed."""
         try:
-            self._door.caller(Access.READ)
+            await self._door.caller(Access.READ)
             ids = await self._ids(argument)
         except DaperError:
             return None
@@ -106,7 +106,7 @@ async def _record_ids(door: Door, begun: str) -> list[str]:
 async def _read(door: Door, read: Callable[[], Awaitable[R]]) -> R:
     """What was read; expected errors are told to the client in one line."""
     try:
-        door.caller(Access.READ)
+        await door.caller(Access.READ)
         return await read()
     except NotFound as error:
         raise ResourceNotFoundError(door.told(error)) from error

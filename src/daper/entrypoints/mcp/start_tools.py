@@ -70,7 +70,7 @@ class StartingTools:
         what waits for a decision in one of those is not proposed again, and the message names that repair.
         With a `request_key`, the same key always means the same repair; for another request it is refused.
         """
-        person = self._door.caller(Access.START)
+        person = await self._door.caller(Access.START)
         named, part = tuple(dict.fromkeys(record_ids or ())), parse_partition(partition)
         refuse_both(named, part)
         order = StartRepair(
@@ -100,7 +100,7 @@ class StartingTools:
         so it may not have begun yet (phase NOT-BEGUN, and the message says what it waits for). Answers at once; then
         call wait_for_repair.
         """
-        person = self._door.caller(Access.START)
+        person = await self._door.caller(Access.START)
         order = StartRepair(
             requested_by=person,
             domain=(await self._door.ready(*STARTING, Part.REPORTS)).domain_or(domain),
@@ -114,7 +114,7 @@ class StartingTools:
 
     async def stop_repair(self, repair_id: RepairId, reason: Comment = "") -> RepairState:
         """End a repair. What has not begun does not begin; an effect in flight is settled first, then it reports."""
-        person = self._door.caller(Access.START)
+        person = await self._door.caller(Access.START)
         service = await self._door.repairs()
         await service.stop(repair_id, by=person.name, reason=reason)
         return self._door.pointed(state_of(await service.look(repair_id)))

@@ -55,7 +55,7 @@ class Readers:
     async def publish(self, event: ServerEvent) -> None:
         """Tell all who may read."""
         for context, listener in [*self._hearing.values()]:
-            if _may_read(self._door, context):
+            if await _may_read(self._door, context):
                 try:
                     listener(event)
                 except Exception:  # one stream that cannot hear keeps no other from it
@@ -92,7 +92,7 @@ class Updates:
 
         Raises UserError for who may not read, NotFound, Unreachable, MCPError where too many are followed.
         """
-        person = self._door.caller(Access.READ).name
+        person = (await self._door.caller(Access.READ)).name
         phase, over = await self._phase(repair_id)
         token, context = object(), contextvars.copy_context()
         if self._of_person[person] >= MOST_OF_A_PERSON:
@@ -272,9 +272,9 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _may_read(door: Door, context: contextvars.Context) -> bool:
+async def _may_read(door: Door, context: contextvars.Context) -> bool:
     try:
-        context.run(door.caller, Access.READ)
+        await asyncio.create_task(door.caller(Access.READ), context=context)
     except DaperError:
         return False
     return True
@@ -284,7 +284,7 @@ def _for_readers(
     door: Door, context: contextvars.Context, hears: Callable[[], Awaitable[None]]
 ) -> Callable[[], Awaitable[None]]:
     async def told() -> None:
-        if _may_read(door, context):
+        if await _may_read(door, context):
             await hears()
 
     return told

@@ -1,6 +1,6 @@
 """A change in the making: private documents, and the new files of ledger and outbox that go with them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,22 @@ class JsonChange:
         self._last = (self._last_sent() if self._last is None else self._last) + 1
         self._rows[path] = rowfiles.to_bytes(message.model_copy(update={"sequence": self._last}))
 
+    def keys(self) -> Iterator[str]:
+        """Those of every ledger row, written by this change or before."""
+        yield from sorted({*rowfiles.keys(self._disk.list_names(self._folder / rowfiles.LEDGER)), *self._new_keys()})
+
+    def messages(self) -> list[Message]:
+        """Every message of the outbox, sent by this change or before, in the order of sending."""
+        there = [
+            f"{_OUTBOX}/{name}" for name in self._disk.list_names(self._folder / _OUTBOX) if name.endswith(".json")
+        ]
+        found: list[Message] = []
+        for path in {**dict.fromkeys(there), **{path: None for path in self._rows if path.startswith(_OUTBOX)}}:
+            data = self._rows.get(path) or self._disk.read_bytes(self._folder / path)
+            if data is not None:
+                found.append(rowfiles.from_bytes(Message, data, path=self._folder / path))
+        return sorted(found, key=lambda message: (message.sequence, message.at))
+
     def replacements(self) -> list[Replacement]:
         """Everything that this change adds beside the documents."""
         new = [Replacement(path=path, before=self._replaced.get(path), after=data) for path, data in self._rows.items()]
@@ -99,6 +115,9 @@ class JsonChange:
             return int(text)
         # No counter, or an edited one: one message at most has each number up to their count.
         return sum(name.endswith(".json") for name in self._disk.list_names(self._folder / _OUTBOX))
+
+    def _new_keys(self) -> Iterator[str]:
+        yield from rowfiles.keys(Path(path).name for path in self._rows if path.startswith(f"{rowfiles.LEDGER}/"))
 
     def _taken(self, path: str) -> bool:
         return path in self._rows or self._disk.stat(self._folder / path) is not None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from daper.core.base import Wire
 from daper.core.errors import ActionFailed, StoreDamaged
 from daper.stores import jsontext
 
+LEDGER = "ledger"
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -19,7 +21,15 @@ Row = TypeVar("Row", bound=Wire)
 
 def row_path(key: str) -> str:
     """The file of a key's ledger row, within the store. Raises ActionFailed for a key that is no file name."""
-    return f"ledger/{_checked(key)}.json"
+    return f"{LEDGER}/{_checked(key)}.json"
+
+
+def keys(names: Iterable[str]) -> Iterator[str]:
+    """The keys whose ledger rows files of these names are; what is none is left out."""
+    for name in names:
+        key, dot, _ = name.rpartition(".json")
+        if dot and _KEY.fullmatch(key):
+            yield key
 
 
 def message_path(key: str, number: int) -> str:

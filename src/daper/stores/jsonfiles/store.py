@@ -197,6 +197,38 @@ class JsonStore:
                 yield change
                 self._commit(change, texts)
 
+    @contextmanager
+    def alone(self, *, new: bool = False) -> Generator[None]:
+        """Nobody else changes the store within the block. `new`: it need not be there. Raises StoreDamaged for a copy.
+
+        What a block does is done by `put`, once, at its end.
+        """
+        with self._holding(new=new), self._disk_errors():
+            self._known()
+            yield
+
+    def known(self) -> StoreAbout:
+        """What the store says of itself; records without a store file are somebody's own. Only within `alone`."""
+        return self._known() or StoreAbout(dataset=OWN)
+
+    def documents(self) -> Documents:
+        """The documents as they are. Only within `alone`."""
+        return self._documents.parsed()[1]
+
+    def draft(self) -> JsonChange:
+        """The files of ledger and outbox as they are; `put` adds what is written into it. Only within `alone`."""
+        return JsonChange({}, self._folder, self._disk, versions=no_versions)
+
+    def put(self, contents: Mapping[str, bytes], *, about: StoreAbout, beside: JsonChange) -> StoreReplaced:
+        """Replace all records, and add to ledger and outbox, in one change; the store's id stays, and a backup.
+
+        Only within `alone`.
+        """
+        known = self._known()
+        about = about.model_copy(update={"store_id": known.store_id if known else new_id()})
+        keep = self._dataset(known) is not None
+        return self._replace_all(contents, about, known=known, keep=keep, beside=beside.replacements())
+
     def ledger_row(self, key: str) -> LedgerRow | None:
         """The ledger row of a key, or None: no such effect has happened yet."""
         self._settle()
@@ -298,7 +330,13 @@ class JsonStore:
         return OWN if any(self._disk.stat(self._folder / file) for file in files) else None
 
     def _replace_all(
-        self, contents: Mapping[str, bytes], about: StoreAbout, *, known: StoreAbout | None = None, keep: bool = False
+        self,
+        contents: Mapping[str, bytes],
+        about: StoreAbout,
+        *,
+        known: StoreAbout | None = None,
+        keep: bool = False,
+        beside: Sequence[Replacement] = (),
     ) -> StoreReplaced:
         files = self._documents.files
         same = [files[name] for name, text in contents.items() if self._documents.holds(name, text)]
@@ -306,13 +344,13 @@ class JsonStore:
         about = about.model_copy(update={"folder": written(self._folder)})
         if about != known:
             fresh[ABOUT_FILE] = rowfiles.to_bytes(about)
-        if not fresh:
+        if not fresh and not beside:
             return StoreReplaced(changed=False, backup=None)
         changed = [Replacement(path=path, before=self._digest(path), after=text) for path, text in fresh.items()]
         where, copies = None, list[Replacement]()
         if keep:
             where, copies = backup(self._folder, (*files.values(), ABOUT_FILE), disk=self._disk, at=utc_now())
-        self._journal.commit([*copies, *changed], unchanged={path: self._digest(path) for path in same})
+        self._journal.commit([*copies, *changed, *beside], unchanged={path: self._digest(path) for path in same})
         return StoreReplaced(changed=True, backup=where)
 
     def _digest(self, path: str) -> str | None:

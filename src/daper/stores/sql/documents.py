@@ -18,8 +18,9 @@ from daper.stores import jsontext
 from daper.stores.sql.document_rows import ChangingRows, DocumentRows
 from daper.stores.sql.document_tables import Collection
 from daper.stores.sql.engine import Database
-from daper.stores.sql.records_schema import BACKUP, LEDGER, OUTBOX, STORES
+from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, OUTBOX, STORES
 
+_BACKED_UP = ("store", "number", "collection", "position", "at", "data")
 _BATCH = 1000  # rows that are written at once
 
 
@@ -68,7 +69,7 @@ class DocumentStore:
     def dataset(self) -> str | None:
         """Which data set the records are of; None where there are none yet."""
         with self.database.reading() as db:
-            known = self._known(db)
+            known = self.known(db)
         return None if known is None else known.dataset
 
     def adopt(self) -> StoreAbout:
@@ -128,10 +129,10 @@ class DocumentStore:
     def install(self, records: Mapping[str, Iterable[Mapping[str, object]]], *, about: StoreAbout) -> bool:
         """Bring the records of a new store, under a fresh id. False, and nothing done, if it is one already."""
         with self.database.transaction() as db:
-            if self._known(db) is not None:
+            if self.known(db) is not None:
                 return False
             self._bring(db, records)
-            self._write_about(db, about.model_copy(update={"store_id": new_id()}))
+            self.write_about(db, about.model_copy(update={"store_id": new_id()}))
             return True
 
     def replace(
@@ -146,7 +147,7 @@ class DocumentStore:
         `only`: the data sets that may be replaced. Raises UserError for records of another data set.
         """
         with self.database.transaction() as db:
-            known = self._known(db)
+            known = self.known(db)
             if only is not None and known is not None and known.dataset not in only:
                 raise UserError(
                     f"the records in {self.database.named} are your own. Say --yes to have them replaced; a backup of "
@@ -155,24 +156,34 @@ class DocumentStore:
             fresh = {name: [*rows] for name, rows in records.items()}
             if known is not None and self._says(known, about) and self._has(db, fresh):
                 return Backup(changed=False, number=None)
-            number = None if known is None else self._back_up(db)
+            number = None if known is None else self.back_up(db)
             self._bring(db, fresh)
-            self._write_about(db, about.model_copy(update={"store_id": known.store_id if known else new_id()}))
+            self.write_about(db, about.model_copy(update={"store_id": known.store_id if known else new_id()}))
             return Backup(changed=True, number=number)
 
     def holds(self, records: Mapping[str, Iterable[Mapping[str, object]]], *, about: StoreAbout) -> bool:
         """Whether these very records are in the store, and it says the same of them."""
         with self.database.reading() as db:
-            known = self._known(db)
+            known = self.known(db)
             return known is not None and self._says(known, about) and self._has(db, records)
 
-    def _known(self, db: Connection) -> StoreAbout | None:
+    @property
+    def name(self) -> str:
+        """Of the domain."""
+        return self._name
+
+    def about_with_id(self, about: StoreAbout, former: StoreAbout | None) -> StoreAbout:
+        """The same, with the id that the store has, or a new one."""
+        return about.model_copy(update={"store_id": former.store_id if former else new_id()})
+
+    def known(self, db: Connection) -> StoreAbout | None:
+        """What it says of itself; None where there are no records yet."""
         written = db.execute(select(STORES.c.about).where(STORES.c.name == self._name)).scalar()
         return None if written is None else StoreAbout.model_validate_json(written)
 
     def _about(self, db: Connection) -> StoreAbout:
         """Raises StoreDamaged where another store has come to be there since this one was opened."""
-        known = self._known(db)
+        known = self.known(db)
         if known is None:
             raise StoreDamaged(
                 f"{self.database.named} has no {self._name}; to have the shipped records: ",
@@ -187,7 +198,7 @@ class DocumentStore:
         return known
 
     def _store_id_in(self, db: Connection) -> str:
-        known = self._known(db)
+        known = self.known(db)
         return known.store_id if known else ""
 
     def _copy(self, about: StoreAbout) -> StoreDamaged:
@@ -200,16 +211,18 @@ class DocumentStore:
         )
 
     def _remember(self, db: Connection, about: StoreAbout) -> StoreAbout:
-        self._write_about(db, about)
+        self.write_about(db, about)
         return self._about(db)
 
-    def _write_about(self, db: Connection, about: StoreAbout) -> None:
+    def write_about(self, db: Connection, about: StoreAbout) -> None:
+        """Let it say that of itself, and that it is here."""
         written = about.model_copy(update={"folder": self.database.whereabouts(db)})
         values = {"store_id": written.store_id, "about": written.model_dump_json()}
         if db.execute(update(STORES).where(STORES.c.name == self._name).values(values)).rowcount == 0:
             db.execute(insert(STORES).values(name=self._name, **values))
 
     def _bring(self, db: Connection, records: Mapping[str, Iterable[Mapping[str, object]]]) -> None:
+        db.execute(delete(FRAMES).where(FRAMES.c.store == self._name))
         for name, collection in self._collections.items():
             db.execute(delete(collection.table))
             part: list[dict[str, object]] = []
@@ -233,7 +246,8 @@ class DocumentStore:
                 return False
         return True
 
-    def _back_up(self, db: Connection) -> int:
+    def back_up(self, db: Connection) -> int:
+        """Keep all records as they are, under the number that it gives back."""
         newest = db.execute(select(func.max(BACKUP.c.number)).where(BACKUP.c.store == self._name)).scalar()
         number, at = int(newest or 0) + 1, _written(utc_now())
         for name, collection in self._collections.items():
@@ -241,7 +255,12 @@ class DocumentStore:
                 literal(self._name), literal(number), literal(name), collection.table.c.position, literal(at),
                 collection.table.c.data,
             )  # fmt: skip
-            db.execute(insert(BACKUP).from_select(["store", "number", "collection", "position", "at", "data"], rows))
+            db.execute(insert(BACKUP).from_select(_BACKED_UP, rows))
+        # At the place of none: what stood around them.
+        frames = select(
+            FRAMES.c.store, literal(number), FRAMES.c.collection, literal(0), literal(at), FRAMES.c.frame
+        ).where(FRAMES.c.store == self._name)
+        db.execute(insert(BACKUP).from_select(_BACKED_UP, frames))
         return number
 
 

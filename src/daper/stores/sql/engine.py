@@ -5,11 +5,11 @@ nowhere else.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
@@ -54,6 +54,10 @@ class Database(ABC):
         """The tables that it is to have, by the name of their branch."""
 
     @abstractmethod
+    def extended(self, branches: Iterable[Branch]) -> "Database":
+        """The same database, which is to have these tables as well."""
+
+    @abstractmethod
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> AbstractContextManager[Connection]:
         """A connection within a transaction: all of it at the end of the block, or nothing if that raises.
 
@@ -81,14 +85,6 @@ class Database(ABC):
         """The revisions that its tables have now; none where there are none."""
 
     @abstractmethod
-    def whereabouts(self, db: Connection) -> str:
-        """Where it is, so that a copy of it says something else; empty where nobody can tell."""
-
-    @abstractmethod
-    def is_elsewhere(self, whereabouts: str, same: Callable[[Connection], bool]) -> bool:
-        """Whether what was at that other place may still be there, so that this is a copy; what is there is asked."""
-
-    @abstractmethod
     def tables(self) -> frozenset[str]:
         """The names of all tables that are there now, whosever they are."""
 
@@ -97,8 +93,25 @@ class Database(ABC):
         """Which database it is, and in which version: `PostgreSQL 18.4`."""
 
     @abstractmethod
+    def whereabouts(self, db: Connection) -> str:
+        """Where it is, so that a copy of it says something else; empty where nobody can tell."""
+
+    @abstractmethod
+    def is_elsewhere(self, whereabouts: str, same: Callable[[Connection], bool]) -> bool:
+        """Whether what was at that other place may still be there, so that this is a copy; what is there is asked."""
+
+    @abstractmethod
     def migrating(self) -> AbstractContextManager[Connection]:
         """A connection for changing the schema, whichever it has now; nobody else changes it meanwhile."""
+
+
+@runtime_checkable
+class InDatabases(Protocol):
+    """A domain whose records are in databases of its own, or in tables of its own in the one that all is in."""
+
+    def databases(self) -> Sequence[Database]:
+        """Each of them; none is opened."""
+        ...
 
 
 def wanted(branches: Mapping[str, Branch]) -> frozenset[str]:

@@ -1,18 +1,19 @@
 """A database on a PostgreSQL server, shared by every machine that has its address."""
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from daper.core.errors import ActionFailed, SettingError, StoreBusy, StoreDamaged, StoreError, StoreUnavailable
-from daper.core.urls import masked_url
+from daper.core.errors import ActionFailed, StoreBusy, StoreDamaged, StoreError, StoreUnavailable
+from daper.core.urls import masked_urls
+from daper.stores.sql.address import check_address
 from daper.stores.sql.condition import STATUS, judged
 from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, revisions_in, tables_in
 
@@ -21,20 +22,32 @@ MIGRATION_SECONDS: Final = 60.0
 # A machine that fell silent in a transaction must not keep others from its records for long.
 _IDLE_SECONDS: Final = 60
 _CONNECTIONS: Final = 32  # of one process: as many as it has threads
-_BEGIN: Final = text(
-    "SELECT set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true),"
+_BOUNDS: Final = (
+    "set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true),"
     " to_regclass('daper_schema') IS NOT NULL"
 )
 _WHEREABOUTS: Final = "daper: whereabouts"
+_BEGIN: Final = text(f"SELECT {_BOUNDS}")
+# Not by what a connection is: set back, it would be one that asks to write, which a standby refuses.
+_BEGIN_READING: Final = text(f"SELECT set_config('transaction_read_only', 'on', true), {_BOUNDS}")
+_RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _MIGRATION_LOCK: Final = "daper: migration"
 
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_AWAY: Final = ("08", "57P", "53", "58", "XX001")  # no connection, shut down, no room or memory, its system, its disk
+_AWAY: Final = {
+    "08": "bring it back",
+    "57P": "bring it back",
+    "531": "make room there",
+    "533": "let fewer connect at once, or it more (max_connections)",
+    "53": "look what it lacks",
+    "58": "look at its disk",
+    "XX001": "look at its disk",
+    "25006": "make it writable",  # after a failover: the one that may be written to comes back
+}
 _OTHERS_FIRST: Final = ("40001", "40P01", "55P03")
 _NOT_ALLOWED: Final = ("28", "42501", "3D000")
 _REFUSED: Final = ("22", "23", "P0", "44")
 _OTHER_SCHEMA: Final = ("42P01", "42703", "3F000")
-_READ_ONLY: Final = "25006"  # after a failover: the one that may be written to comes back
 
 _engines: dict[str, Engine] = {}
 
@@ -63,6 +76,11 @@ class PostgresqlDatabase(Database):
         """The tables that it is to have."""
         return self._branches
 
+    def extended(self, branches: Iterable[Branch]) -> "PostgresqlDatabase":
+        """As of a database."""
+        url = self._url.set(drivername=self.dialect).render_as_string(hide_password=False)
+        return PostgresqlDatabase(url, (*self._branches.values(), *branches))
+
     @contextmanager
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[Connection]:
         """As of a database: READ COMMITTED, so that a statement after a wait sees what was waited for."""
@@ -74,9 +92,9 @@ class PostgresqlDatabase(Database):
     def reading(self) -> Generator[Connection]:
         """As of a database."""
         with self._errors(BUSY_SECONDS), self._engine.connect() as free:
-            db = free.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            db = free.execution_options(isolation_level="REPEATABLE READ")
             with db.begin():
-                self._begin(db, BUSY_SECONDS)
+                self._begin(db, BUSY_SECONDS, how=_BEGIN_READING)
                 yield db
 
     def alone(self, db: Connection, what: str) -> None:
@@ -92,7 +110,9 @@ class PostgresqlDatabase(Database):
         """Whether it can be reached, and has this version's schema. Raises StoreError with the command to run."""
         with self.reading() as db:
             judged(self.named, self._branches, revisions_in(db), tables_in(db)).refuse()
-            return True
+        with self._errors(BUSY_SECONDS), self._engine.connect() as db:
+            self._refuse_read_only(db)
+        return True
 
     def revisions(self) -> frozenset[str]:
         """What its tables say; none where it has none of ours."""
@@ -161,11 +181,22 @@ class PostgresqlDatabase(Database):
             )
         return _engines[key]
 
-    def _begin(self, db: Connection, busy_seconds: float) -> None:
+    def _begin(self, db: Connection, busy_seconds: float, *, how: TextClause = _BEGIN) -> None:
         """Bound its waits, and refuse another schema; two questions to the server."""
         bounds = {"busy": str(int(busy_seconds * 1000)), "idle": str(_IDLE_SECONDS * 1000)}
-        *_, ready = db.execute(_BEGIN, bounds).one()
+        *_, ready = db.execute(how, bounds).one()
         judged(self.named, self._branches, revisions_in(db) if ready else frozenset()).refuse()
+
+    def _refuse_read_only(self, db: Connection) -> None:
+        if db.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+            raise StoreUnavailable(f"{self.named} can only be read now; {_AWAY['25006']}")
+        allowed = text("SELECT has_table_privilege(:name, :right)")
+        for name in sorted(name for branch in self._branches.values() for name in branch.tables):
+            if not all(db.execute(allowed, {"name": name, "right": each}).scalar_one() for each in _RIGHTS):
+                raise StoreError(
+                    f"{self.named} does not let this user change {name}; whoever owns it grants "
+                    f"{', '.join(_RIGHTS)} on all its tables"
+                )
 
     @contextmanager
     def _errors(self, busy_seconds: float) -> Generator[None]:
@@ -181,12 +212,11 @@ class PostgresqlDatabase(Database):
 
     def _error(self, error: psycopg.Error, busy_seconds: float) -> StoreError | ActionFailed:
         state, why = error.sqlstate, _first_line(error)
-        if state is None or state.startswith(_AWAY) or state == _READ_ONLY:
-            if state is None and any(
-                word in why for word in ("password authentication", "does not exist", "no pg_hba")
-            ):
-                return StoreError(f"{self.named} lets nobody in: {why}; mend DAPER_DATABASE_URL, or the rights there")
-            return StoreUnavailable(f"{self.named} cannot be used now: {why}; bring it back")
+        if state is None and _is_refusal(error, why):
+            return StoreError(f"{self.named} lets nobody in: {why}; mend DAPER_DATABASE_URL, or the rights there")
+        way_out = next((out for begins, out in _AWAY.items() if state and state.startswith(begins)), None)
+        if state is None or way_out:
+            return StoreUnavailable(f"{self.named} cannot be used now: {why}; {way_out or 'bring it back'}")
         if state in _OTHERS_FIRST:
             return StoreBusy(f"{self.named}: others change the same now, for {busy_seconds:.0f} s; try again ({why})")
         if state.startswith(_NOT_ALLOWED):
@@ -200,16 +230,14 @@ class PostgresqlDatabase(Database):
 
 def database_url(url: str) -> URL:
     """An address as SQLAlchemy takes it. Raises SettingError, without the password, for what is none of PostgreSQL."""
-    try:
-        found = make_url(url)
-    except ArgumentError:
-        raise SettingError(f"{masked_url(url)!r} is no address of a database; {_EXAMPLE}") from None
-    if found.drivername.partition("+")[0] not in {"postgresql", "postgres"}:
-        raise SettingError(f"{masked_url(url)!r} is no address of PostgreSQL; {_EXAMPLE}")
-    return found.set(drivername="postgresql+psycopg")
+    check_address(url)
+    return make_url(url).set(drivername="postgresql+psycopg")
 
 
-_EXAMPLE: Final = "as in postgresql://user:password@host:5432/name"
+def _is_refusal(error: psycopg.Error, why: str) -> bool:
+    """Whether it would say the same again: what has no state is told before there is a connection."""
+    said = ("password authentication", "does not exist", "no pg_hba", "no password", "invalid")
+    return isinstance(error, psycopg.ProgrammingError) or any(each in why for each in said)
 
 
 def _has_versions(db: Connection) -> bool:
@@ -217,7 +245,7 @@ def _has_versions(db: Connection) -> bool:
 
 
 def _first_line(error: psycopg.Error) -> str:
-    return masked_url(str(error).strip().partition("\n")[0]) or type(error).__name__
+    return masked_urls(str(error).strip().partition("\n")[0]) or type(error).__name__
 
 
 def disconnect() -> None:

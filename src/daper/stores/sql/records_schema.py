@@ -48,6 +48,15 @@ BACKUP: Final = Table(
 )
 """Records as they were before all were replaced."""
 
+FRAMES: Final = Table(
+    "daper_frame",
+    METADATA,
+    Column("store", String(64), primary_key=True),
+    Column("collection", String(64), primary_key=True),
+    Column("frame", Text, nullable=False),  # JSON
+)
+"""What stood around the records in the document that they came from, so that they can go back into one."""
+
 COUNTER: Final = Table("daper_counter", METADATA, Column("last", BigInteger, nullable=False))
 """The last version that was given to a record, where the database has no sequences."""
 

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,10 @@ class SqliteDatabase(Database):
     def branches(self) -> Mapping[str, Branch]:
         """The tables that it is to have."""
         return self._branches
+
+    def extended(self, branches: Iterable[Branch]) -> "SqliteDatabase":
+        """As of a database."""
+        return SqliteDatabase(self.path, (*self._branches.values(), *branches), what=self._what)
 
     @contextmanager
     def transaction(self, *, busy_seconds: float = BUSY_SECONDS) -> Generator[Connection]:

@@ -1,4 +1,4 @@
-"""What a store says of itself, the ledger, the outbox, and where versions of records come from."""
+"""What a store says of itself, ledger, outbox, backups, and where versions of records come from."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -44,6 +44,12 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger, primary_key=True),
         sa.Column("at", sa.Text, nullable=False),
         sa.Column("data", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "daper_frame",
+        sa.Column("store", sa.String(64), primary_key=True),
+        sa.Column("collection", sa.String(64), primary_key=True),
+        sa.Column("frame", sa.Text, nullable=False),
     )
     counter = op.create_table("daper_counter", sa.Column("last", sa.BigInteger, nullable=False))
     if op.get_bind().dialect.name == "postgresql":
