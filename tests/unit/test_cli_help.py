@@ -9,6 +9,8 @@ from command_tree import ALL_COMMANDS
 from daper.entrypoints.cli.app import run
 
 COMMANDS = """\
+db status
+db upgrade
 demo
 doctor
 eval
@@ -26,6 +28,7 @@ proactive start
 proactive status
 proactive stop
 records adopt
+records copy
 records import
 records list
 records recover
@@ -57,6 +60,8 @@ Find what is wrong in a system of records, plan the repair, ask, repair, verify,
 report.
 
 ╭─ Commands ───────────────────────────────────────────────────────────────────╮
+│ db           The database that records and state are in: what it has, and    │
+│              upgrading it.                                                   │
 │ demo         One repair, shown live, on a throw-away copy and its own        │
 │              Temporal.                                                       │
 │ doctor       What is configured, what answers, what is missing.              │
