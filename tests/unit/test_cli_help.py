@@ -38,6 +38,7 @@ repair report
 repair show
 repair start
 repair stop
+repair transcripts
 schedule create
 schedule delete
 schedule describe

@@ -27,8 +27,6 @@ def keep_in(db: Connection, answer: KeptAnswer) -> None:
 
 def find(database: Database, asked_id: str) -> KeptAnswer | None:
     """What was kept, or None."""
-    if not database.is_there():
-        return None
     with database.reading() as db:
         row = db.execute(select(ANSWERS).where(ANSWERS.c.asked_id == asked_id)).one_or_none()
     if row is None:

@@ -35,4 +35,5 @@ class KeptAnswers:
     def _find(self, asked_id: str) -> KeptAnswer | None:
         from daper.adapters.reports import answer_rows
 
-        return answer_rows.find(self._database(), asked_id)
+        database = self._database()
+        return answer_rows.find(database, asked_id) if database.is_there() else None  # the first row makes the file

@@ -61,6 +61,7 @@ _REPAIR = {
     "reject": ("decision:reject", "Reject the waiting plan, or some of its actions."),
     "stop": ("decision:stop", "End a repair; effects in flight are settled first."),
     "report": ("report_file:report", "The report of a repair, or its plan, as Markdown, HTML, PDF or JSON."),
+    "transcripts": ("transcripts:transcripts", "What was said to language models in a repair, and their answers."),
 }
 _PROACTIVE = {
     "start": ("proactive:start", "Start your proactive agent, or find that it runs."),

@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
@@ -11,7 +12,7 @@ from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_service, working
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Person
-from daper.entrypoints.cli.exits import Interrupted
+from daper.entrypoints.cli.exits import Interrupted, UsageError
 from daper.entrypoints.cli.output import console, say
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.questions import who_asks
@@ -21,11 +22,14 @@ from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
 from daper.settings import DEFAULT, Settings, load_settings, shown_settings
 
+_STORES: Final = ("json", "sqlite")  # without a server
+
 
 def demo(
     *,
     auto_approve: Flag = False,
     data: str = "hogwarts",
+    store: str = "json",
     as_json: Json = False,
 ) -> int:
     """One repair of the wizards' shop from end to end, shown live. Needs no server, no key, no network.
@@ -39,12 +43,21 @@ def demo(
         Approve by policy instead of asking.
     data
         Which shipped records to repair: hogwarts, or trouble, a shop full of odd orders and tricks.
+    store
+        Where to keep them: json, two files to look at, or sqlite.
     as_json
         Print one JSON document instead of the story.
     """
+    if store not in _STORES:
+        raise UsageError(f"--store {store!r} must be one of: {', '.join(_STORES)}")
     find_temporal()
     home = _throw_away_folder()
-    environ = {"DAPER_HOME": str(home), "DAPER_ORDERS_DATASET": data, "TEMPORAL_TASK_QUEUE": "daper-demo"}
+    environ = {
+        "DAPER_HOME": str(home),
+        "DAPER_ORDERS_DATASET": data,
+        "DAPER_ORDERS_STORE": store,
+        "TEMPORAL_TASK_QUEUE": "daper-demo",
+    }
     try:
         load_settings(environ=environ | _name(home), folder=home)  # a name that cannot be is told before it begins
         return run_to_end(_demo(environ | _name(home), home, auto_approve=auto_approve, as_json=as_json))

@@ -205,6 +205,6 @@ def _is_plain(url: str) -> bool:
 
 
 def _tokens() -> Tokens:
-    settings = load_settings(needs=())
+    settings = load_settings(needs={Part.DATABASE})
     make_private(settings.home)
     return settings.state.tokens()

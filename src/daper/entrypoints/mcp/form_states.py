@@ -10,6 +10,7 @@ from mcp.server.request_state import RequestStateSecurity
 from mcp.types import CallToolResult, TextContent
 
 from daper.core.models import LONGEST_SPAN
+from daper.settings import Part, Settings
 
 REFUSED: Final = (
     "nothing was decided by this call: its form is too old, or the server that asked has another key by now, or it was "
@@ -18,6 +19,13 @@ REFUSED: Final = (
 )
 _SLACK: Final = timedelta(days=1)
 _REASON: Final = "invalid_request_state"
+
+
+def form_key_of(settings: Settings) -> bytes | None:
+    """The key that seals forms, for a server; None where nobody can tell in which database it is. Blocks."""
+    if Part.DATABASE in settings.troubles:  # which is told where it is needed
+        return None
+    return settings.state.form_key().for_a_server()
 
 
 def sealed_by(key: bytes | None) -> RequestStateSecurity:

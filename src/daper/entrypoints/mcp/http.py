@@ -24,6 +24,7 @@ from daper.core.errors import DaperError, Occupied, SettingError, UserError
 from daper.core.models import IdentityProof, Person
 from daper.entrypoints.mcp.connections import QUEUE, Connections, ServerConfig, most_connections
 from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.form_states import form_key_of
 from daper.entrypoints.mcp.server import build_server
 from daper.entrypoints.mcp.sessions import IDLE_S, MOST_IN_ALL, Sessions
 from daper.entrypoints.mcp.terminal import Terminal, terminal_of
@@ -103,7 +104,7 @@ async def serve_http(
             read_only=read_only,
             verifier=_Verifier(tokens) if guarded else None,
             auth=_auth(url) if guarded else None,
-            form_key=None if read_only else await asyncio.to_thread(settings.state.form_key().for_a_server),
+            form_key=None if read_only else await asyncio.to_thread(form_key_of, settings),
         )
         app = server.streamable_http_app(
             streamable_http_path=PATH,

@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 
 from daper.core.access import Access
 from daper.entrypoints.mcp.door import Caller, Door
+from daper.entrypoints.mcp.form_states import form_key_of
 from daper.entrypoints.mcp.server import build_server
 from daper.entrypoints.mcp.terminal import Terminal, terminal_of
 from daper.settings import Part, Settings, load_settings, shown_settings
@@ -23,7 +24,7 @@ async def serve_stdio(*, read_only: bool) -> None:
         approval=settings.chat_approval,
         read_only=read_only,
         lifespan=_nothing_else_printed,
-        form_key=None if read_only else await asyncio.to_thread(settings.state.form_key().for_a_server),
+        form_key=None if read_only else await asyncio.to_thread(form_key_of, settings),
     )
     try:
         await server.run_stdio_async()

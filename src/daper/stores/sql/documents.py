@@ -60,7 +60,7 @@ class DocumentStore:
         """What it says of itself; a file that was moved remembers its new place. Raises StoreDamaged for a copy."""
         with self.database.reading() as db:
             about, here = self._about(db), self.database.whereabouts(db)
-        if about.folder != here:
+        if here and about.folder != here:  # where this role may not look where it is, nobody can tell
             if self.database.is_elsewhere(about.folder, lambda there: self._store_id_in(there) == about.store_id):
                 raise self._copy(about)
             with self.database.transaction() as db:
