@@ -47,7 +47,7 @@ class Outcome:
         return "\n".join(
             (
                 f"seed {self.seed}, {self.kind}: {self.seconds:.1f} s, {self.kills} processes of writers killed, ends "
-                f"of the server: {ends}; {self.left} effects that killed ones had begun were finished by another one",
+                f"of the server: {ends}; {self.left} attempts, also killed ones, made again by another one",
                 f"{rows}; {self.told} told as applied, {self.rows['applied'] / self.seconds:.0f} effects a second",
                 *(f"WRONG: {problem}" for problem in self.problems),
                 "nothing twice, nothing lost" if not self.problems else "",
