@@ -117,6 +117,10 @@ class BareShop:
         self._client = client
         self.queue = queue
 
+    async def warm_up(self) -> None:
+        """Run a small one."""
+        await self.run(Shape(before=1, beside=0, after=0))
+
     async def run(self, shape: Shape) -> float:
         """Seconds that one bare workflow takes, from its start to its result."""
         began = time.perf_counter()
@@ -140,14 +144,24 @@ class BareShop:
 @asynccontextmanager
 async def open_bare(client: Client) -> AsyncGenerator[BareShop]:
     """Workers that end with the block, each warmed up by one workflow."""
-    queue = f"bare-{uuid.uuid4()}"
+    async with bare_workers(client, new_queue()) as shop:
+        await shop.warm_up()
+        yield shop
+
+
+@asynccontextmanager
+async def bare_workers(client: Client, queue: str) -> AsyncGenerator[BareShop]:
+    """The same for a queue, and cold."""
     async with (
         Worker(client, task_queue=queue, workflows=[Bare, BareDecision]),
         Worker(client, task_queue=_records(queue), activities=[nothing, begins]),
     ):
-        shop = BareShop(client, queue)
-        await shop.run(Shape(before=1, beside=0, after=0))
-        yield shop
+        yield BareShop(client, queue)
+
+
+def new_queue() -> str:
+    """A queue that nobody has."""
+    return f"bare-{uuid.uuid4()}"
 
 
 def written(folder: Path, size: int) -> float:

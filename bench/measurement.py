@@ -16,7 +16,7 @@ from bench import machine
 from bench.figures import Table
 from daper.entrypoints.cli.exits import leave
 
-# A frozen dataclass with one field for each option: int, float, bool, or a tuple of int.
+# A frozen dataclass with one field for each option: int, float, bool, or a tuple of int or of str.
 Size = TypeVar("Size", bound="DataclassInstance")
 
 # Beyond, something hangs: no machine that has other work is that slow.
@@ -70,13 +70,14 @@ def _kind(value: object) -> dict[str, Any]:
     if isinstance(value, bool):
         return {"action": argparse.BooleanOptionalAction}
     if isinstance(value, tuple):
-        numbers = cast("tuple[int, ...]", value)
-        return {"type": int, "nargs": "+", "action": _Tuple, "help": f"{' '.join(map(str, numbers))} by default"}
+        several = cast("tuple[int, ...] | tuple[str, ...]", value)
+        kind, shown = type(several[0]), " ".join(map(str, several))
+        return {"type": kind, "nargs": "+", "action": _Tuple, "help": f"{shown} by default"}
     return {"type": type(value), "help": f"{value} by default"}
 
 
 class _Tuple(argparse.Action):
-    """Several numbers, as a size has them."""
+    """Several values, as a size has them."""
 
     # Any: argparse's own signature.
     def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:

@@ -1,10 +1,11 @@
 """Repairs per second where many are started at once, beside bare Temporal workflows of the same shape.
 
-On two servers in turn: one that looks for what is due at its own pace, and one that does so at ours. On the JSON store,
-which changes one effect after the other and rewrites its files for each.
+On two servers in turn: one that looks for what is due at its own pace, and one that does so at ours. On each store: the
+JSON files, which change one effect after the other and are rewritten for each; a SQLite file, in which one transaction
+writes at a time; a PostgreSQL server.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bench import whole_repairs
 from bench.bare import open_bare, shape_of
 from bench.figures import Table, Times, ratio
 from bench.measurement import Measurement
+from bench.places import NAMES, STORES, Place, open_places
 from bench.server import OURS, OWN, both_paces
 
 ORDERS_EACH = 4
@@ -23,10 +25,11 @@ ORDERS_EACH = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How many repairs at once, and how often."""
+    """How many repairs at once, how often, and on which stores."""
 
     at_once: int
     rounds: int
+    store: tuple[str, ...] = STORES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +41,29 @@ class Round:
     activities: int
 
 
-async def run(client: Client, home: Path, *, at_once: int) -> Round:
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Of a store, or of bare workflows: so many per second at each pace."""
+
+    name: str
+    per_second: dict[str, float]
+    of_bare: dict[str, float]
+
+    def cells(self) -> Iterator[str]:
+        """As a row of the table."""
+        yield self.name
+        for pace, rate in self.per_second.items():
+            yield f"{rate:.1f}"
+            yield ratio(self.of_bare[pace], 1)
+        yield ratio(self.per_second[OURS], self.per_second[OWN])
+
+
+async def run(client: Client, place: Place, *, at_once: int) -> Round:
     """One round in a shop of its own."""
-    ids = whole_repairs.install(home, orders=(at_once + 1) * ORDERS_EACH)
-    first, *batches = (ids[place : place + ORDERS_EACH] for place in range(0, len(ids), ORDERS_EACH))
-    async with open_shop(WorkflowEnvironment.from_client(client), home) as shop, open_bare(client) as bare:
+    ids = whole_repairs.install_at(place, orders=(at_once + 1) * ORDERS_EACH)
+    first, *batches = (ids[start : start + ORDERS_EACH] for start in range(0, len(ids), ORDERS_EACH))
+    env = WorkflowEnvironment.from_client(client)
+    async with open_shop(env, place.home, environ=place.environ) as shop, open_bare(client) as bare:
         warm = await whole_repairs.run(shop, first)
         shape = await shape_of(client, warm.repair_id)
         return Round(
@@ -53,31 +74,39 @@ async def run(client: Client, home: Path, *, at_once: int) -> Round:
 
 
 async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
-    """Round after round, each on one server and then on the other."""
-    rounds: dict[str, list[Round]] = {OWN: [], OURS: []}
-    async with both_paces(root) as clients:
-        for number in range(size.rounds):
-            for pace, client in clients.items():
-                home = root / f"round-{number}-{'ours' if pace == OURS else 'own'}"
-                rounds[pace].append(await run(client, home, at_once=size.at_once))
-    bare = {pace: size.at_once / Times.of(one.bare for one in each).p50 for pace, each in rounds.items()}
-    repairs = {pace: size.at_once / Times.of(one.repairs for one in each).p50 for pace, each in rounds.items()}
+    """Round after round, each store on one server and then on the other."""
+    rounds: dict[tuple[str, str], list[Round]] = {(store, pace): [] for store in size.store for pace in (OWN, OURS)}
+    with open_places(root, size.store) as places:
+        async with both_paces(root) as clients:
+            for _ in range(size.rounds):
+                for (store, pace), done in rounds.items():
+                    done.append(await run(clients[pace], places.new(store), at_once=size.at_once))
+    activities = {one.activities for done in rounds.values() for one in done}
     yield Table(
-        about=f"{size.at_once} at once, {rounds[OURS][-1].activities} activities each; median of {size.rounds} "
-        "on each server, in turn.",
+        about=f"{size.at_once} at once, {' or '.join(map(str, sorted(activities)))} activities each; median of "
+        f"{size.rounds} of each store on each server, in turn; each beside bare ones of its own.",
         columns=("", f"{OWN}, per second", "of bare", f"{OURS}, per second", "of bare", "of that at its own"),
-        rows=tuple(
-            (
-                name,
-                *(shown for pace in rounds for shown in (f"{rates[pace]:.1f}", ratio(rates[pace], bare[pace]))),
-                ratio(rates[OURS], rates[OWN]),
-            )
-            for name, rates in (
-                ("bare workflows, activities that do nothing", bare),
-                ("repairs of four orders, four effects each", repairs),
-            )
-        ),
+        rows=tuple(tuple(each.cells()) for each in _rates(rounds, size)),
     )
+
+
+def _rates(rounds: dict[tuple[str, str], list[Round]], size: Size) -> Iterator[Rates]:
+    def median(of: str, store: str | None, pace: str) -> float:
+        done = [one for (at, its), each in rounds.items() if at == (store or at) and its == pace for one in each]
+        return Times.of(one.bare if of == "bare" else one.repairs for one in done).p50
+
+    paces = (OWN, OURS)
+    yield Rates(
+        name="bare workflows, activities that do nothing",
+        per_second={pace: size.at_once / median("bare", None, pace) for pace in paces},
+        of_bare=dict.fromkeys(paces, 1.0),
+    )
+    for store in size.store:
+        yield Rates(
+            name=f"repairs of four orders, four effects each: {NAMES[store]}",
+            per_second={pace: size.at_once / median("repairs", store, pace) for pace in paces},
+            of_bare={pace: median("bare", store, pace) / median("repairs", store, pace) for pace in paces},
+        )
 
 
 if __name__ == "__main__":

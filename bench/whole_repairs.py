@@ -8,14 +8,21 @@ from pathlib import Path
 from tests.workflow import wide_shop
 from tests.workflow.shop import Shop
 
+from bench.places import JSON, Place
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.workflows.repair import RepairAgentWorkflow
 
 
 def install(home: Path, *, orders: int) -> list[str]:
-    """Put so many small orders into a home, each with a payment to ask for; their ids."""
-    return list(wide_shop.install(home / "data" / "orders", orders=orders, lines=3, name_length=20, mixed=False))
+    """Put so many small orders into the JSON files of a home, each with a payment to ask for; their ids."""
+    return install_at(Place(store=JSON, home=home), orders=orders)
+
+
+def install_at(place: Place, *, orders: int) -> list[str]:
+    """The same in whichever store."""
+    place.install_texts(wide_shop.texts_of(orders=orders, lines=3, name_length=20, mixed=False))
+    return list(wide_shop.ids_of(orders))
 
 
 async def start(shop: Shop, ids: Sequence[str], *, dry_run: bool = False, auto_approve: bool = False) -> str:

@@ -34,10 +34,14 @@ _numbers = count(1)
 
 
 class PostgresqlServer:
-    """A server with an empty data folder of its own. Nothing waits for the disk: only a machine's end loses it."""
+    """A server with an empty data folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    Unless it is to be `durable`, nothing waits for the disk: only a machine's end loses it.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
+        self._fsync = "on" if durable else "off"
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._templates: dict[str, str] = {}
@@ -49,7 +53,7 @@ class PostgresqlServer:
         self._process = subprocess.Popen(
             [
                 _BIN / "postgres", "-D", self.folder / "data", "-h", "127.0.0.1", "-p", str(self.port),
-                "-k", "", "-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB",
+                "-k", "", "-c", f"fsync={self._fsync}", "-c", "max_connections=200", "-c", "shared_buffers=32MB",
                 "-c", "restart_after_crash=off",
             ],
             stdout=log, stderr=log, user=_USER, start_new_session=True,
@@ -99,10 +103,10 @@ class PostgresqlServer:
 
 
 @contextmanager
-def postgresql_server() -> Generator[PostgresqlServer]:
+def postgresql_server(*, durable: bool = False) -> Generator[PostgresqlServer]:
     """A server that runs until the end of the block; its folder goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="daper-pg-"))
-    server = PostgresqlServer(folder)
+    server = PostgresqlServer(folder, durable=durable)
     try:
         server.start()
         yield server

@@ -30,17 +30,27 @@ def install(
     folder: Path, *, orders: int, lines: int = 10, name_length: int = 150, mixed: bool = True
 ) -> tuple[str, ...]:
     """Put so many orders with one problem each into a new store; their ids. Not `mixed`: payments only."""
+    texts = texts_of(orders=orders, lines=lines, name_length=name_length, mixed=mixed)
+    store = JsonStore(folder, documents=shipped.DOCUMENTS)
+    store.install(texts, about=StoreAbout(dataset="generated", as_of=AS_OF, counterparty=SIMULATED))
+    return ids_of(orders)
+
+
+def ids_of(orders: int) -> tuple[str, ...]:
+    """The ids of so many orders."""
+    return tuple(f"ORD-{number:03}-WIDE" for number in range(orders))
+
+
+def texts_of(*, orders: int, lines: int, name_length: int, mixed: bool) -> dict[str, str]:
+    """The same as the documents of a store."""
     statuses = [_STATUSES[number % len(_STATUSES)] if mixed else _STATUSES[0] for number in range(orders)]
     made = [_order(number, status, lines, name_length) for number, status in enumerate(statuses)]
     rows = [row for number, status in enumerate(statuses) for row in _rows(number, status, lines, name_length)]
     summary = {"total_orders": orders}
-    texts = {
+    return {
         ORDERS_FILE: jsontext.dump({"orders": made, "order_summary": summary}).decode(),
         STOCK_FILE: jsontext.dump({"inventory": rows}).decode(),
     }
-    store = JsonStore(folder, documents=shipped.DOCUMENTS)
-    store.install(texts, about=StoreAbout(dataset="generated", as_of=AS_OF, counterparty=SIMULATED))
-    return tuple(str(order["order_id"]) for order in made)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,11 +165,15 @@ class ChangingRows(DocumentRows):
     def _written(self, collection: Collection, loaded: _Loaded, fresh: str) -> _Loaded:
         table = collection.table
         here = (table.c.position == loaded.row.position, table.c.version == loaded.number)
-        done = self._db.execute(update(table).where(*here).values(data=fresh))
-        if done.rowcount != 1:
+        change = update(table).where(*here).values(data=fresh)
+        if self._db.dialect.name == "postgresql":
+            number = self._db.execute(change.returning(table.c.version)).scalar()
+        else:  # its trigger runs after what a statement returns
+            done = self._db.execute(change).rowcount == 1
+            number = self._db.execute(select(table.c.version).where(here[0])).scalar() if done else None
+        if number is None:
             raise StoreChanged(f"{self._named}: somebody changed the same record meanwhile; nothing was changed")
-        number = self._db.execute(select(table.c.version).where(here[0])).scalar_one()
-        row = Row(position=loaded.row.position, raw=loaded.row.raw, version=_version(number, fresh))
+        row = Row(position=loaded.row.position, raw=loaded.row.raw, version=_version(int(number), fresh))
         return _Loaded(row=row, text=fresh, number=int(number))
 
     def _lock(self, collection: Collection, record_id: str, loaded: _Loaded | None) -> None:

@@ -275,7 +275,7 @@ class DocumentChange:
         self._rows = rows
         self._database = database
         self._store = store
-        self._alone_with: set[str] = set()
+        self._known: dict[str, LedgerRow | None] = {}  # nobody else writes these until the end
 
     @property
     def records(self) -> ChangingRows:
@@ -289,12 +289,12 @@ class DocumentChange:
 
     def row(self, key: str) -> LedgerRow | None:
         """The ledger row of a key: written by this change, or before. Others that ask for it wait for this change."""
-        if key not in self._alone_with:
+        if key not in self._known:
             self._database.alone(self._db, f"{self._store} {key}")
-            self._alone_with.add(key)
-        query = select(LEDGER.c.row).where(LEDGER.c.store == self._store, LEDGER.c.key == key)
-        found = self._db.execute(query).scalar()
-        return None if found is None else LedgerRow.model_validate_json(found)
+            query = select(LEDGER.c.row).where(LEDGER.c.store == self._store, LEDGER.c.key == key)
+            found = self._db.execute(query).scalar()
+            self._known[key] = None if found is None else LedgerRow.model_validate_json(found)
+        return self._known[key]
 
     def write_row(self, row: LedgerRow) -> None:
         """Record what happened for a key. Raises ActionFailed for a key that has a row, unless that is `begun`."""
@@ -308,6 +308,7 @@ class DocumentChange:
         else:
             here = (LEDGER.c.store == self._store, LEDGER.c.key == row.key)
             self._db.execute(update(LEDGER).where(*here).values(values))
+        self._known[row.key] = row
 
     def send(self, message: Message) -> None:
         """Put a message into the outbox, under the next number of the sending order."""

@@ -35,6 +35,7 @@ _WAITS: Final = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
+_WHEREABOUTS: Final = "daper: whereabouts"
 _BEGIN: Final = text(f"SELECT {_BOUNDS}")
 # Not by what a connection is: set back, it would be one that asks to write, which a standby refuses.
 _BEGIN_READING: Final = text(f"SELECT set_config('transaction_read_only', 'on', true), {_BOUNDS}")
@@ -130,7 +131,15 @@ class PostgresqlDatabase(Database):
             return revisions_in(db) if _has_versions(db) else frozenset()
 
     def whereabouts(self, db: Connection) -> str:
-        """The server's own number and that of the database: a dump that is restored elsewhere has others."""
+        """The server's own number and that of the database: a dump that is restored elsewhere has others.
+
+        Asked once for each connection, which never leads elsewhere.
+        """
+        if _WHEREABOUTS not in db.info:
+            db.info[_WHEREABOUTS] = self._whereabouts(db)
+        return str(db.info[_WHEREABOUTS])
+
+    def _whereabouts(self, db: Connection) -> str:
         if not db.execute(text("SELECT has_function_privilege('pg_control_system()', 'execute')")).scalar_one():
             return ""
         server, number = db.execute(

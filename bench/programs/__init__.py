@@ -1,0 +1,1 @@
+"""Programs that benches run beside themselves, as processes of their own."""
