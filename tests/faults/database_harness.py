@@ -47,7 +47,7 @@ class Outcome:
         return "\n".join(
             (
                 f"seed {self.seed}, {self.kind}: {self.seconds:.1f} s, {self.kills} processes of writers killed, ends "
-                f"of the server: {ends}; {self.left} effects that killed ones had begun were finished by another one",
+                f"of the server: {ends}; {self.left} attempts, also killed ones, made again by another one",
                 f"{rows}; {self.told} told as applied, {self.rows['applied'] / self.seconds:.0f} effects a second",
                 *(f"WRONG: {problem}" for problem in self.problems),
                 "nothing twice, nothing lost" if not self.problems else "",
@@ -60,13 +60,12 @@ def run(
     kind: str,
     seed: int,
     folder: Path,
-    seconds: float = 0,
-    effects: int = 0,
+    seconds: float,
     writers: int = 50,
     processes: int = 5,
     restart_every: float = 4,
 ) -> Outcome:
-    """Write for so long, or until so many effects were told and each kind of trouble came once; look what is left."""
+    """Write for so long, with everything that goes wrong meanwhile; then look what is left."""
     with ExitStack() as stack:
         server = stack.enter_context(postgresql_server()) if kind == "postgresql" else None
         address = server.empty() if server else str(folder / "boxes.db")
@@ -81,7 +80,7 @@ def run(
         _until(lambda: len(team.told) >= processes)
         trouble = Trouble(team, server, random.Random(seed), every=restart_every)
         began = time.monotonic()
-        while time.monotonic() < began + seconds or (effects and not trouble.is_enough(effects)):
+        while time.monotonic() < began + seconds:
             trouble.strike()
         team.end()
         lasted = time.monotonic() - began
@@ -123,10 +122,6 @@ class Trouble:
         elif self._rng.random() < 0.4:
             self.kills += 1
             self._team.kill(self._rng.choice(self._team.running))
-
-    def is_enough(self, effects: int) -> bool:
-        """Whether so many effects were told, and each kind of trouble came."""
-        return len(self._team.told) >= effects and bool(self.kills) and bool(self.restarts or not self._server)
 
 
 def _finish(address: str, team: Writers) -> int:

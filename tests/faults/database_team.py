@@ -45,8 +45,7 @@ class Writers:
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """With -9, in whatever it does; another one takes its place."""
-        process.kill()
-        process.wait()
+        _end(process)
         self.running.remove(process)
         self.start()
 
@@ -56,32 +55,41 @@ class Writers:
             assert process.stdin is not None
             with suppress(BrokenPipeError):
                 process.stdin.write("\n")
-                process.stdin.close()
+                process.stdin.flush()
         for process in self.running:
             try:
                 if process.wait(_PATIENCE) != 0:
                     self.wrong.append(f"a writer failed: {self._log.read_text('utf-8')[-1000:]}")
             except subprocess.TimeoutExpired:
-                process.kill()
                 self.wrong.append(f"a writer did not end within {_PATIENCE:.0f} s")
-        for reading in self._reading:
-            reading.join()
+        self.abandon()
 
     def abandon(self) -> None:
         """Kill whatever is left."""
         for process in self.running:
-            process.kill()
-            process.wait()
+            _end(process)
+        for reading in self._reading:
+            reading.join()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            match line.split():
-                case [word, key, box, amount, version] if line.endswith("\n"):  # a killed one may say half of its last
-                    call = call_of(key, box, int(amount), version)
-                    if word == "begun":
-                        self.begun[key] = call
-                    else:
-                        self.told.append(call)
-                case _:
-                    pass
+        with process.stdout:
+            for line in process.stdout:
+                match line.split():
+                    # A killed one may say half of its last line.
+                    case [word, key, box, amount, version] if line.endswith("\n"):
+                        call = call_of(key, box, int(amount), version)
+                        if word == "begun":
+                            self.begun[key] = call
+                        else:
+                            self.told.append(call)
+                    case _:
+                        pass
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.wait()
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.close()

@@ -74,7 +74,8 @@ def _say(*words: str) -> None:
 class Writer:
     """Adds to one box after another, each attempt made again for as long as its error says so, as Temporal does."""
 
-    def __init__(self, address: str, name: str, seed: int) -> None:
+    def __init__(self, address: str, name: str, seed: int, *, say: Callable[..., None]) -> None:
+        self._say = say
         self._store = store_at(address)
         self._tool = tool_on(self._store)
         self._name = name
@@ -90,9 +91,9 @@ class Writer:
 
     def _one(self, key: str, box: str, amount: int) -> None:
         call = call_of(key, box, amount, self._again(lambda: self._version(box)))
-        _say("begun", *words_of(call))
+        self._say("begun", *words_of(call))
         if self._attempt(call).status in TOOK_EFFECT:
-            _say("told", *words_of(call))
+            self._say("told", *words_of(call))
 
     def _attempt(self, call: ToolCall) -> Effect:
         """Until there is an answer; or, where somebody gives up, whatever the key says then, which is for good."""
@@ -134,7 +135,7 @@ def main(arguments: list[str]) -> int:
 
     def work(each: int) -> None:
         try:
-            Writer(address, f"{number}-{each}", int(seed)).work(end)
+            Writer(address, f"{number}-{each}", int(seed), say=_say).work(end)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
             failed.append(error)
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
