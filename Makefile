@@ -46,6 +46,8 @@ faults: install-dev ## the long runs: 300 faults at once among repairs, 20 kills
 	.venv/bin/python -m tests.faults.chaos_harness --faults 100 --repairs 30 --seed 11 12 13
 	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 $(ARGS)
 	.venv/bin/python -m tests.faults.up_harness --kills 10 --repairs 4 $(ARGS)
+	.venv/bin/python -m tests.faults.database_harness --seconds 60 $(ARGS)
+	.venv/bin/python -m tests.faults.database_harness --seconds 60 --kind sqlite $(ARGS)
 	DAPER_TEST_CYCLES=100 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_acting_alone.py
 	DAPER_TEST_INJECTIONS_EVERY=1 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_injections.py tests/llm/test_injections_together.py
 	DAPER_TEST_CYCLES=200 .venv/bin/pytest -n 0 -q --timeout 1200 tests/workflow/test_persistent_faults.py

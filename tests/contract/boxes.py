@@ -48,6 +48,7 @@ class AddToBox(UndoableStoreTool[RecordsT], Generic[RecordsT]):
     name = "add_to_box"
     risk = Risk.LOW
     args = AddArgs
+    full = FULL
 
     def __init__(
         self, store: Store[RecordsT], boxes: "Boxes[RecordsT]", *, clock: Callable[[], datetime] = lambda: NOON
@@ -65,11 +66,11 @@ class AddToBox(UndoableStoreTool[RecordsT], Generic[RecordsT]):
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
         [box] = records
         held = cast("int", box.data["held"])
-        if held >= FULL:
+        if held >= self.full:
             return Terms(answers=frozenset({"low"}), limits={}, obstacle=f"box {record_id} is full")
         return Terms(
             answers=frozenset({"low"}),
-            limits={"box": Exactly(value=record_id), "amount": Between(minimum=1, maximum=FULL - held)},
+            limits={"box": Exactly(value=record_id), "amount": Between(minimum=1, maximum=self.full - held)},
             reads={box.ref: box.version},
             preview=(Change(record=box.ref, field="held", before=str(held), after="more"),),
         )

@@ -45,7 +45,7 @@ class Attempt(Wire):
 
 def main(arguments: list[str]) -> int:
     """Be one of the victims; ends with whoever started it, also when that one is killed."""
-    _die_with_parent()
+    die_with_parent()
     signal.pthread_sigmask(signal.SIG_BLOCK, {GO_ON})
     match arguments:
         case ["worker"]:
@@ -66,7 +66,8 @@ def main(arguments: list[str]) -> int:
             return 2
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """End with whoever started this process, also when that one is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; a fork does not inherit it
 
@@ -121,7 +122,7 @@ def _serve() -> int:
         attempt = Attempt.model_validate_json(line)
         child = os.fork()
         if child == 0:
-            _die_with_parent()
+            die_with_parent()
             _attempt(attempt)
             os._exit(0)
         os.waitpid(child, 0)

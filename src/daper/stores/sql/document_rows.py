@@ -62,8 +62,8 @@ class DocumentRows:
         known = self._collections[collection]
         found = [
             loaded
-            for some in _batches(sorted(set(ids)))
-            for loaded in self._loaded(known, select(known.table).where(known.table.c[known.key].in_(some)))
+            for some in _batches(sorted(filter(_can_be_asked, set(ids))))
+            for loaded in self._loaded(known, _rows(known).where(known.table.c[known.key].in_(some)))
         ]
         return {_id_of(each.row, known): each.row for each in sorted(found, key=lambda each: each.row.position)}
 
@@ -74,7 +74,7 @@ class DocumentRows:
     def page(self, collection: str, *, after: int = 0, limit: int, where: Where | None = None) -> Sequence[Row]:
         """At most `limit` records that are like that, in their order, from the first behind a position on."""
         known = self._collections[collection]
-        query = select(known.table).where(known.table.c.position > after, *_conditions(known, where))
+        query = _rows(known).where(known.table.c.position > after, *_conditions(known, where))
         return [each.row for each in self._loaded(known, query.order_by(known.table.c.position).limit(limit))]
 
     def count(self, collection: str, *, where: Where | None = None) -> int:
@@ -110,8 +110,12 @@ class DocumentRows:
                 )
             # An object of JSON has only string keys.
             raw, number = cast("dict[str, object]", value), int(found["version"])
-            # The number alone would do where every writer raises it; a trigger can be turned off.
-            row = Row(position=position, raw=raw, version=f"{number}-{digest(written)[:16]}")
+            if not isinstance(raw.get(collection.key), str):
+                raise StoreDamaged(
+                    f"{self._named}, row {position} of {collection.table_name}: its {collection.key} is no text; "
+                    "nothing was changed. Correct it there"
+                )
+            row = Row(position=position, raw=raw, version=_version(number, written))
             yield _Loaded(row=row, text=written, number=number)
 
 
@@ -154,6 +158,8 @@ class ChangingRows(DocumentRows):
         """Write what was changed. Raises StoreChanged where somebody else has changed that very record meanwhile."""
         for (name, record_id), loaded in self._read.items():
             if loaded is not None and (fresh := jsontext.compact(loaded.row.raw)) != loaded.text:
+                if (name, record_id) not in self._locked:
+                    self._lock(self._collections[name], record_id, loaded)
                 self._read[name, record_id] = self._written(self._collections[name], loaded, fresh)
 
     def _written(self, collection: Collection, loaded: _Loaded, fresh: str) -> _Loaded:
@@ -167,13 +173,17 @@ class ChangingRows(DocumentRows):
             number = self._db.execute(select(table.c.version).where(here[0])).scalar() if done else None
         if number is None:
             raise StoreChanged(f"{self._named}: somebody changed the same record meanwhile; nothing was changed")
-        row = Row(position=loaded.row.position, raw=loaded.row.raw, version=f"{number}-{digest(fresh)[:16]}")
+        row = Row(position=loaded.row.position, raw=loaded.row.raw, version=_version(int(number), fresh))
         return _Loaded(row=row, text=fresh, number=int(number))
 
     def _lock(self, collection: Collection, record_id: str, loaded: _Loaded | None) -> None:
-        table = collection.table
-        query = select(table.c.version).where(table.c[collection.key] == record_id).with_for_update()
-        if self._db.execute(query).scalar() != (None if loaded is None else loaded.number):
+        if _can_be_asked(record_id):
+            query = _rows(collection).where(collection.table.c[collection.key] == record_id).with_for_update()
+            found = self._db.execute(query).mappings().first()
+        else:
+            found = None
+        now = None if found is None else _version(int(found["version"]), str(found["data"]))
+        if now != (None if loaded is None else loaded.row.version):
             raise StoreChanged(f"{self._named}: somebody changed the same record meanwhile; nothing was changed")
         self._locked.add((collection.name, record_id))
 
@@ -181,7 +191,8 @@ class ChangingRows(DocumentRows):
         collection = self._collections[name]
         for some in _batches(ids):
             self._read |= {(name, each): None for each in some}
-            query = select(collection.table).where(collection.table.c[collection.key].in_(some))
+            asked = [each for each in some if _can_be_asked(each)]
+            query = _rows(collection).where(collection.table.c[collection.key].in_(asked))
             query = query.order_by(collection.table.c[collection.key])
             if locking:
                 self._locked |= {(name, each) for each in some}
@@ -191,6 +202,21 @@ class ChangingRows(DocumentRows):
                 self._read[name, _id_of(loaded.row, collection)] = _Loaded(
                     row=loaded.row, text=same, number=loaded.number
                 )
+
+
+def _version(number: int, written: str) -> str:
+    """The number alone would do where every writer raises it; a trigger can be turned off."""
+    return f"{number}-{digest(written)[:16]}"
+
+
+def _rows(collection: Collection) -> Select[tuple[object, ...]]:
+    """What a row is made of; what the database made from it is only searched."""
+    return select(*(collection.table.c[name] for name in ("position", "data", "version")))
+
+
+def _can_be_asked(record_id: str) -> bool:
+    """Whether a database takes it as a text: no NUL, no half of a surrogate pair. No record is found by another one."""
+    return "\0" not in record_id and not any("\ud800" <= char <= "\udfff" for char in record_id)
 
 
 def _id_of(row: Row, collection: Collection) -> str:

@@ -13,6 +13,7 @@ from daper.clock import new_id, utc_now
 from daper.core.commands import CommandLine
 from daper.core.errors import ActionFailed, StoreDamaged, UserError
 from daper.core.models import StoreInfo
+from daper.core.text import visible
 from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores import jsontext
 from daper.stores.sql.document_rows import ChangingRows, DocumentRows
@@ -59,7 +60,7 @@ class DocumentStore:
         """What it says of itself; a file that was moved remembers its new place. Raises StoreDamaged for a copy."""
         with self.database.reading() as db:
             about, here = self._about(db), self.database.whereabouts(db)
-        if about.folder != here:
+        if here and about.folder != here:  # where this role may not look where it is, nobody can tell
             if self.database.is_elsewhere(about.folder, lambda there: self._store_id_in(there) == about.store_id):
                 raise self._copy(about)
             with self.database.transaction() as db:
@@ -129,6 +130,7 @@ class DocumentStore:
     def install(self, records: Mapping[str, Iterable[Mapping[str, object]]], *, about: StoreAbout) -> bool:
         """Bring the records of a new store, under a fresh id. False, and nothing done, if it is one already."""
         with self.database.transaction() as db:
+            self.database.alone(db, f"{self._name}: all records")  # else two would bring them twice
             if self.known(db) is not None:
                 return False
             self._bring(db, records)
@@ -147,6 +149,7 @@ class DocumentStore:
         `only`: the data sets that may be replaced. Raises UserError for records of another data set.
         """
         with self.database.transaction() as db:
+            self.database.alone(db, f"{self._name}: all records")  # else two would bring them twice
             known = self.known(db)
             if only is not None and known is not None and known.dataset not in only:
                 raise UserError(
@@ -298,7 +301,8 @@ class DocumentChange:
         known = self.row(row.key)
         if known is not None and known.kind != "begun":
             raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
-        values = {"record_id": row.record_id, "row": row.model_dump_json()}
+        # It is whole in the row; an index takes neither a NUL nor what is longer than its pages.
+        values = {"record_id": visible(row.record_id, longest=500), "row": row.model_dump_json()}
         if known is None:
             self._db.execute(insert(LEDGER).values(store=self._store, key=row.key, **values))
         else:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +27,14 @@ _BOUNDS: Final = (
     "set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true),"
     " to_regclass('daper_schema') IS NOT NULL"
 )
+# A server that fell silent, or a network that drops what is sent, is given up long before an attempt would be.
+_WAITS: Final = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 _WHEREABOUTS: Final = "daper: whereabouts"
 _BEGIN: Final = text(f"SELECT {_BOUNDS}")
 # Not by what a connection is: set back, it would be one that asks to write, which a standby refuses.
@@ -45,8 +54,9 @@ _AWAY: Final = {
     "25006": "make it writable",  # after a failover: the one that may be written to comes back
 }
 _OTHERS_FIRST: Final = ("40001", "40P01", "55P03")
+_CUT_OFF: Final = ("57014", "25P03", "25P04")  # by a limit of time, of ours or of the server, or by an administrator
 _NOT_ALLOWED: Final = ("28", "42501", "3D000")
-_REFUSED: Final = ("22", "23", "P0", "44")
+_REFUSED: Final = ("22", "23", "P0", "44", "54")
 _OTHER_SCHEMA: Final = ("42P01", "42703", "3F000")
 
 _engines: dict[str, Engine] = {}
@@ -87,6 +97,7 @@ class PostgresqlDatabase(Database):
         with self._errors(busy_seconds), self._engine.connect() as db, db.begin():
             self._begin(db, busy_seconds)
             yield db
+            _refuse_aborted(db, self.named)
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -177,7 +188,9 @@ class PostgresqlDatabase(Database):
                 max_overflow=0,
                 pool_timeout=BUSY_SECONDS,
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "daper"},
+                # Whatever the server prefers: who waited for a key must see the row of whoever had it.
+                isolation_level="READ COMMITTED",
+                connect_args={"application_name": "daper", **_WAITS},
             )
         return _engines[key]
 
@@ -212,11 +225,12 @@ class PostgresqlDatabase(Database):
 
     def _error(self, error: psycopg.Error, busy_seconds: float) -> StoreError | ActionFailed:
         state, why = error.sqlstate, _first_line(error)
-        if state is None and _is_refusal(error, why):
-            return StoreError(f"{self.named} lets nobody in: {why}; mend DAPER_DATABASE_URL, or the rights there")
-        way_out = next((out for begins, out in _AWAY.items() if state and state.startswith(begins)), None)
-        if state is None or way_out:
-            return StoreUnavailable(f"{self.named} cannot be used now: {why}; {way_out or 'bring it back'}")
+        if state is None:
+            return self._error_without_state(error, why)
+        if way_out := next((out for begins, out in _AWAY.items() if state.startswith(begins)), None):
+            return StoreUnavailable(f"{self.named} cannot be used now: {why}; {way_out}")
+        if state in _CUT_OFF:
+            return StoreBusy(f"{self.named} cut it off, and nothing was changed: {why}; try again")
         if state in _OTHERS_FIRST:
             return StoreBusy(f"{self.named}: others change the same now, for {busy_seconds:.0f} s; try again ({why})")
         if state.startswith(_NOT_ALLOWED):
@@ -226,6 +240,14 @@ class PostgresqlDatabase(Database):
         if state in _OTHER_SCHEMA:
             return StoreDamaged(f"{self.named} has not the tables that it should have: {why}; see: ", STATUS)
         return StoreError(f"{self.named} cannot be used: {why}")
+
+    def _error_without_state(self, error: psycopg.Error, why: str) -> StoreError | ActionFailed:
+        """Of the driver itself: the server was not reached, or let nobody in."""
+        if isinstance(error, psycopg.DataError):  # no text of a server has a NUL
+            return ActionFailed(f"{self.named} refuses it, and nothing was changed: {why}")
+        if _is_refusal(error, why):
+            return StoreError(f"{self.named} lets nobody in: {why}; mend DAPER_DATABASE_URL, or the rights there")
+        return StoreUnavailable(f"{self.named} cannot be used now: {why}; bring it back")
 
 
 def database_url(url: str) -> URL:
@@ -242,6 +264,13 @@ def _is_refusal(error: psycopg.Error, why: str) -> bool:
 
 def _has_versions(db: Connection) -> bool:
     return bool(db.execute(text(f"SELECT to_regclass('{VERSIONS.name}') IS NOT NULL")).scalar_one())
+
+
+def _refuse_aborted(db: Connection, named: str) -> None:
+    """A statement was refused and somebody made nothing of it: the server would call its rollback a commit."""
+    driver = db.connection.driver_connection
+    if isinstance(driver, psycopg.Connection) and driver.info.transaction_status is TransactionStatus.INERROR:
+        raise StoreError(f"{named}: a statement was refused within this transaction, and nothing was changed")
 
 
 def _first_line(error: psycopg.Error) -> str:
