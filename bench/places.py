@@ -14,8 +14,9 @@ from tests.postgresql import PostgresqlServer, postgresql_server
 from bench.big_shop import ABOUT, BigShop
 from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.json_keeping import JsonKeeping
-from daper.domains.orders.sql_keeping import SqlKeeping, in_file, on_server
-from daper.stores.sql.postgresql_database import disconnect
+from daper.domains.orders.sql_keeping import BRANCHES, SqlKeeping, in_file, on_server
+from daper.stores.sql.postgresql_database import PostgresqlDatabase, disconnect
+from daper.stores.sql.state_schema import STATE
 from daper.stores.sql.upgrading import upgrade
 
 JSON, SQLITE, POSTGRESQL = STORES = ("json", "sqlite", "postgresql")
@@ -32,8 +33,8 @@ class Place:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a person sets to have the orders there."""
-        named = {"DAPER_ORDERS_DATABASE_URL": self.url} if self.url else {}
+        """What a person sets to have the orders there; on a server, daper's own state is there as well."""
+        named = {"DAPER_DATABASE_URL": self.url} if self.url else {}
         return {"DAPER_ORDERS_STORE": self.store, **named}
 
     @property
@@ -69,9 +70,8 @@ class Place:
             return JsonKeeping(self.folder)
         if self.store == SQLITE:
             return in_file(self.file)
-        keeping = on_server(self.url)
-        upgrade(keeping.tables.database)
-        return keeping
+        upgrade(PostgresqlDatabase(self.url, (*BRANCHES, STATE)))
+        return on_server(self.url)
 
 
 class Places:
