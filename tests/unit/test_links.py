@@ -98,7 +98,7 @@ def test_b6_reports_plans_and_messages_have_no_live_word(text: str) -> None:
     findings = {finding.fingerprint: finding for finding in result.findings}
     shown = details(Phase.PENDING_APPROVAL, result.plans[-1], text, text, findings=findings)
     assert live_in_markdown(shown) == []
-    assert live_in_markdown(summary(text, text, text)) == []
+    assert live_in_markdown(summary("Repair", text, text)) == []
 
 
 def look_of(text: str) -> RepairView:
