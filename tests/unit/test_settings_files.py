@@ -204,6 +204,7 @@ def test_a10_every_command_refuses_a_dotenv_that_cannot_be_read(
 ) -> None:
     (root / "work/.env").mkdir()
     more = {
+        "records copy": "--to sqlite",
         "records show": "x",
         "people test": "x",
         "mcp config": "goose",
@@ -212,7 +213,9 @@ def test_a10_every_command_refuses_a_dotenv_that_cannot_be_read(
         "records recover": "--finish",
         "repair approve": "r --plan d",
         "repair reject": "r --plan d",
-    }.get(line, "r" if line.startswith("repair") and line.split()[1] in {"show", "stop", "report"} else "")
+    }.get(
+        line, "r" if line.startswith("repair") and line.split()[1] in {"show", "stop", "report", "transcripts"} else ""
+    )
     if line == "mcp":
         more = "--http --port 0"
 
