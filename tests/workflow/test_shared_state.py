@@ -37,7 +37,7 @@ async def test_what_a_worker_of_one_home_did_is_known_in_another_without_its_dis
     assert (read.outcomes, kept_here(read)) == (ended.outcomes, None)
     assert read.paths is not None
     assert read.paths.kept_in.startswith("the database 'empty_")
-    assert repair_id in {each.repair_id for each in await away.service.list(limit=100)}
+    assert repair_id in {each.repair_id for each in await away.service.list(limit=10_000)}
     left = [path for home in (here, there) for path in home.rglob("*") if path.is_file()]
     assert left == [], "nothing of it is on a disk"
     disconnect()
