@@ -230,7 +230,12 @@ def _attempt(kind: str, folder: Path, dies: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dies", "happened"), [("before the change", False), ("after the change", False), ("after the effect", True)]
+    ("dies", "happened"),
+    [
+        pytest.param("before the change", False, marks=pytest.mark.long),
+        ("after the change", False),
+        pytest.param("after the effect", True, marks=pytest.mark.long),
+    ],
 )
 async def test_d1_a_process_that_dies_leaves_all_of_it_or_nothing(boxes: AnyShelf, dies: str, happened: bool) -> None:
     call = boxes.call()

@@ -118,11 +118,12 @@ def _again(status: OutcomeStatus) -> OutcomeStatus:
     return OutcomeStatus.ALREADY_APPLIED if status is OutcomeStatus.APPLIED else status
 
 
+@pytest.mark.parametrize("examples", [6, pytest.param(30, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_comes_in_whatever_order_the_store_and_its_model_agree(
-    kind: str, request: pytest.FixtureRequest
+    kind: str, examples: int, request: pytest.FixtureRequest
 ) -> None:
     server = partial(request.getfixturevalue, "postgresql")
     machine = type("States", (StoreStates,), {"kind": kind, "server": server, "__doc__": StoreStates.__doc__})
-    machine.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+    machine.TestCase.settings = settings(max_examples=examples, stateful_step_count=20, deadline=None)
     machine.TestCase().runTest()
