@@ -17,7 +17,7 @@ from daper.core.limits import Between, Exactly
 from daper.core.models import Change, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.ports import Letter, Message, Record, Terms, ToolCall
-from daper.ports.store import RecordsT, Store, StoreAbout
+from daper.ports.store import LedgerRow, RecordsT, Store, StoreAbout
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.drafts import JsonRecords
 from daper.stores.jsonfiles.store import JsonStore
@@ -25,6 +25,7 @@ from daper.stores.once import Deed, UndoableStoreTool
 from daper.stores.sql.document_rows import DocumentRows
 from daper.stores.sql.document_tables import Collection, create_collections
 from daper.stores.sql.documents import DocumentStore
+from daper.stores.sql.documents_whole import DocumentsWhole
 from daper.stores.sql.engine import Branch, Database, create
 from daper.stores.sql.postgresql_database import PostgresqlDatabase, disconnect
 from daper.stores.sql.records_schema import RECORDS
@@ -304,6 +305,13 @@ def document_shelf(kind: str, folder: Path, boxes: Mapping[str, int], database: 
     return Shelf(
         kind=kind, folder=folder, store=store, tool=AddToBox(store, DocumentBoxes()), edit=edit, outbox=store.outbox
     )
+
+
+def ledger_of(store: DocumentStore) -> list[LedgerRow]:
+    """All that a store recorded."""
+    with DocumentsWhole(store).contents() as found:
+        assert found is not None
+        return list(found.ledger_rows())
 
 
 def _rows(documents: Documents) -> dict[str, dict[str, object]]:

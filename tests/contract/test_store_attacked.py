@@ -12,17 +12,19 @@ from typing import Any, cast
 
 import psycopg
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from daper.core.errors import ActionFailed, StoreBusy, StoreChanged, StoreDamaged, StoreError
-from daper.core.outcomes import OutcomeStatus
-from daper.ports.store import StoreAbout, StoreChange
+from daper.core.outcomes import Effect, OutcomeStatus
+from daper.ports.store import LedgerRow, StoreAbout, StoreChange
 from daper.stores.sql.document_rows import DocumentRows
 from daper.stores.sql.documents import DocumentStore
+from daper.stores.sql.documents_whole import DocumentsWhole
 from daper.stores.sql.engine import Database
 from daper.stores.sql.postgresql_database import PostgresqlDatabase, disconnect
-from tests.contract.boxes import BRANCHES, COLLECTION, Shelf, shelf, upgrade_at_once
+from daper.stores.sql.records_schema import STORES
+from tests.contract.boxes import BRANCHES, COLLECTION, NOON, Shelf, ledger_of, shelf, upgrade_at_once
 from tests.postgresql import PostgresqlServer
 
 HALF = "\ud800"
@@ -90,7 +92,7 @@ async def test_a_failure_for_an_id_as_long_as_a_book_is_recorded_too(boxes: Shel
     effect = await boxes.tool.apply(replace(boxes.call(), record_id=long, expected={}))
     assert effect.status is OutcomeStatus.FAILED
     assert isinstance(boxes.store, DocumentStore)
-    assert [row.record_id for row in boxes.store.ledger_rows()] == [long]
+    assert [row.record_id for row in ledger_of(boxes.store)] == [long]
 
 
 async def test_a_record_with_such_an_id_is_repaired_as_any(boxes: Shelf[DocumentRows]) -> None:
@@ -368,4 +370,64 @@ async def test_a_copied_database_is_refused_and_once_adopted_is_another_store(
     copy.adopt()
     assert copy.info().store_id != served.store.info().store_id
     assert len(copy.outbox()) == 1
-    assert [row.key for row in copy.ledger_rows()] == ["k1"]
+    assert [row.key for row in ledger_of(copy)] == ["k1"]
+
+
+async def test_records_of_a_copy_are_not_replaced_under_the_id_of_the_original(boxes: Shelf[DocumentRows]) -> None:
+    """Else both would answer to one id, and a plan for one could run in the other."""
+    assert isinstance(boxes.store, DocumentStore)
+    with database_of(boxes).transaction() as db:
+        about = boxes.store.known(db)
+        assert about is not None
+        elsewhere = copied_from(database_of(boxes), boxes.folder)
+        told = about.model_copy(update={"folder": elsewhere}).model_dump_json()
+        db.execute(update(STORES).values(about=told))
+
+    with pytest.raises(StoreDamaged, match="is a copy"):
+        boxes.store.replace({"boxes": [{"id": "C", "held": 1}]}, about=StoreAbout(dataset="other"))
+    assert boxes_in(boxes) == 2
+
+
+async def test_whoever_may_not_look_where_a_database_is_takes_it_for_no_copy(
+    boxes: Shelf[DocumentRows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(boxes.store, DocumentStore)
+    known = boxes.store.info().store_id
+    monkeypatch.setattr(database_of(boxes), "whereabouts", nowhere)
+
+    assert boxes.store.info().store_id == known
+
+
+async def test_a_row_at_a_place_that_nobody_looks_at_is_refused(boxes: Shelf[DocumentRows]) -> None:
+    data = "CAST(:data AS JSON)" if database_of(boxes).dialect == "postgresql" else ":data"
+    for place in (0, -1):
+        with pytest.raises(ActionFailed, match="refuses it"), database_of(boxes).transaction() as db:
+            db.execute(
+                text(f"INSERT INTO daper_boxes (position, data) VALUES (:place, {data})"),  # noqa: S608
+                {"place": place, "data": '{"id": "C", "held": 1}'},
+            )
+
+
+async def test_a_ledger_row_of_an_id_as_long_as_a_book_can_be_copied(boxes: Shelf[DocumentRows]) -> None:
+    assert isinstance(boxes.store, DocumentStore)
+    row = LedgerRow(
+        key="k9", kind="tombstone", record_id="x\0" * 5_000, at=NOON, effect=Effect(status=OutcomeStatus.FAILED)
+    )
+    with DocumentsWhole(boxes.store).intake() as intake:
+        intake.put_documents(StoreAbout(dataset="boxes"), {})
+        intake.put_ledger_row(row)
+
+    assert ledger_of(boxes.store) == [row]
+
+
+def nowhere(db: object) -> str:
+    return ""
+
+
+def copied_from(database: Database, folder: Path) -> str:
+    """Where the original of a copy would be, which is still there."""
+    if database.dialect == "postgresql":
+        return "postgresql 1/1"
+    there = folder / "original.db"
+    there.write_bytes(b"not to be asked")
+    return str(there)

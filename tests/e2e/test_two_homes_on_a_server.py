@@ -15,6 +15,7 @@ from daper.core.phases import Phase
 from daper.domains.orders.sql_keeping import on_server
 from daper.stores.sql.postgresql_database import disconnect
 from daper.stores.sql.upgrading import upgrade
+from tests.contract.boxes import ledger_of
 from tests.e2e.conftest import Beside, Shop, make_shop
 from tests.e2e.held_database_worker import HELD
 from tests.e2e.test_worker_drain import approved, environ, expect, to_its_end
@@ -73,7 +74,7 @@ def test_d1_what_a_killed_worker_had_begun_another_home_finishes_once(
 
     assert result.phase is Phase.REPORT_COMPLETED
     tables = on_server(url).tables
-    rows = [*tables.ledger_rows()]
+    rows = ledger_of(tables)
     assert sorted(row.key for row in rows) == sorted(outcome.key for outcome in result.outcomes)
     assert {row.kind for row in rows} == {"effect"}
     assert Counter(message.key for message in tables.outbox()) == dict.fromkeys((row.key for row in rows), 1)

@@ -18,7 +18,7 @@ from pathlib import Path
 from daper.ports import ToolCall
 from daper.ports.store import LedgerRow, StoreAbout
 from daper.stores.sql.postgresql_database import disconnect
-from tests.contract.boxes import upgrade_at_once
+from tests.contract.boxes import ledger_of, upgrade_at_once
 from tests.faults.database_team import Writers
 from tests.faults.database_writer import BOXES, TOOK_EFFECT, database_at, store_at, tool_on
 from tests.postgresql import PostgresqlServer, postgresql_server
@@ -138,7 +138,7 @@ def _finish(address: str, team: Writers) -> int:
 def reckon(address: str, told: Sequence[ToolCall]) -> tuple[Counter[str], tuple[str, ...]]:
     """How many rows the ledger has of each status, and what contradicts it: stock, outbox, or what was told."""
     store = store_at(address)
-    ledger = [*store.ledger_rows()]
+    ledger = ledger_of(store)
     effects = {row.key: row for row in ledger if row.kind == "effect"}
     sent, wrong = Counter(message.key for message in store.outbox()), list[str]()
     for box in BOXES:

@@ -98,12 +98,7 @@ def read(queue: str) -> ActivityConfig:
 
 def search(queue: str) -> ActivityConfig:
     """Looks through all records there are, changes nothing; a million of them take minutes."""
-    return ActivityConfig(
-        task_queue=queue,
-        start_to_close_timeout=timedelta(hours=2),
-        heartbeat_timeout=HEARTBEAT,
-        retry_policy=_retries(20),
-    )
+    return {**read(queue), "start_to_close_timeout": timedelta(hours=2)}
 
 
 def look(queue: str) -> ActivityConfig:

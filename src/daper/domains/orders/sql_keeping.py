@@ -129,7 +129,7 @@ class SqlKeeping:
 
     def refuse_copy(self) -> None:
         """Raises StoreDamaged for a copy of a database that may still be there."""
-        self.tables.about()
+        self.tables.refuse_copy()
 
     def adopt(self) -> None:
         """Give a copied database an id of its own."""

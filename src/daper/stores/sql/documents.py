@@ -1,7 +1,7 @@
 """Records as documents in tables, changed together with their ledger and outbox, in SQLite or PostgreSQL."""
 
 from collections.abc import Collection as Values
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import zip_longest
@@ -99,33 +99,15 @@ class DocumentStore:
 
     def outbox(self) -> tuple[Message, ...]:
         """Every message ever sent, in the order of sending."""
-        return tuple(self.messages())
-
-    def messages(self) -> Iterator[Message]:
-        """The same, a batch at a time."""
         query = select(OUTBOX.c.sequence, OUTBOX.c.message).where(OUTBOX.c.store == self._name)
-        last = 0
-        while True:
-            with self.database.reading() as db:
-                part = db.execute(query.where(OUTBOX.c.sequence > last).order_by(OUTBOX.c.sequence).limit(_BATCH)).all()
-            for sequence, written in part:
-                last = int(sequence)
-                yield Message.model_validate_json(written).model_copy(update={"sequence": last})
-            if len(part) < _BATCH:
-                return
+        with self.database.reading() as db:
+            found = db.execute(query.order_by(OUTBOX.c.sequence)).all()
+        return tuple(message_of(sequence, written) for sequence, written in found)
 
-    def ledger_rows(self) -> Iterator[LedgerRow]:
-        """Every row of the ledger, in the order of their keys, a batch at a time."""
-        query = select(LEDGER.c.key, LEDGER.c.row).where(LEDGER.c.store == self._name).order_by(LEDGER.c.key)
-        last = ""
-        while True:
-            with self.database.reading() as db:
-                part = db.execute(query.where(LEDGER.c.key > last).limit(_BATCH)).all()
-            for key, written in part:
-                last = str(key)
-                yield LedgerRow.model_validate_json(written)
-            if len(part) < _BATCH:
-                return
+    def refuse_copy(self) -> None:
+        """Raises StoreDamaged for a copy of a store that may still be there; nothing where there are no records yet."""
+        if self.dataset() is not None:
+            self.about()
 
     def install(self, records: Mapping[str, Iterable[Mapping[str, object]]], *, about: StoreAbout) -> bool:
         """Bring the records of a new store, under a fresh id. False, and nothing done, if it is one already."""
@@ -134,7 +116,7 @@ class DocumentStore:
             if self.known(db) is not None:
                 return False
             self._bring(db, records)
-            self.write_about(db, about.model_copy(update={"store_id": new_id()}))
+            self.write_about(db, self.about_with_id(about, None))
             return True
 
     def replace(
@@ -146,8 +128,10 @@ class DocumentStore:
     ) -> Backup:
         """Replace all records; the store's id, ledger and outbox stay, and a backup. The same records change nothing.
 
-        `only`: the data sets that may be replaced. Raises UserError for records of another data set.
+        `only`: the data sets that may be replaced. Raises UserError for records of another data set, StoreDamaged for a
+        copy that has not been adopted: it would keep the id of the original.
         """
+        self.refuse_copy()
         with self.database.transaction() as db:
             self.database.alone(db, f"{self._name}: all records")  # else two would bring them twice
             known = self.known(db)
@@ -161,7 +145,7 @@ class DocumentStore:
                 return Backup(changed=False, number=None)
             number = None if known is None else self.back_up(db)
             self._bring(db, fresh)
-            self.write_about(db, about.model_copy(update={"store_id": known.store_id if known else new_id()}))
+            self.write_about(db, self.about_with_id(about, known))
             return Backup(changed=True, number=number)
 
     def holds(self, records: Mapping[str, Iterable[Mapping[str, object]]], *, about: StoreAbout) -> bool:
@@ -301,8 +285,7 @@ class DocumentChange:
         known = self.row(row.key)
         if known is not None and known.kind != "begun":
             raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
-        # It is whole in the row; an index takes neither a NUL nor what is longer than its pages.
-        values = {"record_id": visible(row.record_id, longest=500), "row": row.model_dump_json()}
+        values = ledger_values(row)
         if known is None:
             self._db.execute(insert(LEDGER).values(store=self._store, key=row.key, **values))
         else:
@@ -313,6 +296,16 @@ class DocumentChange:
     def send(self, message: Message) -> None:
         """Put a message into the outbox, under the next number of the sending order."""
         self._db.execute(insert(OUTBOX).values(store=self._store, key=message.key, message=message.model_dump_json()))
+
+
+def ledger_values(row: LedgerRow) -> dict[str, str]:
+    """What is written of a row beside its key. The id is whole in the row; an index takes no NUL, and no page of it."""
+    return {"record_id": visible(row.record_id, longest=500), "row": row.model_dump_json()}
+
+
+def message_of(sequence: int, written: str) -> Message:
+    """A message as it lies in the outbox, with its number."""
+    return Message.model_validate_json(written).model_copy(update={"sequence": int(sequence)})
 
 
 def _written(at: datetime) -> str:

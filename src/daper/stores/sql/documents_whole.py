@@ -13,7 +13,7 @@ from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores import jsontext
 from daper.stores.sql.document_rows import DocumentRows
 from daper.stores.sql.document_tables import Collection as Table
-from daper.stores.sql.documents import DocumentStore
+from daper.stores.sql.documents import DocumentStore, ledger_values, message_of
 from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, OUTBOX
 
 _PAGE: Final = 500
@@ -39,7 +39,7 @@ class DocumentsWhole:
         if database.dialect == "sqlite" and not database.is_there():
             yield None  # which a look would make
             return
-        self._refuse_copy()
+        self._store.refuse_copy()
         with database.reading() as db:
             known = self._store.known(db)
             yield None if known is None else DocumentsContents(db, self._store, known)
@@ -47,7 +47,7 @@ class DocumentsWhole:
     @contextmanager
     def intake(self) -> Generator["DocumentsIntake"]:
         """Replace all that is in the tables, in one transaction."""
-        self._refuse_copy()
+        self._store.refuse_copy()
         with self._store.database.transaction() as db:
             self._store.database.alone(db, f"{self._store.name}: all records")
             former = self._store.known(db)
@@ -56,10 +56,6 @@ class DocumentsWhole:
             intake = DocumentsIntake(db, self._store, former, backup=where)
             yield intake
             self._store.write_about(db, intake.about())
-
-    def _refuse_copy(self) -> None:
-        if self._store.dataset() is not None:
-            self._store.about()
 
 
 class DocumentsContents:
@@ -114,7 +110,7 @@ class DocumentsContents:
             query.where(OUTBOX.c.sequence > last).order_by(OUTBOX.c.sequence).limit(_PAGE)
         ).all():
             last = int(part[-1].sequence)
-            yield from (_message(sequence, written) for sequence, written in part)
+            yield from (message_of(sequence, written) for sequence, written in part)
 
     def rows_of(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """Those that there are."""
@@ -129,7 +125,7 @@ class DocumentsContents:
         for sequence, written in self._db.execute(
             query.where(OUTBOX.c.key.in_(sorted(keys))).order_by(OUTBOX.c.sequence)
         ):
-            message = _message(sequence, written)
+            message = message_of(sequence, written)
             found.setdefault(message.key, []).append(message)
         return found
 
@@ -163,7 +159,7 @@ class DocumentsIntake(DocumentsContents):
         known = self.rows_of([row.key]).get(row.key)
         if known is not None and known.kind != "begun":
             raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
-        values = {"record_id": row.record_id, "row": row.model_dump_json()}
+        values = ledger_values(row)
         if known is None:
             self._db.execute(insert(LEDGER).values(store=self._store.name, key=row.key, **values))
         else:
@@ -173,7 +169,3 @@ class DocumentsIntake(DocumentsContents):
         """Under the next number."""
         written = message.model_dump_json()
         self._db.execute(insert(OUTBOX).values(store=self._store.name, key=message.key, message=written))
-
-
-def _message(sequence: int, written: str) -> Message:
-    return Message.model_validate_json(written).model_copy(update={"sequence": int(sequence)})
