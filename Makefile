@@ -2,13 +2,13 @@
 
 PYTHON ?= python3
 ARGS ?=
-SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra pdf --extra postgresql --python "$(PYTHON)"
+SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra console --extra pdf --extra postgresql --extra mysql --extra declared --python "$(PYTHON)"
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
 CHATS = tests/clients/chats/node_modules/.package-lock.json
-BENCHES = start_up one_repair throughput workers stores detection large_cycle worker_memory mcp_story concurrency slow_model hostile_model tokens at_the_cap
+BENCHES = start_up one_repair throughput workers stores detection large_cycle worker_memory mcp_story concurrency slow_model hostile_model tokens at_the_cap console record_pages declared
 
-.PHONY: help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation tool-tokens clean
+.PHONY: browser mariadb help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation tool-tokens clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -22,13 +22,13 @@ demo: install ## one repair from end to end on a throw-away copy; ARGS=--auto-ap
 test test-long: export PYTHONDONTWRITEBYTECODE =
 
 # Three processes for two cores: a third of their time they wait for servers and for other processes.
-test: install-dev node-clients ## every test but those that are long by nature; ARGS goes to pytest
+test: install-dev node-clients browser mariadb ## every test but those that are long by nature; ARGS goes to pytest
 	@.venv/bin/python -m compileall -q src
-	.venv/bin/pytest -n 3 --dist loadfile -m "not long" $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
-test-long: install-dev node-clients chat-clients ## the tests that are long by nature: kills, faults that last, servers elsewhere
+test-long: install-dev node-clients chat-clients browser mariadb ## the tests that are long by nature: kills, faults that last, servers elsewhere
 	@.venv/bin/python -m compileall -q src
-	.venv/bin/pytest -n 3 --dist loadfile -m long $(ARGS)
+	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 check: lint test test-long ## everything CI runs
 
@@ -48,6 +48,9 @@ faults: install-dev ## the long runs: 300 faults at once among repairs, 20 kills
 	.venv/bin/python -m tests.faults.up_harness --kills 10 --repairs 4 $(ARGS)
 	.venv/bin/python -m tests.faults.database_harness --seconds 60 $(ARGS)
 	.venv/bin/python -m tests.faults.database_harness --seconds 60 --kind sqlite $(ARGS)
+	.venv/bin/python -m tests.faults.database_harness --seconds 60 --kind "declared in postgresql" $(ARGS)
+	.venv/bin/python -m tests.faults.database_harness --seconds 60 --kind "declared in sqlite" $(ARGS)
+	.venv/bin/python -m tests.faults.database_harness --seconds 60 --kind "declared in mariadb" $(ARGS)
 	DAPER_TEST_CYCLES=100 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_acting_alone.py
 	DAPER_TEST_INJECTIONS_EVERY=1 .venv/bin/pytest -n 0 -q --timeout 1200 tests/llm/test_injections.py tests/llm/test_injections_together.py
 	DAPER_TEST_CYCLES=200 .venv/bin/pytest -n 0 -q --timeout 1200 tests/workflow/test_persistent_faults.py
@@ -65,9 +68,10 @@ figures: install-dev ## the figures in docs/performance.md, of whole runs; on a 
 	@.venv/bin/python -m compileall -q src tests bench
 	@.venv/bin/python -m tools.performance $(BENCHES)
 
-pictures: install-dev node-clients chat-clients ## the pictures in the docs, each of a real run; needs pdftoppm
+pictures: install-dev node-clients chat-clients browser ## the pictures in the docs, each of a real run; needs pdftoppm
 	.venv/bin/python -m tools.pictures
 	.venv/bin/python -m tools.form_pictures
+	.venv/bin/python -m tools.console_pictures
 
 tool-tokens: install-dev ## what the tools cost a language model, in docs/mcp.md; fetches a tokenizer of 42 MB
 	@$(UV) run --frozen --no-sync --with bpe-openai==0.1.4 python -m tools.tool_tokens
@@ -84,6 +88,14 @@ install-domain: install ## somebody's domain beside daper, from a folder with it
 
 install-dev: .python-checked
 	@$(UV) $(SYNC) --extra llm
+
+browser: ## Chromium, for the tests of the console; from Debian where there is none
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  { echo "the console is tested in Chromium: install it (Debian and Ubuntu: apt install chromium)"; exit 1; }
+
+mariadb: ## the server of MariaDB, for the tests of somebody's own database; from Debian where there is none
+	@PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends mariadb-server-core >/dev/null; } || \
+	  { echo "declared domains are tested in MariaDB: install it (Debian and Ubuntu: apt install mariadb-server)"; exit 1; }
 
 node-clients: $(CLIENTS) ## other people's MCP clients, for the tests
 

@@ -129,6 +129,6 @@ if __name__ == "__main__":
     Measurement(
         about=__doc__ or "",
         measure=measure,
-        whole=Size(orders=(1_000, 10_000, 100_000), most_in_json=10_000, effects=100),
+        whole=Size(orders=(1_000, 10_000, 100_000, 1_000_000), most_in_json=10_000, effects=100),
         quick=Size(orders=(50, 100), most_in_json=100, effects=3),
     ).main()

@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,13 @@ from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES
 from daper.adapters.temporal.program import QUEUE_PACE, UNDIVIDED_QUEUES, find_temporal
 
 if TYPE_CHECKING:
+    from tests.mariadb import MariadbServer
     from tests.postgresql import PostgresqlServer
+
+_TESTS = Path(__file__).parent
+_FOLDERS = {
+    name: place for place, name in enumerate(("contract", "workflow", "e2e", "console", "faults", "llm", "replay"))
+}
 
 SKIPPING = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true")
 
@@ -58,10 +65,18 @@ def _begin_patiently(self: _WorkflowWorker, *args: object, **kwargs: object) -> 
 _WorkflowWorker.__init__ = _begin_patiently
 
 
+gc.disable()  # until all is collected: nothing of it is ever garbage
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First the folders whose files take long: what is left at the end are many that take a moment."""
+    items.sort(key=lambda item: _FOLDERS.get(item.path.relative_to(_TESTS).parts[0], len(_FOLDERS)))
+
+
 def pytest_collection_finish() -> None:
     """Whatever was imported and collected lives to the end: nobody need look through it again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +85,15 @@ def postgresql() -> "Iterator[PostgresqlServer]":
     from tests.postgresql import postgresql_server  # with psycopg, which few tests need
 
     with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> "Iterator[MariadbServer]":
+    """A real server of MariaDB, for all tests of a process; take a database of your own in it."""
+    from tests.mariadb import mariadb_server  # with its driver, which few tests need
+
+    with mariadb_server() as server:
         yield server
 
 

@@ -1,8 +1,9 @@
 """The composition root: the one place that knows which implementation stands behind which port."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from daper.activities.claims import Claims
 from daper.activities.delivery import TellingActivities
@@ -18,20 +18,27 @@ from daper.activities.diagnosis import DiagnoseActivities
 from daper.activities.publication import PublishActivities
 from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
+from daper.adapters.decision_links import link_token
 from daper.adapters.metrics.counting import CountedAttempts, CountedSpending, meter_of
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
 from daper.adapters.temporal.connection import connect, search_attributes_registered
 from daper.adapters.temporal.runs import TemporalRuns
+from daper.adapters.temporal.sandbox import SANDBOX
 from daper.adapters.temporal.server_time import ServerTime
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
-from daper.core.errors import ModelError, SettingError
+from daper.core.errors import DaperError, ModelError, SettingError, StoreUnavailable
+from daper.core.notices import TellInput
 from daper.domains.registry import declared_options, load_domains
 from daper.ports import Agents, Domain
 from daper.ports.entry import DATABASE_OPTION
+from daper.service.board import Board
+from daper.service.listing import ended_repairs, open_repairs
 from daper.service.proactive import ProactiveService
+from daper.service.records import RecordsService
+from daper.service.repair_list import RepairList
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
@@ -49,6 +56,7 @@ DRAIN = timedelta(seconds=20)
 # How long a task waits for the worker that holds its repair in memory. Short: when that worker was killed, a look at
 # the repair must be answered by another one before whoever looks gives up (three seconds).
 STICKY = timedelta(seconds=1)
+MENDED_WITHIN: Final = timedelta(seconds=5)  # a domain that could not be used is looked at as often
 # All that a worker runs; each has histories in `tests/replay`.
 WORKFLOWS: Final[tuple[type, ...]] = (
     RepairAgentWorkflow,
@@ -56,13 +64,15 @@ WORKFLOWS: Final[tuple[type, ...]] = (
     RepairAgentWorkflowEventDriven,
 )
 
-# A library in this process may look into every import (beartype does, which MCP libraries bring): each run would import
-# that library anew, and take fifteen times as long to begin. What looks into imports is no code of a workflow.
-SANDBOX: Final = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("beartype"))
+
+log = logging.getLogger(__name__)
 
 
 def open_domains(settings: Settings) -> dict[str, Domain]:
-    """Every installed domain, on its folder under the settings' home, and with the database that all is in."""
+    """Every installed domain, on its folder under the settings' home, and with the database that all is in.
+
+    And every one that a file declares. Raises SettingError for two of one name.
+    """
     declared = declared_options()
 
     def options(name: str) -> Mapping[str, str]:
@@ -70,7 +80,29 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
         shared = {DATABASE_OPTION: settings.database_url} if takes and settings.database_url else {}
         return {**shared, **settings.domain_options(name)}
 
-    return load_domains(settings.home / "data", options=options)
+    installed = load_domains(settings.home / "data", options=options)
+    return _with_declared(installed, settings)
+
+
+def _with_declared(installed: dict[str, Domain], settings: Settings) -> dict[str, Domain]:
+    """And those of files, each by the name of its file. Raises SettingError for two of one name, a missing extra."""
+    if not settings.domain_files:
+        return installed
+    try:
+        from daper.domains.declared.domain import DeclaredDomain  # SQL and all, which those without need not load
+    except ImportError as error:
+        raise SettingError(
+            f"{settings.domain_files[0]} declares a domain, which needs the extra declared: "
+            f"pip install 'daper[declared]' ({error})"
+        ) from error
+    found = dict(installed)
+    for path in settings.domain_files:
+        if path.stem in found:
+            raise SettingError(
+                f"{path} declares a domain {path.stem!r}, and there is one of that name; give the file another name"
+            )
+        found[path.stem] = DeclaredDomain(path, variables=settings.variables.get)
+    return found
 
 
 def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Database, ...]":
@@ -80,10 +112,11 @@ def databases_of(settings: Settings, domains: Iterable[Domain]) -> "tuple[Databa
     """
     from daper.stores.sql.engine import Database, InDatabases  # SQL, which few commands need
     from daper.stores.sql.records_schema import RECORDS
+    from daper.stores.sql.visitors_schema import VISITORS
 
     found: dict[str, Database] = {}
     if (state := settings.state).shared:
-        shared = state.database().extended([RECORDS])
+        shared = state.database().extended([VISITORS, RECORDS])
         found[shared.named] = shared
     for each in (each for domain in domains if isinstance(domain, InDatabases) for each in domain.databases()):
         known = found.get(each.named)
@@ -124,7 +157,30 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
             f"{variable} is not set, and {people.source} names it as the secret for {name!r}; "
             "set it in the environment or in .env, or take that target out"
         )
-    return PeopleNotifier(people, reports=settings.state.reports(), link=settings.link_to, now=agreed_now)
+    return PeopleNotifier(
+        people, reports=settings.state.reports(), link=settings.seen_at, now=agreed_now, decide=_decides_at(settings)
+    )
+
+
+def _decides_at(settings: Settings) -> Callable[[TellInput], str | None]:
+    """Where the plan of a message is decided on without signing in; nothing where the policy does not allow it."""
+    form_key = settings.state.form_key()
+
+    def decide(given: TellInput) -> str | None:
+        message = given.message
+        if settings.console.url is None or not message.by_link or not message.event.asks:
+            return None
+        token = link_token(
+            form_key.for_a_server(),
+            number=given.event_id,
+            repair_id=message.subject_id,
+            plan_digest=message.plan_digest,
+            target=given.target,
+            at=agreed_now(),
+        )
+        return settings.console.link_to(f"/links/{token}")
+
+    return decide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +190,9 @@ class Services:
     repairs: RepairService
     proactive: ProactiveService
     schedules: ScheduleService
+    records: RecordsService
+    board: Board
+    listed: RepairList
 
 
 def times_of(settings: Settings) -> Times:
@@ -147,16 +206,18 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
     client = client or await connect(settings)
     domains, indexed = open_domains(settings), await search_attributes_registered(client)
     queue, policy, times = settings.task_queue, settings.policy, times_of(settings)
+    reports = settings.state.reports()
     repairs = RepairService(
         client=client,
         queue=queue,
         times=times,
         domains=domains,
-        reports=settings.state.reports(),
+        reports=reports,
         indexed=indexed,
         policy=policy,
         gathering=settings.gathering,
     )
+    board = Board(service=repairs, listing=open_repairs(client, queue=queue), policy=policy)
     return Services(
         repairs=repairs,
         proactive=ProactiveService(
@@ -177,6 +238,9 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
             indexed=indexed,
             policy=policy,
         ),
+        records=RecordsService(domains=domains, memory=settings.state.memory),
+        board=board,
+        listed=RepairList(board, ended=ended_repairs(client, queue=queue), reports=reports),
     )
 
 
@@ -188,6 +252,54 @@ async def open_service(settings: Settings, *, client: Client | None = None) -> R
 async def open_proactive(settings: Settings, *, client: Client | None = None) -> ProactiveService:
     """A service for proactive agents on the configured Temporal. Raises Unreachable, SettingError."""
     return (await open_services(settings, client=client)).proactive
+
+
+async def _queue_of(domain: Domain, task_queue: str) -> str:
+    """The queue of a domain's records; none, and a line in the log, where they cannot be used: others go on."""
+    try:
+        return activity_queue(task_queue, (await domain.store()).store_id)
+    except StoreUnavailable as error:
+        log.warning("this worker does no work for a domain until that can be used: %s", error)
+        return ""
+
+
+@asynccontextmanager
+async def _mended_served(
+    domains: Sequence[Domain], task_queue: str, staff: Callable[[str], Sequence[Worker]]
+) -> AsyncGenerator[None]:
+    """Until left, domains that could not be used at the start are worked for once they can be."""
+    end = asyncio.Event()
+    # No task group: it would put whatever ends this worker into a group of errors.
+    serving = [asyncio.create_task(_serve_once_mended(domain, task_queue, staff, end)) for domain in domains]
+    try:
+        yield
+    finally:
+        end.set()
+        for failed in await asyncio.gather(*serving, return_exceptions=True):
+            if isinstance(failed, Exception):
+                log.error("the work for a domain that was mended ended: %s", failed)
+
+
+async def _serve_once_mended(
+    domain: Domain, task_queue: str, staff: Callable[[str], Sequence[Worker]], end: asyncio.Event
+) -> None:
+    """Look at a domain again and again, and work for it from when it can be used, until the end."""
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(end.wait(), MENDED_WITHIN.total_seconds())
+            return
+        try:
+            queue = activity_queue(task_queue, (await domain.store()).store_id)
+        except DaperError:  # it is faulty still, or its database is away
+            continue
+        log.warning("this worker works for the domain %s by now", domain.name)
+        async with AsyncExitStack() as stack:
+            workers = staff(queue)
+            for worker in workers:
+                await stack.enter_async_context(worker)
+            stack.push_async_callback(_shut_down, workers)
+            await end.wait()
+            return
 
 
 async def open_schedules(settings: Settings, *, client: Client | None = None) -> ScheduleService:
@@ -257,18 +369,12 @@ async def working(
         publish.narrate_report,
     ]
     telling = [TellingActivities(notifier=notifier).tell_person]
-    queues = [activity_queue(settings.task_queue, (await domain.store()).store_id) for domain in domains.values()]
-    limits = settings.model_limits
-    workers = [
-        Worker(
-            client,
-            task_queue=settings.task_queue,
-            workflows=WORKFLOWS,
-            workflow_runner=SANDBOX,
-            graceful_shutdown_timeout=DRAIN,
-            sticky_queue_schedule_to_start_timeout=STICKY,
-        ),
-        *(
+    queues = {name: await _queue_of(domain, settings.task_queue) for name, domain in domains.items()}
+    served, limits = tuple(filter(None, queues.values())), settings.model_limits
+
+    def staff(queue: str) -> list[Worker]:
+        """Those of one store."""
+        return [
             Worker(
                 client,
                 task_queue=task_queue,
@@ -278,14 +384,25 @@ async def working(
                 max_concurrent_activities=at_once,
                 max_task_queue_activities_per_second=per_second,
             )
-            for queue in queues
             for task_queue, work, at_once, per_second in (
                 (queue, activities, settings.worker.at_once, None),
                 (models_queue(queue), thinking, limits.at_once, limits.per_second),
                 (people_queue(queue), telling, settings.worker.at_once, None),
             )
+        ]
+
+    workers = [
+        Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=WORKFLOWS,
+            workflow_runner=SANDBOX,
+            graceful_shutdown_timeout=DRAIN,
+            sticky_queue_schedule_to_start_timeout=STICKY,
         ),
+        *(worker for queue in served for worker in staff(queue)),
     ]
+    unserved = [domains[name] for name, queue in queues.items() if not queue]
     async with AsyncExitStack() as stack:
         stack.callback(notifier.close)
         if models is not None:
@@ -294,7 +411,8 @@ async def working(
             await stack.enter_async_context(worker)
         # All at once: one after another, each would take its whole time, and the last go on beginning effects.
         stack.push_async_callback(_shut_down, workers)
-        yield (settings.task_queue, *queues)
+        await stack.enter_async_context(_mended_served(unserved, settings.task_queue, staff))
+        yield (settings.task_queue, *served)
 
 
 async def _shut_down(workers: Sequence[Worker]) -> None:

@@ -12,6 +12,7 @@ from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.records_schema import RECORDS
 from tests.postgresql import PASSWORD, PostgresqlServer
 
+ALL = "orders_0003, records_0001, state_0002, visitors_0001"
 Says = Callable[..., tuple[int, str]]
 
 
@@ -49,12 +50,13 @@ def test_upgrade_makes_the_tables_once_and_status_names_all(postgresql: Postgres
     )
     assert says(url, "db", "upgrade") == (
         0,
-        f"{named}: done: state_0001, records_0001, orders_0001; it has orders_0001, records_0001, state_0001\n",
+        f"{named}: done: state_0001, state_0002, visitors_0001, records_0001, orders_0001, orders_0002, orders_0003;"
+        f" it has {ALL}\n",
     )
-    assert says(url, "db", "upgrade") == (0, f"{named}: nothing to do; it has orders_0001, records_0001, state_0001\n")
+    assert says(url, "db", "upgrade") == (0, f"{named}: nothing to do; it has {ALL}\n")
     assert says(url, "db", "status") == (
         0,
-        f"{named}: PostgreSQL 18.4, with orders_0001, records_0001, state_0001; this version works with it\n",
+        f"{named}: PostgreSQL 18.4, with {ALL}; this version works with it\n",
     )
 
 
@@ -68,13 +70,13 @@ def test_both_say_the_same_in_json(postgresql: PostgresqlServer, says: Says) -> 
         "none",
         False,
         [],
-        ["orders_0001", "records_0001", "state_0001"],
+        ALL.split(", "),
     )
     (done,) = json.loads(says(url, "db", "upgrade", "--json")[1])["databases"]
     assert (done["before"], done["ran"], done["revisions"]) == (
         [],
-        ["state_0001", "records_0001", "orders_0001"],
-        ["orders_0001", "records_0001", "state_0001"],
+        ["state_0001", "state_0002", "visitors_0001", "records_0001", "orders_0001", "orders_0002", "orders_0003"],
+        ALL.split(", "),
     )
     (found,) = json.loads(says(url, "db", "status", "--json")[1])["databases"]
     assert (found["kind"], found["version"], found["condition"]) == ("PostgreSQL", "PostgreSQL 18.4", "ready")
@@ -109,10 +111,7 @@ def test_doctor_names_the_database_and_what_it_lacks(postgresql: PostgresqlServe
     says(url, "db", "upgrade")
     document = json.loads(says(url, "doctor", "--json")[1])
     (check,) = [each for each in document["checks"] if each["name"] == "database"]
-    assert (
-        check["what"]
-        == f"{named}: PostgreSQL 18.4, with orders_0001, records_0001, state_0001; this version works with it"
-    )
+    assert check["what"] == f"{named}: PostgreSQL 18.4, with {ALL}; this version works with it"
     (setting,) = [each for each in document["settings"] if each["name"] == "DAPER_DATABASE_URL"]
     assert setting["value"] == f"postgresql://***@127.0.0.1:{postgresql.port}/{url.rpartition('/')[2]}"
 

@@ -12,19 +12,20 @@ from sqlalchemy import Connection, inspect, text
 
 from daper.core.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable
 from daper.domains.orders.sql_keeping import BRANCHES as ORDERS_BRANCHES
-from daper.stores.sql.condition import Condition, state_of
+from daper.stores.sql.condition import Condition, branch_of, state_of
 from daper.stores.sql.engine import Branch, Database, create
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.records_schema import RECORDS
 from daper.stores.sql.sqlite_database import SqliteDatabase
 from daper.stores.sql.state_schema import STATE
 from daper.stores.sql.upgrading import upgrade
+from daper.stores.sql.visitors_schema import VISITORS
 from tests.postgresql import PASSWORD, PostgresqlServer
 from tests.schemas import schema_of
 
 KINDS = ("sqlite", "postgresql")
 BRANCHES = (RECORDS,)
-ALL = (*ORDERS_BRANCHES, STATE)
+ALL = (*ORDERS_BRANCHES, STATE, VISITORS)
 Opens = Callable[..., Database]
 
 _TOYS = """
@@ -80,7 +81,8 @@ def test_made_at_once_or_by_migrations_it_is_the_same(two: tuple[Database, Datab
     fresh, upgraded = two
     with fresh.migrating() as db:
         create(db, fresh.branches)
-    assert upgrade(upgraded).ran == tuple(branch.head for branch in ALL)
+    ran = upgrade(upgraded).ran
+    assert tuple({branch_of(each): each for each in ran}.values()) == tuple(branch.head for branch in ALL)
 
     with fresh.reading() as one, upgraded.reading() as other:
         assert schema_of(one) == schema_of(other)
@@ -242,6 +244,28 @@ def test_an_upgrade_of_postgresql_waits_for_what_is_under_way(postgresql: Postgr
         pass
     with database.migrating(), pytest.raises(StoreBusy), database.transaction(busy_seconds=0.05):
         pass
+
+
+def test_what_is_read_after_a_wait_for_an_upgrade_is_what_the_upgrade_left(postgresql: PostgresqlServer) -> None:
+    database = PostgresqlDatabase(postgresql.empty(), BRANCHES)
+    upgrade(database)
+    said = list[str]()
+
+    def read() -> None:
+        with pytest.raises(StoreError) as refused, database.reading():
+            pass
+        said.append(str(refused.value))
+
+    reader = threading.Thread(target=read)
+    with database.migrating() as db:
+        reader.start()
+        waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while db.execute(waits).scalar_one() == 0:
+            assert reader.is_alive()
+        db.execute(text("UPDATE daper_schema SET version_num = 'records_9999'"))
+    reader.join()
+    (refusal,) = said
+    assert "records_9999" in refusal
 
 
 def test_a_server_that_can_only_be_read_now_can_be_read(postgresql: PostgresqlServer) -> None:

@@ -339,6 +339,7 @@ async def test_a_name_that_does_not_resolve_is_said_to_be_that() -> None:
     assert "its name cannot be resolved" in str(await failure(At("no-such-host.invalid:7233")))
 
 
+@pytest.mark.long
 async def test_an_address_that_never_answers_fails_within_five_seconds(silent_address: str) -> None:
     error = await failure(At(silent_address))
 
@@ -475,8 +476,8 @@ class Patient:
         return "three days later"
 
 
-async def test_time_is_skipped_in_the_shared_environment(temporal_env: WorkflowEnvironment) -> None:
-    client = temporal_env.client
+async def test_time_is_skipped_on_a_server_of_the_tests(future_env: WorkflowEnvironment) -> None:
+    client = future_env.client
     assert await search_attributes_registered(client)
 
     async with Worker(client, task_queue="patience", workflows=[Patient]):

@@ -46,6 +46,7 @@ def program(monkeypatch: pytest.MonkeyPatch, path: Path, text: str) -> None:
     monkeypatch.setattr(kept_server, "find_temporal", lambda: path)
 
 
+@pytest.mark.long
 async def test_a_home_has_its_namespace_and_gives_its_address_away_only_while_it_is_open(tmp_path: Path) -> None:
     async with opened(tmp_path, namespace="wizards") as (_, server):
         await connect(At(server.address, namespace="wizards"))
@@ -76,6 +77,7 @@ async def test_a_second_opening_finds_the_first_ones_server(tmp_path: Path) -> N
     assert (second, found) == (first, True)
 
 
+@pytest.mark.long
 async def test_many_who_start_at_once_get_one_server(tmp_path: Path) -> None:
     """Even without the lock of `up`: the file's own lock lets one of them through."""
     openings = [KeptServer(tmp_path, namespace="default") for _ in range(4)]
@@ -232,6 +234,7 @@ def test_a_lock_that_was_seen_held_stays_held_when_its_file_is_removed(tmp_path:
     assert not looker.is_held()
 
 
+@pytest.mark.long
 async def test_removing_the_locks_file_makes_room_for_no_second_server(tmp_path: Path) -> None:
     async with opened(tmp_path) as (first, server):
         keeping = asyncio.create_task(first.keep())
@@ -250,6 +253,7 @@ async def test_removing_the_locks_file_makes_room_for_no_second_server(tmp_path:
     assert living_server(tmp_path) is None
 
 
+@pytest.mark.long
 async def test_a2_a_server_of_which_every_trace_was_removed_is_still_the_only_one(tmp_path: Path) -> None:
     async with opened(tmp_path) as (_, server):
         (tmp_path / "temporal.db.lock").unlink()

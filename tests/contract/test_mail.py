@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -12,15 +13,20 @@ from pathlib import Path
 import pytest
 import trustme
 
+from daper.adapters.decision_links import read_link
 from daper.adapters.notify import email, greeting
-from daper.adapters.notify.deadline import cut_off
 from daper.adapters.notify.email import Attachment, Mail, compose, send
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.state import StatePlace
+from daper.bootstrap import open_notifier
+from daper.clock import utc_now
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
-from daper.core.notices import TellInput, trial_message
+from daper.core.notices import Occasion, TellInput, plan_message, trial_message
 from daper.core.people import EmailTarget, People, Security, SmtpServer
+from daper.deadline import cut_off
+from daper.settings import load_settings
 from tests.receiving import PASSWORD, USER, MailServer, Post, free_port, mail_server
+from tests.unit.every_door import LOOK
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HARRY = EmailTarget(to=("harry@example.org",))
@@ -379,3 +385,41 @@ async def scripted(*answers: bytes) -> AsyncGenerator[int]:
 
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize("by_link", [True, False])
+async def test_a_mail_has_the_link_of_its_plan_and_one_that_decides_where_the_policy_lets_it(
+    tmp_path: Path, by_link: bool
+) -> None:
+    papers = Papers(tmp_path)
+    async with mail_server(papers.cert) as server:
+        (tmp_path / "people.toml").write_text(
+            f'[smtp]\nhost = "127.0.0.1"\nport = {server.port}\nfrom = "daper@example.org"\nuser = "{USER}"\n'
+            f'password_env = "SMTP_PASSWORD"\nca_file = "{papers.file}"\n'
+            '[targets.harry]\ntype = "email"\nto = "harry@example.org"\n',
+            encoding="utf-8",
+        )
+        environ = {
+            "DAPER_HOME": str(tmp_path),
+            "SMTP_PASSWORD": PASSWORD,
+            "DAPER_CONSOLE_URL": "https://daper.example.org",
+        }
+        settings = load_settings(environ=environ, folder=tmp_path)
+        notifier = open_notifier(settings)
+        waits = plan_message(Occasion.PLAN_WAITS, LOOK, at=NOW, by_link=by_link)
+        await notifier.tell(TellInput(event_id="event-1", target="harry", message=waits))
+        notifier.close()
+    [mail] = server.post.mails
+    for kind in ("plain", "html"):
+        body = mail.get_body((kind,))
+        assert body is not None
+        told = body.get_content()
+        assert f"https://daper.example.org/repairs/{LOOK.repair_id}" in told
+        links = re.findall(r"https://daper\.example\.org/links/([\w.-]+)", told)
+        assert bool(links) == by_link
+        for token in links:
+            link = read_link(settings.state.form_key().for_a_server(), token, now=utc_now())
+            assert link is not None
+            assert (link.repair_id, link.target) == (LOOK.repair_id, "harry")
+            assert LOOK.plan is not None
+            assert link.plan_digest == LOOK.plan.digest

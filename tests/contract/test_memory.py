@@ -260,6 +260,7 @@ def claimer(state: KeptState, first: int, record: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long
 def test_d15_of_several_processes_that_claim_at_once_exactly_one_gets_it(state: KeptState) -> None:
     processes = [claimer(state, number, "ORD-1") for number in range(2)]
     for process in processes:

@@ -20,8 +20,9 @@ from daper.core.access import Access
 from daper.core.errors import NotFound, SettingError, StoreDamaged, UserError
 from daper.core.usage import Role, Spent
 from daper.entrypoints.cli.story import result_lines
+from daper.entrypoints.http import Address
 from daper.entrypoints.mcp.form_states import sealed_by
-from daper.entrypoints.mcp.http import Address, serve_http
+from daper.entrypoints.mcp.http import serve_http
 from daper.ports import Caps, KeptAnswer, Transcript
 from daper.settings import load_settings
 from daper.stores.sql.state_schema import FACTS, REPORTS, TOKENS

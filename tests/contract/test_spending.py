@@ -377,6 +377,7 @@ def start(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.long
 async def test_of_several_processes_that_reserve_at_once_none_passes_the_cap(
     state: KeptState, spending: Spending
 ) -> None:

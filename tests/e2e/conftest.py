@@ -13,7 +13,8 @@ from temporalio.worker import Worker
 
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
-from daper.bootstrap import SANDBOX, open_service, working
+from daper.adapters.temporal.sandbox import SANDBOX
+from daper.bootstrap import open_service, working
 from daper.core.errors import NoWorker
 from daper.core.models import IdentityProof, Person
 from daper.core.phases import Phase

@@ -40,6 +40,7 @@ def in_session(shop: Shop, denied: Iterator[str], tmp_path: Path) -> Generator[C
     assert chat.beyond.tried == []
 
 
+@pytest.mark.long
 def test_it_finds_the_tools_and_tells_the_whole_story_where_it_is_believed(
     shop: Shop, denied: Iterator[str], tmp_path: Path
 ) -> None:
@@ -62,6 +63,7 @@ def test_it_finds_the_tools_and_tells_the_whole_story_where_it_is_believed(
     chat.decided_once("unconfirmed")
 
 
+@pytest.mark.long
 def test_yes_in_its_form_is_what_runs(in_session: Chatting[Goose]) -> None:
     with in_session.chat.session() as screen:
         goose.say(screen, _WORDS)

@@ -91,6 +91,21 @@ def test_the_demo_as_json_is_one_document_with_the_whole_repair(shell: Shell) ->
     assert document["counts"] | {"repaired": 2, "requested": 2, "applied": 4} == document["counts"]
 
 
+@pytest.mark.long
+def test_the_demo_on_sqlite_repairs_the_same_records_in_a_database(shell: Shell) -> None:
+    ran = shell.run("demo", "--auto-approve", "--json", "--store", "sqlite")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.document()["counts"]["applied"] == 4
+    home = home_of(shell)
+    assert home is not None
+    kept = {path.name for path in (home / "data" / "orders").iterdir()}
+    assert "orders.db" in kept
+    assert not any(name.endswith(".json") for name in kept)
+    assert shell.run("demo", "--store", "postgresql").code == 2
+
+
+@pytest.mark.long
 def test_on_a_terminal_the_demo_asks_and_y_approves_but_not_what_was_typed_before(shell: Shell) -> None:
     with shell.terminal("demo") as terminal:
         terminal.expect("Client connection")
@@ -175,6 +190,7 @@ def test_a_demo_whose_reader_leaves_ends_quietly_and_leaves_nothing_running(shel
     assert not processes_with(server_of(first))
 
 
+@pytest.mark.long
 def test_a_demo_that_is_killed_outright_takes_its_server_along(shell: Shell) -> None:
     with shell.running("demo") as process:
         first = read_line(process.stdout)
@@ -182,6 +198,7 @@ def test_a_demo_that_is_killed_outright_takes_its_server_along(shell: Shell) -> 
     until(lambda: not processes_with(server_of(first)), what="the end of the demo's server")
 
 
+@pytest.mark.long
 def test_a_demo_of_records_that_are_not_shipped_is_one_line_and_leaves_nothing(shell: Shell) -> None:
     ran = shell.run("demo", "--data", "nope")
 

@@ -109,6 +109,7 @@ def test_doctor_finds_all_well_with_a_worker_and_names_what_is_missing_without(s
     assert well.document()["warnings"] == []
 
 
+@pytest.mark.long
 def test_broken_orders_are_named_with_line_and_column(open_shop: Shop) -> None:
     path = open_shop.home / "data/orders/orders.json"
     open_shop.run("records", "list")
@@ -151,6 +152,7 @@ def test_output_that_is_closed_or_full_or_cannot_say_it_is_no_traceback(shell: S
     assert gone.returncode in (0, 141)  # whoever is first
 
 
+@pytest.mark.long
 def test_a17_a_worker_without_the_records_is_told_of_by_every_command_that_waits(shop: Shop) -> None:
     with shop.worker_without_hands():
         left = shop.run("repair", "start", "--no-wait")

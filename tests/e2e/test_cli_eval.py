@@ -97,6 +97,7 @@ def test_the_docs_show_the_table_as_it_is_printed_on_100_columns(shell: Shell) -
         assert sort is not CaseSort.UNKNOWABLE or f"- {kind}: found 0 of 2." in ran.out
 
 
+@pytest.mark.long
 def test_a_model_that_reads_finds_what_rules_cannot_know_and_is_scored_alone_too(shell: Shell) -> None:
     def reader(prompt: Prompt) -> Json:
         reply = good(prompt)
@@ -139,6 +140,7 @@ def test_on_a_terminal_it_shows_how_far_it_is_and_then_the_table(shell: Shell) -
     assert "what rules can know" in terminal.shown
 
 
+@pytest.mark.long
 def test_the_document_may_be_kept_in_a_file_beside_the_table(shell: Shell) -> None:
     ran = shell.run("eval", *QUICK, "--output", "eval.json")
 
@@ -152,10 +154,15 @@ def test_the_document_may_be_kept_in_a_file_beside_the_table(shell: Shell) -> No
     ("words", "says"),
     [
         (("--runs", "0"), "daper: --runs 0 is out of range; it must be from 1 to 20\n"),
-        (("--per-kind", "99"), "daper: 99 cases of each kind cannot be made; from 1 to 6 can\n"),
-        (("--detect",), "daper: --detect says what the model of --model does besides; name one\n"),
-        (("--kind", "nope"), "daper: there is no kind of case 'nope'; there are: payment-pending"),
-        (("--output", "no/such/eval.json"), "daper: --output 'no/such/eval.json': there is no such folder"),
+        *(
+            pytest.param(words, says, marks=pytest.mark.long)
+            for words, says in (
+                (("--per-kind", "99"), "daper: 99 cases of each kind cannot be made; from 1 to 6 can\n"),
+                (("--detect",), "daper: --detect says what the model of --model does besides; name one\n"),
+                (("--kind", "nope"), "daper: there is no kind of case 'nope'; there are: payment-pending"),
+                (("--output", "no/such/eval.json"), "daper: --output 'no/such/eval.json': there is no such folder"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_one_line_and_leaves_nothing(
@@ -235,6 +242,7 @@ def test_a_rule_that_fires_on_everything_lowers_precision_and_calls_people_for_n
     assert found.overall.false_repairs == 0
 
 
+@pytest.mark.long
 def test_a_repair_that_should_not_have_been_is_a_false_one(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = OrdersDomain.propose
 

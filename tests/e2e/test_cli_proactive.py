@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Shop
 from tests.e2e.shell import until
 
@@ -20,6 +22,7 @@ def status_when(shop: Shop, wanted: Mapping[str, object]) -> dict[str, Any]:
     return until(look, what=f"an agent with {dict(wanted)}")
 
 
+@pytest.mark.long
 def test_an_agent_is_started_seen_approved_nudged_and_stopped(open_shop: Shop) -> None:
     started = open_shop.run("proactive", "start", "--interval", "90m")
     again = open_shop.run("proactive", "start", "--json")
@@ -66,6 +69,7 @@ def test_an_agent_is_started_seen_approved_nudged_and_stopped(open_shop: Shop) -
     assert late.err == (f"daper: proactive agent '{AGENT}' is not running any more; start one: daper proactive start\n")
 
 
+@pytest.mark.long
 def test_an_agent_that_is_not_there_or_has_no_worker_is_one_line_with_the_way_out(shop: Shop) -> None:
     luna = {"USER_NAME": "Luna [bold]"}
     for verb in ("status", "check-now", "stop"):

@@ -93,6 +93,7 @@ def test_one_record_is_shown_in_full_and_an_unknown_one_is_one_line(shell: Shell
     assert unknown.err.startswith("daper: there is no record 'ORD-404-XXX'")
 
 
+@pytest.mark.long
 def test_records_are_filtered_and_counted(shell: Shell) -> None:
     def ids(*words: str) -> tuple[int, list[str]]:
         document = shell.run("records", "list", "--json", *words).document()
@@ -132,6 +133,7 @@ def test_on_a_terminal_each_problem_is_a_sentence_that_can_be_read(shell: Shell,
     assert sentence == (at if columns == 160 else at + 1)
 
 
+@pytest.mark.long
 def test_a_long_name_is_cut_at_the_edge_of_a_narrow_terminal_and_its_id_is_not(shell: Shell) -> None:
     name = "Albus Percival Wulfric Brian Dumbledore, Order of Merlin, First Class"
     shell.run("records", "import", *files_of(shell, [order(order_id="x" * 30, customer_name=name)]))
@@ -271,6 +273,7 @@ def test_a_megabyte_of_text_is_imported_and_never_fills_a_screen(open_shop: Shop
     assert len(open_shop.orders()["O-1"]["notes"]) == 7 * 150_000
 
 
+@pytest.mark.long
 def test_a_plan_approved_after_an_import_touches_nothing_that_changed(open_shop: Shop) -> None:
     name = "2025/001 Ωμέγα"
     same, changed = order(order_id=name), order(2)
@@ -288,6 +291,7 @@ def test_a_plan_approved_after_an_import_touches_nothing_that_changed(open_shop:
     assert open_shop.orders()["O-2"] == {**changed, "status": "completed"}
 
 
+@pytest.mark.long
 def test_reset_restores_the_shipped_records_and_asks_first_on_a_terminal(shell: Shell) -> None:
     shell.run("records", "list")
     shipped = shell.orders()
@@ -322,6 +326,7 @@ def test_recover_says_that_there_is_nothing_to_recover_from(shell: Shell) -> Non
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.long
 def test_hostile_record_text_stays_text_in_a_pipe_and_in_json(open_shop: Shop) -> None:
     """Design rule 7."""
     hostile_orders(open_shop)

@@ -51,6 +51,7 @@ def _but_the_time(markdown: str) -> list[str]:
     return [line for line in markdown.split("\n") if not line.startswith(("| took |", "| durations |", "| ended |"))]
 
 
+@pytest.mark.long
 def test_a_refused_decision_says_why_and_the_plan_goes_on_waiting(open_shop: Shop) -> None:
     repair_id = open_shop.begin()
     digest = open_shop.waiting_plan(repair_id).digest
@@ -65,7 +66,9 @@ def test_a_refused_decision_says_why_and_the_plan_goes_on_waiting(open_shop: Sho
     assert f"quotes plan '{other}', but plan '{digest}' is waiting" in refused("--plan", other)
     assert "113 to 553" in refused("--plan", digest, "--edit", "a2.quantity=600")
     assert "a2.order_id may not be changed" in refused("--plan", digest, "--edit", "a2.order_id=ORD-005-LLV")
-    assert "the plan has no action 'a9'" in refused("--plan", digest, "--action", "a9")
+    assert "the plan has no action 'a9'; it has: a1-a4" in refused("--plan", digest, "--action", "a9")
+    assert "a3 would be approved and rejected" in refused("--plan", digest, "--action", "all", "--reject", "a3")
+    assert "say in one text" in refused("--plan", digest, "--action", "all but a3", "--action", "a3")
     no_plan = open_shop.run("repair", "approve", repair_id)
     assert (no_plan.code, no_plan.out) == (2, "")
     assert "without a terminal, --plan DIGEST is needed" in no_plan.err
@@ -77,6 +80,7 @@ def test_a_refused_decision_says_why_and_the_plan_goes_on_waiting(open_shop: Sho
     assert "current_stock 247 → 197" in followed.out
 
 
+@pytest.mark.long
 def test_a_decision_before_the_plan_and_a_second_one_are_refused_the_same_again_is_not(shop: Shop) -> None:
     with shop.worker_without_hands():
         early_id = shop.begin()
@@ -105,6 +109,23 @@ def test_a_decision_before_the_plan_and_a_second_one_are_refused_the_same_again_
         assert f"repair '{early_id}' ended as REPORT-COMPLETED" in late_other.err
 
 
+def test_one_command_approves_some_and_rejects_others(open_shop: Shop) -> None:
+    repair_id = open_shop.begin()
+    digest = open_shop.waiting_plan(repair_id).digest
+    blank = open_shop.run("repair", "approve", repair_id, "--plan", digest, "--reject", "[]")
+    assert (blank.code, blank.out) == (2, "")
+    assert "--reject '[]' names nothing" in blank.err
+
+    words = ("--action", "all but a2, a3", "--reject", "tool:order_inventory")
+    approved = open_shop.run("repair", "approve", repair_id, "--plan", digest, *words)
+    followed = open_shop.run("repair", "show", repair_id, "--follow", "--json").document()
+
+    assert (approved.code, approved.err) == (0, "")
+    assert ": a1, a4 approved; a2 rejected" in approved.out
+    statuses = {outcome["action_id"]: outcome["status"] for outcome in followed["outcomes"]}
+    assert statuses == {"a1": "applied", "a2": "rejected", "a3": "not-approved", "a4": "applied"}
+
+
 def test_a_rejected_repair_changes_nothing_and_ends(open_shop: Shop) -> None:
     repair_id = open_shop.begin()
     before = open_shop.orders()
@@ -121,6 +142,7 @@ def test_a_rejected_repair_changes_nothing_and_ends(open_shop: Shop) -> None:
     assert open_shop.orders() == before
 
 
+@pytest.mark.long
 def test_a_stopped_repair_is_cancelled_and_listed_as_such(open_shop: Shop) -> None:
     repair_id = open_shop.begin()
     open_shop.waiting_plan(repair_id)
@@ -163,14 +185,15 @@ def test_ctrl_c_stops_following_and_approve_on_a_terminal_quotes_what_it_shows(o
     assert repair_id
     assert f"the repair goes on: daper repair show {repair_id[1]} --follow" in terminal.shown
 
-    with open_shop.terminal("repair", "approve", repair_id[1], "--action", "a3") as terminal:
-        terminal.expect("Approve a3?")
+    with open_shop.terminal("repair", "approve", repair_id[1], "--action", "a3", "--reject", "a1-a2") as terminal:
+        terminal.expect("Approve a3 and reject a1, a2?")
         assert "(Ronald Bilius Weasley)" in terminal.shown
         terminal.type("y\n")
         assert terminal.end() == 0
-    assert ": a3 approved" in terminal.shown
+    assert ": a3 approved; a1, a2 rejected" in terminal.shown
 
 
+@pytest.mark.long
 def test_without_a_terminal_start_stops_where_the_plan_waits_and_a_second_one_leaves_it_alone(open_shop: Shop) -> None:
     first = open_shop.run("repair", "start")
     repair_id = first.value("Workflow started with ID:")
@@ -221,6 +244,7 @@ def test_start_ends_in_every_last_phase(open_shop: Shop, words: tuple[str, ...],
     )
 
 
+@pytest.mark.long
 def test_what_is_named_begins_at_once_and_what_another_plan_has_is_told_with_its_repair(open_shop: Shop) -> None:
     first = open_shop.run("repair", "start", "--record", BADGES, "--json").document()["repair_id"]
     beside = open_shop.run("repair", "start", "--record", EGG, "--now", "--json").document()

@@ -63,6 +63,7 @@ def piped(shop: Shop, command: list[str]) -> "subprocess.CompletedProcess[bytes]
     return subprocess.run(command, capture_output=True, env=shop.variables(), cwd=shop.cwd, check=False)
 
 
+@pytest.mark.long
 def test_d4_the_plan_of_a_waiting_repair_can_be_handed_to_somebody(open_shop: Shop) -> None:
     repair_id = open_shop.begin()
     digest = open_shop.waiting_plan(repair_id).digest
@@ -85,6 +86,7 @@ def test_d4_the_plan_of_a_waiting_repair_can_be_handed_to_somebody(open_shop: Sh
     assert "How to decide" not in afterwards.out
 
 
+@pytest.mark.long
 def test_a_repair_without_a_plan_says_whether_there_will_be_one(shop: Shop) -> None:
     with shop.worker_without_hands():
         early = shop.begin()
@@ -99,6 +101,7 @@ def test_a_repair_without_a_plan_says_whether_there_will_be_one(shop: Shop) -> N
     assert f"ended as REPAIR-FAILED without a plan; see: daper repair report {failed}" in never
 
 
+@pytest.mark.long
 def test_a_pdf_is_not_written_to_a_terminal(shell: Shell) -> None:
     with shell.terminal("repair", "report", "any", "--format", "pdf") as terminal:
         assert terminal.end() == 2

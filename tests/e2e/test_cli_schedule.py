@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Shop
 from tests.e2e.shell import until
 
@@ -13,6 +15,7 @@ def described(shop: Shop) -> dict[str, Any]:
     return shop.run("schedule", "describe", "--json").document()
 
 
+@pytest.mark.long
 def test_a_schedule_is_made_seen_run_approved_paused_changed_and_deleted(open_shop: Shop) -> None:
     cron = ("--cron", "0 7 * * 1-5", "--time-zone", "Europe/London")
     made = open_shop.run("schedule", "create", *cron, "--note", "before lessons", "--paused")

@@ -64,6 +64,7 @@ def verified(report: Any) -> dict[str, str]:
     return {finding["record_id"]: finding["status"] for finding in report["verification"]["findings"]}
 
 
+@pytest.mark.long
 def test_some_of_a_plan_is_approved_one_is_stale_and_who_was_asked_is_waited_for(desk: Shop) -> None:
     write(
         desk,

@@ -55,6 +55,7 @@ def status(server: Serving, body: str = GREETING, token: str = "", **headers: st
     return Posting(url=server.url, token=token).post(body, made).status
 
 
+@pytest.mark.long
 def test_without_tokens_other_machines_are_not_let_in(shell: Shell) -> None:
     for host in ("0.0.0.0", "::", "daper.example"):  # noqa: S104 - refused is what they are to be
         ran = shell.run("mcp", "--http", "--port", "0", "--host", host)
@@ -74,12 +75,14 @@ def test_nobody_comes_in_without_a_right_token(guarded: Serving, tokens: dict[st
     assert status(guarded, token=tokens["Argus"]) == 200
 
 
+@pytest.mark.long
 def test_the_inspector_with_no_token_is_told_to_bring_one(shop: Shop, guarded: Serving, tokens: dict[str, str]) -> None:
     home = shop.root / "inspector"
     assert Inspector(home=home, target=guarded.target())("tools/list").error == "auth_required"
     assert len(Inspector(home=home, target=guarded.target(tokens["Argus"])).tools()) == 13
 
 
+@pytest.mark.long
 def test_each_token_does_what_it_allows_and_the_decision_has_its_name(
     shop: Shop, guarded: Serving, tokens: dict[str, str]
 ) -> None:

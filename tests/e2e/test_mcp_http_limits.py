@@ -30,7 +30,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Serving,
 @pytest.mark.parametrize(
     ("sent", "number"),
     [
-        pytest.param(b"POST /mcp HTTP/1.1\r\nHost: x\r\nX-", 200, id="heads"),
+        pytest.param(b"POST /mcp HTTP/1.1\r\nHost: x\r\nX-", 200, id="heads", marks=pytest.mark.long),
         pytest.param(b"", 300, id="nothing", marks=pytest.mark.long),
         pytest.param(b"owls\r\n\r\n", 300, id="no HTTP", marks=pytest.mark.long),
         pytest.param(

@@ -70,6 +70,7 @@ def check_protocol(lines: Sequence[str]) -> None:
         assert json.loads(line)["jsonrpc"] == "2.0", line
 
 
+@pytest.mark.long
 def test_whatever_a_domain_prints_nothing_but_the_protocol_reaches_stdout(shop: Shop, tmp_path: Path) -> None:
     package, about = tmp_path / "daper_loud", tmp_path / "daper_loud-0.1.dist-info"
     package.mkdir()
@@ -125,7 +126,7 @@ def begin_to_wait(talk: Talk) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "waiting"])
+@pytest.mark.parametrize("busy", [False, pytest.param(True, marks=pytest.mark.long)], ids=["idle", "waiting"])
 def test_a_signal_ends_it_at_once(shop: Shop, number: signal.Signals, busy: bool) -> None:
     with talking(on_stdio(shop)) as talk:
         asked = begin_to_wait(talk) if busy else None
@@ -140,6 +141,7 @@ def test_a_signal_ends_it_at_once(shop: Shop, number: signal.Signals, busy: bool
     assert asked is None or asked not in {json.loads(line).get("id") for line in talk.lines}
 
 
+@pytest.mark.long
 def test_its_client_is_gone_and_it_ends_before_the_wait_is_over(shop: Shop) -> None:
     with talking(on_stdio(shop)) as talk:
         asked = begin_to_wait(talk)

@@ -29,6 +29,7 @@ from daper.bootstrap import open_service
 from daper.core.decisions import answer_plan, decided_by
 from daper.core.models import Decision, IdentityProof, Person, RecordedDecision, Verdict
 from daper.core.outcomes import RepairResult
+from daper.core.selections import choose
 from daper.core.views import RepairView
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.clients.node import Http, Stdio, Target
@@ -305,7 +306,11 @@ async def by_update(handle: Any, view: RepairView, digest: str, number: int) -> 
     assert view.plan is not None
     verdict, arguments = wish(number)
     somebody = Person(name=f"Somebody {number}", how=IdentityProof.CLAIMED)
-    decision = answer_plan(view.plan, verdict, by=somebody, door="raw", **arguments)
+    edits = arguments.get("edits", {})
+    chosen = choose(view.plan, verdict, actions=arguments.get("actions", ()), edited=edits)
+    decision = answer_plan(
+        view.plan, approved=chosen.approved, rejected=chosen.rejected, edits=edits, by=somebody, door="raw"
+    )
     quoting = decision.model_copy(update={"plan_digest": digest})
 
     async def ask() -> RecordedDecision | str:

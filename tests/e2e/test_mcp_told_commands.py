@@ -56,6 +56,7 @@ def refused(raw: Raw, tool: str, arguments: dict[str, Any]) -> str:
 
 @pytest.mark.long
 def test_d6_what_a_refusal_tells_runs_in_a_plain_shell_on_the_same_records(shop: Shop) -> None:
+    shop.env["USER_NAME"] = "Argus"  # who has no agent, whatever others began on this server
     with talking(on_stdio(shop, extra=NO_FORMS)) as talk:
         repair_id, digest = waiting(talk, record_ids=["ORD-003-RBW"])
         # `raw` says that it shows forms; what it answers is none.
@@ -89,6 +90,7 @@ def test_d6_what_a_refusal_tells_runs_in_a_plain_shell_on_the_same_records(shop:
     assert "CANCELLED" in ran["show"].stdout, ran["show"]
 
 
+@pytest.mark.long
 def test_d6_over_http_it_is_said_on_which_machine(shop: Shop) -> None:
     made = shop.run("mcp", "token", "add", "Luna Lovegood", "--scope", "start")
     try:

@@ -23,6 +23,7 @@ def open_to_others(home: Path) -> dict[str, str]:
     return {str(path): f"{mode:o}" for path, mode in found.items() if mode & 0o077}
 
 
+@pytest.mark.long
 def test_a14_what_a_worker_and_commands_make_is_private(shop: Shop, usual_mask: None) -> None:
     shop.run("mcp", "token", "add", "Luna")
     with shop.running("worker") as worker:

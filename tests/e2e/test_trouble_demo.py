@@ -52,6 +52,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     return Demo(ran=ran, home=next(shell.temporary.glob("daper-demo-*")))
 
 
+@pytest.mark.long
 def test_the_whole_of_it_comes_to_the_numbers_that_are_expected(demo: Demo) -> None:
     assert (demo.ran.code, demo.ran.err) == (3, "")
     assert demo.document["phase"] == "REPORT-COMPLETED"
@@ -117,6 +118,7 @@ def test_there_is_no_effect_and_no_message_but_those_of_the_plan(demo: Demo) -> 
     assert demo.document["decisions"][0]["decision"]["by"]["kind"] == "policy"
 
 
+@pytest.mark.long
 def test_the_story_in_a_pipe_shows_every_trick_as_text(shell: Shell) -> None:
     """D13."""
     ran = shell.run("demo", "--data", TROUBLE)

@@ -93,6 +93,7 @@ def test_a_copied_data_folder_works_for_nobody_until_it_has_an_id_of_its_own(pai
     assert "4 of 4 proposed actions took effect" in ran.out, ran.err
 
 
+@pytest.mark.long
 def test_two_homes_over_one_data_folder_share_the_work_and_do_it_once(pair: tuple[Shop, Shop]) -> None:
     mine, theirs = pair
     with mine.worker():

@@ -93,6 +93,7 @@ def waiting(shell: Shell) -> tuple[str, str]:
     return started["repair_id"], started["plan"]["digest"]
 
 
+@pytest.mark.long
 def test_a_second_shell_with_nothing_configured_starts_decides_lists_and_reads_the_report(shell: Shell) -> None:
     printed = list[str]()
     with up(shell, printed=printed):

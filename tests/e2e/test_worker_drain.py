@@ -87,6 +87,7 @@ def ended(shop: Shop, repair_id: str) -> Counter[str]:
     return Counter(outcome.status.value for outcome in result.outcomes)
 
 
+@pytest.mark.long
 def test_an_effect_in_flight_finishes_and_another_worker_goes_on(shop: Shop) -> None:
     with held_worker(shop) as (worker, log):
         repair_id = shop.beside.do(approved(shop.settings()))

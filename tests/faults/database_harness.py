@@ -1,6 +1,6 @@
 """Writers on one database, killed with -9 at random moments, and the server itself, while they write; then a reckoning.
 
-`python -m tests.faults.database_harness --seconds 30 [--kind sqlite|postgresql] [--writers 50] [--seed S]`.
+`python -m tests.faults.database_harness --seconds 30 [--kind KIND] [--writers 50] [--seed S]`.
 """
 
 import argparse
@@ -11,19 +11,25 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from daper.ports import ToolCall
-from daper.ports.store import LedgerRow, StoreAbout
-from daper.stores.sql.postgresql_database import disconnect
-from tests.contract.boxes import ledger_of, upgrade_at_once
+from daper.ports.store import LedgerRow
+from tests.faults.database_boxes import BOXES, START, boxes_at, declared_at, leave_databases
 from tests.faults.database_team import Writers
-from tests.faults.database_writer import BOXES, TOOK_EFFECT, database_at, store_at, tool_on
+from tests.faults.database_writer import TOOK_EFFECT
+from tests.mariadb import MariadbServer, mariadb_server
 from tests.postgresql import PostgresqlServer, postgresql_server
 
-_START = 10
+Server = MariadbServer | PostgresqlServer
+_SERVERS: Final[dict[str, Callable[[], AbstractContextManager[Server]]]] = {
+    "postgresql": postgresql_server,
+    "mariadb": mariadb_server,
+}
+KINDS: Final = ("sqlite", "postgresql", "declared in sqlite", "declared in postgresql", "declared in mariadb")
 _PATIENCE = 60.0
 
 
@@ -67,13 +73,11 @@ def run(
 ) -> Outcome:
     """Write for so long, with everything that goes wrong meanwhile; then look what is left."""
     with ExitStack() as stack:
-        server = stack.enter_context(postgresql_server()) if kind == "postgresql" else None
-        address = server.empty() if server else str(folder / "boxes.db")
-        if server:
-            upgrade_at_once(database_at(address))
-        begin(address)
+        server = stack.enter_context(_SERVERS[name]()) if (name := kind.split()[-1]) in _SERVERS else None
+        address = _address(kind, folder, server)
+        boxes_at(address).begin()
         team = Writers(address, writers=-(-writers // processes), seed=seed, folder=folder)
-        stack.callback(disconnect)
+        stack.callback(leave_databases)
         stack.callback(team.abandon)
         for _ in range(processes):
             team.start()
@@ -102,7 +106,7 @@ def run(
 class Trouble:
     """Kills a process of writers after some more effects, and now and then the server."""
 
-    def __init__(self, team: Writers, server: PostgresqlServer | None, rng: random.Random, *, every: float) -> None:
+    def __init__(self, team: Writers, server: Server | None, rng: random.Random, *, every: float) -> None:
         self._team = team
         self._server = server
         self._rng = rng
@@ -126,7 +130,7 @@ class Trouble:
 
 def _finish(address: str, team: Writers) -> int:
     """Make the attempts anew of which nobody was told, as on another machine; how many there were."""
-    tool = tool_on(store_at(address))
+    tool = boxes_at(address).tool
     known = {call.key for call in team.told}
     left = [call for key, call in team.begun.items() if key not in known]
     for call in left:
@@ -137,19 +141,18 @@ def _finish(address: str, team: Writers) -> int:
 
 def reckon(address: str, told: Sequence[ToolCall]) -> tuple[Counter[str], tuple[str, ...]]:
     """How many rows the ledger has of each status, and what contradicts it: stock, outbox, or what was told."""
-    store = store_at(address)
-    ledger = ledger_of(store)
+    boxes = boxes_at(address)
+    ledger = boxes.ledger()
     effects = {row.key: row for row in ledger if row.kind == "effect"}
-    sent, wrong = Counter(message.key for message in store.outbox()), list[str]()
+    sent, wrong = boxes.sent(), list[str]()
     for box in BOXES:
         added = sum(_amount(row) for row in effects.values() if row.record_id == box)
-        with store.reading() as records:
-            row = records.one("boxes", box)
-        held = row.raw["held"] if row else None
-        if held != _START + added:
-            wrong.append(f"box {box} holds {held}, and the ledger says {_START} + {added}")
-    wrong += [f"{key} sent {count} messages" for key, count in sent.items() if count != 1 or key not in effects]
-    wrong += [f"{key} took effect and sent nothing" for key in effects if key not in sent]
+        held = boxes.held(box)
+        if held != START + added:
+            wrong.append(f"box {box} holds {held}, and the ledger says {START} + {added}")
+    if sent is not None:
+        wrong += [f"{key} sent {count} messages" for key, count in sent.items() if count != 1 or key not in effects]
+        wrong += [f"{key} took effect and sent nothing" for key in effects if key not in sent]
     wrong += [f"{key} has an effect that is {row.effect.status}" for key, row in effects.items() if not _took(row)]
     for call in told:
         row = effects.get(call.key)
@@ -170,13 +173,13 @@ def _amount(row: LedgerRow) -> int:
     return after - before
 
 
-def begin(address: str) -> None:
-    """Put the boxes into a database that has their tables."""
-    rows = [{"id": box, "held": _START} for box in BOXES]
-    store_at(address).install({"boxes": rows}, about=StoreAbout(dataset="boxes"))
+def _address(kind: str, folder: Path, server: Server | None) -> str:
+    if kind.startswith("declared"):
+        return declared_at(folder, server.empty() if server else f"sqlite:///{folder / 'boxes.db'}")
+    return server.empty() if server else str(folder / "boxes.db")
 
 
-def _restart(server: PostgresqlServer, how: str) -> None:
+def _restart(server: Server, how: str) -> None:
     if how == "stop":
         server.stop()
     else:
@@ -201,7 +204,7 @@ def _until(condition: Callable[[], bool]) -> None:
 def main() -> int:
     """Run once and say what happened; 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kind", choices=("sqlite", "postgresql"), default="postgresql")
+    parser.add_argument("--kind", choices=KINDS, default="postgresql")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--writers", type=int, default=50)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from daper.ports import ToolCall
-from tests.faults.database_writer import call_of
+from tests.faults.database_boxes import call_of
 
 ROOT: Final = Path(__file__).parents[2]
 _PATIENCE: Final = 60.0

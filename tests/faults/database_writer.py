@@ -10,60 +10,23 @@ import random
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, TypeVar
 
 from daper.core.errors import DaperError
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.entrypoints.cli.exits import leave
 from daper.ports import ToolCall
-from daper.stores.sql.document_rows import DocumentRows
-from daper.stores.sql.documents import DocumentStore
-from daper.stores.sql.engine import Database
-from daper.stores.sql.postgresql_database import PostgresqlDatabase
-from daper.stores.sql.sqlite_database import SqliteDatabase
-from tests.contract.boxes import BRANCHES, COLLECTION, NOON, AddToBox, DocumentBoxes
+from tests.faults.database_boxes import BOXES, boxes_at, call_of
 from tests.faults.victims import die_with_parent
 
 T = TypeVar("T")
-BOXES: Final = tuple("ABCDEF")
 _GIVES_UP = 0.2
 TOOK_EFFECT: Final = (OutcomeStatus.APPLIED, OutcomeStatus.ALREADY_APPLIED)
-
-
-def database_at(address: str) -> Database:
-    """A server's where it is an address of one, else a file."""
-    if "://" in address:
-        return PostgresqlDatabase(address, BRANCHES)
-    return SqliteDatabase(Path(address), BRANCHES, what="the boxes")
-
-
-def store_at(address: str) -> DocumentStore:
-    """The boxes there."""
-    return DocumentStore(database_at(address), name="boxes", collections=[COLLECTION])
-
-
-def call_of(key: str, box: str, amount: int, version: str) -> ToolCall:
-    """So much more in a box, as it was read."""
-    return ToolCall(
-        key=key,
-        record_id=box,
-        arguments={"box": box, "amount": amount},
-        expected={f"boxes/{box}": version},
-        today=NOON,
-    )
 
 
 def words_of(call: ToolCall) -> tuple[str, ...]:
     """What `call_of` makes it from."""
     return call.key, call.record_id, str(call.arguments["amount"]), call.expected[f"boxes/{call.record_id}"]
-
-
-def tool_on(store: DocumentStore) -> AddToBox[DocumentRows]:
-    """It adds to boxes that hold as much as anybody wants."""
-    tool: AddToBox[DocumentRows] = AddToBox(store, DocumentBoxes())
-    tool.full = 1_000_000_000
-    return tool
 
 
 def _say(*words: str) -> None:
@@ -76,8 +39,7 @@ class Writer:
 
     def __init__(self, address: str, name: str, seed: int, *, say: Callable[..., None]) -> None:
         self._say = say
-        self._store = store_at(address)
-        self._tool = tool_on(self._store)
+        self._boxes = boxes_at(address)
         self._name = name
         self._rng = random.Random(f"{seed} {name}")
         self._wait = threading.Event()
@@ -90,7 +52,7 @@ class Writer:
             self._one(f"{self._name}-{number}", self._rng.choice(BOXES), self._rng.randint(1, 3))
 
     def _one(self, key: str, box: str, amount: int) -> None:
-        call = call_of(key, box, amount, self._again(lambda: self._version(box)))
+        call = call_of(key, box, amount, self._again(lambda: self._boxes.version(box)))
         self._say("begun", *words_of(call))
         if self._attempt(call).status in TOOK_EFFECT:
             self._say("told", *words_of(call))
@@ -99,22 +61,16 @@ class Writer:
         """Until there is an answer; or, where somebody gives up, whatever the key says then, which is for good."""
         while True:
             try:
-                return asyncio.run(self._tool.apply(call))
+                return asyncio.run(self._boxes.tool.apply(call))
             except DaperError as error:
                 if not error.retryable:
                     raise
                 if self._rng.random() < _GIVES_UP:
-                    settled = self._again(lambda: asyncio.run(self._tool.settle(call.key)))
-                    late = self._again(lambda: asyncio.run(self._tool.apply(call)))
+                    settled = self._again(lambda: asyncio.run(self._boxes.tool.settle(call.key)))
+                    late = self._again(lambda: asyncio.run(self._boxes.tool.apply(call)))
                     assert (settled is not None) or late.status is OutcomeStatus.FAILED
                     return late
                 self._wait.wait(self._rng.uniform(0.01, 0.1))
-
-    def _version(self, box: str) -> str:
-        with self._store.reading() as records:
-            found = records.one("boxes", box)
-        assert found is not None
-        return found.version
 
     def _again(self, attempt: Callable[[], T]) -> T:
         while True:

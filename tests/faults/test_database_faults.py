@@ -8,32 +8,31 @@ import pytest
 from sqlalchemy import text
 
 from daper.ports import ToolCall
-from daper.stores.sql.postgresql_database import disconnect
-from tests.contract.boxes import upgrade_at_once
-from tests.faults.database_harness import begin, reckon, run
-from tests.faults.database_writer import Writer, call_of, database_at, store_at, tool_on
+from tests.faults.database_boxes import DocumentPlace, boxes_at, call_of, declared_at, leave_databases
+from tests.faults.database_harness import KINDS, reckon, run
+from tests.faults.database_writer import Writer
 from tests.postgresql import PostgresqlServer
 
 SEED = 5
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_d1_d19_fifty_writers_that_are_killed_repeat_nothing_and_lose_nothing(kind: str, tmp_path: Path) -> None:
     outcome = run(kind=kind, seconds=20, seed=SEED, folder=tmp_path)
     sys.stdout.write(f"{outcome}\n")
     assert outcome.problems == (), str(outcome)
     assert outcome.kills
     assert outcome.told
-    assert bool(outcome.restarts) == (kind == "postgresql")
+    assert bool(outcome.restarts) == ("sqlite" not in kind)
 
 
+@pytest.mark.parametrize("kind", ["documents", "declared"])
 def test_d1_d19_a_few_writers_repeat_nothing_and_lose_nothing_while_the_server_crashes(
-    postgresql: PostgresqlServer,
+    postgresql: PostgresqlServer, tmp_path: Path, kind: str
 ) -> None:
-    address = postgresql.empty()
-    upgrade_at_once(database_at(address))
-    begin(address)
+    address = postgresql.empty() if kind == "documents" else declared_at(tmp_path, postgresql.empty())
+    boxes_at(address).begin()
     told, end = list[ToolCall](), threading.Event()
     soon, enough = threading.Event(), threading.Event()
 
@@ -57,7 +56,7 @@ def test_d1_d19_a_few_writers_repeat_nothing_and_lose_nothing_while_the_server_c
         thread.join()
 
     rows, problems = reckon(address, told)
-    disconnect()
+    leave_databases()
     assert problems == ()
     assert rows["applied"] == len(told) >= 12
 
@@ -73,16 +72,12 @@ def test_d1_d19_a_few_writers_repeat_nothing_and_lose_nothing_while_the_server_c
 )
 async def test_the_reckoning_finds_what_does_not_agree(postgresql: PostgresqlServer, tamper: str) -> None:
     address = postgresql.empty()
-    upgrade_at_once(database_at(address))
-    begin(address)
-    store = store_at(address)
-    with store.reading() as records:
-        row = records.one("boxes", "A")
-    assert row is not None
-    call = call_of("k1", "A", 3, row.version)
-    await tool_on(store).apply(call)
+    boxes_at(address).begin()
+    boxes = DocumentPlace(address)
+    call = call_of("k1", "A", 3, boxes.version("A"))
+    await boxes.tool.apply(call)
     assert reckon(address, [call])[1] == ()
-    with store.database.transaction() as db:
+    with boxes.store.database.transaction() as db:
         db.execute(text(tamper.replace(":", r"\:")))
     assert reckon(address, [call])[1]
-    disconnect()
+    leave_databases()

@@ -78,6 +78,7 @@ async def test_settling_after_the_effect_gives_the_effect(tmp_path: Path) -> Non
     assert applied.status is OutcomeStatus.APPLIED
 
 
+@pytest.mark.long
 async def test_both_ends_agree_whatever_settling_meets(tmp_path: Path, applier: Applier) -> None:
     """Another process applies: raced, or stopped between two writes and then let go on, or killed there."""
     template = await shipped_shop(tmp_path / "template")

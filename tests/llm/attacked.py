@@ -68,9 +68,7 @@ class Attacked:
         """The result of a repair of these orders, or of all; no wait is waited for, so that a person is never there."""
         scope = {"record_ids": list(record_ids), "limit": 500}
         repair_id = await self.shop.start(skipping=True, scope=scope, **order)
-        async with asyncio.timeout(PATIENCE):
-            handle = self.shop.client.get_workflow_handle(repair_id, result_type=RepairResult)
-            return await handle.result()
+        return await self.shop.end(repair_id, within=PATIENCE)
 
 
 @asynccontextmanager

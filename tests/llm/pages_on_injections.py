@@ -48,6 +48,7 @@ _ATTRIBUTES: Final = frozenset(
         *("rules", "role", "scope", "align", "valign", "bgcolor", "dir"),
     }
 )
+_ALWAYS_FIT: Final = 10  # actions
 # What a line of ours begins with, which says what a program did or a person decided.
 _OURS: Final = ("Decided by ", "Workflow completed with result: ", "Report Summary: ", "Repair planning is complete. ")
 
@@ -77,14 +78,18 @@ def story_faults(result: RepairResult) -> Iterator[str]:
 
 
 def details_faults(plan: Plan, message: str) -> Iterator[str]:
-    """In the details that the Temporal UI shows; what is to be pasted there decides on what stands first alone."""
+    """In the details that the Temporal UI shows; what is to be pasted there decides on what stands first alone.
+
+    Of a long plan the first actions fit there, and only these are decided on.
+    """
     shown = details(Phase.PENDING_APPROVAL, plan, message)
     text, _, after = shown.partition("```json\n")
     pasted, _, left_alone = after.partition("\n```")
     yield from (f"details: {fault}" for part in (text, left_alone) for fault in markdown_faults(part))
     answer = json.loads(pasted)
-    main = {action.id: "approve" for action in plan.actions if not action.instead_of}
-    if answer["verdicts"] != main or set(answer) != {"plan_digest", "by", "door", "verdicts"}:
+    main = [(action.id, "approve") for action in plan.actions if not action.instead_of]
+    fit = len(main) if len(main) <= _ALWAYS_FIT else len(answer["verdicts"])
+    if list(answer["verdicts"].items()) != main[:fit] or set(answer) != {"plan_digest", "by", "door", "verdicts"}:
         yield f"details: what is to be pasted is {answer}"
 
 

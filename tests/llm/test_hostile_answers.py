@@ -335,10 +335,10 @@ def _changed(body: Any, path: Place, value: object) -> object:
     return body
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
-async def test_a7_a_body_with_anything_anywhere_never_becomes_a_bug_of_ours(tmp_path: Path, every: int) -> None:
+@pytest.mark.long
+async def test_a7_a_body_with_anything_anywhere_never_becomes_a_bug_of_ours(tmp_path: Path) -> None:
     plain = json.loads(fine(Asked(body={"model": "fake-1", "response_format": {"type": "json_schema"}})).body)
-    wanted = [(path, value) for path in _places(plain) for value in ODD][::every]
+    wanted = [(path, value) for path in _places(plain) for value in ODD]
     now = list[tuple[Place, object]]()
 
     def behaviour(asked: Asked) -> Answer:

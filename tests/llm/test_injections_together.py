@@ -48,6 +48,7 @@ async def test_in_mixed_batches_an_order_does_its_neighbours_no_harm(
     assert result.phase in {Phase.REPORT_COMPLETED, Phase.APPROVAL_EXPIRED}
 
 
+@pytest.mark.long
 async def test_a_person_who_approves_what_comes_first_gets_exactly_that(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -64,6 +65,7 @@ async def test_a_person_who_approves_what_comes_first_gets_exactly_that(
         assert wrong_books(attacked.before, attacked.books(), [result], attacked.rules) == []
 
 
+@pytest.mark.long
 async def test_a_broken_form_ends_the_repair_where_no_rules_are_to_go_on(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ async def test_a7_a_figure_below_what_was_asked_counts_as_that(tmp_path: Path) -
     assert (spent.input_tokens, spent.uncertain) == (said // CHARACTERS_PER_TOKEN, 1)
 
 
+@pytest.mark.long
 async def test_a7_a_cap_holds_for_calls_beside_each_other_of_a_model_that_says_they_took_nothing(
     tmp_path: Path,
 ) -> None:

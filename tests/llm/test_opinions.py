@@ -103,6 +103,7 @@ async def test_what_a_model_accuses_a_healthy_order_of_leads_to_no_action(
     assert result.outcomes == ()
 
 
+@pytest.mark.long
 async def test_a_doubt_is_shown_and_keeps_a_grant_from_the_action_and_a_person_may_approve_it(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -203,7 +204,7 @@ NO_WORDS_FOR_A_REPORT = {
 }
 
 
-@pytest.mark.parametrize(("narrative", "why"), cases(NO_WORDS_FOR_A_REPORT, quick=["not true"]))
+@pytest.mark.parametrize(("narrative", "why"), cases(NO_WORDS_FOR_A_REPORT, quick=[]))
 async def test_words_for_the_report_that_are_not_true_or_not_plain_are_sent_back_and_then_left_out(
     temporal_env: WorkflowEnvironment, tmp_path: Path, narrative: str, why: str
 ) -> None:
@@ -219,6 +220,7 @@ async def test_words_for_the_report_that_are_not_true_or_not_plain_are_sent_back
     assert any(why in told for asked in fake.asked for told in asked.corrections)
 
 
+@pytest.mark.long
 async def test_roles_can_be_played_by_different_models_and_by_rules(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -237,6 +239,7 @@ async def test_roles_can_be_played_by_different_models_and_by_rules(
     }
 
 
+@pytest.mark.long
 async def test_a_rejected_repair_is_not_done_because_a_model_has_another_name_for_its_problem(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -261,6 +264,7 @@ async def test_a_rejected_repair_is_not_done_because_a_model_has_another_name_fo
     )
 
 
+@pytest.mark.long
 async def test_the_cap_of_problems_holds_for_what_a_model_proposes(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -274,6 +278,7 @@ async def test_the_cap_of_problems_holds_for_what_a_model_proposes(
     assert BADGES not in asked.user  # nobody pays for what the cap leaves out
 
 
+@pytest.mark.long
 async def test_rejecting_an_alternative_rejects_no_problem_that_another_answer_was_approved_for(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -78,7 +78,7 @@ ANSWERS: dict[str, Row] = {
 
 @pytest.mark.parametrize(
     ("name", "behaviour", "told"),
-    cases(ANSWERS, quick=["right, of google", f"a bomb, of {NAMES[0]}", "null, of anthropic"]),
+    cases(ANSWERS, quick=["right, of google"]),
 )
 async def test_a7_every_provider_is_bounded_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, behaviour: Behaviour, told: str

@@ -59,6 +59,7 @@ async def test_a_report_is_written_also_when_nothing_is_left_to_spend_on_its_wor
     assert not result.needs_person
 
 
+@pytest.mark.long
 async def test_d11_the_cap_counts_across_tries_of_one_step(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     _, free = await repaired(temporal_env, tmp_path / "free", answers.wrong_types)
     result, fake = await repaired(
@@ -73,6 +74,7 @@ async def test_d11_the_cap_counts_across_tries_of_one_step(temporal_env: Workflo
     assert result.usage.total.calls == fake.count
 
 
+@pytest.mark.long
 async def test_a_silent_model_is_given_up_and_asked_again_and_the_silence_counts_as_the_most_it_can_be(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -118,7 +120,8 @@ async def until_asked_for_longer_than(span: timedelta, shop: Shop, repair_id: st
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("repairs", [4, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("repairs", [4, 20])
 async def test_a7_no_cap_is_passed_by_repairs_beside_each_other_whose_model_says_it_took_nothing(
     temporal_env: WorkflowEnvironment, tmp_path: Path, repairs: int
 ) -> None:
@@ -140,6 +143,7 @@ async def test_a7_no_cap_is_passed_by_repairs_beside_each_other_whose_model_says
     assert max(result.usage.total.tokens for result in results) <= cap
 
 
+@pytest.mark.long
 async def test_a_repair_that_is_stopped_hangs_up(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with model_shop(temporal_env, tmp_path, answers.hanging(GOOD)) as (shop, fake):
         repair_id = await shop.start()
@@ -156,6 +160,7 @@ async def test_a_repair_that_is_stopped_hangs_up(temporal_env: WorkflowEnvironme
             pass
 
 
+@pytest.mark.long
 async def test_what_models_took_is_in_the_view_by_role_and_by_record_and_in_the_ledger_the_same(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

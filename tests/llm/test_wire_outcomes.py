@@ -137,7 +137,7 @@ NO_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("behaviour", "calls"), cases(NO_ANSWERS, quick=["a page"]))
+@pytest.mark.parametrize(("behaviour", "calls"), cases(NO_ANSWERS, quick=["sent on"]))
 async def test_a7_what_is_no_answer_is_coped_with_by_the_rules_and_nothing_stays_set_aside(
     temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour, calls: int
 ) -> None:
@@ -163,6 +163,7 @@ async def test_a7_a_model_that_drips_is_given_up_and_asked_again(
     assert (result.usage.total.uncertain, states_of_calls(tmp_path)) == (1, ["settled"] * 4)
 
 
+@pytest.mark.long
 async def test_d10_a_broken_server_is_tried_six_times(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     result, fake = await repaired(temporal_env, tmp_path, answers.server_error)
 
@@ -180,6 +181,7 @@ async def test_a_server_that_is_not_there_is_tried_six_times(temporal_env: Workf
     assert result.usage.total.uncertain == 6
 
 
+@pytest.mark.long
 async def test_whoever_says_when_to_come_again_is_not_asked_before(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -207,7 +209,7 @@ DOES_NOT_FIT = {
 }
 
 
-@pytest.mark.parametrize("behaviour", cases(DOES_NOT_FIT, quick=["more keys"]))
+@pytest.mark.parametrize("behaviour", cases(DOES_NOT_FIT, quick=[]))
 async def test_d14_an_answer_that_does_not_fit_is_sent_back_tried_again_and_then_given_up(
     temporal_env: WorkflowEnvironment, tmp_path: Path, behaviour: Behaviour
 ) -> None:
@@ -251,13 +253,14 @@ async def test_a_server_is_asked_in_the_form_that_it_takes(
     assert result.usage.total.calls == 3  # a refused form costs nothing
 
 
-@pytest.mark.parametrize("mode", cases({each: each for each in ("native", "tool", "prompted")}, quick=["prompted"]))
+@pytest.mark.parametrize("mode", cases({each: each for each in ("native", "tool", "prompted")}, quick=[]))
 async def test_the_form_can_be_set(temporal_env: WorkflowEnvironment, tmp_path: Path, mode: str) -> None:
     result, fake = await repaired(temporal_env, tmp_path, GOOD, DAPER_LLM_OUTPUT=mode)
 
     assert (result.counts.applied, {asked.mode for asked in fake.asked}) == (4, {mode})
 
 
+@pytest.mark.long
 async def test_an_answer_that_does_not_tell_what_it_took_counts_as_the_most_it_can_be(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -315,7 +318,7 @@ REFUSED_BY_THE_GUARD = {
 
 @pytest.mark.parametrize(
     ("mutation", "what", "why"),
-    cases(REFUSED_BY_THE_GUARD, quick=["another customer"]),
+    cases(REFUSED_BY_THE_GUARD, quick=[]),
 )
 async def test_d14_what_the_guard_refuses_is_told_once_and_then_shown_as_blocked_and_never_runs(
     temporal_env: WorkflowEnvironment, tmp_path: Path, mutation: mutations.Mutation, what: str, why: str
@@ -338,6 +341,7 @@ async def test_d14_what_the_guard_refuses_is_told_once_and_then_shown_as_blocked
     assert result.needs_person == (what.split()[1] not in result.usage.by_record)  # else the rules' action is there
 
 
+@pytest.mark.long
 async def test_d20_the_key_is_in_nothing_that_is_kept(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """Also not when a server repeats it in its error."""
     behaviour = answers.in_turn(GOOD, lambda asked: refused(500, f"cannot use {asked.key}"), GOOD)

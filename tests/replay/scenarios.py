@@ -17,7 +17,7 @@ from daper.core.events import Gathering
 from daper.core.models import Verdict
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.phases import Phase
-from daper.ports import ToolCall
+from daper.ports import PlanCaps, ToolCall
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
@@ -31,6 +31,7 @@ from tests.workflow.timetable import EVERY_YEAR, Timetable
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
 APPLIED, REJECTED, NOT_APPROVED = OutcomeStatus.APPLIED, OutcomeStatus.REJECTED, OutcomeStatus.NOT_APPROVED
 LAPSED, UNDONE, FAILED = OutcomeStatus.LAPSED, OutcomeStatus.UNDONE, OutcomeStatus.FAILED
+SKIPPED = OutcomeStatus.SKIPPED
 BADGES = {"record_ids": ["ORD-002-HJG"]}
 EGG = {"record_ids": ["ORD-004-RHG"]}
 LETS_ASK_FOR_APPROVALS = """
@@ -305,6 +306,16 @@ async def strangers_domain(env: WorkflowEnvironment, home: Path) -> str:
         )
 
 
+async def tried_first_and_the_rest(env: WorkflowEnvironment, home: Path) -> str:
+    """Of a tool that wants it, one action first; it helped, and the others ran."""
+    return await _with_canary(env, home, APPLIED, APPLIED, APPLIED)
+
+
+async def tried_first_in_vain(env: WorkflowEnvironment, home: Path) -> str:
+    """Of a tool that wants it, one action first; it did not help, and the others did not run."""
+    return await _with_canary(env, home, APPLIED, SKIPPED, SKIPPED, delay=float("inf"))
+
+
 async def proactive_three_cycles(env: WorkflowEnvironment, home: Path) -> str:
     """An agent: rejected, nudged meanwhile, failed, and stopped while it waits."""
     async with open_shop(env, home) as shop:
@@ -521,6 +532,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         settled_failed,
         memo_instead_of_search_attributes,
         strangers_domain,
+        tried_first_and_the_rest,
+        tried_first_in_vain,
         proactive_three_cycles,
         proactive_stopped_in_a_cycle,
         proactive_cancelled_in_a_cycle,
@@ -547,6 +560,18 @@ async def _ended(shop: Shop, repair_id: str, phase: Phase, *statuses: OutcomeSta
     outcomes = sorted(result.outcomes, key=lambda outcome: outcome.action_id)
     assert [outcome.status for outcome in outcomes] == list(statuses), outcomes
     return repair_id
+
+
+async def _with_canary(
+    env: WorkflowEnvironment, home: Path, *statuses: OutcomeStatus, delay: float | None = None
+) -> str:
+    """A repair of three services by a tool of which one action is tried first; `delay`: until its effects show."""
+    alerts = Alerts(home, ["owl-post", "floo-network", "portkeys"])
+    setattr(alerts.tools["restart_service"], "caps", PlanCaps(canary=1))  # noqa: B010 - the stranger has none
+    alerts.world.delay = alerts.world.delay if delay is None else delay
+    async with open_shop(env, home, domains={"alerts": alerts}) as shop:
+        repair_id = await shop.start(domain="alerts", auto_approve=True)
+        return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, *statuses)
 
 
 async def _stopped(agent: Agent, *phases: Phase) -> str:

@@ -139,6 +139,7 @@ async def test_a_kept_repair_that_waits_for_a_person_is_approved_by_the_code_of_
         assert found.owl.kinds == [Occasion.REPAIR_DONE for _ in found.tell], "what was told before is not told again"
 
 
+@pytest.mark.long
 async def test_a_kept_agent_sees_its_parked_repair_approved_and_goes_on(later: Later) -> None:
     """The agent waits for its repair, and the repair for a person; both are kept, of one run."""
     async with AsyncExitStack() as stack:
@@ -193,6 +194,7 @@ async def _approved_beside(found: Found) -> None:
     assert (await found.shop.end(found.repair_id)).phase is Phase.REPORT_COMPLETED
 
 
+@pytest.mark.long
 async def test_a_release_that_counts_versions_of_records_otherwise_is_noticed(
     later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +211,7 @@ async def test_a_release_that_counts_versions_of_records_otherwise_is_noticed(
     assert {outcome.status for outcome in result.outcomes} == {OutcomeStatus.STALE}
 
 
+@pytest.mark.long
 async def test_a_release_that_swaps_two_steps_is_noticed_by_whoever_looks_at_the_repair(
     later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:

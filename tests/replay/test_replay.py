@@ -15,7 +15,8 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from daper.adapters.temporal.codec import data_converter
-from daper.bootstrap import SANDBOX, WORKFLOWS
+from daper.adapters.temporal.sandbox import SANDBOX
+from daper.bootstrap import WORKFLOWS
 from daper.core.events import Batch, Inbox
 from daper.core.proactive import Carried, ProactiveRequest
 from daper.workflows.agent import AgentState

@@ -9,10 +9,17 @@ from command_tree import ALL_COMMANDS
 from daper.entrypoints.cli.app import run
 
 COMMANDS = """\
+console
 db status
 db upgrade
 demo
 doctor
+domain check
+domain init
+domain list
+domain new
+domain show
+domain test
 eval
 mcp
 mcp config
@@ -60,11 +67,14 @@ Find what is wrong in a system of records, plan the repair, ask, repair, verify,
 report.
 
 ╭─ Commands ───────────────────────────────────────────────────────────────────╮
+│ console      Pages in a browser: what waits, plans, decisions.               │
 │ db           The database that records and state are in: what it has, and    │
 │              upgrading it.                                                   │
 │ demo         One repair, shown live, on a throw-away copy and its own        │
 │              Temporal.                                                       │
 │ doctor       What is configured, what answers, what is missing.              │
+│ domain       Domains that a file declares: look a file over, make its        │
+│              ledger, see what is there.                                      │
 │ eval         How good the agents are, over generated cases.                  │
 │ mcp          The agents as tools for chat clients, over stdio or HTTP.       │
 │ people       Who may be told of repairs: see them, and try them out.         │
@@ -161,6 +171,13 @@ def test_help_and_version_import_neither_temporal_nor_pydantic() -> None:
         ("records list --search x --status " + "s" * 201, "status is 'sss"),
         ("records import", "needs 2 files: the orders, then the inventory; got 0"),
         ("records recover", "--keep-edited or --finish"),
+        ("console --port 70000", "70000"),
+        ("console --public-url daper.example.org", "'daper.example.org' must be a URL"),
+        ("console --public-url https://u:secret@daper.example.org", "'https://***@daper.example.org' must be a URL"),
+        ("console --public-url https://daper.example.org/here", "must be a URL without a path"),
+        ("up --port 7233 --console-port 7233", "--port and --console-port are both 7233"),
+        ("up --console-port 7233 --no-console", "--no-console and --console-port contradict each other"),
+        ("demo --auto-approve --console", "--auto-approve and --console contradict each other"),
         ("mcp --http --port 70000", "--port 70000"),
         ("mcp --http --public-url daper.example.org", "'daper.example.org' must be a URL"),
         ("mcp --http --public-url https://", "'https://' must be a URL"),

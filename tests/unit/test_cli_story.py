@@ -4,6 +4,7 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from planned import proposed, shown_plan
 from rich.console import Console
 
 from daper.core.models import (
@@ -23,7 +24,8 @@ from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView
 from daper.entrypoints.cli.output import say
-from daper.entrypoints.cli.story import Story, plan_lines, result_lines
+from daper.entrypoints.cli.plan_lines import plan_lines
+from daper.entrypoints.cli.story import Story, result_lines
 
 AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
 MINERVA = Person(name="Minerva")
@@ -244,6 +246,49 @@ def test_a_plan_that_is_about_to_be_changed_shows_the_change_and_no_preview_that
     assert not [line for line in lines if "→" in line]
 
 
+def test_like_actions_are_told_once_with_a_row_for_each_and_the_others_as_ever() -> None:
+    others = proposed(3, tool="hold_order"), proposed(9, risk=Risk.HIGH)
+    plan = shown_plan(*(others[0] if n == 3 else proposed(n) for n in range(1, 9)), others[1])
+
+    lines = list(plan_lines(plan, domain="orders"))
+
+    assert lines[3:14] == [
+        "  - a1, a2, a4-a8: 7 actions that are the same but for the record, which spend 0 in all:",
+        "    - a1, a2, a4-a8 send_reminder: risk low, confidence score 0.9, proposed by rules",
+        "      - why: Nobody has reminded them.",
+        "      - status: unpaid → reminded",
+        "      - spends: 0",
+        "      - if it does not help: it is undone",
+        "    - a1 ORD-001: problem: Record ORD-001 is not paid.; customer: of ORD-001",
+        "    - a2 ORD-002: problem: Record ORD-002 is not paid.; customer: of ORD-002",
+        "    - a4 ORD-004: problem: Record ORD-004 is not paid.; customer: of ORD-004",
+        "    - a5 ORD-005: problem: Record ORD-005 is not paid.; customer: of ORD-005",
+        "    - a6 ORD-006: problem: Record ORD-006 is not paid.; customer: of ORD-006",
+    ]
+    assert "    - a3 hold_order: risk low, confidence score 0.9, proposed by rules" in lines
+    assert "      - orders/ORD-009 status: unpaid → reminded" in lines
+
+
+def test_fifty_like_actions_take_a_line_each() -> None:
+    assert len(list(plan_lines(shown_plan(*map(proposed, range(1, 51))), domain="orders"))) == 59
+
+
+def test_what_is_edited_stands_alone_with_its_change() -> None:
+    plan = shown_plan(*(proposed(n, quantity=5) for n in range(1, 6)))
+    lines = list(plan_lines(plan, domain="orders", edits={"a2": {"quantity": 7}}))
+    assert "    - a1, a3-a5 send_reminder: risk low, confidence score 0.9, proposed by rules" in lines
+    assert "      - quantity: 5, changed to 7 (may be 1 to 900)" in lines
+
+
+def test_record_text_in_a_row_cannot_pass_for_another_field() -> None:
+    plan = shown_plan(*map(proposed, range(1, 4)))
+    posing = plan.actions[0].model_copy(
+        update={"arguments": {"customer": "Tom; spends: 0"}, "problems": ("Owes: nothing; risk: low",)}
+    )
+    lines = list(plan_lines(plan.model_copy(update={"actions": (posing, *plan.actions[1:])}), domain="orders"))
+    assert "    - a1 ORD-001: problem: 'Owes: nothing; risk: low'; customer: 'Tom; spends: 0'" in lines
+
+
 def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() -> None:
     outcome = ActionOutcome(
         action_id="a1",
@@ -253,12 +298,14 @@ def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() 
         before={"status": "unpaid", "approval": "none, stock 1 → 9"},
         after={"status": "unpaid", "approval": "given"},
     )
+    first = outcome.model_copy(update={"record_id": "ORD-3", "before": {}, "after": {"answer": 202}})
     same = outcome.model_copy(update={"record_id": "ORD-2", "after": outcome.before})
-    result = a_result(*WHOLE).model_copy(update={"outcomes": (outcome, same)})
+    result = a_result(*WHOLE).model_copy(update={"outcomes": (outcome, same, first)})
 
     lines = list(result_lines(result))
 
     assert "  - ORD-1: request_approval: applied: approval 'none, stock 1 → 9' → given" in lines
+    assert "  - ORD-3: request_approval: applied: answer (nothing) → 202" in lines
     assert any(line.startswith("  - ORD-2: request_approval: applied: status unpaid → unpaid, ") for line in lines)
 
 

@@ -21,8 +21,16 @@ from daper.service.requests import Silence
 from daper.settings import Settings, load_settings, shown_settings
 
 SOURCE = Path(__file__).parents[2] / "src" / "daper"
-# Who is told there is no chat: a terminal, mail, and reports on paper or in the UI of Temporal.
-OTHER_DOORS = ("entrypoints/cli/", "adapters/notify/", "adapters/reports/", "workflows/details.py", "core/notices.py")
+# Who is told there is no chat: a terminal, a browser, mail, and reports on paper or in the UI of Temporal.
+OTHER_DOORS = (
+    "entrypoints/cli/",
+    "entrypoints/checks/",
+    "entrypoints/web/",
+    "adapters/notify/",
+    "adapters/reports/",
+    "workflows/details.py",
+    "core/notices.py",
+)
 # What is no command line to run: how something is called, and the help of settings.
 NAMES = {"embedded server of daper up"}
 ANY_COMMAND = re.compile(rf"\bdaper ({'|'.join(sorted({re.escape(name.split()[0]) for name in ALL_COMMANDS}))})\b")
@@ -145,14 +153,23 @@ def test_d6_nothing_is_put_into_the_text_of_others_that_looks_like_a_command(tmp
 
 
 def test_d6_a_value_that_nobody_can_see_is_pasted_as_what_it_is() -> None:
-    wanted = approval("r1", "p1", ["a1"], {"a1": {"note": "x\u202ey"}}, "")
+    wanted = approval("r1", "p1", ["a1"], None, {"a1": {"note": "x\u202ey"}}, "")
     assert str(wanted.command) == r"""daper repair approve r1 --action a1 --edit 'a1.note="x\u202ey"'"""
 
 
+def test_a_selection_goes_into_the_command_as_one_word_and_into_words_short_and_visible() -> None:
+    wanted = approval("r1", "p1", ["all but a7, a9"], ["a7"], None, "")
+    hostile = approval("r1", "p1", None, ["x\x1b" * 300], None, "")
+    assert str(wanted.command) == "daper repair approve r1 --action 'all but a7, a9' --reject a7"
+    assert wanted.in_short == "approve all but a7, a9, reject a7"
+    assert hostile.in_short.startswith("approve all other actions, reject x<U+001B>")
+    assert len(hostile.in_short) < 300
+
+
 def test_d6_a_command_that_would_be_cut_is_told_without_what_makes_it_long() -> None:
-    wanted = approval("r1", "p1", ["a1"], {"a1": {"note": "x" * 5000}}, "")
+    wanted = approval("r1", "p1", ["a1"], None, {"a1": {"note": "x" * 5000}}, "")
     assert wanted.in_a_terminal == (
-        "The person can say it in a terminal, with --action and --edit, which shows the plan and asks: "
+        "The person can say it in a terminal, with --action, --reject and --edit, which shows the plan and asks: "
         "daper repair approve r1"
     )
 

@@ -8,8 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from daper.core.decisions import decision_id, edited, record, refuse_decision, refuse_identity, who
+from daper.core.decisions import (
+    answer_plan,
+    decision_id,
+    edited,
+    record,
+    refuse_at_sight,
+    refuse_decision,
+    refuse_identity,
+    who,
+)
 from daper.core.digests import digest
+from daper.core.errors import DecisionRefused
 from daper.core.guard import seal
 from daper.core.limits import Between, Exactly, Limit, OneOf, Sentence, is_editable
 from daper.core.models import (
@@ -25,6 +35,7 @@ from daper.core.models import (
     Verdict,
 )
 from daper.core.phases import Phase
+from daper.core.views import view_plan
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINERVA = Person(name="Minerva", how=IdentityProof.OS_USER)
@@ -36,6 +47,7 @@ LIMITS: dict[str, Limit] = {
     "note": Sentence(max_length=20),
 }
 WAITING = Phase.PENDING_APPROVAL
+MAY_BE = "what may be: approver, note, quantity"
 
 
 def action(action_id: str = "a1", *, cycle_id: str = "c1") -> ProposedAction:
@@ -296,3 +308,47 @@ def test_d4_an_accepted_decision_never_runs_an_argument_outside_its_limits(
         assert runs.digest == approved == digest(runs.text)
         assert all(LIMITS[name].refuses(value) is None for name, value in bound.arguments.items())
         assert bound.model_copy(update={"arguments": original.arguments}) == original
+
+
+def test_one_answer_approves_some_rejects_others_and_leaves_the_rest() -> None:
+    view = view_plan(plan_of(action("a1"), action("a2"), action("a3")))
+    given = answer_plan(
+        view, approved=("a1",), rejected=("a3",), edits={"a2": {"quantity": 250}}, by=MINERVA, door="cli", comment="so"
+    )
+    assert given.verdicts == {"a1": Verdict.APPROVE, "a2": Verdict.APPROVE, "a3": Verdict.REJECT}
+    assert (given.plan_digest, given.edits, given.comment) == (view.digest, {"a2": {"quantity": 250}}, "so")
+
+
+def test_an_action_that_would_be_approved_and_rejected_is_neither() -> None:
+    view = view_plan(PLAN)
+    with pytest.raises(DecisionRefused, match="a2, a1 would be approved and rejected; say one of the two"):
+        answer_plan(view, approved=("a1", "a2"), rejected=("a2", "a1"), by=MINERVA, door="cli")
+
+
+def test_an_edit_of_a_rejected_action_is_refused() -> None:
+    edits: dict[str, dict[str, JsonValue]] = {"a1": {"quantity": 250}}
+    given = answer_plan(view_plan(PLAN), rejected=("a1",), edits=edits, by=MINERVA, door="cli")
+    assert refuse_decision(WAITING, PLAN, None, given) == "a1 is edited but not approved"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (decision(a1=Verdict.APPROVE, a2=Verdict.APPROVE), "a1 and a2 answer the same problem; approve one of them"),
+        (decision(a1=Verdict.REJECT, a2=Verdict.APPROVE), None),
+        (decision(a1=Verdict.APPROVE, a2=Verdict.REJECT), None),
+        (decision(a9=Verdict.REJECT), "the plan has no action 'a9'; it has: a1, a2"),
+        (decision(a1=Verdict.REJECT, edits={"a1": {"quantity": 250}}), "a1 is edited but not approved"),
+        (decision(edits={"a2": {"quantity": 250}}), "a2 is edited but not approved"),
+        (decision(edits={"a1": {"item_id": "X"}}), f"a1.item_id may not be changed; {MAY_BE}"),
+        (decision(edits={"a1": {"quantity": 250}}), None),
+    ],
+)  # fmt: skip
+def test_what_is_refused_at_sight_is_refused_by_the_plan_that_waits_too(given: Decision, why: str | None) -> None:
+    """An alternative may be approved where the other one is rejected."""
+    second = action("a2").model_copy(update={"instead_of": "a1", "answers": ("f1",)})
+    plan = plan_of(action("a1").model_copy(update={"answers": ("f1",)}), second)
+    quoting = given.model_copy(update={"plan_digest": plan.digest})
+
+    assert refuse_at_sight(view_plan(plan), quoting) == why
+    assert refuse_decision(WAITING, plan, None, quoting) == why

@@ -26,18 +26,24 @@ from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.mcp_clients import CLIENTS, Local, configuration
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.server import build_server
+from daper.entrypoints.web.api.problems import Kind
+from daper.entrypoints.web.api.table import OPERATIONS
 from daper.settings import ChatApproval, Setting, every_setting, load_settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+COMMANDS = ROOT / "docs" / "commands.md"
+DEMO = ROOT / "docs" / "demo.md"
 CONCEPTS = ROOT / "docs" / "concepts.md"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 CHAT = ROOT / "docs" / "mcp.md"
+API = ROOT / "docs" / "api.md"
 CONVERSATION = ROOT / "docs" / "mcp-conversation.md"
 EXAMPLE = ROOT / ".env.example"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BY_NAME = {page.relative_to(ROOT).as_posix(): page for page in PAGES}
 READ_AT_ONE_GO = 100  # lines
+READ_IN_THREE_MINUTES = 160
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| `([^`|]+)`", re.MULTILINE)
@@ -109,8 +115,8 @@ def test_the_example_changes_nothing_as_it_is_and_nothing_with_its_defaults(tmp_
 
 
 @pytest.mark.parametrize("name", ALL_COMMANDS)
-def test_the_readme_has_a_row_for_each_command(name: str) -> None:
-    assert f"daper {name}" in rows(README)
+def test_the_page_of_commands_has_a_row_for_each(name: str) -> None:
+    assert f"daper {name}" in rows(COMMANDS)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -138,8 +144,8 @@ def test_the_concepts_have_a_row_for_each_outcome_and_each_verification(status: 
 
 
 @pytest.mark.parametrize("code", Exit)
-def test_the_readme_has_a_row_for_each_exit_code(code: Exit) -> None:
-    assert str(code.value) in rows(README)
+def test_the_page_of_commands_has_a_row_for_each_exit_code(code: Exit) -> None:
+    assert str(code.value) in rows(COMMANDS)
 
 
 def test_the_concepts_name_every_problem_and_tool_of_the_orders(tmp_path: Path) -> None:
@@ -203,8 +209,8 @@ def test_code_in_the_docs_can_be_read() -> None:
     assert blocks("python")
 
 
-def test_the_run_in_the_readme_is_of_this_program() -> None:
-    [run] = [code for name, code in blocks("text") if name == "README.md"]
+def test_the_run_of_the_demo_is_of_this_program() -> None:
+    [run] = [code for name, code in blocks("text") if name == "docs/demo.md"]
 
     assert re.findall(r"^Current repair status: (.+)$", run, re.MULTILINE) == [
         phase for phase in Phase if not phase.ended or phase is Phase.REPORT_COMPLETED
@@ -284,5 +290,15 @@ async def test_the_calls_and_answers_of_the_recorded_conversation_still_fit_the_
         assert set(documents[-1]) <= set(output["properties"]), name
 
 
-def test_the_page_for_agents_is_short() -> None:
+def test_the_first_pages_are_short() -> None:
     assert len(text(ROOT / "AGENTS.md").splitlines()) < READ_AT_ONE_GO
+    assert len(text(README).splitlines()) <= READ_IN_THREE_MINUTES
+
+
+def test_the_page_of_the_api_has_every_operation_with_its_scope_and_every_kind_of_problem() -> None:
+    whole = text(API)
+    shown = re.findall(r"^\| `(/[^`]*)` \| ([A-Z]+) \| (\w*) ?\|", whole, re.MULTILINE)
+    kinds = re.findall(r"^\| `([a-z-]+)` \| (\d+) \| (.*) \|$", whole, re.MULTILINE)
+
+    assert sorted(shown) == sorted((each.path, each.method, str(each.access or "")) for each in OPERATIONS)
+    assert kinds == [(str(kind), str(int(kind.status)), kind.words) for kind in Kind]

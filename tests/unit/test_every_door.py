@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 from every_door import DOORS, LOOK, UNTIL, VIEW
 
+from daper.adapters.reports.repair_document import repair_document
 from daper.core import lines
 from daper.core.lines import ACTION_KINDS, FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
-from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.mcp.presentation import details_of
 
 HEAD: Final = PlanHead.of(VIEW, decide_by=UNTIL).lines()
@@ -102,7 +102,7 @@ def test_a_door_that_drops_a_field_is_found_out(door: str, kind: LineKind, monke
 # Any: whatever JSON there is.
 def documents() -> dict[str, dict[str, Any]]:
     return {
-        "--json": json.loads(json.dumps(repair_document(LOOK), default=str)),
+        "--json": repair_document(LOOK).model_dump(mode="json"),
         "get_repair": json.loads(details_of(LOOK, page=1).model_dump_json()),
     }
 

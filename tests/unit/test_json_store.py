@@ -258,6 +258,7 @@ def start(script: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_d19_s10_fifty_parallel_writers_lose_no_update_and_readers_see_whole_changes(store: JsonStore) -> None:
     processes = [start(WRITER, store.folder) for _ in range(3)]
     stores = [store, open_store(store.folder)]

@@ -74,6 +74,21 @@ def test_b1_an_empty_list_of_actions_is_not_all_of_them(written: object) -> None
         read("report_problem", record_ids=written)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("all but a7, a9", ["all but a7, a9"]),
+        (" a1, a2 ", ["a1", "a2"]),
+        ('["a1-a3", "a7"]', ["a1-a3", "a7"]),
+        (["all but a7, a9"], ["all but a7, a9"]),
+    ],
+)
+def test_a_selection_keeps_its_commas_so_that_what_it_leaves_out_stays_out(written: object, meant: list[str]) -> None:
+    assert read("approve_repair", actions=written)["actions"] == meant
+    assert read("approve_repair", reject=written)["reject"] == meant
+    assert read("reject_repair", actions=written)["actions"] == meant
+
+
 def test_an_argument_that_no_tool_knows_is_refused_also_where_it_is_blank() -> None:
     for tool in TOOLS:
         with pytest.raises(ValidationError, match="Extra inputs are not permitted"):

@@ -318,6 +318,7 @@ def test_what_is_no_client_or_no_url_is_one_line(line: str, says: str, capsys: p
     assert says in printed.err
 
 
+@pytest.mark.long
 def test_what_is_printed_starts_a_server_that_answers(tmp_path: Path) -> None:
     home = tmp_path / "the home of Minerva's orders"
     printed = subprocess.run(

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
-from daper.entrypoints.mcp.connections import MOST, Connections, ServerConfig, most_connections
+from daper.entrypoints.http.connections import MOST, Connections, ServerConfig, most_connections
 
 WHOLE = b"GET /at-once HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -220,3 +220,29 @@ def test_what_would_run_is_told_in_short_before_all_of_it_and_no_action_is_passe
     assert told.endswith('a6 order_inventory "ORD-6", spends 170.00; 2 more. All of it:')
     changed = _asked(_action(), edits={"quantity": 250}).split("\n")[1]
     assert changed == 'In short: a1 order_inventory "ORD-1", with changes. All of it:'
+
+
+def test_a_form_says_what_runs_and_what_is_rejected_apart_and_in_short_first() -> None:
+    plan = PlanView(
+        digest="p1",
+        round=1,
+        overall_confidence_score=0.95,
+        additional_notes="",
+        actions=tuple(_action(id=f"a{n}", record_id=f"ORD-{n}") for n in range(1, 5)),
+        total_actions=4,
+        page=1,
+        pages=1,
+    )
+    verdicts = {"a3": Verdict.REJECT, "a1": Verdict.APPROVE, "a2": Verdict.APPROVE}
+    lines = question_of("r1", plan, Decision(plan_digest="p1", verdicts=verdicts, by=MINERVA)).split("\n")
+
+    assert lines[0] == "Run 2 actions and reject 1 action of repair r1, as Minerva (os-user)?"
+    assert lines[1] == (
+        'In short: run a1 order_inventory "ORD-1", spends 170.00; run a2 order_inventory "ORD-2", spends 170.00; '
+        'reject a3 order_inventory "ORD-3", spends 170.00. All of it:'
+    )
+    starts = [at for at, line in enumerate(lines) if line.startswith(("To ", "a1:", "a2:", "a3:", "1 other"))]
+    assert [lines[at].split(";")[0] for at in starts] == [
+        "To run:", "a1: order_inventory", "a2: order_inventory", "To reject:", "a3: order_inventory",
+        "1 other action of the plan will not run.",
+    ]  # fmt: skip

@@ -8,7 +8,8 @@ from daper.adapters.tokens.files import TokenFile
 from daper.clock import utc_now
 from daper.core.access import Access
 from daper.core.errors import SettingError
-from daper.entrypoints.mcp.http import Address, serve_http
+from daper.entrypoints.http import Address
+from daper.entrypoints.mcp.http import serve_http
 from daper.settings import load_settings
 
 

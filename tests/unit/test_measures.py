@@ -21,9 +21,12 @@ from daper.core.usage import CallSpent, Role, Spent, Usage
 from daper.entrypoints.cli.evaluation_run import DOOR as EVALUATION
 from daper.entrypoints.cli.questions import DOOR as CLI
 from daper.entrypoints.mcp.door import NAME as MCP
+from daper.entrypoints.web.api.decisions import DOOR as API
+from daper.entrypoints.web.console import DOOR as CONSOLE
 from daper.ports import Caps, Reservation
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+DOORS = (CLI, MCP, EVALUATION, CONSOLE, API, "policy")
 CYCLE = CycleRef(repair_id="r", cycle_id="c", domain="orders", store_id="s", today=datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -83,7 +86,7 @@ async def test_an_exporter_that_is_not_there_is_an_error_that_is_expected() -> N
 
 
 def test_names_of_doors_and_errors_are_those_we_know_and_no_others() -> None:
-    assert [known_door(name) for name in (CLI, MCP, EVALUATION, "policy")] == [CLI, MCP, EVALUATION, "policy"]
+    assert [known_door(name) for name in DOORS] == [*DOORS]
     assert known_door("x" * 10_000) == "other"
     assert known_door("") == "other"
     assert known_error("StoreUnavailable") == "StoreUnavailable"

@@ -271,7 +271,7 @@ def test_the_docs_tell_of_each_order_what_is_expected_of_it(order_id: str) -> No
 
 def test_the_help_of_the_demo_names_every_shipped_data_set() -> None:
     assert shipped.names() == ("hogwarts", TROUBLE)
-    _, _, told = (demo.__doc__ or "").partition("Which shipped records")
+    _, _, told = (demo.__doc__ or "").partition("Which shipped orders")
     assert all(name in told.splitlines()[0] for name in shipped.names())
 
 

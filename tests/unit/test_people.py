@@ -15,7 +15,7 @@ from daper.core.people import EmailTarget, Security, SignalTarget, WebhookTarget
 from daper.entrypoints.cli.app import run
 from daper.settings import Settings, load_settings
 from daper.settings.people_file import EmailSection, PeopleDocument, SignalSection, SmtpSection, WebhookSection
-from daper.settings.policy import SECTIONS, PolicyDocument
+from daper.settings.policy import SECTIONS, DomainSection, PolicyDocument
 
 DOCS = Path(__file__).parents[2] / "docs"
 SMTP = '[smtp]\nhost = "smtp.example.org"\nfrom = "daper@example.org"\n'
@@ -118,7 +118,16 @@ def test_names_that_nobody_has_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [PeopleDocument, SmtpSection, EmailSection, WebhookSection, SignalSection, PolicyDocument, *SECTIONS.values()],
+    [
+        PeopleDocument,
+        SmtpSection,
+        EmailSection,
+        WebhookSection,
+        SignalSection,
+        PolicyDocument,
+        DomainSection,
+        *SECTIONS.values(),
+    ],
 )
 def test_each_key_of_a_file_says_what_it_must_be(table: type[BaseModel]) -> None:
     """All but the type of a target, which says which table it is."""

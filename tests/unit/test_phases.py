@@ -112,9 +112,15 @@ def test_s1_nothing_is_approved_but_what_waited_for_approval(phase: Phase) -> No
     assert not may_follow(phase, Phase.APPROVED)
 
 
-@pytest.mark.parametrize("phase", [phase for phase in OPEN if phase is not Phase.APPROVED])
+# What is verified was repaired before: then it goes on with what was approved together with that.
+@pytest.mark.parametrize("phase", [phase for phase in OPEN if phase not in {Phase.APPROVED, Phase.VERIFYING_REPAIR}])
 def test_s1_nothing_is_repaired_but_what_was_approved(phase: Phase) -> None:
     assert not may_follow(phase, Phase.PENDING_REPAIR)
+
+
+@pytest.mark.parametrize("phase", [phase for phase in OPEN if phase is not Phase.PENDING_REPAIR])
+def test_s1_nothing_is_verified_but_what_was_repaired(phase: Phase) -> None:
+    assert not may_follow(phase, Phase.VERIFYING_REPAIR)
 
 
 @given(st.data())

@@ -349,3 +349,10 @@ def test_a_problem_that_the_rules_themselves_are_not_sure_of_waits() -> None:
     findings = {key: each.model_copy(update={"confidence_score": 0.3}) for key, each in row.findings.items()}
     refusal = ALONE.refuses(row.plan, findings, row.open_records)
     assert refusal == f"a0: {KIND} is 0.3 sure, and 0.95 is needed"
+
+
+def test_what_is_approved_by_a_passkey_alone_runs_with_nobody_there_never() -> None:
+    row = Row()
+    policy = POLICY.model_copy(update={"passkey_from": Risk.LOW})
+    assert POLICY.refuses_alone(row.plan, row.findings, 10) is None
+    assert policy.refuses_alone(row.plan, row.findings, 10) == "a0: risk low is approved by a passkey alone"

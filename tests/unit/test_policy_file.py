@@ -7,18 +7,20 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from daper_alerts import Alerts
 
 from daper.bootstrap import times_of
 from daper.core.errors import SettingError
 from daper.core.models import IdentityProof, Person, Risk
 from daper.core.policy import Alone, ApprovalPolicy
 from daper.core.proactive import PROACTIVE_TIMEOUT, ProactiveRequest
+from daper.core.spans import parse_span, written_span
+from daper.entrypoints.checks.policy import policy_notes
 from daper.entrypoints.cli.app import run
-from daper.service.requests import StartProactive, StartRepair
+from daper.service.requests import StartProactive, StartRepair, Times
 from daper.service.schedule_orders import PutSchedule
 from daper.settings import Settings, load_settings, policy_document, policy_rows, read_policy
 from daper.settings.policy import SECTIONS, PolicyDocument
-from daper.settings.spans import parse_span, written_span
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 HARRY = Person(name="Harry", how=IdentityProof.OS_USER)
@@ -121,7 +123,7 @@ def test_a_file_may_say_all_of_it(tmp_path: Path) -> None:
 def test_what_is_shown_as_a_document_is_what_a_file_may_say(tmp_path: Path) -> None:
     document = policy_document(read_policy(written(tmp_path, ALL)).policy())
 
-    assert list(document) == list(SECTIONS) == list(PolicyDocument.model_fields)
+    assert [*document, "domains"] == [*SECTIONS, "domains"] == list(PolicyDocument.model_fields)
     for section, values in document.items():
         assert values is not None
         assert list(values) == list(SECTIONS[section].model_fields)
@@ -311,7 +313,9 @@ def test_the_docs_have_every_key_with_its_default_and_meaning_and_no_other() -> 
 
 
 def test_the_example_in_the_docs_can_be_used(tmp_path: Path) -> None:
-    [example] = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    example, *others = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for other in others:
+        assert read_policy(written(tmp_path, other)).policy() != ApprovalPolicy()
 
     policy = read_policy(written(tmp_path, example)).policy()
 
@@ -379,3 +383,75 @@ def test_a_link_that_leads_nowhere_is_not_as_if_there_were_no_policy(tmp_path: P
     (tmp_path / "policy.toml").symlink_to(tmp_path / "gone.toml")
     with pytest.raises(SettingError, match=r"cannot read the policy .*policy\.toml"):
         load_settings(environ={"DAPER_HOME": str(tmp_path)}, folder=tmp_path)
+
+
+DOMAINS = (
+    ALL
+    + """
+[domains.payments.grant]
+max_risk = "medium"
+
+[domains.payments.people]
+passkey_from = "high"
+
+[domains.alerts.alone]
+max_actions = 9
+"""
+)
+
+
+def test_a_domain_says_otherwise_key_by_key(tmp_path: Path) -> None:
+    policy = read_policy(written(tmp_path, DOMAINS)).policy()
+
+    whole, payments, alerts = policy.of("orders"), policy.of("payments"), policy.of("alerts")
+    assert whole.domains == payments.domains == {}
+    assert whole == read_policy(written(tmp_path, ALL)).policy()
+    assert payments == whole.model_copy(update={"auto_max_risk": Risk.MEDIUM, "passkey_from": Risk.HIGH})
+    assert whole.alone is not None
+    assert alerts == whole.model_copy(update={"alone": whole.alone.model_copy(update={"max_actions": 9})})
+
+
+def test_where_one_domain_alone_may_act_alone_no_other_does(tmp_path: Path) -> None:
+    policy = read_policy(written(tmp_path, '[domains.payments.alone.allow]\nclose = ["gone"]\n')).policy()
+
+    assert policy.of("orders").alone is None
+    assert policy.of("payments").alone == Alone(allow={"close": ("gone",)})
+
+
+def test_what_differs_for_a_domain_is_listed_and_one_that_is_not_there_is_noted(tmp_path: Path) -> None:
+    policy = read_policy(written(tmp_path, DOMAINS)).policy()
+
+    assert {key: value for key, value, _ in policy_rows(policy) if key.startswith("domains.")} == {
+        "domains.payments.grant.max_risk": "medium",
+        "domains.payments.people.passkey_from": "high",
+        "domains.alerts.alone.max_actions": "9",
+    }
+    notes = policy_notes(policy, {"payments": Alerts(tmp_path, [])})
+    assert "domains.alerts: there is no domain 'alerts'; the domains are: payments" in notes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[domains.payments.grant]\nmax_risk = "none"', "domains.payments.grant.max_risk"),
+        ("[domains.payments.grants]", r"\[domains\.payments\] has no key 'grants'"),
+        ('[domains.payments.people]\ntell = ["owls"]', r"\[domains\.payments\.people\] has no key 'tell'"),
+        ("[domains]\npayments = 1", "domains.payments"),
+        ('[domains."no name".grant]', "domains"),
+    ],
+)
+def test_what_a_domain_may_not_say_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        read_policy(written(tmp_path, text))
+
+
+def test_an_order_is_under_what_its_domain_says() -> None:
+    times = Times(approval_timeout=12 * HOUR, decision_valid_for=HOUR)
+    payments = ApprovalPolicy(auto_max_actions=3, approval_timeout=2 * HOUR)
+    policy = ApprovalPolicy(domains={"payments": payments})
+    mine = StartRepair(requested_by=Person(name="Harry"), domain="payments").under(policy, times)
+    assert (mine.policy, mine.approval_timeout) == (payments, 2 * HOUR)
+    other = StartRepair(requested_by=Person(name="Harry"), domain="orders").under(policy, times)
+    assert (other.policy, other.approval_timeout) == (ApprovalPolicy(), 12 * HOUR)
+    agent = StartProactive(requested_by=Person(name="Harry"), domain="payments").under(policy, times)
+    assert agent.approval_timeout == 2 * HOUR

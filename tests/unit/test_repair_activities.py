@@ -1,5 +1,6 @@
 """What `apply_action` and `undo_action` refuse before any tool is called: everything but what was approved, in time."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,10 @@ from temporalio.testing import ActivityEnvironment
 from daper.activities.repair import RepairActivities
 from daper.clock import utc_now
 from daper.core.digests import digest, effect_key
-from daper.core.messages import ActionRef, CycleRef, UndoInput
-from daper.core.models import BoundAction, Fallback, ProposedAction, Risk
-from daper.core.outcomes import ActionOutcome, OutcomeStatus
+from daper.core.messages import ActionRef, Applied, CycleRef, UndoInput, VerifyInput
+from daper.core.models import BoundAction, Fallback, Finding, ProposedAction, Risk
+from daper.core.outcomes import ActionOutcome, Effect, Holding, OutcomeStatus, Postcondition
+from daper.ports import ToolCall
 
 NOON = datetime(2025, 6, 28, 12, tzinfo=UTC)
 CYCLE = CycleRef(repair_id="r", cycle_id="c", domain="alerts", store_id="alerts-1", today=NOON)
@@ -120,3 +122,39 @@ async def test_an_undo_that_the_plan_did_not_show_is_not_run(tmp_path: Path) -> 
     )
     with pytest.raises(ApplicationError, match="no undo that was approved"):
         await ActivityEnvironment().run(activities.undo_action, UndoInput(ref=given, outcome=done))
+
+
+async def test_many_are_verified_a_few_at_once_so_that_one_that_hangs_does_not_keep_all_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts, now, most = Alerts(tmp_path, ["owl-post"]), 0, 0
+
+    class Slow:
+        name = "restart_service"
+
+        async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+            nonlocal now, most
+            now, most = now + 1, max(most, now + 1)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            now -= 1
+            return Postcondition(holding=Holding.YES, evidence=call.record_id)
+
+    monkeypatch.setattr(Alerts, "tools", {"restart_service": Slow()})
+    found = Finding(record_id="", kind="down", issue="it is down", fingerprint="")
+    records = [f"owl-{number}" for number in range(20)]
+    findings = tuple(found.model_copy(update={"record_id": each, "fingerprint": each}) for each in records)
+    applied = tuple(
+        Applied(
+            ref=ref(action(record_id=each).model_copy(update={"answers": (each,)})),
+            outcome=ActionOutcome(
+                action_id="a1", record_id=each, tool="restart_service", status=OutcomeStatus.APPLIED, key="k"
+            ),
+        )
+        for each in records
+    )
+    given = VerifyInput(cycle=CYCLE, findings=findings, applied=applied, record_ids=tuple(records))
+    activities = RepairActivities(domains={"alerts": alerts}, now=lambda: NOON)
+    verified = await ActivityEnvironment().run(activities.verify_repair, given)
+    assert [each.evidence for each in verified.findings] == records, "in the order in which they were applied"
+    assert 1 < most < len(records)

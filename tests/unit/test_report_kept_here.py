@@ -6,9 +6,9 @@ import pytest
 from sized_repairs import ended_repair
 
 from daper.adapters.reports.archive import kept_here, write_report
+from daper.adapters.reports.repair_document import repair_document
 from daper.adapters.whole_file import replace_file
 from daper.core.outcomes import RepairResult, ReportPaths
-from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.cli.story import Story, result_lines
 
 ELSEWHERE = "on the machine of the worker that wrote it"
@@ -77,9 +77,9 @@ def test_the_story_ends_with_the_path_or_with_how_to_get_the_report(written: Rep
 
 
 def test_the_json_document_names_only_files_that_are_here(written: RepairResult) -> None:
-    here = repair_document(written)["report"]
+    here = repair_document(written).model_dump(mode="json")["report"]
     paths_of(written)[1].unlink()
-    elsewhere = repair_document(written)["report"]
+    elsewhere = repair_document(written).model_dump(mode="json")["report"]
 
     assert isinstance(here, dict)
     assert isinstance(elsewhere, dict)

@@ -398,7 +398,8 @@ def test_d20_no_secret_is_shown_or_printed(load: Load, tmp_path: Path) -> None:
     secrets = {setting.name.replace("*", "X"): "planted-secret" for setting in every_setting() if setting.secret}
 
     assert "planted-secret" not in str(shown_settings(environ=secrets, folder=tmp_path))
-    assert "planted-secret" not in repr(load(**secrets))
+    provider = {"DAPER_OIDC_ISSUER": "https://login.example.org", "DAPER_OIDC_CLIENT_ID": "daper"}
+    assert "planted-secret" not in repr(load(**provider, **secrets))
     assert row("TEMPORAL_API_KEY", tmp_path, **secrets).value == "(set)"
     assert row("TEMPORAL_API_KEY", tmp_path).value == ""
 
@@ -431,3 +432,32 @@ def test_reading_the_settings_imports_nothing_of_temporal() -> None:
     code = "import sys, daper.settings as s; s.load_settings(environ={}); sys.exit('temporalio' in sys.modules)"
 
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("", None),
+        ("https://daper.example.org", "https://daper.example.org"),
+        ("http://127.0.0.1:7340/", "http://127.0.0.1:7340"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_where_people_come_to_the_console_may_be_said(value: str, url: str | None, load: Load) -> None:
+    assert load(DAPER_CONSOLE_URL=value).console.url == url
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["daper.example.org", "ftp://daper.example.org", "https://", "https://x/here", "https://x?y=1", "https://["],
+)
+def test_a_url_to_which_nobody_could_come_is_refused(value: str, load: Load) -> None:
+    with pytest.raises(SettingError, match="it must be a URL without a path, name or password, like https://"):
+        load(DAPER_CONSOLE_URL=value)
+
+
+def test_a_password_in_the_url_of_the_console_is_refused_and_not_shown(load: Load) -> None:
+    with pytest.raises(SettingError) as refused:
+        load(DAPER_CONSOLE_URL="https://minerva:secret@daper.example.org")
+
+    assert "DAPER_CONSOLE_URL is 'https://***@daper.example.org'" in str(refused.value)

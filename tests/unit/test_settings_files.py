@@ -13,7 +13,8 @@ from daper.adapters.tokens.files import TokenFile
 from daper.clock import utc_now
 from daper.core.errors import SettingError, StoreDamaged
 from daper.entrypoints.cli.app import run
-from daper.entrypoints.mcp.http import Address, serve_http
+from daper.entrypoints.http import Address
+from daper.entrypoints.mcp.http import serve_http
 from daper.settings import load_settings
 
 Make = Callable[[Path], object]
@@ -204,6 +205,11 @@ def test_a10_every_command_refuses_a_dotenv_that_cannot_be_read(
 ) -> None:
     (root / "work/.env").mkdir()
     more = {
+        "domain check": "mine.toml",
+        "domain init": "mine",
+        "domain new": "mine",
+        "domain show": "mine",
+        "domain test": "mine.toml",
         "records copy": "--to sqlite",
         "records show": "x",
         "people test": "x",

@@ -23,15 +23,22 @@ from daper.settings import ChatApproval, Part, Settings, load_settings
 
 USER, DATABASE, DOMAIN, POLICY, PEOPLE = Part.USER, Part.DATABASE, Part.DOMAIN, Part.POLICY, Part.PEOPLE
 MODELS, REPORTS, CHAT, TEMPORAL = Part.MODELS, Part.REPORTS, Part.CHAT, Part.TEMPORAL
-WORKER = Part.WORKER
+WORKER, CONSOLE = Part.WORKER, Part.CONSOLE
 STARTS = {USER, DATABASE, DOMAIN, POLICY, PEOPLE, TEMPORAL}
 
 # Command → arguments, and what of the settings it cannot do without.
 NEEDS: Mapping[str, tuple[str, set[Part]]] = {
+    "console": ("", {USER, DATABASE, TEMPORAL, CONSOLE}),
     "db status": ("", {DATABASE}),
     "db upgrade": ("", {DATABASE}),
     "demo": ("", {USER}),
     "doctor": ("", set()),
+    "domain check": ("mine.toml", {DOMAIN}),
+    "domain init": ("payments", {DATABASE, DOMAIN}),
+    "domain list": ("", {DATABASE, DOMAIN}),
+    "domain new": ("mine", {DATABASE, DOMAIN}),
+    "domain show": ("payments", {DATABASE, DOMAIN}),
+    "domain test": ("mine.toml", {DOMAIN}),
     "eval": ("", {MODELS, DOMAIN, POLICY, PEOPLE}),
     "mcp": ("", {CHAT}),
     "mcp config": ("goose", {CHAT, TEMPORAL}),
@@ -106,6 +113,7 @@ SAID: Mapping[Part, str] = {
     REPORTS: "DAPER_REPORTS_WINDOW is '2h'; it must be ",
     CHAT: "DAPER_MCP_APPROVAL is 'perhaps'; it must be ",
     WORKER: "DAPER_WORKER_ADDRESS is 'here'; it must be ",
+    CONSOLE: "DAPER_CONSOLE_URL is 'here'; it must be ",
     TEMPORAL: "TEMPORAL_TLS is 'maybe'; it must be ",
 }
 VALUES: Mapping[Part, dict[str, str]] = {
@@ -116,6 +124,7 @@ VALUES: Mapping[Part, dict[str, str]] = {
     REPORTS: {"DAPER_REPORTS_WINDOW": "2h"},
     CHAT: {"DAPER_MCP_APPROVAL": "perhaps"},
     WORKER: {"DAPER_WORKER_ADDRESS": "here"},
+    CONSOLE: {"DAPER_CONSOLE_URL": "here"},
     TEMPORAL: {"TEMPORAL_TLS": "maybe"},
 }
 FILES = {
@@ -198,6 +207,7 @@ def test_a9_doctor_says_what_is_wrong_with_each_part_and_looks_at_the_rest(
         assert ("ok      records of orders: " in out) == (part is not DATABASE)
 
 
+@pytest.mark.long
 async def test_a9_a_tool_is_refused_for_what_it_needs_and_for_nothing_else(spoil: Break, tmp_path: Path) -> None:
     class Nobody:
         def __getattr__(self, name: str) -> NoReturn:

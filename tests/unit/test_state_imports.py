@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import json, sys
 from daper.entrypoints.cli.app import run
@@ -19,6 +21,7 @@ print(json.dumps(found), file=sys.stderr)
 WITHOUT = ("--help", "records list", "mcp token list", "repair transcripts r", "repair list")
 
 
+@pytest.mark.long
 def test_commands_that_need_no_sql_import_none(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daper.adapters.metrics.pages import Answer, pages_at
-from daper.entrypoints.cli.worker_checks import check_worker
+from daper.entrypoints.checks.worker import check_worker
 from daper.settings import Settings, load_settings
 
 

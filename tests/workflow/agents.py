@@ -10,7 +10,8 @@ from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from daper.bootstrap import SANDBOX, STICKY
+from daper.adapters.temporal.sandbox import SANDBOX
+from daper.bootstrap import STICKY
 from daper.clock import new_id
 from daper.core.errors import NoWorker
 from daper.core.ids import agent_id

@@ -197,6 +197,28 @@ async def test_taking_the_right_away_stops_an_agent_that_runs_at_its_next_cycle(
         await agent.ended()
 
 
+@pytest.mark.parametrize(
+    "closer",
+    [
+        '[people]\npasskey_from = "low"',
+        pytest.param('[domains.orders.people]\npasskey_from = "low"', marks=pytest.mark.long),
+        pytest.param("[domains.orders.alone]\nmax_actions = 0", marks=pytest.mark.long),
+    ],
+)
+async def test_what_the_policy_draws_closer_counts_for_an_agent_that_runs(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, closer: str
+) -> None:
+    let(tmp_path)
+    async with open_shop(temporal_env, tmp_path) as shop:
+        leave_only(shop, EGG)
+        policy = tmp_path / "policy.toml"
+        policy.write_text(f"{policy.read_text(encoding='utf-8')}\n{closer}\n", encoding="utf-8")
+
+        told = await why_it_waits(Agent(shop))
+
+        assert "policy of the worker" in told
+
+
 async def test_a_raw_start_is_bound_by_the_policy_of_the_worker(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

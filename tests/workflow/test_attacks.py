@@ -25,6 +25,7 @@ from tests.workflow.shop import GINNY, HARRY, Shop, answer, open_shop
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
 
 
+@pytest.mark.long
 async def test_what_a_person_rejected_is_not_run_by_policy_when_a_sibling_is_asked_again(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -55,7 +56,7 @@ async def test_what_a_person_rejected_is_not_run_by_policy_when_a_sibling_is_ask
     assert [str(outcome.status) for outcome in result.outcomes] == ["lapsed", "rejected", "applied"]
 
 
-@pytest.mark.parametrize("size", [20_000, 1_200_000])
+@pytest.mark.parametrize("size", [20_000, pytest.param(1_200_000, marks=pytest.mark.long)])
 async def test_a_huge_raw_decision_is_refused_and_the_repair_goes_on(
     temporal_env: WorkflowEnvironment, tmp_path: Path, size: int
 ) -> None:
@@ -88,6 +89,7 @@ async def test_a_huge_edit_is_refused_in_few_words(temporal_env: WorkflowEnviron
         assert len(result.reason) < 1000
 
 
+@pytest.mark.long
 async def test_a_decision_that_arrives_after_the_deadline_is_late_even_if_the_worker_was_away(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -148,6 +150,7 @@ async def test_the_cap_limits_the_actions_of_one_repair_and_says_what_it_left(
         assert second.counts.applied == 1
 
 
+@pytest.mark.long
 async def test_an_approval_that_is_never_valid_is_no_endless_loop(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -162,6 +165,7 @@ async def test_an_approval_that_is_never_valid_is_no_endless_loop(
         assert result.needs_person
 
 
+@pytest.mark.long
 async def test_the_same_input_under_another_id_is_another_repair(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -190,6 +194,7 @@ async def test_the_same_input_under_another_id_is_another_repair(
         await shop.end(repair_id)
 
 
+@pytest.mark.long
 async def test_a_stop_while_findings_are_claimed_holds_none_of_them_back(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

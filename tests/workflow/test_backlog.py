@@ -40,8 +40,16 @@ def _records(plans: list[PlanView]) -> list[str]:
     return [action.record_id for plan in plans for action in plan.actions]
 
 
-@pytest.mark.parametrize("capacity", [LIMIT, 100], ids=["more than a cycle holds", "more than is asked for"])
-@pytest.mark.parametrize("then", ["waits", "approved", "rejected"])
+@pytest.mark.parametrize(
+    "capacity",
+    [
+        pytest.param(LIMIT, id="more than a cycle holds"),
+        pytest.param(100, id="more than is asked for", marks=pytest.mark.long),
+    ],
+)
+@pytest.mark.parametrize(
+    "then", ["waits", *(pytest.param(then, marks=pytest.mark.long) for then in ("approved", "rejected"))]
+)
 async def test_each_repair_takes_on_what_the_ones_before_it_left(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str, capacity: int
 ) -> None:
@@ -100,6 +108,7 @@ async def test_what_only_a_person_can_mend_keeps_nothing_else_out(
         assert plan.left_out == PROBLEMS - LIMIT
 
 
+@pytest.mark.long
 async def test_where_all_is_known_already_that_is_said_and_counted(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +128,7 @@ async def test_where_all_is_known_already_that_is_said_and_counted(
         assert [plan.left_out for plan in result.plans] == [0]
 
 
+@pytest.mark.long
 async def test_each_cycle_of_a_proactive_agent_takes_on_what_the_ones_before_it_left(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

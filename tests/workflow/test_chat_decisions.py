@@ -25,7 +25,7 @@ async def _undecided(shop: Shop, repair_id: str) -> None:
     assert (look.phase, look.decision) == (Phase.PENDING_APPROVAL, None)
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
+@pytest.mark.parametrize("era", ["auto", pytest.param("legacy", marks=pytest.mark.long)])
 async def test_what_the_form_showed_is_what_runs(temporal_env: WorkflowEnvironment, tmp_path: Path, era: Era) -> None:
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, era=era, answers=yes) as chat:
         with shop.env.with_time_skipping_disabled():
@@ -71,6 +71,30 @@ async def test_what_the_form_showed_is_what_runs(temporal_env: WorkflowEnvironme
         "a3": OutcomeStatus.NOT_APPROVED,
         "a4": OutcomeStatus.NOT_APPROVED,
     }
+
+
+async def test_one_call_approves_some_and_rejects_others_as_the_form_shows(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, answers=yes) as chat:
+        with shop.env.with_time_skipping_disabled():
+            repair = await chat.begin()
+        about = {"repair_id": repair["repair_id"], "plan_digest": repair["plan_digest"]}
+        both = await chat.refused("approve_repair", **about, actions="a1-a3", reject="a3")
+        unknown = await chat.refused("approve_repair", **about, actions="all but a9")
+        late = await chat.refused("approve_repair", **about, reject="kind:late")
+        assert chat.asked == []
+        told = await chat.call(
+            "approve_repair", **about, actions="all but a3, a4", reject="tool:order_inventory, a3 but a2"
+        )
+        result = await shop.end(repair["repair_id"])
+    assert "a3 would be approved and rejected; say one of the two" in both
+    assert "the plan has no action 'a9'; it has: a1-a4" in unknown
+    assert "'kind:late' means nothing of the plan; for kind it has: " in late
+    assert chat.asked[0].startswith("Run 2 actions and reject 1 action of repair ")
+    assert (told["decision"]["approved"], told["decision"]["rejected"]) == (["a1", "a2"], ["a3"])
+    statuses = {outcome.action_id: str(outcome.status) for outcome in result.outcomes}
+    assert statuses == {"a1": "applied", "a2": "applied", "a3": "rejected", "a4": "not-approved"}
 
 
 @both_eras
@@ -159,7 +183,7 @@ REFUSED_BEFORE_ASKING: dict[str, tuple[dict[str, object], str]] = {
     "a name too long": ({"actions": ["a2"], "edits": {"a2": {"q" * 300: 1}}}, "a name is too long"),
     "text too long to be shown": (
         {"actions": ["a4"], "edits": {"a4": {"approval_request_contents": "x" * 5000}}},
-        "in a terminal, with --action and --edit, which shows the plan and asks: daper repair approve",
+        "in a terminal, with --action, --reject and --edit, which shows the plan and asks: daper repair approve",
     ),
 }
 
@@ -206,6 +230,7 @@ async def test_a_value_outside_the_limits_is_refused_by_the_repair_itself(
         await _undecided(shop, repair["repair_id"])
 
 
+@pytest.mark.long
 @both_eras
 async def test_a_plan_that_somebody_else_answers_while_the_form_is_open_is_not_answered_again(
     temporal_env: WorkflowEnvironment, tmp_path: Path, era: Era
@@ -228,6 +253,7 @@ async def test_a_plan_that_somebody_else_answers_while_the_form_is_open_is_not_a
     assert shop.effects() == 0
 
 
+@pytest.mark.long
 @both_eras
 async def test_the_same_decision_again_is_told_and_asks_nobody(
     temporal_env: WorkflowEnvironment, tmp_path: Path, era: Era
@@ -266,6 +292,7 @@ async def test_a_person_without_leave_to_approve_decides_nothing(
         await _undecided(shop, repair["repair_id"])
 
 
+@pytest.mark.long
 async def test_the_name_on_the_decision_is_the_callers_own(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     luna = Person(name="Luna", how=IdentityProof.TOKEN)
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, answers=yes, person=luna) as chat:

@@ -92,6 +92,7 @@ def over() -> bool:
     return not [name for name in names if name in {"OpenForm._acted_upon", "shown"}]
 
 
+@pytest.mark.long
 async def test_d2_a_yes_that_comes_after_the_call_counts_as_if_it_were_open(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +134,7 @@ async def test_d2_a_call_that_hears_of_progress_waits_as_long_as_the_person_thin
     assert set(heard) == {"waiting for the person's answer to the form"}
 
 
+@pytest.mark.long
 async def test_d2_the_same_decision_again_joins_the_form_and_another_is_refused(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +300,7 @@ async def test_d2_a_form_that_nobody_answers_is_open_no_longer_than_the_plan_wai
     assert told["message"] == "nothing was decided: nobody answered the form before the time to decide was over"
 
 
+@pytest.mark.long
 async def test_d2_of_two_chats_that_decide_differently_the_first_yes_counts_and_the_other_hears_of_it(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

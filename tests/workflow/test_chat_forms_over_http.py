@@ -28,6 +28,7 @@ from tests.workflow.test_chat_forms_late import Thinking, document, over, until
 NO_ANSWER = "timed out"
 
 
+@pytest.mark.long
 async def test_d3_over_http_a_form_outlives_the_server_that_asked(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,9 +202,8 @@ async def _dies(case: Case, url: str) -> None:
 BECOMES = {"late": _late, "twice": _twice, "died": _dies}
 
 
-@pytest.mark.parametrize(
-    ("late", "twice", "died"), [(1, 1, 1), pytest.param(10, 5, 5, marks=pytest.mark.long)], ids=["three", "twenty"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("late", "twice", "died"), [(1, 1, 1), (10, 5, 5)], ids=["three", "twenty"])
 async def test_d2_of_many_chats_at_once_each_plan_is_decided_once_and_the_next_call_tells_the_truth(
     temporal_env: WorkflowEnvironment,
     tmp_path: Path,

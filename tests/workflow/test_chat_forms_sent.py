@@ -56,6 +56,7 @@ async def test_d3_a_form_is_good_as_long_as_any_plan_can_wait(
         assert [each.decision.confirmed for each in result.decisions] == [Confirmation.FORM]
 
 
+@pytest.mark.long
 async def test_d3_a_form_outlives_its_server_for_the_person_and_the_call_that_it_was_for(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

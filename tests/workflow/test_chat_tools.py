@@ -127,6 +127,7 @@ async def test_a_repair_is_seen_from_its_start_to_its_report(
         assert repair_id in {each["repair_id"] for each in (await chat.call("list_repairs"))["repairs"]}
 
 
+@pytest.mark.long
 async def test_who_subscribes_to_a_repair_hears_of_each_phase_to_the_end(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ async def test_a_long_report_is_read_in_parts(temporal_env: WorkflowEnvironment,
     assert (beyond["text"], beyond["next_offset"]) == ("", None)
 
 
+@pytest.mark.long
 async def test_waiting_goes_past_a_plan_that_was_seen(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:
         with shop.env.with_time_skipping_disabled():
@@ -167,6 +169,7 @@ async def test_waiting_goes_past_a_plan_that_was_seen(temporal_env: WorkflowEnvi
         assert (await waiting)["phase"] == Phase.REJECTED
 
 
+@pytest.mark.long
 async def test_one_open_repair_is_answered_again_unless_a_new_one_is_wanted(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -232,6 +235,7 @@ async def test_what_is_reported_waits_for_more_and_what_is_named_begins_beside_i
     assert {action.record_id for action in plan.actions} == {"ORD-004-RHG", "ORD-002-HJG"}
 
 
+@pytest.mark.long
 async def test_a_record_that_waits_in_another_plan_is_told_with_that_repair(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -366,6 +370,7 @@ async def test_prompts_and_completions_help_to_begin(temporal_env: WorkflowEnvir
     assert result.repair_id in ids.completion.values
 
 
+@pytest.mark.long
 async def test_the_proactive_agent_is_started_once_and_seen(future_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with open_shop(future_env, tmp_path) as shop, chat_with(shop, answers=yes) as chat:
         assert "daper proactive start" in await chat.refused("get_proactive_agent")

@@ -70,6 +70,7 @@ async def test_a_record_is_free_however_the_repair_that_had_it_ends(
         assert all(item.held_by == "" for item in held(second))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", MANY)
 async def test_of_many_repairs_of_one_record_that_start_at_once_exactly_one_plans_it(
     temporal_env: WorkflowEnvironment, tmp_path: Path, number: int
@@ -93,6 +94,7 @@ async def test_of_many_repairs_of_one_record_that_start_at_once_exactly_one_plan
             task.cancel()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", MANY)
 async def test_many_records_that_one_person_names_are_as_many_plans_while_the_first_waits(
     temporal_env: WorkflowEnvironment, tmp_path: Path, number: int

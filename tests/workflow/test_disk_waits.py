@@ -153,6 +153,7 @@ async def test_a3_a_disk_that_refuses_after_an_approval_is_waited_for_and_told_a
     assert shop.status(BADGES) == "completed"
 
 
+@pytest.mark.long
 async def test_a3_what_waits_for_a_disk_is_stopped_by_a_person_and_never_runs(
     temporal_env: WorkflowEnvironment, tmp_path: Path, disk: Disk
 ) -> None:
@@ -195,6 +196,7 @@ async def test_a3_a_stop_ends_also_where_the_disk_never_comes_back_and_says_what
         await replays(shop, repair_id)
 
 
+@pytest.mark.long
 async def test_a3_an_approval_lapses_while_its_disk_refuses_and_is_never_called_unknown(
     temporal_env: WorkflowEnvironment, tmp_path: Path, disk: Disk
 ) -> None:
@@ -318,7 +320,8 @@ def half_done(monkeypatch: pytest.MonkeyPatch, *, edit: Callable[[], object]) ->
     monkeypatch.setattr(PosixDisk, "rename", stop)
 
 
-@pytest.mark.parametrize("keep_edited", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("keep_edited", [True, False])
 async def test_a5_while_records_must_be_recovered_repairs_wait_and_end_as_the_ledger_says(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_edited: bool
 ) -> None:
@@ -411,6 +414,7 @@ def test_a3_a_disk_that_is_back_is_asked_once_more_before_a_stop_gives_up(rounds
     assert longest + timedelta(seconds=10) <= options.AFTER_A_STOP, "an attempt may wait ten seconds for a lock"
 
 
+@pytest.mark.long
 async def test_a8_what_a_clock_that_jumps_keeps_from_beginning_begins_while_its_approval_is_valid(
     temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

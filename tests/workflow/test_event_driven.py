@@ -91,6 +91,7 @@ async def test_what_is_reported_within_the_window_becomes_one_repair_when_that_i
         assert await shop.service.collected() == ((), "")
 
 
+@pytest.mark.long
 async def test_whoever_follows_what_was_reported_is_told_what_it_waits_for_and_sees_it_begin(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ async def test_a_dry_run_is_never_gathered(temporal_env: WorkflowEnvironment, tm
         assert (await shop.end(dry.repair_id)).phase is Phase.PLAN_ONLY
 
 
+@pytest.mark.long
 async def test_one_key_is_one_repair_also_when_it_was_gathered_into_another(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -194,6 +196,7 @@ async def test_one_key_is_one_repair_also_when_it_was_gathered_into_another(
             assert told == expected.model_copy(update={"created": False, "waits_for": ""}), key
 
 
+@pytest.mark.long
 async def test_it_remembers_keys_for_a_day_and_ends(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with open_shop(temporal_env, tmp_path, gathering=ONE_AT_A_TIME) as shop:
         first = await report(shop, BADGES)
@@ -208,6 +211,7 @@ async def test_it_remembers_keys_for_a_day_and_ends(temporal_env: WorkflowEnviro
             assert (await agent.result()).open == ()
 
 
+@pytest.mark.long
 async def test_a_flood_from_many_hands_loses_no_record_and_asks_twice_for_none(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -234,6 +238,7 @@ async def test_a_record_that_does_not_exist_keeps_no_other_from_its_repair(
         assert "orders has no record 'ORD-404-XXX': nothing was done about it" in result.troubles
 
 
+@pytest.mark.long
 async def test_without_a_worker_it_says_that_it_is_kept_and_it_is(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -291,6 +296,7 @@ async def test_a_key_of_an_event_that_waits_is_refused_to_another_request(
         assert again == waiting.model_copy(update={"created": False}), "a person's key is one repair, whoever tells it"
 
 
+@pytest.mark.long
 async def test_what_was_gathered_is_not_lost_when_its_id_is_taken_meanwhile(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -363,6 +369,7 @@ async def test_what_was_reported_by_the_thousand_while_no_worker_was_there_is_ta
                 return
 
 
+@pytest.mark.long
 async def test_cancelled_as_it_begins_a_repair_it_begins_it_and_tells_what_it_drops(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -380,6 +387,7 @@ async def test_cancelled_as_it_begins_a_repair_it_begins_it_and_tells_what_it_dr
         assert (await shop.plan(repair_id)).total_actions == 1
 
 
+@pytest.mark.long
 async def test_who_hangs_while_being_told_of_one_repair_does_not_hold_up_the_next(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -432,6 +440,7 @@ async def test_a_report_of_nothing_is_dropped(
         assert [batch.events for batch in (await agent.query(RepairAgentWorkflowEventDriven.view)).waiting] == [2]
 
 
+@pytest.mark.long
 async def test_what_is_reported_as_a_repair_ends_begins(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """Its agent learns of the end a moment later than whoever follows the repair."""
     async with open_shop(temporal_env, tmp_path, gathering=ONE_AT_A_TIME) as shop:
@@ -446,9 +455,10 @@ async def test_what_is_reported_as_a_repair_ends_begins(temporal_env: WorkflowEn
 MANY_REPORTS = int(os.environ.get("DAPER_TEST_REPORTS", "240"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("reports", "most_open", "most_records"),
-    [(24, 3, 5), pytest.param(MANY_REPORTS, 20, 25, marks=pytest.mark.long)],
+    [(24, 3, 5), (MANY_REPORTS, 20, 25)],
     ids=["some", "many"],
 )
 async def test_of_many_reports_at_once_none_is_lost_none_is_repaired_twice_and_few_repairs_are_open(
@@ -485,6 +495,7 @@ async def until_taken(shop: Shop, record_id: str) -> Started:
             return await report(shop, record_id, request_key=record_id)
 
 
+@pytest.mark.long
 async def test_what_an_earlier_run_began_frees_its_place_also_where_it_was_terminated(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from tests.workflow.shop import GINNY, HARRY, open_shop, outcome_of
 ALL = {"ORD-001-HJP", "ORD-002-HJG", "ORD-003-RBW", "ORD-004-RHG"}
 
 
+@pytest.mark.long
 async def test_an_effect_whose_answer_was_lost_happens_once(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """D1, S2: the tool did its work and then the worker lost the answer, five times over."""
     orders = ScriptedOrders(tmp_path)

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
@@ -50,6 +51,7 @@ class Pieces:
         await asyncio.gather(*pieces, return_exceptions=True)
 
 
+@pytest.mark.long
 async def test_a_limit_of_calls_in_a_minute_holds_over_two_workers(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -80,6 +82,7 @@ async def test_a_limit_of_calls_in_a_minute_holds_over_two_workers(
     assert len(Counter(identity for _, identity in began)) == 2
 
 
+@pytest.mark.long
 async def test_all_on_the_queue_that_the_limit_is_for_asks_a_model(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

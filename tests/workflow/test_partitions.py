@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from daper_alerts import Alerts
 from temporalio.testing import WorkflowEnvironment
 
@@ -40,6 +41,7 @@ async def _halves(shop: Shop) -> tuple[str, str]:
     return first, second
 
 
+@pytest.mark.long
 async def test_two_repairs_with_halves_of_one_backlog_repair_all_of_it_and_nothing_twice(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -78,6 +80,7 @@ async def test_a_domain_that_knows_no_partitions_keeps_to_them_all_the_same(
         assert sorted(found) == services
 
 
+@pytest.mark.long
 async def test_every_door_says_in_which_part_a_repair_looks(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     install(tmp_path / "data" / "orders", orders=ORDERS, lines=1)
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:

@@ -108,7 +108,8 @@ async def test_a_fault_that_flaps_between_facts_is_tried_six_times_and_then_left
     assert all("tried 3 times" in reason and "helped, but not for long" in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("holding", [Holding.WAITING, pytest.param(Holding.UNKNOWN, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("holding", [Holding.WAITING, Holding.UNKNOWN])
 async def test_what_nobody_can_call_repaired_is_not_repeated_without_end(
     temporal_env: WorkflowEnvironment, tmp_path: Path, holding: Holding
 ) -> None:

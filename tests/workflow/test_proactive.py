@@ -47,6 +47,7 @@ async def test_the_first_cycle_begins_at_once_and_the_next_one_after_the_interva
         await agent.stop()
 
 
+@pytest.mark.long
 async def test_a_plan_waits_for_20_hours_and_only_a_person_approves_it(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ async def test_what_was_rejected_is_left_alone_by_the_next_cycle(
         await agent.stop()
 
 
+@pytest.mark.long
 async def test_nudges_during_a_cycle_lead_to_one_more_right_after_it(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ async def test_nudges_during_a_cycle_lead_to_one_more_right_after_it(
         await agent.stop()
 
 
+@pytest.mark.long
 async def test_stop_while_it_waits_ends_it_and_it_can_be_started_anew(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

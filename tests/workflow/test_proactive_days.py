@@ -41,6 +41,7 @@ async def test_three_days_of_silence_expire_cycle_after_cycle_and_a_person_is_re
     assert alerts.restarts == 0
 
 
+@pytest.mark.long
 async def test_what_was_rejected_in_one_cycle_is_approved_in_a_later_one_once_its_facts_are_others(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ async def test_over_many_cycles_and_runs_no_decision_is_lost_and_none_counts_twi
     assert await _status(agent, first) is WorkflowExecutionStatus.CONTINUED_AS_NEW
 
 
+@pytest.mark.long
 async def test_what_is_known_of_it_without_a_worker_is_carried_on(
     future_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ async def test_without_a_worker_the_status_says_which_to_start(
     await agent.handle.terminate()
 
 
+@pytest.mark.long
 async def test_a_bug_in_the_agent_is_named(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
     agent = Agent(shop)
@@ -108,6 +109,7 @@ async def test_a_bug_in_the_agent_is_named(temporal_env: WorkflowEnvironment, tm
     await agent.handle.terminate()
 
 
+@pytest.mark.long
 async def test_an_agent_that_is_being_stopped_is_not_taken_for_one_that_runs(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

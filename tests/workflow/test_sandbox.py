@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowFailureError
+from temporalio.converter import CompositePayloadConverter, WithSerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 import daper.workflows
-from daper.bootstrap import SANDBOX
+from daper.adapters.temporal.codec import data_converter
+from daper.adapters.temporal.sandbox import SANDBOX
 from daper.clock import new_id
 from daper.core.messages import RepairRequest
 from daper.workflows.labels import WORKFLOW_NAME
@@ -69,6 +71,16 @@ async def _failure_of(env: WorkflowEnvironment, workflow: type) -> str:
     cause = failed.value.cause
     assert isinstance(cause, ApplicationError)
     return cause.message
+
+
+def test_nothing_treats_a_payload_by_what_it_belongs_to_or_stores_it_elsewhere() -> None:
+    """So the sandbox need not be asked what that is."""
+    converter = data_converter()
+    assert converter.external_storage is None
+    composite = converter.payload_converter_class()
+    assert isinstance(composite, CompositePayloadConverter)
+    for each in (converter.payload_codec, converter.failure_converter_class(), *composite.converters.values()):
+        assert not isinstance(each, WithSerializationContext), each
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

@@ -203,6 +203,7 @@ async def test_an_upsert_changes_times_action_and_policy_and_keeps_pause_and_not
         assert (first.overlap, view.overlap) == ("skip", "skip")
 
 
+@pytest.mark.long
 async def test_a_run_is_started_at_once_and_skipped_while_another_is_open(
     real_time: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -221,6 +222,7 @@ async def test_a_run_is_started_at_once_and_skipped_while_another_is_open(
         assert third.repair_id not in {None, first.repair_id}
 
 
+@pytest.mark.long
 async def test_each_run_takes_on_what_the_ones_before_it_left(
     real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +265,7 @@ async def test_two_runs_asked_for_within_a_second_have_two_ids(real_time: Workfl
         assert len({*ids, None}) == 3
 
 
+@pytest.mark.long
 async def test_what_is_open_when_its_schedule_is_deleted_goes_on(
     real_time: WorkflowEnvironment, tmp_path: Path
 ) -> None:

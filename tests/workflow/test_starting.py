@@ -27,6 +27,7 @@ async def _count(shop: Shop) -> int:
     return len([execution async for execution in shop.client.list_workflows(query)])
 
 
+@pytest.mark.long
 async def test_a_hundred_starts_with_one_key_are_one_repair(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
     queue = {"TEMPORAL_TASK_QUEUE": shop.settings.task_queue}

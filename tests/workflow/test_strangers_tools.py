@@ -166,6 +166,7 @@ async def test_a_problem_that_came_up_before_the_plan_is_shown_and_blamed_on_nob
         assert result.needs_person
 
 
+@pytest.mark.long
 async def test_rejecting_what_was_asked_again_does_not_deny_what_was_done(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ async def owl_shop(
             yield shop, server
 
 
+@pytest.mark.long
 async def test_a_plan_that_waits_and_its_end_are_told_with_what_to_do(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -74,6 +75,7 @@ async def test_a_plan_that_waits_and_its_end_are_told_with_what_to_do(
     assert result.notices == ()
 
 
+@pytest.mark.long
 async def test_who_does_not_answer_is_reminded_at_half_the_time_and_told_when_it_is_over(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -101,6 +103,7 @@ async def test_who_does_not_answer_is_reminded_at_half_the_time_and_told_when_it
     assert reminder["decide_by"] == first["decide_by"]
 
 
+@pytest.mark.long
 async def test_the_policy_says_when_who_does_not_answer_is_reminded(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -133,6 +136,7 @@ async def test_who_decided_is_not_reminded(temporal_env: WorkflowEnvironment, tm
     assert server.kinds == [Occasion.PLAN_WAITS, Occasion.PLAN_REJECTED]
 
 
+@pytest.mark.long
 async def test_a_decision_after_the_reminder_counts(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with owl_shop(temporal_env, tmp_path) as (shop, server):
         repair_id = await shop.start(tell=["owl"])
@@ -182,6 +186,7 @@ async def test_what_policy_approves_waits_for_nobody_and_only_its_end_is_told(
     assert server.kinds == [Occasion.REPAIR_DONE]
 
 
+@pytest.mark.long
 async def test_a_server_that_fails_twice_is_told_at_the_third_try_under_the_same_id(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -193,6 +198,7 @@ async def test_a_server_that_fails_twice_is_told_at_the_third_try_under_the_same
     assert result.notices == ()
 
 
+@pytest.mark.long
 async def test_a_server_that_hangs_once_is_tried_again(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with owl_shop(temporal_env, tmp_path, HANG, timeout_s=1) as (shop, server):
         result = await shop.end(await shop.start(tell=["owl"], auto_approve=True))
@@ -221,6 +227,7 @@ async def test_a_server_that_refuses_is_asked_once_and_shown(temporal_env: Workf
     assert len(written.notices) == 2, "what was known when the report was written"
 
 
+@pytest.mark.long
 async def test_whoever_cannot_be_told_delays_no_effect(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     """Every effect is done, and verified and reported, while the first message is still being tried."""
     async with owl_shop(temporal_env, tmp_path, *[500] * 100) as (shop, server):
@@ -272,6 +279,7 @@ class AskingAgent:
         self.told.append(message)
 
 
+@pytest.mark.long
 async def test_another_workflow_is_called_back_by_signal_also_under_a_name(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -315,6 +323,7 @@ async def test_a_callback_can_be_tried_out_without_a_repair(temporal_env: Workfl
         assert [each.event for each in await handle.result()] == [Occasion.TEST]
 
 
+@pytest.mark.long
 async def test_a_mail_server_that_is_down_gets_one_mail_when_it_is_up(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
@@ -379,6 +388,7 @@ async def test_an_agent_whose_cycles_fail_calls_a_person_once_for_each_streak(
     assert view.notices == ()
 
 
+@pytest.mark.long
 async def test_a_proactive_agent_hands_on_who_is_told(future_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with owl_shop(future_env, tmp_path) as (shop, server):
         agent = Agent(shop)

@@ -12,10 +12,22 @@ from daper.core.models import Verdict
 from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
 from daper.ports import ToolCall
+from tests.workflow import shop as shop_module
 from tests.workflow.scripted import ScriptedOrders
 from tests.workflow.shop import GINNY, Shop, answer, open_shop, outcome_of
 
 HOUR = timedelta(hours=1)
+
+
+async def test_a_wait_to_be_skipped_that_the_server_overlooks_is_moved_past(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the tests themselves: such a repair would hang, and every test of its module with it."""
+    monkeypatch.setattr(shop_module, "OVERLOOKED", 0.5)
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start()
+        shop.skipping.add(repair_id)
+        assert (await shop.end(repair_id)).phase is Phase.APPROVAL_EXPIRED
 
 
 async def test_silence_is_an_outcome_with_a_report(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -1,16 +1,27 @@
 """Every proposal, whoever made it, goes through the guard here; what it lets through becomes an action of the plan."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import JsonValue, ValidationError
 
+from daper.activities.plan_caps import PlanRoom, beyond_caps, caps_of
 from daper.core.guard import Bindable, GuardCase, bind, complete, refuse_proposal
 from daper.core.messages import Advice, PlanInput
 from daper.core.models import RULES, BlockedProposal, Finding, Proposal, ProposedAction, SuppressedFinding
 from daper.core.second_opinion import Option, add_advice, doubt
 from daper.core.weights import MOST_OF_ACTIONS, weight
 from daper.ports import Domain, ProposalSet, Record, RepairTool, Terms, Undoable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sifted:
+    """What may become actions, what the guard refuses, and the problems that are left to another repair."""
+
+    options: list[Option]
+    blocked: list[BlockedProposal]
+    over: frozenset[str]
 
 
 class Guarding:
@@ -44,29 +55,28 @@ class Guarding:
             reviewed.append((proposal, why))
         return reviewed
 
-    def sift(
-        self, proposals: Sequence[Proposal], advice: Advice, *, limit: int
-    ) -> tuple[list[Option], list[BlockedProposal]]:
+    def sift(self, proposals: Sequence[Proposal], advice: Advice, *, limit: int) -> "Sifted":
         """What may become actions, with each alternative and each doubt; and what the guard refuses, with why.
 
-        The first `limit` proposals count. What is advised on a problem that is left to another repair is left to it.
+        The first `limit` proposals count, and of each tool as many as its caps let in. What is advised on a problem
+        that is left to another repair is left to it.
         """
         blocked: list[BlockedProposal] = []
-        over = {fingerprint for proposal in proposals[limit:] for fingerprint in proposal.answers}
-        first = self._fitting(proposals[:limit], blocked)
+        room = PlanRoom(self._domain.tools)
+        first, capped = room.take(self._fitting(proposals[:limit], blocked))
+        over = capped | {fingerprint for proposal in proposals[limit:] for fingerprint in proposal.answers}
         advised = [each for each in self._fitting(advice.proposals, blocked) if not over & set(each.proposal.answers)]
-        options = add_advice(first, advised, room=limit - len(first))
-        return [doubt(option, advice.doubts, self._case.findings) for option in options], blocked
+        options = add_advice(first, advised, room=limit - len(first), fits=room.fits)
+        doubted = [doubt(option, advice.doubts, self._case.findings) for option in options]
+        return Sifted(options=doubted, blocked=blocked, over=over)
 
-    def sift_to_fit(
-        self, proposals: Sequence[Proposal], input: PlanInput
-    ) -> tuple[PlanInput, list[Option], list[BlockedProposal]]:
+    def sift_to_fit(self, proposals: Sequence[Proposal], input: PlanInput) -> tuple[PlanInput, "Sifted"]:
         """As `sift`, but no more than one plan can carry; and the input with a limit that says so."""
         while True:
-            options, blocked = self.sift(proposals, input.advice, limit=input.limit)
-            weighs, number = weight(self.bind(options, input)), min(input.limit, len(options))
+            sifted = self.sift(proposals, input.advice, limit=input.limit)
+            weighs, number = weight(self.bind(sifted.options, input)), min(input.limit, len(sifted.options))
             if weighs <= MOST_OF_ACTIONS or number <= 1:
-                return input, options, blocked
+                return input, sifted
             input = input.model_copy(update={"limit": max(1, number * MOST_OF_ACTIONS // weighs)})
 
     def bind(self, options: Sequence[Option], input: PlanInput) -> tuple[ProposedAction, ...]:
@@ -120,7 +130,8 @@ class Guarding:
                 bindable = _bindable(tool, self._domain.terms(whole, self._records))
         except ValidationError as error:  # one record with impossible terms must not stop the others
             return proposal, None, f"its terms make no sense: {error.errors()[0]['msg']}"
-        return whole, bindable, refuse_proposal(whole, bindable, self._case)
+        why = refuse_proposal(whole, bindable, self._case) or beyond_caps(tool, bindable.spends)
+        return whole, bindable, why
 
     @cached_property
     def _by_rules(self) -> ProposalSet:
@@ -159,6 +170,7 @@ def _bindable(tool: RepairTool, terms: Terms) -> Bindable:
         spends=terms.spends,
         settles_in=tool.settling,
         can_undo=isinstance(tool, Undoable),
+        canary=caps_of(tool).canary,
         kinds=terms.answers,
         findings=terms.findings,
     )

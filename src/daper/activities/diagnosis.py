@@ -39,7 +39,7 @@ from daper.core.models import (
     Scope,
 )
 from daper.core.partition import Partition, within
-from daper.core.policy import Alone, ApprovalPolicy
+from daper.core.policy import ALONE_RISK, Alone, ApprovalPolicy
 from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Spent
 from daper.core.weights import light
@@ -95,7 +95,7 @@ class DiagnoseActivities:
         named = tuple(record_id for record_id in input.record_ids if record_id not in missing)
         scope = Scope(record_ids=named, partition=input.partition)
         who = self._models or self._agents
-        alone, trouble = await asyncio.to_thread(self._alone) if input.may_act_alone else (None, "")
+        alone, trouble = await asyncio.to_thread(self._alone, input.domain) if input.may_act_alone else (None, "")
         return OpenCycleResult(
             store=store,
             today=store.as_of or input.now,
@@ -206,10 +206,10 @@ class DiagnoseActivities:
         proposed = await self._agents.plan(work, by_rules, guarding.review)
         present = await asyncio.to_thread(domain.detect, records, input.cycle.today)
         # In a thread: a large plan must not keep the worker from its heartbeats.
-        input, options, blocked = await asyncio.to_thread(guarding.sift_to_fit, proposed.proposals, input)
-        options, held = await self._claims.hold(options, input, domain=domain, records=records)
+        input, sifted = await asyncio.to_thread(guarding.sift_to_fit, proposed.proposals, input)
+        options, held = await self._claims.hold(sifted.options, input, domain=domain, records=records)
         actions = await asyncio.to_thread(guarding.bind, options, input)
-        for_person, left_out = remainder(input, proposed, actions, held)
+        for_person, left_out = remainder(input, proposed, actions, held, over=sifted.over)
         for_person += since_analysis(input, present)
         plan = Plan(
             round=input.round,
@@ -219,19 +219,22 @@ class DiagnoseActivities:
             ),
             additional_notes=" ".join((proposed.notes, *input.advice.notes)).strip()[:_LONGEST_NOTES],
             suppressed=(*input.suppressed, *held),
-            blocked=tuple(blocked),
+            blocked=tuple(sifted.blocked),
             for_person=for_person,
             left_out=input.left_out + left_out,
             baseline=tuple(sorted({finding.fingerprint for finding in (*present, *input.findings)})),
         )
         return seal(plan, cycle_id=input.cycle.cycle_id)
 
-    def _alone(self) -> tuple[Alone | None, str]:
-        """What this worker lets an agent do alone. A policy that cannot be read ends no repair: a person is asked."""
+    def _alone(self, domain: str) -> tuple[Alone | None, str]:
+        """What this worker lets an agent do alone in a domain. Of a policy that cannot be read: nothing, and why."""
         try:
-            return self._policy().alone, ""
+            policy = self._policy().of(domain)
         except SettingError as error:
             return None, str(error)
+        if policy.needs_passkey(ALONE_RISK):
+            return None, f"by the policy of the worker, risk {ALONE_RISK} is approved by a passkey alone"
+        return policy.alone, ""
 
     def _thinking(self, role: Role, *, by_model: bool) -> Agents:
         """Raises ModelError where a model is asked for, and this worker has none."""

@@ -24,14 +24,15 @@ def remainder(
     proposed: ProposalSet,
     actions: tuple[ProposedAction, ...],
     held: tuple[SuppressedFinding, ...],
+    *,
+    over: frozenset[str],
 ) -> tuple[tuple[ForPerson, ...], int]:
     """The findings that no action answers, or that a person must see to besides, and how many more are over the cap.
 
-    Over the cap are findings with a proposal, and such that only a person can mend; what was found is never lost.
+    `over`: those with a proposal. Beside them are such that only a person can mend; what was found is never lost.
     """
     answered = {fingerprint for action in actions for fingerprint in action.answers}
     answered |= {item.finding.fingerprint for item in held}
-    over = {fingerprint for proposal in proposed.proposals[input.limit :] for fingerprint in proposal.answers}
     silent = (answered | over) - proposed.for_person.keys()
     for_person = tuple(
         ForPerson(

@@ -14,6 +14,7 @@ _OTHERS: Final = 0o077
 # What daper keeps there, with what belongs to it (a database's -wal, a lock). A home may hold other things.
 _OURS: Final = (
     "data",
+    "domains",
     "reports",
     "transcripts",
     "logs",

@@ -9,7 +9,8 @@ from daper.clock import utc_now
 
 if TYPE_CHECKING:
     from daper.adapters.form_key import FormKey
-    from daper.ports import KeptTranscripts, Memory, Reports, Spending, Tokens
+    from daper.adapters.visitors import Visitors
+    from daper.ports import KeptTranscripts, Memory, ReportFigures, Reports, Spending, Tokens
     from daper.stores.sql.engine import Database
 
 
@@ -69,6 +70,18 @@ class StatePlace:
 
         return FileReports(self.home / "reports", answers=KeptAnswers(self.database))
 
+    def report_figures(self) -> "ReportFigures":
+        """What there is to know of many reports, without reading each."""
+        from daper.adapters.reports.figures import ReportFigureRows
+
+        if self.shared:
+            from daper.adapters.reports.rows import ReportRows
+
+            return ReportFigureRows(self.database, ReportRows(self.database()))
+        from daper.adapters.reports.archive import ReportFolders
+
+        return ReportFigureRows(self.database, ReportFolders(self.home / "reports"))
+
     def transcripts(self, *, secrets: Sequence[str] = ()) -> "KeptTranscripts":
         """What was said to models; nothing of `secrets` is written."""
         if self.shared:
@@ -88,6 +101,19 @@ class StatePlace:
 
             return TokenRows(self.database(), former=self.home / TOKENS, now=utc_now)
         return TokenFile(self.home / TOKENS, now=utc_now)
+
+    def visitors(self) -> "Visitors":
+        """Who came in to the console, and what was used once."""
+        from daper.adapters.visitors import Visitors
+        from daper.stores.sql.visitors_schema import VISITORS
+
+        if self.database_url is not None:
+            from daper.stores.sql.postgresql_database import PostgresqlDatabase
+
+            return Visitors(PostgresqlDatabase(self.database_url, [VISITORS]), now=utc_now)
+        from daper.stores.sql.home_database import STATE_FILE, HomeDatabase
+
+        return Visitors(HomeDatabase(self.home / STATE_FILE, VISITORS), now=utc_now)
 
     def form_key(self) -> "FormKey":
         """What seals the forms of chat clients."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -28,6 +29,11 @@ _CONFIRMED = {
 }
 
 _NAMED = 20
+
+# What a worker of another release says too: by these a door knows why a decision was refused.
+TOO_LATE: Final = "the time to decide on this plan is over"
+BEING_STOPPED: Final = "the repair is being stopped; nothing more will run"
+NOBODY_DECIDED: Final = "nobody decided within"
 
 
 def who(by: By) -> str:
@@ -64,29 +70,25 @@ def _some(names: Sequence[str]) -> str:
 
 def answer_plan(
     plan: PlanView,
-    verdict: Verdict,
     *,
+    approved: Sequence[str] = (),
+    rejected: Sequence[str] = (),
+    edits: Mapping[str, dict[str, JsonValue]] | None = None,
     by: Person,
     door: str,
-    actions: Sequence[str] = (),
-    edits: Mapping[str, dict[str, JsonValue]] | None = None,
     comment: str = "",
     confirmed: Confirmation = Confirmation.DIRECT,
 ) -> Decision:
-    """One verdict on named actions of a plan, or on every one; of two answers to one problem, the first is approved.
+    """One answer to a plan: some of its actions are approved, some rejected, by their ids; see `selections` for these.
 
-    An action that is edited counts as named. Raises DecisionRefused for all of a plan of which a part was shown.
+    An action that is edited counts as approved where it is not rejected. Raises DecisionRefused where one is both.
     """
-    named: dict[str, Verdict] = dict.fromkeys((*actions, *(edits or {})), verdict)
-    shown = len(plan.actions)
-    if not named and plan.total_actions > shown:
-        raise DecisionRefused(
-            f"the plan has {plan.total_actions} actions, and only {shown} were shown; name the ones you mean"
-        )
-    whole = {action.id: verdict for action in plan.actions if verdict is Verdict.REJECT or not action.instead_of}
+    changed = [action_id for action_id in edits or {} if action_id not in rejected]
+    if both := [action_id for action_id in rejected if action_id in approved]:
+        raise DecisionRefused(f"{_some(both)} would be approved and rejected; say one of the two")
     return Decision(
         plan_digest=plan.digest,
-        verdicts=named or whole,
+        verdicts=dict.fromkeys((*approved, *changed), Verdict.APPROVE) | dict.fromkeys(rejected, Verdict.REJECT),
         edits=dict(edits or {}),
         by=by,
         door=door,
@@ -154,6 +156,27 @@ def _refuse_both(plan: Plan, decision: Decision) -> str | None:
     return None
 
 
+def refuse_at_sight(plan: PlanView, decision: Decision) -> str | None:
+    """What of a decision can be refused before a person is asked, by the whole plan as people see it, or None.
+
+    It spares a question; the workflow checks all of it again, and the limits.
+    """
+    known = {action.id: action for action in plan.actions}
+    for action_id in {**decision.verdicts, **decision.edits}:
+        if action_id not in known:
+            return f"the plan has no action {action_id!r}; it has: {', '.join(list(known)[:20])}"
+        action, verdict = known[action_id], decision.verdicts.get(action_id)
+        if decision.verdicts.get(action.instead_of) is verdict is Verdict.APPROVE:
+            return f"{action.instead_of} and {action_id} answer the same problem; approve one of them"
+        edits = decision.edits.get(action_id, {})
+        if edits and verdict is not Verdict.APPROVE:
+            return f"{action_id} is edited but not approved"
+        if fixed := next((argument for argument in edits if argument not in action.editable), None):
+            allowed = ", ".join(sorted(action.editable)) or "nothing"
+            return f"{action_id}.{fixed} may not be changed; what may be: {allowed}"
+    return None
+
+
 def refuse_decision(
     phase: Phase, plan: Plan | None, recorded: RecordedDecision | None, decision: Decision, *, late: bool = False
 ) -> str | None:
@@ -172,7 +195,7 @@ def refuse_decision(
         quoted = visible(decision.plan_digest, longest=70)
         return f"the decision quotes plan {quoted!r}, but plan {plan.digest!r} is waiting; look at it again"
     if late:
-        return "the time to decide on this plan is over"
+        return TOO_LATE
     return _refuse_content(plan, decision)
 
 

@@ -5,6 +5,8 @@ DaperError
 │   ├── NotFound              no repair, record, tool or domain by that name
 │   │   └── NotBegun          a repair of what was reported, which waits
 │   ├── DecisionRefused       a decision that is early, late, repeated, stale or outside its limits
+│   ├── KeyTaken              the key of a request belongs to another one
+│   ├── AccessRefused         this person may not do that at this door
 │   ├── Occupied              a file or port is held by another process
 │   └── SettingError          a variable that is wrong
 ├── Unreachable               Temporal, or a worker, did not answer in time
@@ -25,6 +27,7 @@ DaperError
 ├── ApprovalLapsed            the time in which an approved action may begin is over
 ├── TargetRefused             nobody can be told there: no such target, or it refuses what it is sent
 ├── TargetUnreachable         a target did not take a message this time (retryable)
+├── NoAnswer                  an outside system did not say what it did with a request (retryable)
 └── CannotSettle              nobody can tell whether an effect happened
     └── LedgerContradicted    an outside system did what our ledger says never happens
 """
@@ -72,6 +75,14 @@ class NotBegun(NotFound):
 
 class DecisionRefused(UserError):
     """The decision does not answer the plan that is waiting; the message says why."""
+
+
+class KeyTaken(UserError):
+    """The key that a request was given belongs to another request; the message names its repair."""
+
+
+class AccessRefused(UserError):
+    """This person may not do that at this door; the message says what the person may."""
 
 
 class Occupied(UserError):
@@ -173,6 +184,12 @@ class ApprovalLapsed(DaperError):
 
 class ClockMoved(DaperError):
     """This machine's clock is not where it was, or work came late; what is sent anew tells which. Nothing was begun."""
+
+    retryable = True
+
+
+class NoAnswer(DaperError):
+    """An outside system did not answer, or not clearly: what became of a request, only it can tell."""
 
     retryable = True
 

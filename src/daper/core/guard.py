@@ -39,6 +39,7 @@ class Bindable(BaseModel):
     spends: Annotated[Decimal, Field(ge=0)] | None = Decimal(0)
     settles_in: timedelta = timedelta()
     can_undo: bool = False
+    canary: int = 0
     kinds: frozenset[str]
     findings: frozenset[str] | None = None
 
@@ -175,6 +176,7 @@ def bind(
         spends=bindable.spends,
         settles_in=bindable.settles_in,
         if_it_does_not_help=Fallback.UNDO if bindable.can_undo else Fallback.HAND_OVER,
+        canary=bindable.canary,
     ).to_text()
     return ProposedAction(
         id=action_id,

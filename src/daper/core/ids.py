@@ -5,6 +5,7 @@ import re
 from daper.core.digests import canonical, digest
 from daper.core.models import Person
 
+PROACTIVE = "always-be-repairin-for"  # how the ids of proactive agents begin
 EVENT_DRIVEN = "event-driven-for"  # how the ids of event-driven agents begin
 DEFAULT_DOMAIN = "orders"
 LONGEST_SCHEDULE_ID = 120
@@ -34,7 +35,7 @@ def keyed_repair_id(queue: str, person: Person, key: str) -> str:
 
 def agent_id(user: str, domain: str) -> str:
     """The id of the one proactive agent of a user in a domain: `always-be-repairin-for-USER`, and `-DOMAIN`."""
-    return _of_user("always-be-repairin-for", user, domain)
+    return _of_user(PROACTIVE, user, domain)
 
 
 def event_driven_id(queue: str, person: Person, domain: str, store_id: str) -> str:

@@ -1,5 +1,6 @@
 """What an argument of a repair tool may be: the limits that rules, models and people all meet."""
 
+import re
 import unicodedata
 from typing import Annotated, Literal
 
@@ -8,6 +9,8 @@ from pydantic import Field, JsonValue
 from daper.core.base import Wire
 from daper.core.digests import canonical
 from daper.core.text import visible
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class Exactly(Wire):
@@ -101,3 +104,22 @@ def limit_words(limit: Limit) -> str:
             return f"{low} to {high}"
         case Sentence(max_length=longest):
             return f"text of at most {longest} characters"
+
+
+def value_of(limit: Limit, typed: str) -> JsonValue:
+    """What a person typed or chose, as the limit takes it; what fits nothing stays as it was typed, to be refused."""
+    match limit:
+        case Exactly(value=value):
+            return value if typed.strip() == text_of(value) else typed
+        case OneOf(values=values):
+            return next((value for value in values if typed.strip() == text_of(value)), typed)
+        case Between():
+            number = typed.strip()
+            return int(number) if _WHOLE.fullmatch(number) else typed
+        case Sentence():
+            return typed
+
+
+def text_of(value: JsonValue) -> str:
+    """A value as a person types it: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else canonical(value)

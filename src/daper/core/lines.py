@@ -20,6 +20,8 @@ from daper.core.views import UNKNOWN_AMOUNT, ActionView, PlanView
 TO: Final = " → "
 MAY_BE: Final = " (may be "
 CHANGED_TO: Final = ", changed to "
+SILENCE: Final = "If nobody does, nothing is done: silence is no yes, and the repair ends."
+"""What follows where nobody decides until the deadline."""
 FALLBACKS: Final = {
     Fallback.UNDO: "it is undone",
     Fallback.HAND_OVER: "it is handed to a person (it cannot be undone)",
@@ -284,7 +286,8 @@ def _spends(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:
 
 
 def _fallback(action: ActionView, _: _Edits) -> Iterable[FieldLine]:
-    yield _line(LineKind.FALLBACK, Piece(FALLBACKS[action.if_it_does_not_help]))
+    tried = f"; of this tool {action.canary} first, the others once that helped" if action.canary else ""
+    yield _line(LineKind.FALLBACK, Piece(FALLBACKS[action.if_it_does_not_help] + tried))
 
 
 def _doubts(action: ActionView, _: _Edits) -> Iterable[FieldLine]:

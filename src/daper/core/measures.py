@@ -1,4 +1,4 @@
-"""What a worker counts of its work: every figure of ours, under the name and with the labels that a scraper sees.
+"""What a worker counts of its work, and a console of requests: every figure of ours, by the name that a scraper sees.
 
 No label has a value that grows with the work: no record, no repair, no person, no text. What is not known is `other`.
 """
@@ -14,7 +14,7 @@ OTHER: Final = "other"
 
 _SECONDS: Final = "_seconds"
 _TOTAL: Final = "_total"
-_DOORS: Final = frozenset({"cli", "mcp", "web", "mail", "policy", "evaluation"})
+_DOORS: Final = frozenset({"cli", "mcp", "web", "console", "api", "mail", "policy", "evaluation"})
 _ERRORS: Final = frozenset(
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.DaperError)
 )
@@ -86,7 +86,13 @@ COST: Final = Measure(
     ("domain", "role", "model"),
     (0.001, 0.01, 0.1, 1),
 )
-MEASURES: Final = (PHASES, DECISIONS, ACTIONS, WAITS, HELD, FAILED, CALLS, TOKENS, COST)
+REQUESTS: Final = Measure(
+    "daper_api_request_seconds",
+    "Requests to the API of a console, and how long each took until its answer began.",
+    ("operation", "status"),
+    (0.005, 0.02, 0.05, 0.2, 1, 5),
+)
+MEASURES: Final = (PHASES, DECISIONS, ACTIONS, WAITS, HELD, FAILED, CALLS, TOKENS, COST, REQUESTS)
 
 
 def known_error(name: str) -> str:

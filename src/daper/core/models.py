@@ -138,7 +138,10 @@ class Proposal(Wire):
 
 
 class BoundAction(Wire):
-    """Exactly what would run. Parsed from an action's canonical text, and from nothing else."""
+    """Exactly what would run. Parsed from an action's canonical text, and from nothing else.
+
+    `canary`: of those of its tool in the plan so many are tried first, one at a time; the others run once these helped.
+    """
 
     cycle_id: str
     round: int
@@ -153,10 +156,11 @@ class BoundAction(Wire):
     spends: Annotated[Decimal, Field(ge=0)] | None = Decimal(0)
     settles_in: timedelta = timedelta()
     if_it_does_not_help: Fallback
+    canary: Annotated[int, Field(ge=0)] = 0
 
     def to_text(self) -> str:
         """The canonical JSON text of this action."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical(self.model_dump(mode="json", exclude=set() if self.canary else {"canary"}))
 
 
 class ProposedAction(Wire):
@@ -239,6 +243,9 @@ class IdentityProof(StrEnum):
     OS_USER = "os-user"
     TOKEN = "token"  # noqa: S105 - a way of knowing somebody, no secret
     CLAIMED = "claimed"
+    OIDC = "oidc"  # an identity provider says so
+    PASSKEY = "passkey"  # signed for this very plan
+    MAILBOX = "mailbox"  # by a link that only its mailbox was sent
 
 
 class Confirmation(StrEnum):

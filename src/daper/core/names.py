@@ -20,6 +20,12 @@ def names_in(text: str) -> tuple[str, ...]:
     return distinct(text.split(",") if listed is None else listed)
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The entries of a JSON list of names, each once; a text that is none stands for itself."""
+    found = _json_list(text)
+    return (text,) if found is None else distinct(found)
+
+
 def distinct(names: Iterable[object]) -> tuple[str, ...]:
     """Each name once, without outer blanks, and none that is blank. A whole number is the name that it reads as."""
     return tuple(dict.fromkeys(str(each).strip() for each in names if not is_blank(each)))

@@ -88,7 +88,8 @@ class Notice(Wire):
 
     `subject_id`: the repair, or the proactive agent. `spends`: what the whole plan costs. `left`: for a person to do.
     `notes`, `confidence_score`, `left_out` and `alone` are of a plan: problems over the cap of one repair, and what is
-    blocked or suppressed. `partition`: the part of all records in which the repair looks.
+    blocked or suppressed. `partition`: the part of all records in which the repair looks. `by_link`: the policy lets a
+    person decide on the plan with that digest by the link of a message.
     """
 
     event: Occasion
@@ -114,6 +115,8 @@ class Notice(Wire):
     partition: str = ""
     alone: int = 0
     alone_lines: tuple[str, ...] = ()
+    plan_digest: str = ""
+    by_link: bool = False
 
     @property
     def head(self) -> PlanHead:
@@ -149,8 +152,8 @@ def event_id(cycle_id: str, round_number: int, event: Occasion, target: str, *, 
     return digest(canonical(told if number == 1 else {**told, "number": number}))
 
 
-def plan_message(event: Occasion, view: RepairView, *, at: datetime) -> Notice:
-    """A plan waits, or waits still; `view` has all of it on one page."""
+def plan_message(event: Occasion, view: RepairView, *, at: datetime, by_link: bool = False) -> Notice:
+    """A plan waits, or waits still; `view` has all of it on one page. `by_link`: a link may decide on it."""
     plan = view.plan
     actions = plan.actions if plan else ()
     total = plan.total_actions if plan else 0
@@ -181,6 +184,8 @@ def plan_message(event: Occasion, view: RepairView, *, at: datetime) -> Notice:
         partition=view.partition,
         alone=len(alone),
         alone_lines=tuple(map(_line, alone[:MOST_LEFT_TOLD])),
+        plan_digest=plan.digest if plan else "",
+        by_link=by_link,
     )
 
 

@@ -16,7 +16,7 @@ from daper.core.models import (
     RecordHead,
     StoreInfo,
 )
-from daper.core.phases import Phase
+from daper.core.phases import Phase, PhaseEntry
 from daper.core.usage import Role, Usage
 
 
@@ -176,7 +176,8 @@ class RepairResult(Wire):
     `thinkers`: who played each role, `rules` or the name of a model; `usage`: what the models took. `troubles` leave
     something to a person; `notices` tell what went otherwise than it was set up, and was coped with. `asked`: what the
     repair was asked for, as a digest; empty from a release that did not say. `partition`: the part of all records in
-    which it looked, as `1/4`; empty where it looked in all.
+    which it looked, as `1/4`; empty where it looked in all. `timeline`: every phase before the last one, in order;
+    empty from a release that did not say.
     """
 
     repair_id: str
@@ -206,6 +207,7 @@ class RepairResult(Wire):
     thinkers: dict[Role, str] = Field(default_factory=dict[Role, str])
     asked: str = ""
     partition: str = ""
+    timeline: tuple[PhaseEntry, ...] = ()
 
     @property
     def needs_person(self) -> bool:

@@ -42,19 +42,18 @@ def within(partition: Partition | None, record_ids: Iterable[str]) -> tuple[str,
     return tuple(each for each in record_ids if partition is None or partition.holds(each))
 
 
-def refuse_both(record_ids: Collection[str], partition: Partition | None) -> None:
-    """Raises UserError where records are named and a part is: a record that is named is looked at, whoever shares."""
-    if record_ids and partition is not None:
-        raise UserError(f"partition {partition} shares out what a search finds; records that are named need none")
+def parse_partition(text: str | None, *, beside: Collection[str] = ()) -> Partition | None:
+    """The part that a text like `1/4` names; None where none is given. Raises UserError with what would be right.
 
-
-def parse_partition(text: str | None) -> Partition | None:
-    """The part that a text like `1/4` names; None where none is given. Raises UserError with what would be right."""
+    `beside`: the records that are named; one that is named is looked at, whoever shares, so that there is no part then.
+    """
     if text is None:
         return None
     found = _FORM.fullmatch(text.strip())
     number, of = map(int, found.groups()) if found else (0, 0)
     if 1 <= number <= of <= MOST_PARTITIONS:
+        if beside:
+            raise UserError(f"partition {number}/{of} shares out what a search finds; records that are named need none")
         return Partition(number=number, of=of)
     if 1 < of <= MOST_PARTITIONS:
         named = f"1/{of} and 2/{of}" if of == 2 else f"1/{of}, 2/{of} and so on up to {of}/{of}"

@@ -1,6 +1,9 @@
 """The phases of one repair, and which of them end it."""
 
+from datetime import datetime
 from enum import StrEnum
+
+from daper.core.base import Wire
 
 
 class Phase(StrEnum):
@@ -29,6 +32,13 @@ class Phase(StrEnum):
         return self in _ENDED
 
 
+class PhaseEntry(Wire):
+    """A phase, and when the repair came to it."""
+
+    phase: Phase
+    at: datetime
+
+
 _ENDED = frozenset(
     {
         Phase.REPORT_COMPLETED,
@@ -50,7 +60,8 @@ _NEXT: dict[Phase, frozenset[Phase]] = {
     Phase.APPROVED: frozenset({Phase.PENDING_REPAIR}),
     # Back to analysis: what was approved, but lapsed before its effect began, is asked for again.
     Phase.PENDING_REPAIR: frozenset({Phase.VERIFYING_REPAIR, Phase.ANALYZING_PROBLEMS, Phase.PENDING_REPORT}),
-    Phase.VERIFYING_REPAIR: frozenset({Phase.ANALYZING_PROBLEMS, Phase.PENDING_REPORT}),
+    # Back to the repair: one of many was tried first, and has helped or not.
+    Phase.VERIFYING_REPAIR: frozenset({Phase.PENDING_REPAIR, Phase.ANALYZING_PROBLEMS, Phase.PENDING_REPORT}),
     Phase.PENDING_REPORT: _ENDED,
 }
 

@@ -13,6 +13,7 @@ from daper.core.models import (
     Confidence,
     Decision,
     Finding,
+    IdentityProof,
     Person,
     Plan,
     PolicyGrant,
@@ -22,12 +23,17 @@ from daper.core.models import (
     Verdict,
 )
 from daper.core.text import counted
+from daper.core.views import UNKNOWN_AMOUNT, ActionView, PlanView
 
 LOW_CONFIDENCE = 0.5  # less sure actions are skipped unless a person approves them by name
 
 # What no policy can loosen: an agent with nobody there does what is as good as certain, and can do little harm.
 ALONE_RISK: Final = Risk.LOW
 ALONE_CONFIDENCE: Final = 0.95
+
+# What is riskier, a person decides where all of it is told; no policy loosens that.
+LINK_RISK: Final = Risk.LOW
+LIST_RISK: Final = Risk.LOW
 
 Money = Annotated[Decimal, Field(ge=0)]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
@@ -111,7 +117,9 @@ class ApprovalPolicy(Wire):
     `auto_*` bound a grant that somebody asked for; `alone` is for the proactive agent, and None lets nothing run alone.
     `approval_timeout`, `decision_valid_for`: what counts where nobody says otherwise, and the most that may be said;
     None: no word on it. `reminders`: after which shares of the time to decide somebody is reminded. `tell`: names of
-    targets that are told what waits and what ended; never addresses.
+    targets that are told what waits and what ended; never addresses. `by_link`: a person may decide by the link of a
+    message on what can do little harm. `passkey_from`: what has that risk or more is approved by a passkey alone.
+    `domains`: what counts for repairs of a domain in place of all the rest; `of` gives it.
     """
 
     auto_max_risk: Risk = Risk.MEDIUM
@@ -123,11 +131,20 @@ class ApprovalPolicy(Wire):
     decision_valid_for: Span | None = None
     reminders: tuple[Confidence, ...] = (0.5,)
     tell: tuple[str, ...] = ()
+    by_link: bool = False
+    passkey_from: Risk | None = None
+    domains: dict[str, "ApprovalPolicy"] = Field(default_factory=dict[str, "ApprovalPolicy"])
+
+    def of(self, domain: str) -> "ApprovalPolicy":
+        """What counts for repairs of this domain, and no word of others."""
+        return self.domains.get(domain) or (self.model_copy(update={"domains": {}}) if self.domains else self)
 
     def uncovered(self, action: ProposedAction) -> str | None:
         """Why a grant does not cover one action, or None."""
         if action.bound.risk.rank > self.auto_max_risk.rank:
             return f"{action.id}: risk {action.bound.risk} is above {self.auto_max_risk}"
+        if self.needs_passkey(action.bound.risk):
+            return f"{action.id}: risk {action.bound.risk} is approved by a passkey alone"
         if action.bound.spends is None:
             return f"{action.id}: nobody can say what it costs"
         if action.proposed_by != RULES:
@@ -152,7 +169,71 @@ class ApprovalPolicy(Wire):
         """Why a proactive agent may not run this plan with nobody there, or None."""
         if self.alone is None:
             return "the policy lets nothing run alone"
+        signed = next((action for action in plan.actions if self.needs_passkey(action.bound.risk)), None)
+        if signed is not None:
+            return f"{signed.id}: risk {signed.bound.risk} is approved by a passkey alone"
         return self.alone.refuses(plan, findings, open_records)
+
+    def refuses_proof(self, plan: Plan, decision: Decision) -> str | None:
+        """Why the way in which the name became known does not do for this decision, or None."""
+        how = decision.by.how if isinstance(decision.by, Person) else None
+        if how is IdentityProof.MAILBOX and (why := self.refuses_link(plan)):
+            return f"nobody decides on this plan by the link of a message: {why}"
+        if how is IdentityProof.PASSKEY:
+            return None
+        approved = (action for action in plan.actions if decision.verdicts.get(action.id) is Verdict.APPROVE)
+        risky = next((action for action in approved if self.needs_passkey(action.bound.risk)), None)
+        if risky is None:
+            return None
+        return f"{risky.id} has risk {risky.bound.risk}, which is approved by a passkey alone: decide at the console"
+
+    def needs_passkey(self, risk: Risk) -> bool:
+        """Whether what has this risk is approved by a passkey alone."""
+        return self.passkey_from is not None and risk.rank >= self.passkey_from.rank
+
+    def refuses_link(self, plan: Plan) -> str | None:
+        """Why nobody decides on this plan by the link of a message, or None: a link proves a mailbox, and no more."""
+        if not self.by_link:
+            return "the policy does not allow it"
+        if unsure := [action.id for action in plan.actions if action not in self.sure_enough(plan)]:
+            return f"{unsure[0]} is not sure enough, doubted, or an alternative"
+        risky = next((action for action in plan.actions if action.bound.risk.rank > LINK_RISK.rank), None)
+        if risky is not None:
+            return f"{risky.id}: risk {risky.bound.risk} is above {LINK_RISK}"
+        return self.refuses_grant(plan)
+
+    def refuses_from_list(self, plan: PlanView) -> str | None:
+        """Why a person has to open this plan to decide on it, or None: a list shows less of it, and many beside it.
+
+        What a grant may not cover, or has more than low risk, is decided where all of it is told.
+        """
+        if not plan.actions:
+            return "it has no actions"
+        if len(plan.actions) < plan.total_actions:
+            return f"{len(plan.actions)} of its {plan.total_actions} actions are known here"
+        if len(plan.actions) > self.auto_max_actions:
+            return f"{len(plan.actions)} actions are more than the {self.auto_max_actions} that a list may decide"
+        if why := next((why for action in plan.actions if (why := self._not_from_list(action))), None):
+            return why
+        spend = sum((Decimal(action.spends) for action in plan.actions), Decimal(0))
+        if spend > self.auto_max_spend:
+            return f"the actions spend {spend}, more than the {self.auto_max_spend} that a list may decide"
+        return None
+
+    def _not_from_list(self, action: ActionView) -> str | None:
+        if action.risk.rank > LIST_RISK.rank:
+            return f"{action.id}: risk {action.risk} is above {LIST_RISK}"
+        if action.spends == UNKNOWN_AMOUNT:
+            return f"{action.id}: nobody can say what it costs"
+        if action.proposed_by != RULES:
+            return f"{action.id}: proposed by {action.proposed_by}, not by the rules"
+        if action.instead_of:
+            return f"{action.id}: an alternative to {action.instead_of}"
+        if action.doubts:
+            return f"{action.id}: doubted by somebody who looked"
+        if action.confidence_score < self.auto_min_confidence:
+            return f"{action.id}: {action.confidence_score:g} sure, and {self.auto_min_confidence:g} is needed"
+        return None
 
     def sure_enough(self, plan: Plan) -> tuple[ProposedAction, ...]:
         """The actions that a grant approves: sure enough, and doubted by nobody who looked; the others are skipped.

@@ -3,7 +3,7 @@
 A model adds, seconds and doubts. It takes nothing away, and raises no confidence.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from daper.core.guard import Bindable
@@ -68,17 +68,23 @@ class Option:
     instead_of: int | None = None
 
 
-def add_advice(options: Sequence[Option], advised: Iterable[Option], *, room: int) -> tuple[Option, ...]:
+def add_advice(
+    options: Sequence[Option],
+    advised: Iterable[Option],
+    *,
+    room: int,
+    fits: Callable[[Option], bool] = lambda _: True,
+) -> tuple[Option, ...]:
     """The options with a model's own beside them: seconded where it proposes the same, else an alternative, or more.
 
     What both propose keeps the arguments of the first one, and the lower confidence of the two. `room`: how many more
-    problems the plan may take on; what is beyond is left out.
+    problems the plan may take on; what is beyond is left out. `fits`: asked of each that would be one more action.
     """
     merged = list(options)
     for option in advised:
         place = next((at for at, each in enumerate(merged) if _overlap(each.proposal, option.proposal)), None)
         if place is None:
-            if room > 0:
+            if room > 0 and fits(option):
                 merged.append(option)
                 room -= 1
             continue
@@ -87,7 +93,8 @@ def add_advice(options: Sequence[Option], advised: Iterable[Option], *, room: in
         family = [at for at, each in enumerate(merged) if main in (at, each.instead_of)]
         twin = next((at for at in family if _same(merged[at], option)), None)
         if twin is None:
-            merged.append(replace(option, instead_of=main))
+            if fits(option):
+                merged.append(replace(option, instead_of=main))
         else:
             merged[twin] = replace(merged[twin], proposal=_second(merged[twin].proposal, option.proposal))
     return tuple(merged)

@@ -41,7 +41,7 @@ def visible(text: object, *, longest: int = 300) -> str:
     """
     whole = str(text)
     part = whole[:longest]
-    if not (part.isascii() and part.isprintable()):
+    if not part.isprintable() or _BLANK.search(part):
         part = "".join(f"<U+{ord(char):04X}>" if _is_hidden(part, at) else char for at, char in enumerate(part))
     return part if len(whole) <= longest else f"{part}… ({len(whole) - longest} more characters)"
 
@@ -108,6 +108,11 @@ def ahead_words(by: timedelta) -> str:
     """How far one clock is ahead of another, or behind it: `1:30:00 ahead of`."""
     seconds = timedelta(seconds=round(abs(by.total_seconds())))
     return f"{seconds} {'ahead of' if by >= timedelta() else 'behind'}"
+
+
+def folded(text: str) -> str:
+    """The text as it is compared where case does not count: also full width, and letters that are drawn as one."""
+    return text.strip().lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def counted(number: int, what: str) -> str:

@@ -1,7 +1,8 @@
-"""Addresses as they may be shown: without names, passwords and keys that stand in them."""
+"""Addresses: what one is, and as they may be shown, without names, passwords and keys that stand in them."""
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 HIDDEN: Final = "***"
 
@@ -14,6 +15,16 @@ _QUERY: Final = re.compile(rf"([?&;#]{_NAMES}=)[^&;#\s'\"]*", re.IGNORECASE)
 _UNMARKED: Final = re.compile(rf"^({_SCHEME})?[^/?#@\[]*:(?!/|\d{{1,5}}(?:[/?#]|$)).+", re.IGNORECASE | re.DOTALL)
 # In a sentence an address goes on to the next blank, or to what quotes it.
 _IN_TEXT: Final = re.compile(r"\b[a-z][a-z0-9+.-]{0,30}://[^\s'\"<>]+", re.IGNORECASE)
+
+
+def is_web_address(url: str) -> bool:
+    """Whether it begins with http or https and names a host; with no name and password in it, and nothing hidden."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    plain = url.isprintable() and " " not in url
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and plain and "@" not in parts.netloc
 
 
 def masked_url(address: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pydantic import Field, JsonValue
 
 from daper.core.base import Wire
-from daper.core.limits import limit_words
+from daper.core.limits import Limit, limit_words
 from daper.core.models import (
     MOST_PROBLEMS,
     BlockedProposal,
@@ -25,7 +25,7 @@ from daper.core.models import (
     SuppressedFinding,
 )
 from daper.core.outcomes import Counts, RepairResult, ReportPaths
-from daper.core.phases import Phase
+from daper.core.phases import Phase, PhaseEntry
 from daper.core.usage import Role, Spent, Usage
 
 UNKNOWN_AMOUNT = "unknown"  # what is spent, where nobody can say
@@ -35,7 +35,9 @@ _LONGEST_PLAN = 10 * MOST_PROBLEMS  # a finding may need several actions
 class ActionView(Wire):
     """One proposed action as a person reads it; everything that would run is taken from the action's text.
 
-    `problems` are the findings that it answers, each as a sentence. `spent`: what models took for its record.
+    `problems` are the findings that it answers, each as a sentence, `kinds` what they are, each once, and `evidence`
+    what shows them. `editable`: what a person may change, in words; `limits`: the same for a form. `spent`: what models
+    took for its record.
     """
 
     id: str
@@ -47,12 +49,16 @@ class ActionView(Wire):
     proposed_by: str
     seconded_by: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     rationale: str
     arguments: dict[str, JsonValue]
     editable: dict[str, str]
+    limits: dict[str, Limit] = Field(default_factory=dict[str, Limit])
     preview: tuple[Change, ...]
     spends: str
     if_it_does_not_help: Fallback
+    canary: int = 0
     doubts: tuple[str, ...] = ()
     instead_of: str = ""
     spent: Spent = Spent()
@@ -85,7 +91,7 @@ class RepairView(Wire):
     """Where a repair stands.
 
     `thinkers`: who plays each role; `usage`: what models took so far, in all and by role; `notices`: what changed.
-    `partition`: as in the plan.
+    `partition`: as in the plan. `timeline`: every phase so far, in order; empty from a release that did not say.
     """
 
     repair_id: str
@@ -110,6 +116,7 @@ class RepairView(Wire):
     usage: Usage = Usage()
     notices: tuple[str, ...] = ()
     partition: str = ""
+    timeline: tuple[PhaseEntry, ...] = ()
 
 
 def view_action(
@@ -121,6 +128,7 @@ def view_action(
 ) -> ActionView:
     """One action as a person reads it; `title` says whom or what its record is about, `spent` what that one took."""
     bound, known = action.bound, findings or {}
+    answered = [known[fingerprint] for fingerprint in action.answers if fingerprint in known]
     return ActionView(
         id=action.id,
         record_id=bound.record_id,
@@ -128,6 +136,7 @@ def view_action(
         tool=bound.tool,
         arguments=bound.arguments,
         editable={name: limit_words(limit) for name, limit in bound.editable.items()},
+        limits=bound.editable,
         risk=bound.risk,
         spends=_amount(bound.spends),
         preview=action.preview,
@@ -139,8 +148,11 @@ def view_action(
         instead_of=action.instead_of,
         spent=spent or Spent(),
         if_it_does_not_help=bound.if_it_does_not_help,
+        canary=bound.canary,
         digest=action.digest,
-        problems=tuple(known[fingerprint].issue for fingerprint in action.answers if fingerprint in known),
+        problems=tuple(finding.issue for finding in answered),
+        evidence=tuple(dict.fromkeys(shown for finding in answered for shown in finding.evidence)),
+        kinds=tuple(dict.fromkeys(finding.kind for finding in answered)),
     )
 
 

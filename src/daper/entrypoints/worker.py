@@ -14,7 +14,7 @@ from daper.adapters.metrics.readiness import Look, Readiness
 from daper.adapters.metrics.worker_pages import worker_pages
 from daper.bootstrap import open_domains, working
 from daper.core.commands import CommandLine
-from daper.core.errors import NoWorker, Unreachable, WrongStore
+from daper.core.errors import NoWorker, StoreUnavailable, Unreachable, WrongStore
 from daper.ports import Domain, Spending
 from daper.service.inquiry import Asking
 from daper.settings import Settings
@@ -47,7 +47,7 @@ async def work_until_cancelled(
                 pages_at(where.host, where.port, worker_pages(readiness, exporter))
             )
             queues = await stack.enter_async_context(working(client, settings))
-            readiness.begun(_looks(client, settings, queues))
+            readiness.begun(await _looks(client, settings, queues))
             ready(queues, address)
             try:
                 await asyncio.Event().wait()
@@ -64,10 +64,17 @@ async def work_until_cancelled(
         ) from error
 
 
-def _looks(client: Client, settings: Settings, queues: tuple[str, ...]) -> Mapping[str, Look]:
-    """What a worker on these queues cannot do without: Temporal, the records of each domain, and what is kept."""
+async def _looks(client: Client, settings: Settings, queues: tuple[str, ...]) -> Mapping[str, Look]:
+    """What a worker on these queues cannot do without: Temporal, the records of each domain, and what is kept.
+
+    Not those of a domain for which it did no work from the start.
+    """
     looks: dict[str, Look] = {"Temporal": _Polls(client, settings.task_queue, queues).look}
     for name, domain in open_domains(settings).items():
+        try:
+            await domain.store()
+        except StoreUnavailable:
+            continue
         looks[f"records of {name}"] = partial(_its_store, domain, settings.task_queue, queues)
     looks["what is kept"] = partial(_kept, settings.state.spending())
     return looks

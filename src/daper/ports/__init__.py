@@ -13,9 +13,12 @@ from daper.ports.administration import (
 from daper.ports.agents import Agents, Analysis, Review, Suspicion, Work
 from daper.ports.domain import (
     Briefing,
+    Browsable,
+    Capped,
     Domain,
     Guide,
     OpenScan,
+    PlanCaps,
     ProposalSet,
     Record,
     RecordPage,
@@ -24,6 +27,8 @@ from daper.ports.domain import (
     Terms,
     ToolCall,
     Undoable,
+    Window,
+    WindowView,
 )
 from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.notifier import Notifier
@@ -32,6 +37,7 @@ from daper.ports.persistence import (
     KeptAnswer,
     KeptTranscripts,
     Memory,
+    ReportFigures,
     Reports,
     Reservation,
     Spending,
@@ -47,6 +53,8 @@ __all__ = (
     "Agents",
     "Analysis",
     "Briefing",
+    "Browsable",
+    "Capped",
     "Caps",
     "Domain",
     "DomainEntry",
@@ -64,12 +72,14 @@ __all__ = (
     "Message",
     "Notifier",
     "OpenScan",
+    "PlanCaps",
     "ProposalSet",
     "Record",
     "RecordPage",
     "Recoverable",
     "RepairTool",
     "Replaced",
+    "ReportFigures",
     "Reports",
     "Reservation",
     "Resettable",
@@ -87,6 +97,8 @@ __all__ = (
     "Transcript",
     "Transcripts",
     "Undoable",
+    "Window",
+    "WindowView",
     "Work",
     "with_options",
 )

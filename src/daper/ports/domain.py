@@ -40,6 +40,37 @@ class RecordPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Window:
+    """Which records in a scope somebody wants to see: `most` of them, in the order of the store.
+
+    behind the record `after`, or end in front of `before`; an id that is not there bounds nothing. `skip`: so many are
+    left out first. `counted`: whether somebody asks how many there are in all, which takes longer of many.
+    """
+
+    most: int
+    search: str = ""
+    only_open: bool = False
+    after: str = ""
+    before: str = ""
+    skip: int = 0
+    counted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowView:
+    """What is to be seen in a window: its records, and whatever is needed to judge them.
+
+    `total`: how many there are in all windows, where that was asked, else 0; `earlier`, `later`: whether there are some
+    in front, and behind.
+    """
+
+    records: tuple[Record, ...]
+    total: int
+    earlier: bool
+    later: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProposalSet:
     """What an agent proposes, and the findings that no tool fits: fingerprint → why a person has to.
 
@@ -158,6 +189,29 @@ class Settleable(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlanCaps:
+    """The most that one plan may do with a tool. None: no cap of its own.
+
+    `actions`: so many; `money`: they spend so much together, and one of which nobody can say what it spends is over
+    that. `canary`: so many are tried first, one at a time and each verified; the others run only once these helped.
+    """
+
+    actions: int | None = None
+    money: Decimal | None = None
+    canary: int = 0
+
+
+@runtime_checkable
+class Capped(Protocol):
+    """A tool of which one plan does no more than so much."""
+
+    @property
+    def caps(self) -> PlanCaps:
+        """The most of it in one plan."""
+        ...
+
+
 class Domain(Protocol):
     """A world of records: what is in it, what can be wrong, what can be done about it."""
 
@@ -216,6 +270,15 @@ class OpenScan(Protocol):
 
         `total`, where it is known, is of all records in scope.
         """
+        ...
+
+
+@runtime_checkable
+class Browsable(Protocol):
+    """A domain that shows any of its records, or finds those with a text, without reading all the others."""
+
+    async def browse(self, scope: Scope, window: Window) -> WindowView:
+        """What is to be seen of the records with the scope's status; it names no records, and no part."""
         ...
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 from pydantic import JsonValue
 
 from daper.core.access import Access, TokenGrant
+from daper.core.figures import Figures, RecordRepair
 from daper.core.messages import ClaimInput, ClaimResult, ConcludeInput, CycleRef, HoldInput, HoldResult
 from daper.core.outcomes import RepairResult, ReportPaths
 from daper.core.usage import CallSpent, Role, Spent, Usage
@@ -48,6 +49,21 @@ class Reports(Protocol):
 
     async def answer(self, asked_id: str) -> KeptAnswer | None:
         """What was kept for an id, or what its report says; None where neither is there. Raises a StoreError."""
+        ...
+
+
+class ReportFigures(Protocol):
+    """What there is to know of many reports without reading each. What is new to it is read first, as far as time goes.
+
+    Each may raise a StoreError.
+    """
+
+    async def since(self, day: date, *, domain: str = "") -> Figures:
+        """The repairs that ended on that day (UTC) or later; `domain`: only that one's."""
+        ...
+
+    async def of_record(self, domain: str, record_id: str, *, limit: int) -> Sequence[RecordRepair]:
+        """The repairs in which a record was, the newest first."""
         ...
 
 

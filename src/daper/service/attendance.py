@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskSta
 from temporalio.client import Client
 
 from daper.core.commands import CommandLine, Said, joined
-from daper.core.errors import DaperError
+from daper.core.errors import DaperError, StoreUnavailable
 from daper.ports import Domain
 from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.rpc_errors import REPAIR, no_worker, temporal_errors
@@ -85,7 +85,10 @@ class Attendance:
     async def _place(self, queue: str) -> str:
         """Where the records of a queue are, if they are here."""
         for domain in self._domains.values():
-            store = await domain.store()
+            try:
+                store = await domain.store()
+            except StoreUnavailable:
+                continue  # whoever asks it is told
             own = activity_queue(self._queue, store.store_id)
             if queue == own or queue.startswith(f"{own}--"):
                 return store.place

@@ -17,6 +17,7 @@ from daper.core.ids import event_driven_id
 from daper.core.messages import asked_for
 from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.launch import Launch
+from daper.service.listing import quoted
 from daper.service.requests import Collected
 from daper.service.rpc_errors import EVENTS, temporal_errors
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
@@ -95,7 +96,7 @@ class Events:
         Raises Unreachable where Temporal does not answer.
         """
         running = f"WorkflowType = '{EVENT_DRIVEN_NAME}' AND ExecutionStatus = 'Running'"
-        query = f"{running} AND TaskQueue = {_quoted(self._queue)}"
+        query = f"{running} AND TaskQueue = {quoted(self._queue)}"
         with temporal_errors("", queue=self._queue, of=EVENTS):
             found = self._client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=ANSWER_WITHIN)
             ids = [each.id async for each in found if (await each.memo()).get(WAITS_MEMO)]
@@ -178,12 +179,6 @@ class Events:
 
     def _handle(self, agent_id: str) -> Handle:
         return self._client.get_workflow_handle_for(RepairAgentWorkflowEventDriven.run, agent_id)
-
-
-def _quoted(text: str) -> str:
-    """A text as Temporal's list filters take it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _collected(view: EventDrivenView) -> Iterator[Collected]:

@@ -21,13 +21,14 @@ from daper.ports import Domain
 from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
-from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive, Times
+from daper.service.requests import ProactiveLine, ProactiveStarted, ProactiveStatus, StartProactive, Times
 from daper.service.rpc_errors import AGENT, Over, temporal_errors
 from daper.workflows.labels import (
     DOMAIN_MEMO,
     PHASE_ATTRIBUTE,
     PHASE_MEMO,
     PLACE_MEMO,
+    PROACTIVE_NAME,
     STORE_MEMO,
     USER_MEMO,
     repairs_what,
@@ -75,7 +76,7 @@ class ProactiveService:
         store = await find_domain(self._domains, order.domain).store()
         user = order.requested_by.name
         agent_id = make_agent_id(user, order.domain)
-        policy, order = self._policy, order.under(self._policy, self._times)
+        policy, order = self._policy.of(order.domain), order.under(self._policy, self._times)
         request = ProactiveRequest(
             store_id=store.store_id,
             activity_queue=activity_queue(self._queue, store.store_id),
@@ -131,6 +132,32 @@ class ProactiveService:
         if isinstance(repair, RepairView):
             trouble = await self._repairs.unattended(repair.repair_id)
         return ProactiveStatus(agent=agent, repair=repair, trouble=trouble, ended=_ended(described))
+
+    async def list(self, *, limit: int = 50) -> tuple[ProactiveLine, ...]:
+        """The agents that run on this queue, of every user, by id; needs no worker. Raises Unreachable.
+
+        Temporal's list lags behind by up to a second.
+        """
+        found: list[ProactiveLine] = []
+        query = f"WorkflowType = '{PROACTIVE_NAME}' AND ExecutionStatus = 'Running'"
+        with temporal_errors("", queue=self._queue, of=AGENT):
+            async for each in self._client.list_workflows(query, rpc_timeout=ANSWER_WITHIN):
+                if each.task_queue != self._queue:
+                    continue
+                memo = await each.memo()
+                found.append(
+                    ProactiveLine(
+                        agent_id=each.id,
+                        user=str(memo.get(USER_MEMO, "")),
+                        domain=str(memo.get(DOMAIN_MEMO, "")),
+                        phase=str(each.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO, "")),
+                        place=str(memo.get(PLACE_MEMO, "")),
+                        started_at=each.start_time,
+                    )
+                )
+                if len(found) == limit:
+                    break
+        return tuple(sorted(found, key=lambda line: line.agent_id))
 
     async def unserved(self, store_id: str) -> Said:
         """Where nobody works on the agent's queue, or for the records of its store: which, and what to start."""

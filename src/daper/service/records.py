@@ -13,14 +13,29 @@ from daper.core.base import Wire
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.models import Scope, StoreInfo
-from daper.ports import Adoptable, Domain, Importable, ImportDraft, Memory, OpenScan, Recoverable, Replaced, Resettable
+from daper.ports import (
+    Adoptable,
+    Briefing,
+    Browsable,
+    Domain,
+    Importable,
+    ImportDraft,
+    Memory,
+    OpenScan,
+    Recoverable,
+    Replaced,
+    Resettable,
+    Window,
+)
 from daper.ports.copying import Copied, Copyable
 from daper.service.fruitless import why_nothing
-from daper.service.selection import Picker, RecordFilter, RecordLine, near
+from daper.service.record_pages import RecordPageView, record_page, seen
+from daper.service.selection import ALL, Picker, RecordFilter, RecordLine, lines_of, near
 from daper.stores import copying
 from daper.stores.copying import Tell
 
-ALL = RecordFilter()
+_MOST_COMPARED: Final = 2000  # ids at once with one that nobody has
+_SHORTEST_PART: Final = 3
 _SEE_RECORDS: Final = Said("see: ", CommandLine("records", "list"))
 
 
@@ -53,6 +68,16 @@ class RecordsService:
         self._domains = domains
         self._memory = memory
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The names of all."""
+        return tuple(sorted(self._domains))
+
+    def kinds(self, name: str) -> Mapping[str, str]:
+        """The kinds of problem that a domain knows, each with what it means; none where it tells of none."""
+        domain = find_domain(self._domains, name)
+        return domain.guide().kinds if isinstance(domain, Briefing) else {}
+
     async def list(
         self,
         name: str,
@@ -66,6 +91,12 @@ class RecordsService:
         """Wanted records in scope with their problems, in the order of the store: `most` from number `first` on."""
         domain = find_domain(self._domains, name)
         store = await domain.store()
+        if isinstance(domain, Browsable) and not wanted.looks_at_problems and not scope.partition:
+            window = Window(most=most, search=wanted.search or "", skip=first)
+            view = await seen(domain, scope, window)
+            lines = await asyncio.to_thread(lines_of, domain, view.records, store.as_of or now)
+            why = "" if view.total else await why_nothing(domain, scope, wanted, {})
+            return RecordList(store=store, records=lines, total=view.total, why_nothing=why)
         picker = Picker(domain, wanted, today=store.as_of or now, first=first, most=most)
         total, page = None, None
         scan = domain.scan_open if wanted.looks_at_problems and isinstance(domain, OpenScan) else domain.scan
@@ -81,6 +112,12 @@ class RecordsService:
         why = "" if total else await why_nothing(domain, scope, wanted, kinds)
         return RecordList(store=store, records=tuple(picker.lines), total=total, kinds=kinds, why_nothing=why)
 
+    async def page(
+        self, name: str, scope: Scope, window: Window, *, now: datetime, wanted: RecordFilter = ALL
+    ) -> RecordPageView:
+        """Some records in scope with their problems, from any one on, without reading the others."""
+        return await record_page(find_domain(self._domains, name), scope, window, now=now, wanted=wanted)
+
     async def show(self, name: str, record_id: str, *, now: datetime) -> tuple[RecordLine, dict[str, object]]:
         """One record in full, with its problems. Raises NotFound."""
         domain = find_domain(self._domains, name)
@@ -91,7 +128,7 @@ class RecordsService:
             if head is not None and head.record_id == record_id:
                 problems = domain.detect(records, store.as_of or now)
                 return RecordLine(head=head, problems=problems), dict(record.data)
-        meant = near(record_id, await _ids(domain))
+        meant = near(record_id, await _ids_like(domain, record_id))
         near_it = Said(f"did you mean {' or '.join(repr(each) for each in meant)}?") if meant else _SEE_RECORDS
         raise NotFound(f"there is no record {record_id!r} in {store.place}; ", near_it)
 
@@ -198,6 +235,21 @@ class RecordsService:
         if not isinstance(domain, Importable):
             raise UserError(f"domain {name!r} imports no records")
         return domain
+
+
+async def _ids_like(domain: Domain, record_id: str) -> list[str]:
+    """Ids that may be meant: all that there are, or where that would be too many those with a part of it."""
+    if not isinstance(domain, Browsable):
+        return await _ids(domain)
+    middle = len(record_id) // 2
+    view = await domain.browse(Scope(), Window(most=_MOST_COMPARED, counted=False))
+    parts = [record_id[:-1], record_id[1:], record_id[:middle], record_id[middle:]] if view.later else []
+    views = [view]
+    for part in parts:
+        if len(part.strip()) >= _SHORTEST_PART:
+            views.append(await domain.browse(Scope(), Window(most=_MOST_COMPARED, search=part, counted=False)))
+    heads = (domain.head(record) for view in views for record in view.records)
+    return [*dict.fromkeys(head.record_id for head in heads if head)]
 
 
 async def _ids(domain: Domain) -> list[str]:

@@ -25,6 +25,7 @@ from daper.core.policy import ApprovalPolicy
 from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
+from daper.service.answers import ANYBODY, Authority, DecisionAnswer, Shown, answer_of
 from daper.service.attendance import Attendance
 from daper.service.events import Events
 from daper.service.inquiry import ANSWER_WITHIN, Asking
@@ -191,6 +192,17 @@ class RepairService:
             raise Unreachable(error.said, ". The decision was sent and may still be recorded: ", show) from error
         elsewhere = before.plan is None or before.plan.digest != decision.plan_digest
         return DecisionReceipt(recorded=recorded, repeated=elsewhere)
+
+    async def answer(
+        self, repair_id: str, decision: Decision, *, shown: Shown, authority: Authority = ANYBODY
+    ) -> DecisionAnswer:
+        """Answer a plan as somebody saw it, and say what became of that: always one of `AnswerKind`, with a sentence.
+
+        `authority`: whether this person may decide at this door, as the door knows. Raises DecisionRefused only for
+        what is wrong with the decision itself while its plan waits: it is about what was not shown or is not there, or
+        goes over a limit. Raises NotFound, Unreachable.
+        """
+        return await answer_of(self, repair_id, decision, seen=shown, authority=authority)
 
     async def stop(self, repair_id: str, *, by: str, reason: str = "") -> None:
         """Ask a repair to end; effects in flight are settled first.

@@ -52,7 +52,7 @@ class StartRepair(Wire):
 
     def under(self, policy: ApprovalPolicy, times: Times) -> "StartRepair":
         """The same within a policy, with every time said; a policy that the order names counts instead."""
-        policy, waits = self.policy or policy, self.approval_timeout or times.approval_timeout
+        policy, waits = (self.policy or policy).of(self.domain), self.approval_timeout or times.approval_timeout
         valid = self.decision_valid_for or times.decision_valid_for
         return self.model_copy(
             update={
@@ -132,11 +132,11 @@ class StartProactive(Wire):
 
     def under(self, policy: ApprovalPolicy, times: Times) -> "StartProactive":
         """The same within a policy, with every time said; its plans wait for a time of their own."""
-        valid = self.decision_valid_for or times.decision_valid_for
+        mine, valid = policy.of(self.domain), self.decision_valid_for or times.decision_valid_for
         return self.model_copy(
             update={
-                "approval_timeout": policy.waits(self.approval_timeout, PROACTIVE_TIMEOUT),
-                "decision_valid_for": policy.valid_for(valid, valid),
+                "approval_timeout": mine.waits(self.approval_timeout, PROACTIVE_TIMEOUT),
+                "decision_valid_for": mine.valid_for(valid, valid),
             }
         )
 
@@ -149,6 +149,17 @@ class ProactiveStarted(Wire):
     queue: str
     store_id: str
     place: str
+
+
+class ProactiveLine(Wire):
+    """One agent in a list, as Temporal knows it without asking a worker."""
+
+    agent_id: str
+    user: str
+    domain: str
+    phase: str
+    place: str
+    started_at: datetime
 
 
 class ProactiveStatus(Wire):

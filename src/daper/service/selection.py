@@ -1,14 +1,15 @@
 """Picks records for a list: which ones are wanted, which of them are on the page, and what is wrong with them."""
 
 import heapq
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import SequenceMatcher
+from typing import Final
 
 from daper.core.base import Wire
 from daper.core.models import Finding, RecordHead
+from daper.core.text import folded
 from daper.ports import Domain, Record
 
 _ALIKE = 0.5  # how alike two ids must be, so that one may be meant by the other
@@ -37,9 +38,7 @@ class RecordFilter(Wire):
 
     def finds(self, head: RecordHead) -> bool:
         """Whether a record has the text that is searched for."""
-        return self.search is None or any(
-            _folded(self.search) in _folded(text) for text in (head.record_id, head.title)
-        )
+        return self.search is None or any(folded(self.search) in folded(text) for text in (head.record_id, head.title))
 
     def wants(self, problems: Sequence[Finding]) -> bool:
         """Whether a record with these problems is shown."""
@@ -53,6 +52,24 @@ class RecordLine(Wire):
 
     head: RecordHead
     problems: tuple[Finding, ...] = ()
+
+
+ALL: Final = RecordFilter()
+
+
+def lines_of(domain: Domain, records: Sequence[Record], today: datetime) -> tuple[RecordLine, ...]:
+    """The records with what the rules find wrong with each. Raises StoreDamaged for one that cannot be read."""
+    heads = [head for record in records if (head := domain.head(record))]
+    problems = problems_of(domain, records, today)
+    return tuple(RecordLine(head=head, problems=tuple(problems.get(head.record_id, ()))) for head in heads)
+
+
+def problems_of(domain: Domain, records: Sequence[Record], today: datetime) -> Mapping[str, list[Finding]]:
+    """What the rules find wrong with these records, by record."""
+    found: dict[str, list[Finding]] = {}
+    for problem in domain.detect(records, today):
+        found.setdefault(problem.record_id, []).append(problem)
+    return found
 
 
 class Picker:
@@ -76,7 +93,7 @@ class Picker:
     def take(self, records: Sequence[Record]) -> None:
         """Look at some more records. Raises StoreDamaged for one that cannot be read."""
         heads = [head for record in records if (head := self._domain.head(record)) and self._wanted.finds(head)]
-        problems = self._problems(records if self._must_judge(len(heads)) else ())
+        problems = problems_of(self._domain, records if self._must_judge(len(heads)) else (), self._today)
         for head in heads:
             mine = problems.get(head.record_id, ())
             self.kinds.update({problem.kind for problem in mine})
@@ -90,20 +107,14 @@ class Picker:
         on_page = self.count < self._end and self.count + more > self._first
         return more > 0 and (on_page or self._wanted.looks_at_problems)
 
-    def _problems(self, records: Sequence[Record]) -> Mapping[str, list[Finding]]:
-        found: dict[str, list[Finding]] = {}
-        for problem in self._domain.detect(records, self._today):
-            found.setdefault(problem.record_id, []).append(problem)
-        return found
-
 
 def near(wanted: str, ids: Iterable[str]) -> tuple[str, ...]:
     """The ids that may have been meant, the likeliest first."""
-    folded = _folded(wanted)[:_LONGEST]
-    rated = [(_alike(folded, _folded(name)), name) for name in ids]
+    meant = folded(wanted)[:_LONGEST]
+    rated = [(_alike(meant, folded(name)), name) for name in ids]
     # A quick look at all of them, and a close one at the best.
     best = heapq.nlargest(_LOOKED_AT, (each for each in rated if each[0] >= _ALIKE), key=lambda each: each[0])
-    close = sorted(best, key=lambda each: -SequenceMatcher(None, folded, _folded(each[1])).ratio())
+    close = sorted(best, key=lambda each: -SequenceMatcher(None, meant, folded(each[1])).ratio())
     return tuple(name for _, name in close[:_MOST_NEAR])
 
 
@@ -117,10 +128,6 @@ def _alike(one: str, other: str) -> float:
 
 def _pairs(text: str) -> Counter[str]:
     return Counter(text[at : at + 2] for at in range(len(text) - 1))
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def _kind(name: str) -> str:

@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daper.clock import new_id
 from daper.core.commands import CommandLine
-from daper.core.errors import StoreError, Unreachable, UserError
+from daper.core.errors import KeyTaken, StoreError, Unreachable, UserError
 from daper.core.events import Place
 from daper.core.ids import keyed_repair_id
 from daper.core.ids import repair_id as make_repair_id
@@ -66,8 +66,8 @@ class Starter:
     async def start(self, order: StartRepair) -> Started:
         """Start a repair on the local store of its domain, or find it.
 
-        Raises NotFound for an unknown domain, UserError where the key belongs to another request or no record has the
-        status that is asked for, Unreachable.
+        Raises NotFound for an unknown domain, KeyTaken where the key belongs to another request, UserError where no
+        record has the status that is asked for, Unreachable.
         """
         store = await find_domain(self._domains, order.domain).store()
         launch = launch_of(order.under(self._policy, self._times), store, queue=self._queue, indexed=self._indexed)
@@ -110,7 +110,7 @@ class Starter:
     async def _found(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started | None:
         """The repair that has a key, or that answers an event which was told with it; None where there is neither.
 
-        Raises UserError where it was asked for something else.
+        Raises KeyTaken where it was asked for something else.
         """
         asked, place = await self._asked(repair_id), None
         if asked is None:
@@ -128,13 +128,13 @@ class Starter:
     async def _kept(self, order: StartRepair, launch: Launch, repair_id: str) -> Place | None:
         """What is kept of a key, where Temporal does not have its repair.
 
-        Raises UserError where that does not say what it was asked for.
+        Raises KeyTaken where that does not say what it was asked for.
         """
         kept = await self._reports.answer(repair_id)
         if kept is None:
             return None
         if not kept.asked:
-            raise UserError(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
+            raise KeyTaken(f"{_belongs(order, repair_id)}, which ended long ago; take another key")
         if not (kept.begun or await self._began(kept.repair_id)):
             return None  # dropped before its turn, or still known to its agent, who is told it again
         place = None
@@ -178,7 +178,7 @@ class Starter:
         return self._told(repair_id, store, created=True)
 
     async def _reported(self, order: StartRepair, launch: Launch, store: StoreInfo, repair_id: str) -> Started:
-        """Raises UserError where an event with that id asked for something else."""
+        """Raises KeyTaken where an event with that id asked for something else."""
         answer = await self._events.report(launch, repair_id)
         place = answer.place
         self._refuse_other(order, launch, repair_id, place.asked)
@@ -189,7 +189,7 @@ class Starter:
 
     def _refuse_other(self, order: StartRepair, launch: Launch, repair_id: str, asked: str) -> None:
         if asked != asked_for(launch.request):
-            raise UserError(f"{_belongs(order, repair_id)}, which was asked for something else; take another key")
+            raise KeyTaken(f"{_belongs(order, repair_id)}, which was asked for something else; take another key")
 
     async def _open_one(self, same: str) -> str | None:
         """An open repair with the same request. What this process started last is known before Temporal lists it."""

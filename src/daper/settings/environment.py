@@ -14,17 +14,19 @@ from daper.adapters.state import StatePlace
 from daper.agents.llm.config import ThinkingSettings
 from daper.core.errors import SettingError
 from daper.core.events import LONGEST_WINDOW, MOST_OPEN, Gathering
+from daper.core.ids import EVENT_DRIVEN, PROACTIVE
 from daper.core.models import IdentityProof, Person
 from daper.core.people import People
 from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR, ApprovalPolicy
 from daper.core.usage import Role
+from daper.settings.console import ConsoleSettings, console_of
 from daper.settings.database import database_url_of
 from daper.settings.domain_options import prefix_of, settings_of_domains
 from daper.settings.dotenv_file import references
 from daper.settings.model_choice import thinking_of
 from daper.settings.parts import EVERYTHING, Part, Parts, refuse_secrets
 from daper.settings.people import people_of, told_of
-from daper.settings.places import home_of, policy_source_of
+from daper.settings.places import domain_files_of, home_of, policy_source_of
 from daper.settings.policy import CLOSED, POLICY_FILE, PolicySource
 from daper.settings.surroundings import unfit_surroundings
 from daper.settings.table import BY_NAME, ChatApproval
@@ -42,6 +44,8 @@ class Settings:
     """What is configured, checked. `temporal` may hold secrets and is never shown.
 
     `database_url`: the PostgreSQL database that all is in, with its password; None where files in the home have it.
+    `console`: by which URL people come to the console, and who tells who they are.
+    `domain_files`: those that declare domains; `variables`: all that is set, secrets too, for what such a file names.
     `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
     `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need;
     `unfit`: what is wrong with what every program reads of the environment.
@@ -70,6 +74,9 @@ class Settings:
     temporal: Mapping[str, str] = field(repr=False)
     options: Mapping[str, str] = field(repr=False)
     database_url: str | None = field(default=None, repr=False)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    domain_files: tuple[Path, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     troubles: Mapping[Part, SettingError] = field(default_factory=dict[Part, SettingError], repr=False)
     unfit: tuple[str, ...] = ()
 
@@ -102,6 +109,15 @@ class Settings:
         if self.ui_url is None:
             return None
         return f"{self.ui_url}/namespaces/{quote(self.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
+
+    def seen_at(self, workflow_id: str) -> str | None:
+        """Where people look at a repair or an agent: at the console, else in the Temporal UI; None for neither."""
+        path = (
+            "/agents"
+            if workflow_id.startswith((PROACTIVE, EVENT_DRIVEN))
+            else f"/repairs/{quote(workflow_id, safe='')}"
+        )
+        return self.console.link_to(path) or self.link_to(workflow_id)
 
     def domain_options(self, name: str) -> Mapping[str, str]:
         """What is set for one domain: DAPER_<DOMAIN>_<OPTION> as option → value."""
@@ -183,6 +199,9 @@ def load_settings(
         temporal=server.variables,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
         database_url=parts.read(Part.DATABASE, lambda: database_url_of(values), None),
+        console=parts.read(Part.CONSOLE, lambda: console_of(values), ConsoleSettings()),
+        domain_files=parts.read(Part.DOMAIN, lambda: domain_files_of(values, home, folder), ()),
+        variables=values,
         troubles=parts.troubles,
         unfit=unfit_surroundings(found),
     )

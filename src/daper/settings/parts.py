@@ -24,6 +24,7 @@ class Part(StrEnum):
     REPORTS = "reports"
     CHAT = "chat"
     WORKER = "worker"
+    CONSOLE = "console"
     TEMPORAL = "temporal"
 
 
@@ -36,17 +37,18 @@ WORKING: Final = frozenset({Part.DATABASE, Part.POLICY, Part.PEOPLE, Part.MODELS
 _PATTERNS: Final = (
     (Part.USER, r"USER_NAME"),
     (Part.DATABASE, r"DAPER_DATABASE_URL"),
-    (Part.DOMAIN, r"DAPER_DOMAIN"),
+    (Part.DOMAIN, r"DAPER_DOMAINS?"),
     (Part.POLICY, r"DAPER_POLICY|DAPER_APPROVAL_TIMEOUT|DAPER_DECISION_VALID_FOR"),
     (Part.PEOPLE, r"DAPER_PEOPLE|DAPER_TELL"),
     (Part.REPORTS, r"DAPER_REPORTS_.*"),
     (Part.CHAT, r"DAPER_MCP_.*"),
     (Part.WORKER, r"DAPER_WORKER_.*"),
+    (Part.CONSOLE, r"DAPER_CONSOLE_.*|DAPER_OIDC_.*"),
     (Part.TEMPORAL, r"TEMPORAL_.*"),
     (Part.MODELS, r"LLM_.*|DAPER_LLM_.*|DAPER_[A-Z]+_MODEL|DAPER_MAX_.*|DAPER_ON_OUTAGE"),
 )
 # Addresses, which are shown without what is secret in them; whoever reads them says so.
-_SAY_SO_THEMSELVES: Final = ("LLM_BASE_URL", "DAPER_DATABASE_URL")
+_SAY_SO_THEMSELVES: Final = ("LLM_BASE_URL", "DAPER_DATABASE_URL", "DAPER_CONSOLE_URL")
 
 
 def part_of(name: str) -> Part | None:

@@ -1,13 +1,18 @@
 """Where things are: the folder for all of it, and the files that may be elsewhere."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from daper.adapters.regular_file import is_there
 from daper.core.errors import SettingError
 from daper.settings.policy import POLICY_FILE, PolicySource
 from daper.settings.table import BY_NAME
+
+DOMAINS: Final = "domains"
+DOMAIN_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 
 def home_of(values: Mapping[str, str], folder: Path) -> Path:
@@ -27,6 +32,32 @@ def policy_source_of(values: Mapping[str, str], home: Path, folder: Path) -> Pol
     if value is None:
         return PolicySource(path=home / POLICY_FILE)
     return PolicySource(path=path_of(values, "DAPER_POLICY", value, folder), named=True)
+
+
+def domain_files_of(values: Mapping[str, str], home: Path, folder: Path) -> tuple[Path, ...]:
+    """The files that declare domains: those in the folder `domains` of the home, and what DAPER_DOMAINS names.
+
+    Raises SettingError for what is named and is not there.
+    """
+    found = [*_tomls(home / DOMAINS)]
+    for value in filter(None, values.get("DAPER_DOMAINS", "").split(os.pathsep)):
+        path = path_of(values, "DAPER_DOMAINS", value, folder)
+        if not is_there(path):
+            raise SettingError(f"DAPER_DOMAINS names {value!r}, and there is no such file or folder")
+        found += _tomls(path) if path.is_dir() else [path]
+    return tuple(dict.fromkeys(found))
+
+
+def passed_over(home: Path) -> tuple[Path, ...]:
+    """What lies in the folder `domains` of the home, and is no file of a domain by its name; nothing hidden."""
+    folder = home / DOMAINS
+    known = {*_tomls(folder)}
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    return tuple(path for path in there if path not in known and not path.name.startswith("."))
+
+
+def _tomls(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.toml") if DOMAIN_NAME.fullmatch(path.stem)) if folder.is_dir() else []
 
 
 def path_of(values: Mapping[str, str], name: str, value: str, folder: Path) -> Path:

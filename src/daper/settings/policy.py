@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from daper.adapters.regular_file import is_there
 from daper.core.base import Reply
 from daper.core.models import MOST_PROBLEMS, Risk
 from daper.core.policy import ALONE_CONFIDENCE, Alone, ApprovalPolicy
-from daper.settings.spans import parse_span, written_span
+from daper.core.spans import parse_span, written_span
 from daper.settings.toml_file import Count, Number, Text, read_toml, toml_text
 
 POLICY_FILE: Final = "policy.toml"
@@ -49,6 +49,7 @@ def _named(names: tuple[str, ...]) -> tuple[str, ...]:
 _Money = Annotated[Number, Field(ge=0, le=_MOST_MONEY)]
 _Share = Annotated[Number, Field(ge=0, le=1)]
 _Span = Annotated[timedelta, BeforeValidator(_span)]
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,49}$")]
 _Risk = Annotated[Risk, BeforeValidator(toml_text)]
 
 
@@ -127,7 +128,22 @@ class TimeSection(Reply):
     )
 
 
-class PeopleSection(Reply):
+class ApproverSection(Reply):
+    """How a person may decide."""
+
+    by_link: StrictBool = Field(
+        default=ApprovalPolicy().by_link,
+        title="Whether a mail about a plan of low risk has a link to decide by, which counts once and for 15 minutes.",
+        description="true or false",
+    )
+    passkey_from: Risk | None = Field(
+        default=ApprovalPolicy().passkey_from,
+        title="From which risk on an action is approved by a passkey alone, at the console.",
+        description="low, medium or high",
+    )
+
+
+class PeopleSection(ApproverSection):
     """Who has a part in it."""
 
     tell: Annotated[tuple[Text, ...], Field(max_length=20), AfterValidator(_named)] = Field(
@@ -138,6 +154,15 @@ class PeopleSection(Reply):
     )
 
 
+class DomainSection(Reply):
+    """What a domain says otherwise; of each section the keys that it has."""
+
+    grant: GrantSection | None = Field(default=None, description="a table: [domains.NAME.grant]")
+    alone: AloneSection | None = Field(default=None, description="a table: [domains.NAME.alone]")
+    time: TimeSection | None = Field(default=None, description="a table: [domains.NAME.time]")
+    people: ApproverSection | None = Field(default=None, description="a table: [domains.NAME.people]")
+
+
 class PolicyDocument(Reply):
     """The whole file."""
 
@@ -145,9 +170,23 @@ class PolicyDocument(Reply):
     alone: AloneSection | None = Field(default=None, description="a table: [alone]")
     time: TimeSection = Field(default=TimeSection(), description="a table: [time]")
     people: PeopleSection = Field(default=PeopleSection(), description="a table: [people]")
+    domains: dict[_Name, DomainSection] = Field(
+        default_factory=dict[str, DomainSection], description="tables named as domains: [domains.orders.grant]"
+    )
 
     def policy(self) -> ApprovalPolicy:
         """As the rest of the program knows it."""
+        domains = {name: self._with(said)._alike() for name, said in self.domains.items()}
+        return self._alike().model_copy(update={"domains": domains})
+
+    def _with(self, said: DomainSection) -> "PolicyDocument":
+        """The same, as a domain says otherwise."""
+        sections = {name: getattr(said, name) for name in DomainSection.model_fields}
+        changed = {name: _merged(getattr(self, name), each) for name, each in sections.items() if each is not None}
+        return self.model_copy(update=changed)
+
+    def _alike(self) -> ApprovalPolicy:
+        """Without the domains."""
         alone = None
         if self.alone is not None:
             alone = Alone(
@@ -167,7 +206,22 @@ class PolicyDocument(Reply):
             decision_valid_for=self.time.decision_valid_for,
             reminders=tuple(float(share) for share in self.time.reminders),
             tell=self.people.tell,
+            by_link=self.people.by_link,
+            passkey_from=self.people.passkey_from,
         )
+
+
+_Document = Mapping[str, dict[str, Any] | None]  # Any: JSON
+_Section = TypeVar("_Section", bound=Reply)
+
+
+def _merged(whole: _Section | None, said: _Section) -> _Section:
+    """A section with the keys that another one says; all of the other one where there is none."""
+    return (
+        said
+        if whole is None
+        else whole.model_copy(update={name: getattr(said, name) for name in said.model_fields_set})
+    )
 
 
 SECTIONS: Final[Mapping[str, type[Reply]]] = {
@@ -216,11 +270,22 @@ def policy_rows(policy: ApprovalPolicy) -> Iterator[tuple[str, str, str]]:
             continue
         for name, field in model.model_fields.items():
             yield f"{section}.{name}", _shown(values[name]), field.title or ""
+    for domain, otherwise in policy.domains.items():
+        for key, value in _otherwise(said, policy_document(otherwise)):
+            yield f"domains.{domain}.{key}", _shown(value), f"The same, for repairs of {domain}."
 
 
-def policy_document(policy: ApprovalPolicy) -> dict[str, dict[str, object] | None]:
-    """The policy in the form of its file; null where it does not say."""
+def _otherwise(said: _Document, domain: _Document) -> Iterator[tuple[str, object]]:
+    """Key and value of what a domain says otherwise."""
+    for section in SECTIONS:
+        before, values = said[section] or {}, domain[section] or {}
+        yield from ((f"{section}.{name}", value) for name, value in values.items() if before.get(name) != value)
+
+
+def policy_document(policy: ApprovalPolicy) -> dict[str, dict[str, Any] | None]:  # Any: JSON
+    """The policy in the form of its file, each domain with all that counts for it; null where it does not say."""
     alone = policy.alone
+    domains = {name: policy_document(each) for name, each in policy.domains.items()}
     return {
         "grant": {
             "max_risk": str(policy.auto_max_risk),
@@ -242,7 +307,12 @@ def policy_document(policy: ApprovalPolicy) -> dict[str, dict[str, object] | Non
             "decision_valid_for": _written(policy.decision_valid_for),
             "reminders": list(policy.reminders),
         },
-        "people": {"tell": list(policy.tell)},
+        "people": {
+            "by_link": policy.by_link,
+            "passkey_from": None if policy.passkey_from is None else str(policy.passkey_from),
+            "tell": list(policy.tell),
+        },
+        **({"domains": domains} if domains else {}),
     }
 
 
@@ -254,6 +324,8 @@ def _shown(value: object) -> str:
     match value:
         case None:
             return "-"
+        case bool():
+            return str(value).lower()
         case dict():
             # As `policy_document` makes it: tool → kinds.
             return "; ".join(f"{tool}: {', '.join(kinds)}" for tool, kinds in value.items()) or "nothing"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

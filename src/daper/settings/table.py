@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from daper.core.policy import APPROVAL_TIMEOUT, DECISION_VALID_FOR
-from daper.settings.spans import written_span
+from daper.core.spans import written_span
 
 DEFAULT: Final = "default"
 
@@ -41,6 +41,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "The PostgreSQL database that records and daper's own state are in, for several machines: "
         "postgresql://user:password@host:5432/name. Without it, files in DAPER_HOME.",
         address=True,
+    ),
+    Setting(
+        "DAPER_DOMAINS",
+        "",
+        "Files, or folders of files, that declare domains (TOML), beside those in the folder domains of DAPER_HOME.",
     ),
     Setting("DAPER_DOMAIN", "orders", "The domain of records that commands work on."),
     Setting(
@@ -79,6 +84,30 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "elicit",
         "How a decision in a chat is confirmed: elicit, in a form that the client shows; or client, where the client "
         "is trusted to have asked, and the decision is recorded as unconfirmed.",
+    ),
+    Setting(
+        "DAPER_CONSOLE_URL",
+        "",
+        "By which URL people come to the console, like https://daper.example.org: messages link to it.",
+        address=True,
+    ),
+    Setting(
+        "DAPER_OIDC_ISSUER",
+        "",
+        "The OpenID provider by which people sign in to the console, like https://login.example.org.",
+        address=True,
+    ),
+    Setting("DAPER_OIDC_CLIENT_ID", "", "As what the console is known to the provider."),
+    Setting("DAPER_OIDC_CLIENT_SECRET", "", "The secret of that client.", secret=True),
+    Setting(
+        "DAPER_OIDC_NAME_CLAIM",
+        "email",
+        "The claim with a person's name, which nobody may be able to choose; email counts once it is verified.",
+    ),
+    Setting(
+        "DAPER_OIDC_SCOPES_CLAIM",
+        "daper",
+        "The claim with what a person may do: read, start, approve, as a list or in one text; daper:read is read.",
     ),
     Setting(
         "LLM_MODEL",

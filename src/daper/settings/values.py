@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from daper.core.errors import SettingError
-from daper.settings.spans import parse_span
+from daper.core.spans import parse_span
 from daper.settings.table import BY_NAME
 
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -4,16 +4,17 @@ The ledger says `begun` before the system is asked. Whoever finds that row asks 
 it cannot tell for good, nobody can, and that is what a person is told.
 """
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter
 
 from daper.clock import agreed_now
-from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted
+from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted, StoreBusy, StoreUnavailable
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
 from daper.core.text import said
 from daper.ports.domain import Record, ToolCall
@@ -22,8 +23,11 @@ from daper.stores import ledger
 from daper.stores.once import NOTHING_TO_UNDO, Deed, Tool, carried_out, kept_from_undo, lapsed, not_done, outdated
 from daper.stores.threads import in_thread
 
+T = TypeVar("T")
+
 _CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
 _ATTEMPTS = "attempts"  # in the effect of a `begun` row: how many have asked, or were about to
+_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts to use the ledger once a system has answered
 _NEVER_CAME = "the system says that the request never came, and takes it no more"
 
 
@@ -86,6 +90,11 @@ class OutsideTool(Tool):
         """What the system says of a key: the call's own, or that of undoing it. Raises CannotSettle if nobody knows."""
         raise CannotSettle(f"{self.name} leaves no trace by which its effect on {call.record_id!r} could be found")
 
+    async def others_asked(self, key: str) -> bool:
+        """Whether another attempt has asked with this key, or was about to, of which nobody knows what became."""
+        row = await self._insist(lambda: self._row(key))
+        return row is not None and not ledger.is_final(row) and row.effect.after.get(_ATTEMPTS) != 1
+
     async def apply(self, call: ToolCall) -> Effect:
         """Do it once, or say why not; either is the last word on the call's key.
 
@@ -147,8 +156,7 @@ class OutsideTool(Tool):
 
     async def _failed(self, passage: _Passage, why: str) -> Effect:
         """The system refused. Where others have asked too, one of them may be why."""
-        row = await in_thread(self._row, passage.key)
-        if row is not None and not ledger.is_final(row) and row.effect.after.get(_ATTEMPTS) != 1:
+        if await self.others_asked(passage.key):
             trace = await self.probe(passage.call, key=passage.key)
             if trace.deed is not None:
                 return await self._conclude(passage.call, passage.key, trace.deed, own=False)
@@ -205,11 +213,22 @@ class OutsideTool(Tool):
         return await self._noted(note)
 
     async def _noted(self, note: Callable[[StoreChange[object]], Effect]) -> Effect:
+        """Write it into the ledger."""
+
         def noted() -> Effect:
             with self.books().change() as change:
                 return note(change)
 
-        return await in_thread(noted)
+        return await self._insist(noted)
+
+    async def _insist(self, work: Callable[[], T]) -> T:
+        """Use the ledger; where others hold it, again: nobody but us knows what the system answered."""
+        for pause in _PAUSES:
+            try:
+                return await in_thread(work)
+            except (StoreBusy, StoreUnavailable):
+                await asyncio.sleep(pause)
+        return await in_thread(work)
 
     def _row(self, key: str) -> LedgerRow | None:
         with self.books().change() as change:

@@ -35,6 +35,10 @@ _LONGEST_MESSAGE = 900  # what a repair waits for comes with the ways out
 _WHOLE = frozenset({LineKind.ARGUMENT, LineKind.CHANGE})
 
 
+ActionTexts = dict[str, tuple[ActionView, list[str]]]
+"""What was said of actions, by id: saying it anew each time is most of what telling where a repair stands costs."""
+
+
 def details(
     phase: Phase,
     plan: Plan | None,
@@ -45,13 +49,15 @@ def details(
     heads: Mapping[str, RecordHead] | None = None,
     findings: Mapping[str, Finding] | None = None,
     partition: str = "",
+    known: ActionTexts | None = None,
 ) -> str:
     """Phase, plan and how to decide, as Markdown in which record text is text; narrow, and never over 12,000 bytes.
 
     `decided`: who decided on the plan; `decide_by`: until when it waits; `heads` by record, `findings` by fingerprint;
     `partition`: in which part of the records it looks. What is left alone comes last, as far as there is room.
 
-    A plan that does not fit is shown in part, and what is to be pasted then decides on that part alone.
+    A plan that does not fit is shown in part, and what is to be pasted then decides on that part alone. `known`: what
+    was said of its actions before, kept here for the next time.
     """
     lines = [f"**{phase}**"]
     if message:
@@ -62,14 +68,14 @@ def details(
         return "\n".join([*lines, *(["", f"It looks at {partition_words(partition)}"] if partition else [])])
     view = view_plan(plan, size=SHOWN_ACTIONS, heads=heads, findings=findings, partition=partition)
     lines += _head(PlanHead.of(view, decide_by=decide_by))
-    shown = _fitting(view.actions, left=MOST_BYTES - _ALL_ELSE - _size(lines))
-    for action in shown:
-        lines += ["", *_action(action)]
+    shown = _fitting(view.actions, {} if known is None else known, left=MOST_BYTES - _ALL_ELSE - _size(lines))
+    for told in shown.values():
+        lines += ["", *told]
     if len(shown) < len(plan.actions):
         lines += ["", f"… and {len(plan.actions) - len(shown)} more: `daper repair show`"]
     if phase is Phase.PENDING_APPROVAL and shown:
         lines += ["", "To decide here, send the update `decide` with this input (`approve` or `reject`, for each):"]
-        lines += ["", "```json", _answer(plan, shown), "```"]
+        lines += ["", "```json", _answer(plan, view.actions[: len(shown)]), "```"]
     return "\n".join([*lines, *_left_alone(plan, left=MOST_BYTES - _size(lines))])
 
 
@@ -84,12 +90,18 @@ def _head(head: PlanHead) -> list[str]:
     return [*(["", heading] if heading else []), *(["", *rest] if rest else [])]
 
 
-def _fitting(actions: Sequence[ActionView], *, left: int) -> Sequence[ActionView]:
-    for count, action in enumerate(actions):
-        left -= _size(_action(action)) + len(f'    "{action.id}": "approve",\n') + 2
+def _fitting(actions: Sequence[ActionView], known: ActionTexts, *, left: int) -> dict[str, list[str]]:
+    """By id, what is said of the first actions, as many as there is room for."""
+    said: dict[str, list[str]] = {}
+    for action in actions:
+        if action.id not in known or known[action.id][0] != action:
+            known[action.id] = (action, _action(action))
+        lines = known[action.id][1]
+        left -= _size(lines) + len(f'    "{action.id}": "approve",\n') + 2
         if left < 0:
-            return actions[:count]
-    return actions
+            break
+        said[action.id] = lines
+    return said
 
 
 def _left_alone(plan: Plan, *, left: int) -> list[str]:

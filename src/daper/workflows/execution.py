@@ -55,15 +55,35 @@ class Execution:
         self._patience = patience
         self._written: dict[str, str] = {}
         self._refs: dict[str, ActionRef] = {}
+        self._groups = independent_groups(plan.actions)
+        self._stopped: dict[str, str] = {}
+        self._held: dict[str, str] = {}
+        self._taken: set[str] = set()
         self._slots = asyncio.Semaphore(options.PARALLEL_EFFECTS)
 
     async def run(self) -> None:
-        """Run the approved actions: groups that share no record beside each other, inside a group in plan order."""
-        await asyncio.gather(*(self._run_group(group) for group in independent_groups(self._plan.actions)))
+        """Run what is approved: groups that share no record beside each other, inside a group in plan order."""
+        await asyncio.gather(*(self._run_group(group) for group in self._groups))
 
-    def applied(self) -> tuple[Applied, ...]:
-        """The actions that took effect in this round, in the order in which they took it."""
-        mine = [(self._refs[action_id], self._outcomes[action_id]) for action_id in self._refs]
+    async def run_first(self, action: ProposedAction) -> None:
+        """Run this one action of those that are left, and what has to run before it."""
+        group = next(group for group in self._groups if action in group)
+        await self._run_group(group[: group.index(action) + 1])
+
+    def left(self) -> tuple[ProposedAction, ...]:
+        """The approved actions that have not run, in plan order."""
+        approved = self._recorded.will_run
+        return tuple(each for each in self._plan.actions if each.id in approved and each.id not in self._outcomes)
+
+    def hold(self, tool: str, why: str) -> None:
+        """Run no more actions of this tool; those that are left are skipped."""
+        self._held[tool] = why
+
+    def take_applied(self) -> tuple[Applied, ...]:
+        """The actions that took effect since this was asked last, in the order in which they took it."""
+        new = [action_id for action_id in self._refs if action_id not in self._taken]
+        self._taken.update(new)
+        mine = [(self._refs[action_id], self._outcomes[action_id]) for action_id in new]
         return tuple(Applied(ref=ref, outcome=outcome) for ref, outcome in mine if outcome.status.took_effect)
 
     async def undo_or_hand_over(self, applied: Applied) -> ActionOutcome:
@@ -81,6 +101,7 @@ class Execution:
         except ActivityError as error:
             outcome = await self._settle_undo(applied, error)
         counts.acted(outcome, self._cycle.domain)
+        self._stopped[outcome.record_id] = f"{outcome.action_id} on the same record ended as {outcome.status}"
         return outcome
 
     async def _settle_undo(self, applied: Applied, error: ActivityError) -> ActionOutcome:
@@ -99,10 +120,11 @@ class Execution:
         return applied.outcome.model_copy(update={"status": status, "evidence": (*applied.outcome.evidence, told)})
 
     async def _run_group(self, group: tuple[ProposedAction, ...]) -> None:
-        stopped: dict[str, str] = {}
         for action in group:
+            if action.id in self._outcomes:
+                continue
             record_id = action.bound.record_id
-            outcome = self._not_to_run(action, stopped.get(record_id))
+            outcome = self._not_to_run(action, self._stopped.get(record_id) or self._held.get(action.bound.tool))
             if outcome is None:
                 async with self._slots:
                     outcome = await self._run(action)
@@ -111,7 +133,7 @@ class Execution:
             # Only of what it read: a record that it wrote unread may have been edited by somebody else.
             self._written |= {ref: made for ref, made in outcome.wrote.items() if ref in action.bound.reads}
             if outcome.status in _STOPS_ITS_RECORD:
-                stopped[record_id] = f"{action.id} on the same record ended as {outcome.status}"
+                self._stopped[record_id] = f"{action.id} on the same record ended as {outcome.status}"
 
     def _not_to_run(self, action: ProposedAction, stopped: str | None) -> ActionOutcome | None:
         verdict = self._recorded.decision.verdicts.get(action.id)

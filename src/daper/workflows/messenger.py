@@ -100,7 +100,10 @@ class CycleTelling:
 
     def plan(self, event: Occasion, *, number: int = 1) -> None:
         """The plan waits, or waits still: the `number`th reminder."""
-        self._send(plan_message(event, self._state.view(1, WHOLE_PLAN), at=workflow.now()), number=number)
+        plan, policy = self._state.plan, self._state.request.policy
+        by_link = plan is not None and policy.refuses_link(plan) is None
+        view = self._state.view(1, WHOLE_PLAN)
+        self._send(plan_message(event, view, at=workflow.now(), by_link=by_link), number=number)
 
     async def end(self) -> None:
         """The cycle ended, in the phase that it is in. Waits until everybody is told of all of it, or was given up."""

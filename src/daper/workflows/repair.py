@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from daper.core.decisions import record, refuse_decision, refuse_identity
+    from daper.core.decisions import BEING_STOPPED, NOBODY_DECIDED, record, refuse_decision, refuse_identity
     from daper.core.errors import DaperError, DecisionRefused, UserError
     from daper.core.messages import (
         Advice,
@@ -39,8 +39,9 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.views import RepairView
     from daper.workflows import counts
     from daper.workflows.activity_failures import ended_by, why
+    from daper.workflows.canaries import Canaries
     from daper.workflows.conclusion import conclusion
-    from daper.workflows.details import details
+    from daper.workflows.details import ActionTexts, details
     from daper.workflows.execution import Execution
     from daper.workflows.grants import by_policy
     from daper.workflows.inputs import decision_sent, sent
@@ -82,6 +83,7 @@ class RepairAgentWorkflow:
         self._steps = Steps(request.activity_queue, self._patience)
         self._thinking = Thinking(state=self._state, steps=self._steps)
         self._telling = CycleTelling(self._state)
+        self._said: ActionTexts = {}
 
     @workflow.run
     async def run(self, request: RepairRequest) -> RepairResult:
@@ -115,8 +117,10 @@ class RepairAgentWorkflow:
         refusal = refuse_identity(decision) or refuse_decision(
             state.phase, state.plan, state.decision, decision, late=late
         )
+        if not refusal and state.plan is not None:
+            refusal = self._request.policy.refuses_proof(state.plan, decision)
         if self._stop_reason and not refusal:
-            refusal = "the repair is being stopped; nothing more will run"
+            refusal = BEING_STOPPED
         if refusal:
             raise DecisionRefused(refusal)
 
@@ -277,7 +281,7 @@ class RepairAgentWorkflow:
                 if at_most > timedelta():
                     self._telling.plan(Occasion.PLAN_STILL_WAITS, number=number)
         if not await self._answered_within(at_most):
-            self._state.reason = f"nobody decided within {self._request.approval_timeout}"
+            self._state.reason = f"{NOBODY_DECIDED} {self._request.approval_timeout}"
 
     async def _answered_within(self, at_most: timedelta) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -310,10 +314,35 @@ class RepairAgentWorkflow:
             outcomes=self._state.outcomes,
             patience=self._patience,
         )
+        await self._try_first(execution)
         await execution.run()
         if self._stop_reason:
             raise _Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
-        applied = execution.applied()
+        await self._prove(execution)
+
+    async def _try_first(self, execution: Execution) -> None:
+        """Of the tools that want it, run and verify some actions before the others. None is left without an outcome."""
+        canaries = Canaries(execution, self._state)
+        try:
+            while (action := canaries.next()) is not None:
+                if self._state.phase is not Phase.PENDING_REPAIR:
+                    self._enter(Phase.PENDING_REPAIR)
+                await execution.run_first(action)
+                await self._prove(execution)
+                canaries.note(action)
+        except (_Stopped, ActivityError) as error:
+            if isinstance(error, ActivityError):
+                canaries.give_up(f"what was tried first could not be verified: {why(error)}")
+            await execution.run()
+            raise
+        finally:
+            self._state.message = ""
+        if execution.left() and self._state.phase is not Phase.PENDING_REPAIR:
+            self._enter(Phase.PENDING_REPAIR)
+
+    async def _prove(self, execution: Execution) -> None:
+        """Verify what took effect, and take back in reverse order what did not help."""
+        applied = execution.take_applied()
         if applied:
             await self._verify(applied)
             for item in reversed(applied):
@@ -395,5 +424,6 @@ class RepairAgentWorkflow:
                 heads=state.heads,
                 findings=state.findings,
                 partition=state.partition,
+                known=self._said,
             )
         )

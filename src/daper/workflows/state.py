@@ -36,7 +36,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.partition import within
-from daper.core.phases import ImpossibleStep, Phase, may_follow
+from daper.core.phases import ImpossibleStep, Phase, PhaseEntry, may_follow
 from daper.core.report import count
 from daper.core.text import ahead_words, counted
 from daper.core.usage import CallSpent, Role, Usage
@@ -251,6 +251,11 @@ class CycleState:
         statuses = {each.status for each in self.verified.values() if each.action_id == action_id}
         return bool(statuses & {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE})
 
+    def helped(self, action_id: str) -> bool:
+        """Whether verification saw every problem of this action gone."""
+        seen = [each.status for each in self.verified.values() if each.action_id == action_id]
+        return bool(seen) and all(status is VerificationStatus.RESOLVED for status in seen)
+
     def durations(self, now: datetime) -> dict[str, timedelta]:
         """How long each phase took, up to now."""
         ends = [at for _, at in self.phases[1:]] + [now]
@@ -286,7 +291,13 @@ class CycleState:
             usage=self.spent().model_copy(update={"by_record": {}}),  # each action of the page tells its own
             notices=self.notices,
             partition=self.partition,
+            timeline=self.timeline,
         )
+
+    @property
+    def timeline(self) -> tuple[PhaseEntry, ...]:
+        """Every phase so far, and when it began."""
+        return tuple(PhaseEntry(phase=phase, at=at) for phase, at in self.phases)
 
     @property
     def partition(self) -> str:
@@ -355,6 +366,7 @@ class CycleState:
             paths=self.paths,
             asked=self.asked,
             partition=self.partition,
+            timeline=self.timeline,
         )
         return result.model_copy(update={"counts": count(result)})
 

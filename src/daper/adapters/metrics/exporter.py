@@ -52,7 +52,7 @@ def open_exporter() -> Exporter:
                 raise
         else:
             return Exporter(port)
-    raise Occupied(f"no port of {_HERE} stayed free for what this worker counts; start it again")
+    raise Occupied(f"no port of {_HERE} stayed free for what this process counts; start it again")
 
 
 def shown_at(port: int) -> PrometheusConfig:

@@ -11,12 +11,12 @@ from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 
 from daper.adapters.notify.certificates import refused, trusting
-from daper.adapters.notify.deadline import cut_off
 from daper.adapters.notify.greeting import own_name
 from daper.adapters.notify.smtp_answers import Judge, Refusals
 from daper.core.errors import TargetRefused
 from daper.core.people import EmailTarget, Security, SmtpServer
 from daper.core.text import visible
+from daper.deadline import cut_off
 
 _GREETED = 220  # RFC 5321, 4.2.3
 _UNKNOWN_COMMAND = frozenset({500, 502})

@@ -25,6 +25,8 @@ from daper.documents.blocks import (
 from daper.documents.cells import cell, code, facts, section, text
 
 LONGEST_SUBJECT = 150
+LONGEST_DECIDE = 2000  # of a link that decides, which a cut would spoil
+DECIDE = "decide, once and within 15 minutes"
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,19 @@ def commands(message: Notice) -> tuple[Command, ...]:
             )
 
 
-def plain_letter(message: Notice, link: str | None) -> str:
-    """The message as plain text, in which nothing is a link but ours."""
-    return "\n".join(_lines(message, link)) + "\n"
+def plain_letter(message: Notice, link: str | None, decide: str | None = None) -> str:
+    """The message as plain text, in which nothing is a link but ours: to see it, and to `decide`."""
+    return "\n".join(_lines(message, link, decide)) + "\n"
 
 
-def _lines(message: Notice, link: str | None) -> Iterator[str]:
+def _lines(message: Notice, link: str | None, decide: str | None) -> Iterator[str]:
     yield _plain(message.headline)
     if message.reason:
         yield _plain(message.reason, longest=LONGEST_PROSE)
     yield ""
     yield from (f"{name}: {_plain(value, longest=LONGEST_COMMAND)}" for name, value in _facts(message))
     yield from (f"see: {each}" for each in _shown(link))
+    yield from (f"{DECIDE}: {each}" for each in _shown(decide, LONGEST_DECIDE))
     if problems := _problems(message):
         yield from ("", f"What is wrong ({counted(message.problems, 'problem')}):")
         yield from _items(problems, message.problems)
@@ -99,9 +102,9 @@ def _plain(text: str, *, longest: int = LONGEST_TEXT) -> str:
     return disarmed(visible(text, longest=longest))
 
 
-def _shown(link: str | None) -> tuple[str, ...]:
+def _shown(link: str | None, longest: int = LONGEST_COMMAND) -> tuple[str, ...]:
     """Where the repair can be seen, or nothing."""
-    return (visible(link, longest=LONGEST_COMMAND),) if link else ()
+    return (visible(link, longest=longest),) if link else ()
 
 
 def _problems(message: Notice) -> tuple[str, ...]:
@@ -169,7 +172,7 @@ def _is_test(message: Notice) -> bool:
     return message.event is Occasion.TEST
 
 
-def letter_document(message: Notice, link: str | None) -> Document:
+def letter_document(message: Notice, link: str | None, decide: str | None = None) -> Document:
     """The message as a document, for HTML."""
     return Document(
         title=message.headline,
@@ -177,7 +180,7 @@ def letter_document(message: Notice, link: str | None) -> Document:
         made_at=message.at,
         summary=text(message.reason, longest=LONGEST_PROSE) or text(message.headline),
         state=code(message.event),
-        about=_about(message, link),
+        about=_about(message, link, decide),
         sections=(
             *section(
                 f"What is wrong ({counted(message.problems, 'problem')})",
@@ -204,9 +207,11 @@ def letter_document(message: Notice, link: str | None) -> Document:
     )
 
 
-def _about(message: Notice, link: str | None) -> Facts:
+def _about(message: Notice, link: str | None, decide: str | None) -> Facts:
     rows = [(name, cell(text(value, longest=LONGEST_COMMAND))) for name, value in _facts(message)]
-    return facts([*rows, *(("see", cell((Span(each, Style.ADDRESS, LONGEST_COMMAND),))) for each in _shown(link))])
+    rows += [("see", cell((Span(each, Style.ADDRESS, LONGEST_COMMAND),))) for each in _shown(link)]
+    decides = _shown(decide, LONGEST_DECIDE)
+    return facts([*rows, *((DECIDE, cell((Span(each, Style.ADDRESS, LONGEST_DECIDE),))) for each in decides)])
 
 
 def _more(of: int, shown: int) -> Paragraph | None:

@@ -40,12 +40,17 @@ class PeopleNotifier:
         reports: Reports,
         link: Callable[[str], str | None],
         now: Callable[[], datetime],
+        decide: Callable[[TellInput], str | None] = lambda _: None,
     ) -> None:
-        """`link`: where a workflow can be looked at, or None where nobody knows."""
+        """`link`: where a workflow can be looked at, or None where nobody knows; `decide`: where it is decided on.
+
+        Both may block.
+        """
         self._people = people
         self._reports = reports
         self._link = link
         self._now = now
+        self._decide = decide
         self._at_once = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(_AT_ONCE_EACH))
         self._had: dict[str, set[str]] = {}  # which addresses have a mail that others were refused, by the event's id
         self._threads = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="telling")
@@ -105,10 +110,11 @@ class PeopleNotifier:
         if server is None:
             raise TargetRefused("no mail server is configured: the table [smtp] is missing")
         message, link = given.message, self._seen_at(given.message)
+        decide = self._decide(given)
         letter = email.Mail(
             subject=subject(message),
-            text=plain_letter(message, link),
-            html=to_html(letter_document(message, link)),
+            text=plain_letter(message, link, decide),
+            html=to_html(letter_document(message, link, decide)),
             attachment=_attachment(result) if result is not None else None,
         )
         mail = email.compose(letter, given.event_id, sender=server.sender, to=target.to, now=self._now())

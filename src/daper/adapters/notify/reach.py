@@ -11,9 +11,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from daper.adapters.notify.certificates import refused, trusting
-from daper.adapters.notify.deadline import cut_off
 from daper.core.errors import TargetRefused, TargetUnreachable
 from daper.core.people import Security, SmtpServer, WebhookTarget
+from daper.deadline import cut_off
 
 LOOK_WITHIN: Final = timedelta(seconds=5)
 

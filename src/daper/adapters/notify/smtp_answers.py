@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from daper.adapters.notify.deadline import LONGEST_EXCHANGE
 from daper.adapters.notify.greeting import is_about_name
 from daper.core.errors import TargetRefused, TargetUnreachable
 from daper.core.people import SmtpServer
+from daper.deadline import LONGEST_EXCHANGE
 
 Refusals = Mapping[str, tuple[int, bytes]]  # address → code and text
 Failure = TargetRefused | TargetUnreachable

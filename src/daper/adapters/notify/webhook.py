@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from daper import __version__
 from daper.adapters.notify.certificates import refused, trusting
-from daper.adapters.notify.deadline import cut_off
 from daper.core.errors import TargetRefused, TargetUnreachable
 from daper.core.people import WebhookTarget
+from daper.deadline import cut_off
 
 PREFIX: Final = "whsec_"
 _LEAST_KEY = 24

@@ -166,7 +166,9 @@ def planned(changes: Iterable[Change], *, before: str = "") -> Cell:
 
 
 def _at(fields: Mapping[str, JsonValue], name: str) -> Line:
-    return value(fields[name]) if name in fields else text("-")
+    if name not in fields:
+        return text("-")
+    return text("(nothing)") if fields[name] is None else value(fields[name])
 
 
 def blocked_table(blocked: Iterable[BlockedProposal]) -> Table | None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -139,6 +140,32 @@ def kept_here(result: RepairResult) -> Path | None:
         return None
     named = (written.repair_id, written.cycle_id, written.paths) == (result.repair_id, result.cycle_id, result.paths)
     return markdown_path if named and markdown_code(result.repair_id) in title else None
+
+
+class ReportFolders:
+    """The reports of a folder, for whoever counts them: the place of each is the name of its repair's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def stamps(self) -> dict[str, str]:
+        """Of each report, when it was written."""
+        found: dict[str, str] = {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    about = os.stat(os.path.join(entry.path, _JSON))
+                    if stat.S_ISREG(about.st_mode):
+                        found[entry.name] = f"{about.st_mtime_ns}-{about.st_size}"
+        return found
+
+    def result_at(self, place: str) -> RepairResult:
+        """The report in that folder. Raises StoreDamaged where it is none, or that of another folder."""
+        path = self._folder / place / _JSON
+        if (result := _read(path)) is None:
+            raise StoreDamaged(f"{str(path)!r} is gone")
+        _check_place(result, path)
+        return result
 
 
 def _home(repair_id: str, folder: Path) -> Path:

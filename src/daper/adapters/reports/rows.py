@@ -69,6 +69,18 @@ class ReportRows:
                     broken.append(row.repair_id)
         return number, tuple(sorted(broken))
 
+    def stamps(self) -> dict[str, str]:
+        """Of each repair with a report, when that was written."""
+        with self._database.reading() as db:
+            found = db.execute(select(REPORTS.c.repair_id, REPORTS.c.written)).all()
+        return {row.repair_id: row.written for row in found}
+
+    def result_at(self, place: str) -> RepairResult:
+        """The report of a repair. Raises StoreDamaged where it cannot be read."""
+        if (result := self._read(place)) is None:
+            raise StoreDamaged(f"the report of {place!r} is gone")
+        return result
+
     def _write(self, result: RepairResult) -> ReportPaths:
         paths = ReportPaths(json_path="", markdown_path="", kept_in=self._database.named)
         text = result.model_copy(update={"paths": paths}).model_dump_json()

@@ -53,6 +53,9 @@ VERIFIED = {
 PROOFS = {
     IdentityProof.OS_USER: "the login name on that person's machine",
     IdentityProof.TOKEN: "the name that belongs to an access token",
+    IdentityProof.OIDC: "the name that the identity provider gave when that person signed in",
+    IdentityProof.PASSKEY: "that person's passkey signed this very plan",
+    IdentityProof.MAILBOX: "whoever reads that mailbox: the link was sent there, and used once",
     IdentityProof.CLAIMED: "a name that was given and not checked",
 }
 

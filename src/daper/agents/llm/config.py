@@ -54,6 +54,14 @@ class ThinkingSettings:
         return RULES if choice is None else choice.name
 
     @property
+    def players(self) -> tuple[str, ...]:
+        """Each model that thinks, with the roles that it plays."""
+        roles: dict[str, list[str]] = {}
+        for role in self.choices:
+            roles.setdefault(self.name(role), []).append(role)
+        return tuple(f"{name} for {', '.join(each)}" for name, each in roles.items())
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The keys, to be kept out of whatever is written."""
         return tuple(dict.fromkeys(choice.key for choice in self.choices.values() if choice.key))

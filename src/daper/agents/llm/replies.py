@@ -1,9 +1,8 @@
 """What a model has to answer, role by role: strict, and read once, here."""
 
-import copy
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue, StringConstraints, WithJsonSchema, create_model
 
@@ -136,7 +135,8 @@ def plan_reply(tools: Mapping[str, type[BaseModel]]) -> type[PlanReply]:
 
 
 def _form(name: str, args: type[BaseModel]) -> dict[str, Any]:
-    arguments = copy.deepcopy(args.model_json_schema())
+    whole = args.model_json_schema()
+    arguments = _inlined(whole, whole.pop("$defs", {}))
     for key in ("required", "title", "description"):
         arguments.pop(key, None)
     for field in arguments.get("properties", {}).values():
@@ -150,3 +150,20 @@ def _form(name: str, args: type[BaseModel]) -> dict[str, Any]:
         "why": {"type": "string"},
     }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+# Any: JSON.
+def _inlined(schema: Any, known: Mapping[str, Any], within: frozenset[str] = frozenset()) -> Any:
+    """A schema without references, which would mean others in the schema around it; what holds itself is anything."""
+    if isinstance(schema, list):
+        return [_inlined(each, known, within) for each in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    meant = cast("dict[str, Any]", schema)
+    if isinstance(name := meant.get("$ref"), str):
+        name = name.removeprefix("#/$defs/")
+        if name in within:
+            return {}
+        beside = {key: value for key, value in meant.items() if key != "$ref"}
+        meant, within = {**known.get(name, {}), **beside}, within | {name}
+    return {key: _inlined(value, known, within) for key, value in meant.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from daper.core.models import Scope, StoreInfo
 from daper.domains.orders.world import Raw
-from daper.ports import Record, RecordPage
+from daper.ports import Record, RecordPage, Window, WindowView
 from daper.ports.copying import WholeStore
 from daper.ports.store import LedgerRow, Message, Store, StoreAbout, StoreChange
 
@@ -157,6 +157,10 @@ class Keeping(Protocol):
 
     def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:
         """At most 500 orders in scope behind that place, with the rows of their items; `only_open`: no closed ones."""
+        ...
+
+    def browse(self, scope: Scope, window: Window) -> WindowView:
+        """The orders that are to be seen in a window, with the rows of their items."""
         ...
 
     def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:

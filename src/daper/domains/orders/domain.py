@@ -34,6 +34,8 @@ from daper.ports import (
     RepairTool,
     Replaced,
     Terms,
+    Window,
+    WindowView,
     with_options,
 )
 from daper.ports.copying import WholeStore
@@ -174,6 +176,10 @@ class OrdersDomain:
     async def scan_open(self, scope: Scope, page: str | None = None) -> RecordPage:
         """The same without orders that are closed, which no rule finds anything wrong with."""
         return await asyncio.to_thread(self._scan, scope, page, only_open=True)
+
+    async def browse(self, scope: Scope, window: Window) -> WindowView:
+        """Some of the orders with the scope's status, from any one on, or those with a text."""
+        return await asyncio.to_thread(lambda: self._open().browse(scope, window))
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
         """The named orders and the inventory rows of their items. Raises StoreDamaged for a row that does not parse."""

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from daper.core.models import Scope
+from daper.core.text import folded, shown
 from daper.domains.orders.book import PAGE, BookStore, Replacement
 from daper.domains.orders.changes import SUMMARY, refresh_summary
 from daper.domains.orders.shipped import DOCUMENTS
@@ -21,7 +22,7 @@ from daper.domains.orders.world import (
     raw_orders,
     records_for,
 )
-from daper.ports import Record, RecordPage
+from daper.ports import Record, RecordPage, Window, WindowView
 from daper.ports.store import Message, StoreAbout
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.drafts import JsonRecords
@@ -118,6 +119,23 @@ class JsonKeeping:
             total=len(orders),
         )
 
+    def browse(self, scope: Scope, window: Window) -> WindowView:
+        """Some orders by their place in the file, of those with the status, the text and so on."""
+        documents = self._read()
+        orders = [raw for raw in _in_scope(documents, scope) if _is_seen(raw, window)]
+        place = {str(raw["order_id"]): at for at, raw in enumerate(orders)}
+        start, end = place.get(window.after, -1) + 1 + window.skip, place.get(window.before)
+        if end is None:
+            end = min(start + window.most, len(orders))
+        else:
+            start = max(0, end - window.most)
+        return WindowView(
+            records=records_for(documents, orders[start:end]),
+            total=len(orders),
+            earlier=start > 0,
+            later=end < len(orders),
+        )
+
     def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:
         """The named orders, with the rows of their items."""
         documents, wanted = self._read(), frozenset(order_ids)
@@ -134,6 +152,13 @@ class JsonKeeping:
             check_documents(documents)
             self._checked = documents
         return documents
+
+
+def _is_seen(raw: Raw, window: Window) -> bool:
+    if window.only_open and normal(str(raw.get("status") or "")) in CLOSED:
+        return False
+    texts = (str(raw["order_id"]), shown(raw.get("customer_name") or ""))
+    return not window.search or any(folded(window.search) in folded(text) for text in texts)
 
 
 def _in_scope(documents: Documents, scope: Scope) -> list[Raw]:

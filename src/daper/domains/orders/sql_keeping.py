@@ -21,32 +21,37 @@ from daper.domains.orders.world import (
     raw_stock,
     stock_ref,
 )
-from daper.ports import Record, RecordPage
+from daper.ports import Record, RecordPage, Window, WindowView
 from daper.ports.store import Message, StoreAbout
 from daper.stores import jsontext
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.sql.document_rows import DocumentRows, Row, Where
+from daper.stores.sql.document_search import Bounds
 from daper.stores.sql.document_tables import Collection as Table
 from daper.stores.sql.document_tables import create_collections
+from daper.stores.sql.document_words import create_words
 from daper.stores.sql.documents import DocumentStore
 from daper.stores.sql.documents_whole import DocumentsWhole
 from daper.stores.sql.engine import Branch, Database
 from daper.stores.sql.records_schema import BACKUP, RECORDS
 from daper.stores.sql.sqlite_database import SqliteDatabase
 
-ORDERS: Final = Table(name="orders", key="order_id", document=ORDERS_FILE, searched=("status",))
+ORDERS: Final = Table(
+    name="orders", key="order_id", document=ORDERS_FILE, searched=("status",), words=("customer_name",)
+)
 STOCK: Final = Table(name="inventory", key="item_id", document=STOCK_FILE)
 
 
 def _create(db: Connection) -> None:
     create_collections(db, (ORDERS, STOCK))
+    create_words(db, ORDERS)
 
 
 BRANCHES: Final = (
     RECORDS,
     Branch(
         name="orders",
-        head="orders_0001",
+        head="orders_0003",
         scripts=Path(__file__).parent / "migrations",
         create=_create,
         tables=frozenset({ORDERS.table_name, STOCK.table_name}),
@@ -164,6 +169,28 @@ class SqlKeeping:
                 next_page=str(page[-1].position) if len(found) > PAGE else None,
                 # A database cannot tell which part an order is in: how many there are in it shows at the end.
                 total=None if after or shared else rows.count(ORDERS.name, where=_where(rows, scope, only_open=False)),
+            )
+
+    def browse(self, scope: Scope, window: Window) -> WindowView:
+        """Some orders by their place in the table; those with a text by its index."""
+        with self.tables.reading() as rows:
+            where = _where(rows, scope, only_open=window.only_open)
+            here = rows.find(ORDERS.name, filter(None, (window.after, window.before)))
+            after, before = (here[each].position if each in here else None for each in (window.after, window.before))
+            bounds = Bounds(limit=window.most + 1, after=after, before=before, skip=window.skip)
+            if window.search:
+                found = rows.search(ORDERS.name, window.search, bounds, where=where)
+                page, total = rows.at(ORDERS.name, found.positions), found.total
+            else:
+                page = rows.window(ORDERS.name, bounds, where=where)
+                total = rows.count(ORDERS.name, where=where) if window.counted else 0
+            more = len(page) > window.most
+            page = (page[1:] if bounds.backwards else page[:-1]) if more else page
+            return WindowView(
+                records=records_of(rows, page),
+                total=total,
+                earlier=more if bounds.backwards else bool(after or window.skip),
+                later=True if bounds.backwards else more,
             )
 
     def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:

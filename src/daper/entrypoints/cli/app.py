@@ -36,6 +36,7 @@ policy = App(name="policy", help="What may run without a person's yes.")
 schedule = App(name="schedule", help="Repairs that start at their times, each with a plan that waits for you.")
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
 database = App(name="db", help="The database that records and state are in: what it has, and upgrading it.")
+domain = App(name="domain", help="Domains that a file declares: look a file over, make its ledger, see what is there.")
 people = App(name="people", help="Who may be told of repairs: see them, and try them out.")
 app.command(repair)
 app.command(proactive)
@@ -43,11 +44,13 @@ app.command(schedule)
 app.command(policy)
 app.command(records)
 app.command(database)
+app.command(domain)
 app.command(people)
 
 app.command(f"{CLI}.demo:demo", name="demo", help="One repair, shown live, on a throw-away copy and its own Temporal.")
 app.command(f"{CLI}.up:up", name="up", help="A Temporal server of your own with its UI, and a worker, until Ctrl-C.")
 app.command(f"{CLI}.work:work", name="worker", help="Run a worker against the configured Temporal, until Ctrl-C.")
+app.command(f"{CLI}.console:console", name="console", help="Pages in a browser: what waits, plans, decisions.")
 app.command(f"{CLI}.mcp:app", name="mcp", help="The agents as tools for chat clients, over stdio or HTTP.")
 app.command(
     f"{CLI}.evaluation_command:evaluate_agents", name="eval", help="How good the agents are, over generated cases."
@@ -96,6 +99,14 @@ _DATABASE = {
     "status": ("database:status", "Which database it is, what it has, and what this version needs."),
     "upgrade": ("database:upgrade", "Make its tables, or bring them to this version."),
 }
+_DOMAIN = {
+    "list": ("domain:list_domains", "Every domain: installed ones, and those of files."),
+    "check": ("domain:check", "Look a file over with its database; each fault with its line."),
+    "new": ("domain_new:new", "Write a first file for a table of your database; asks for what it has to know."),
+    "show": ("domain_show:show", "What a file says, as it is understood: records, rules with counts, tools."),
+    "test": ("domain_cases:try_file", "Try the cases of a file, without its database."),
+    "init": ("domain:init", "Make the ledger in the database of a domain, without which nothing is done once."),
+}
 _PEOPLE = {
     "list": ("people:list_people", "Everybody who may be told, and how."),
     "test": ("people:test_person", "Send a test message to one of them."),
@@ -107,6 +118,7 @@ _GROUPS = (
     (policy, _POLICY),
     (records, _RECORDS),
     (database, _DATABASE),
+    (domain, _DOMAIN),
     (people, _PEOPLE),
 )
 for group, commands in _GROUPS:

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from daper.adapters.privacy import make_private
 from daper.bootstrap import databases_of, open_domains
-from daper.entrypoints.cli.database_look import look_at
+from daper.entrypoints.checks.databases import look_at
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Json

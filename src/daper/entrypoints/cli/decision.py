@@ -13,13 +13,15 @@ from daper.core.decisions import answer_plan
 from daper.core.errors import DecisionRefused
 from daper.core.models import Decision, Person, Verdict
 from daper.core.outcomes import RepairResult
+from daper.core.selections import choose, in_short
 from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
-from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, named, said_right
+from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right, selections
+from daper.entrypoints.cli.plan_lines import plan_lines
 from daper.entrypoints.cli.questions import DOOR, ask_verdict, parse_edits, who_asks
 from daper.entrypoints.cli.runner import on_terminal, run_to_end
-from daper.entrypoints.cli.story import decided, plan_lines
+from daper.entrypoints.cli.story import decided
 from daper.service.repairs import RepairService
 from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Part, load_settings
@@ -34,7 +36,8 @@ class _Words:
     verdict: Verdict
     plan: str | None
     actions: Sequence[str]
-    edits: Sequence[str]
+    rejecting: Sequence[str] = ()
+    edits: Sequence[str] = ()
     comment: str
     as_name: str | None
     as_json: bool
@@ -45,12 +48,13 @@ def approve(
     *,
     plan: str | None = None,
     action: Names = NONE,
+    reject: Names = NONE,
     edit: Names = NONE,
     comment: Comment = "",
     as_name: As = None,
     as_json: Json = False,
 ) -> int:
-    """Approve the plan that waits, or some of its actions. What is not named is not approved.
+    """Approve the plan that waits, or some of its actions, and reject others. What is not named is not approved.
 
     Without --plan on a terminal it prints the plan, asks, and quotes what it printed.
 
@@ -61,7 +65,10 @@ def approve(
     plan
         The digest of the plan you saw.
     action
-        Only this action; may be given several times. All of them if not given.
+        Only these actions: a1, "a1-a48, a50", "all but a7", tool:NAME, kind:NAME, risk:low, "amount<100"; may be given
+        several times. All that are not rejected if not given.
+    reject
+        Reject these actions, said in the same ways; they are then left alone.
     edit
         Change an argument within its limits: a1.quantity=250.
     comment
@@ -76,7 +83,8 @@ def approve(
         _Words(
             verdict=Verdict.APPROVE,
             plan=plan,
-            actions=named("--action", action),
+            actions=selections("--action", action),
+            rejecting=selections("--reject", reject),
             edits=edit,
             comment=comment,
             as_name=as_name,
@@ -103,7 +111,8 @@ def reject(
     plan
         The digest of the plan you saw.
     action
-        Only this action; may be given several times. All of them if not given.
+        Only these actions: a1, "a1-a48, a50", "all but a7", tool:NAME, kind:NAME, risk:low, "amount<100"; may be given
+        several times. All of them if not given.
     comment
         Kept with the decision.
     as_name
@@ -116,8 +125,7 @@ def reject(
         _Words(
             verdict=Verdict.REJECT,
             plan=plan,
-            actions=named("--action", action),
-            edits=(),
+            actions=selections("--action", action),
             comment=comment,
             as_name=as_name,
             as_json=as_json,
@@ -159,14 +167,14 @@ def _decide(repair_id: str, words: _Words) -> int:
     async def run() -> int:
         service = await open_service(settings)
         plan, decide_by = await _waiting_plan(service, repair_id)
+        with said_right():
+            decision = _decision(words, plan, edits, by=by)
         if asks:
             for line in plan_lines(plan, domain=settings.domain, decide_by=decide_by, edits=edits):
                 say(screen, line)
-            if await ask_verdict(question=_question(words)) is not Verdict.APPROVE:
+            if await ask_verdict(question=_question(words, plan, decision)) is not Verdict.APPROVE:
                 say(screen, "left open; nothing was decided")
                 return Exit.OK
-        with said_right():
-            decision = _decision(words, plan, edits, by=by)
         receipt = await service.decide(repair_id, decision)
         if words.as_json:
             print_json(receipt)
@@ -178,15 +186,27 @@ def _decide(repair_id: str, words: _Words) -> int:
 
 
 def _decision(words: _Words, plan: PlanView, edits: dict[str, dict[str, JsonValue]], *, by: Person) -> Decision:
+    chosen = choose(plan, words.verdict, actions=words.actions, rejecting=words.rejecting, edited=edits)
     decision = answer_plan(
-        plan, words.verdict, by=by, door=DOOR, actions=words.actions, edits=edits, comment=words.comment
+        plan,
+        approved=chosen.approved,
+        rejected=chosen.rejected,
+        edits=edits,
+        by=by,
+        door=DOOR,
+        comment=words.comment,
     )
     return decision.model_copy(update={"plan_digest": words.plan or plan.digest})
 
 
-def _question(words: _Words) -> str:
-    named = ", ".join((*words.actions, *words.edits))
-    return f"{words.verdict.title()} {named or 'all of it'}?"
+def _question(words: _Words, plan: PlanView, decision: Decision) -> str:
+    """What y says yes to: the actions by their ids, and all of them where none was named."""
+    if not (words.actions or words.rejecting or words.edits):
+        return f"{words.verdict.title()} all of it?"
+    given = decision.verdicts
+    named = {verdict: [action_id for action_id in given if given[action_id] is verdict] for verdict in Verdict}
+    said = [f"{verdict} {in_short(ids, plan)}" for verdict, ids in named.items() if ids]
+    return f"{' and '.join(said).capitalize() or 'Decide nothing'}?"
 
 
 async def _waiting_plan(service: RepairService, repair_id: str) -> tuple[PlanView, datetime | None]:

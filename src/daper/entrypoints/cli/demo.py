@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_service, working
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Person
+from daper.entrypoints.cli.demo_console import demo_console
 from daper.entrypoints.cli.exits import Interrupted, UsageError
 from daper.entrypoints.cli.output import console, say
 from daper.entrypoints.cli.parameters import Flag, Json
@@ -23,33 +25,46 @@ from daper.service.requests import StartRepair
 from daper.settings import DEFAULT, Settings, load_settings, shown_settings
 
 _STORES: Final = ("json", "sqlite")  # without a server
+_ORDERS: Final = "orders"
+_DOMAINS: Final = (_ORDERS, "payments", "jobs")
 
 
 def demo(
     *,
     auto_approve: Flag = False,
+    console: Flag = False,
+    domain: str = "orders",
     data: str = "hogwarts",
     store: str = "json",
     as_json: Json = False,
 ) -> int:
-    """One repair of the wizards' shop from end to end, shown live. Needs no server, no key, no network.
+    """One repair from end to end, shown live. Needs no server, no key, no network.
 
     It works on a throw-away copy of the shipped records with an embedded Temporal on a free port, both its own. On a
-    terminal it asks for the decision; without one it approves by itself, and says so.
+    terminal it asks for the decision; without one it approves by itself, and says so. With --console the decision is
+    given in a browser.
 
     Parameters
     ----------
     auto_approve
         Approve by policy instead of asking.
+    console
+        Open the plan in a browser, or print where it is, and wait for the decision there.
+    domain
+        What to repair: orders, the wizards' shop; or what a file declares, payments or jobs, in an SQLite database.
     data
-        Which shipped records to repair: hogwarts, or trouble, a shop full of odd orders and tricks.
+        Which shipped orders to repair: hogwarts, or trouble, a shop full of odd orders and tricks.
     store
-        Where to keep them: json, two files to look at, or sqlite.
+        Where to keep the orders: json, two files to look at, or sqlite.
     as_json
         Print one JSON document instead of the story.
     """
     if store not in _STORES:
         raise UsageError(f"--store {store!r} must be one of: {', '.join(_STORES)}")
+    if domain not in _DOMAINS:
+        raise UsageError(f"--domain {domain!r} must be one of: {', '.join(_DOMAINS)}")
+    if auto_approve and console:
+        raise UsageError("--auto-approve and --console contradict each other; leave one of them out")
     find_temporal()
     home = _throw_away_folder()
     environ = {
@@ -57,10 +72,15 @@ def demo(
         "DAPER_ORDERS_DATASET": data,
         "DAPER_ORDERS_STORE": store,
         "TEMPORAL_TASK_QUEUE": "daper-demo",
+        "DAPER_DOMAIN": domain,
     }
     try:
+        if domain != _ORDERS:
+            environ |= _example(domain, home)
         load_settings(environ=environ | _name(home), folder=home)  # a name that cannot be is told before it begins
-        return run_to_end(_demo(environ | _name(home), home, auto_approve=auto_approve, as_json=as_json))
+        return run_to_end(
+            _demo(environ | _name(home), home, auto_approve=auto_approve, as_json=as_json, elsewhere=console)
+        )
     except Interrupted as interrupted:
         shutil.rmtree(home, ignore_errors=True)
         sys.stderr.write("The demo ended early: its server is stopped, its records are deleted.\n")
@@ -77,6 +97,20 @@ def _throw_away_folder() -> Path:
         raise SettingError(f"no folder for the demo's records can be made: {error}; set TMPDIR") from error
 
 
+def _example(name: str, home: Path) -> dict[str, str]:
+    """The file of a shipped domain in the home, with a database and its ledger; the variable that names that."""
+    try:
+        from daper.domains.declared.domain import DeclaredDomain
+        from daper.domains.declared.examples import install_example
+    except ImportError as error:
+        raise SettingError(
+            f"--domain {name} needs the extra declared: pip install 'daper[declared]' ({error})"
+        ) from error
+    variables = install_example(name, home)
+    DeclaredDomain(home / "domains" / f"{name}.toml", variables=variables.get).now().store.init()
+    return variables
+
+
 def _name(folder: Path) -> dict[str, str]:
     """Of all that may be configured, the demo takes over who the user is; `folder` holds no .env."""
     rows = {row.name: row for row in shown_settings(folder=folder)}
@@ -84,19 +118,22 @@ def _name(folder: Path) -> dict[str, str]:
     return {} if user.source == DEFAULT else {user.name: user.value}
 
 
-async def _demo(environ: dict[str, str], home: Path, *, auto_approve: bool, as_json: bool) -> int:
+async def _demo(environ: dict[str, str], home: Path, *, auto_approve: bool, as_json: bool, elsewhere: bool) -> int:
     screen = console()
-    asks = on_terminal() and not auto_approve and not as_json
+    asks = on_terminal() and not auto_approve and not as_json and not elsewhere
     async with embedded_server(log_file=home / "temporal.log") as server:
         settings = load_settings(environ={**environ, "TEMPORAL_ADDRESS": server.address}, folder=home)
         client = await connect(settings)
-        async with working(client, settings):
+        async with (
+            working(client, settings),
+            demo_console(settings, client, screen, quiet=as_json) if elsewhere else nullcontext() as pages,
+        ):
             service = await open_service(settings, client=client)
             by = who_asks(settings)
             if not as_json:
-                for line in _opening(settings, asks=asks, auto_approve=auto_approve):
+                for line in _opening(settings, asks=asks or elsewhere, auto_approve=auto_approve):
                     say(screen, line)
-            repair_id = await _start(service, by, auto_approve=not asks)
+            repair_id = await _start(service, by, domain=settings.domain, auto_approve=not asks and pages is None)
             if not as_json:
                 say(screen, f"{by.name}'s Repair Workflow started with ID: {repair_id}")
             following = Following(
@@ -104,10 +141,13 @@ async def _demo(environ: dict[str, str], home: Path, *, auto_approve: bool, as_j
                 screen=screen,
                 by=by,
                 asks=asks,
+                elsewhere=pages.decided_there if pages else None,
                 as_json=as_json,
                 left_open="Left open; the demo's server ends now, and the repair with it. Nothing was changed.",
             )
             code = await following.to_the_end(repair_id)
+            if pages is not None and on_terminal() and not as_json:
+                await pages.looked_at()
     if not as_json:
         say(screen, f"Records, outbox and report stay in {home} until you delete it.")
     return code
@@ -125,6 +165,6 @@ def _opening(settings: Settings, *, asks: bool, auto_approve: bool) -> list[str]
     return lines
 
 
-async def _start(service: RepairService, by: Person, *, auto_approve: bool) -> str:
-    started = await service.start(StartRepair(requested_by=by, domain="orders", auto_approve=auto_approve))
+async def _start(service: RepairService, by: Person, *, domain: str, auto_approve: bool) -> str:
+    started = await service.start(StartRepair(requested_by=by, domain=domain, auto_approve=auto_approve))
     return started.repair_id

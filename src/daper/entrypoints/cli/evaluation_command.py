@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -32,11 +33,13 @@ from daper.evaluation.score import Evaluation, evaluate
 from daper.settings import CONFIGURED, Part, Settings, load_settings
 
 MOST_RUNS = 20
+_SHIPPED = ("payments", "jobs")
 _NEEDS = (Part.MODELS, Part.DOMAIN, Part.POLICY, Part.PEOPLE)
 
 
 def evaluate_agents(
     *,
+    domain: Annotated[str | None, Parameter(show_default=False)] = None,
     model: Annotated[str | None, Parameter(show_default=False)] = None,
     detect: Flag = False,
     runs: int = 1,
@@ -53,6 +56,8 @@ def evaluate_agents(
 
     Parameters
     ----------
+    domain
+        What the cases are of: orders; or payments or jobs, which a shipped file declares. As configured if not given.
     model
         Who analyzes, plans and reports: rules, or the name of a language model. As configured if not given.
     detect
@@ -77,6 +82,7 @@ def evaluate_agents(
     if detect and model is None:
         raise UsageError("--detect says what the model of --model does besides; name one")
     settings = load_settings(needs=_NEEDS, thinkers=_thinkers(model, detect=detect))
+    settings = replace(settings, domain=settings.domain_or(domain))
     evaluation = _measured(settings, WantedCases(seed=seed, per_kind=per_kind, kinds=named("--kind", kind)), runs=runs)
     if output is not None:
         save(output, json_text(evaluation).encode(), home=settings.home)
@@ -129,8 +135,11 @@ async def _measure(settings: Settings, home: Path, wanted: WantedCases, *, runs:
 
 def _on_its_own(settings: Settings, home: Path, address: str, number: int) -> Settings:
     """Of what is configured, what the agents are told; where it runs, and on what, is the evaluation's own."""
+    files, variables = _shipped(settings, home)
     return replace(
         settings,
+        domain_files=files,
+        variables=variables,
         home=home,
         task_queue=f"daper-eval-{number}",
         address=address,
@@ -144,6 +153,20 @@ def _on_its_own(settings: Settings, home: Path, address: str, number: int) -> Se
         database_url=None,
         troubles={},
     )
+
+
+def _shipped(settings: Settings, home: Path) -> tuple[tuple[Path, ...], Mapping[str, str]]:
+    """The files that declare domains, and the variables: of a shipped one those alone, on a new database."""
+    name = settings.domain
+    if name not in _SHIPPED or name in {path.stem for path in settings.domain_files}:
+        return settings.domain_files, settings.variables
+    try:
+        from daper.domains.declared.examples import example_variable, place_example
+    except ImportError as error:
+        raise SettingError(
+            f"--domain {name} needs the extra declared: pip install 'daper[declared]' ({error})"
+        ) from error
+    return (place_example(name, home),), {example_variable(name): f"sqlite:///{home / name}.db"}
 
 
 def _progress() -> Progress:

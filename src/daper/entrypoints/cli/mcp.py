@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from cyclopts import App, Parameter
 
@@ -11,7 +10,7 @@ from daper.adapters.privacy import make_private
 from daper.core.access import Access
 from daper.core.errors import UserError
 from daper.core.text import visible
-from daper.core.urls import masked_url
+from daper.core.urls import is_web_address, masked_url
 from daper.entrypoints.cli.exits import Exit, UsageError, leave
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, print_json, print_text, say, table
@@ -71,10 +70,11 @@ def serve(
         return Exit.OK
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port} must be from 0 to 65535")
-    if public_url is not None and not _is_web_address(public_url):
+    if public_url is not None and not is_web_address(public_url):
         raise UsageError(f"--public-url {_shown(public_url)} must be a URL, like https://daper.example.org/mcp")
     try:
-        from daper.entrypoints.mcp.http import Address, http_settings, serve_http
+        from daper.entrypoints.http import Address
+        from daper.entrypoints.mcp.http import http_settings, serve_http
     except ImportError as error:
         raise UserError(f"{MISSING} ({error})") from error
 
@@ -114,7 +114,7 @@ def config(
             client,
             local_server(load_settings(needs={Part.CHAT, Part.TEMPORAL}), shown_settings(), program=program_here()),
         )
-    elif _is_web_address(url):
+    elif is_web_address(url):
         waits = load_settings(needs=()).approval_timeout
         wanted = remote_configuration(client, Remote(url=url, waits=waits))
     else:
@@ -190,18 +190,6 @@ def _shown(url: str) -> str:
     """A URL as it may be quoted, and why it may not be used as it is."""
     said = repr(masked_url(url)[:200])
     return f"{said} must be without a name or password, for tokens tell who comes: it" if "@" in url else said
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and _is_plain(url) and "@" not in parts.netloc
-
-
-def _is_plain(url: str) -> bool:
-    return url.isprintable() and " " not in url
 
 
 def _tokens() -> Tokens:

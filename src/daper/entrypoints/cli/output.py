@@ -1,6 +1,5 @@
 """What the CLI prints with: text that stays text, and one JSON document."""
 
-import json
 import re
 import signal
 import sys
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daper.core.text import visible
+from daper.documents.json_text import json_text
 from daper.entrypoints.cli.exits import Interrupted, mute
 
 _LONGEST_LINE = 4000  # an argument and what a person makes of it, whole
@@ -79,12 +79,6 @@ def table(screen: Console, headings: tuple[str, ...], rows: list[tuple[str, ...]
 def print_json(document: BaseModel | dict[str, object]) -> None:
     """Print exactly one JSON document on stdout. Escapes keep control characters harmless."""
     print_text(json_text(document))
-
-
-def json_text(document: BaseModel | dict[str, object]) -> str:
-    """The document as it is printed."""
-    value = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
-    return json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n"
 
 
 def print_bytes(data: bytes) -> None:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from daper.core.errors import UserError
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
 from daper.core.names import distinct, names_in
-from daper.core.partition import parse_partition, refuse_both
+from daper.core.partition import parse_partition
+from daper.core.selections import selections_in
 from daper.entrypoints.cli.exits import UsageError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -28,8 +29,23 @@ def named(option: str, given: Sequence[str]) -> tuple[str, ...]:
     """
     for text in given:
         if not names_in(text):
-            raise UsageError(f"{option} {text!r} names nothing; name something, or leave the option out")
+            raise _names_nothing(option, text)
     return distinct(name for text in given for name in names_in(text))
+
+
+def selections(option: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The selections given with an option; several may stand in one text, with commas or as a JSON list.
+
+    Raises UsageError for a text that names nothing, as `named` does.
+    """
+    for text in given:
+        if not selections_in(text):
+            raise _names_nothing(option, text)
+    return tuple(each for text in given for each in selections_in(text))
+
+
+def _names_nothing(option: str, text: str) -> UsageError:
+    return UsageError(f"{option} {text!r} names nothing; name something, or leave the option out")
 
 
 def scope_of(
@@ -44,8 +60,7 @@ def scope_of(
         raise UsageError(f"--limit {limit} must be from 1 to {MOST_PROBLEMS}")
     named_records = named("--record", record)
     try:
-        part = parse_partition(partition)
-        refuse_both(named_records, part)
+        part = parse_partition(partition, beside=named_records)
     except UserError as error:
         raise UsageError(f"--partition: {error}") from error
     return Scope(record_ids=named_records, status=status, partition=part, limit=limit)

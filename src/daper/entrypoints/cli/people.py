@@ -1,13 +1,13 @@
 """`daper people list` and `test`."""
 
 from typing import assert_never
-from urllib.parse import urlsplit
 
 from daper.bootstrap import open_notifier
 from daper.clock import new_id, utc_now
 from daper.core.errors import DaperError, SettingError
 from daper.core.notices import TellInput, trial_message
-from daper.core.people import EmailTarget, People, SignalTarget, Target, WebhookTarget
+from daper.core.people import EmailTarget, SignalTarget, Target, WebhookTarget
+from daper.entrypoints.checks.people import people_rows
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
@@ -25,7 +25,7 @@ def list_people(*, as_json: Json = False) -> int:
         Print one JSON document.
     """
     settings = load_settings(needs={Part.PEOPLE, Part.POLICY})
-    people, rows = settings.people, _rows(settings)
+    people, rows = settings.people, people_rows(settings)
     if as_json:
         keys = ("name", "kind", "where", "secret", "told")
         told = [dict(zip(keys, row, strict=True)) for row in rows]
@@ -72,34 +72,6 @@ async def _test(settings: Settings, name: str) -> None:
         from daper.service.callback import call_back
 
         await call_back(await connect(settings), delivery.callback, message)
-
-
-def _rows(settings: Settings) -> list[tuple[str, ...]]:
-    people = settings.people
-    return [
-        (name, target.kind, _where(target), _secret(people, name), "by default" if name in settings.tell else "")
-        for name, target in sorted(people.targets.items())
-    ]
-
-
-def _where(target: Target) -> str:
-    match target:
-        case EmailTarget(to=to):
-            return ", ".join(to)
-        case WebhookTarget(url=url):
-            # What comes after the host often is a secret itself.
-            return f"{urlsplit(url).scheme}://{urlsplit(url).hostname}/…"
-        case SignalTarget(callback=callback):
-            return f"{callback.name} of {callback.workflow_id}"
-        case _:
-            assert_never(target)
-
-
-def _secret(people: People, name: str) -> str:
-    variable = people.needed(name)
-    if not variable:
-        return "none needed"
-    return f"{variable} ({'set' if variable in people.secrets else 'NOT SET'})"
 
 
 def _how(target: Target) -> str:

@@ -9,14 +9,14 @@ from daper.core.models import DEFAULT_PROBLEMS
 from daper.core.outcomes import RepairResult
 from daper.core.proactive import PROACTIVE_INTERVAL, CycleEnd
 from daper.core.text import counted
+from daper.entrypoints.checks.policy import policy_words
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right, scope_of
-from daper.entrypoints.cli.policy import policy_words
 from daper.entrypoints.cli.questions import who_asks, who_is_told
-from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import how_to_decide, run_link
+from daper.entrypoints.documents import AgentStartedDocument, agent_document
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
 from daper.settings import STARTING, Part, Settings, load_settings
 
@@ -69,7 +69,7 @@ def start(
         started = await service.start(order)
         lacking = await service.unserved(started.store_id)
         if as_json:
-            print_json({**started.model_dump(mode="json"), "lacking": lacking})
+            print_json(AgentStartedDocument(**dict(started), lacking=lacking))
         else:
             _say([*_opening(settings, started), *([f"… {lacking}"] if lacking else [])])
         return Exit.OK
@@ -94,7 +94,7 @@ def status(*, domain: str | None = None, as_json: Json = False) -> int:
         service = await open_proactive(settings)
         found = await service.status(who_asks(settings).name, of)
         if as_json:
-            print_json(_document(found))
+            print_json(agent_document(found))
         else:
             _say(_lines(found))
         return Exit.OK
@@ -221,14 +221,3 @@ def _cycle(ended: CycleEnd) -> Iterator[str]:
         yield f"      - {ended.reason}"
     if ended.needs_person:
         yield f"      - left something to a person: daper repair show {ended.repair_id}"
-
-
-def _document(found: ProactiveStatus) -> dict[str, object]:
-    return {
-        "phase": found.phase,
-        "ended": found.ended,
-        **found.agent.model_dump(mode="json", exclude={"phase"}),
-        "agent_phase": str(found.agent.phase),
-        "repair": repair_document(found.repair) if found.repair else None,
-        "trouble": found.trouble,
-    }

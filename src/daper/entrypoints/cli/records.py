@@ -11,6 +11,7 @@ from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.record_lists import draw_records
 from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.documents import record_document
 from daper.service.records import RecordList, RecordsService
 from daper.service.selection import RecordFilter, RecordLine
 from daper.settings import Part, load_settings
@@ -84,7 +85,7 @@ def show(record_id: str, *, domain: str | None = None, as_json: Json = False) ->
     service, name = open_records(domain)
     line, data = run_to_end(service.show(name, record_id, now=utc_now()))
     if as_json:
-        print_json({"record": data, "problems": [problem.model_dump(mode="json") for problem in line.problems]})
+        print_json(record_document(line, data))
         return Exit.OK
     screen = console()
     for text in (*_record_lines(data), *_problem_lines(line)):

@@ -13,6 +13,7 @@ from daper.entrypoints.cli.parameters import NONE, Flag, Json, Names, said_right
 from daper.entrypoints.cli.questions import who_asks, who_is_told
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import Following, run_link
+from daper.entrypoints.documents import StartedDocument
 from daper.service.repairs import RepairService
 from daper.service.requests import Started, StartRepair
 from daper.settings import STARTING, Settings, load_settings
@@ -113,7 +114,7 @@ def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bo
 async def _left_alone(service: RepairService, begun: Started, screen: Console, *, as_json: bool) -> int:
     lacking = await service.unserved(begun.store_id)
     if as_json:
-        print_json({**begun.model_dump(mode="json"), "lacking": lacking})
+        print_json(StartedDocument(**dict(begun), lacking=lacking))
     elif lacking:
         say(screen, f"… {lacking}")
     return Exit.OK

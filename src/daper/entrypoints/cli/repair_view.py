@@ -1,6 +1,7 @@
 """`daper repair list` and `show`."""
 
 from daper.adapters.reports.archive import kept_here
+from daper.adapters.reports.repair_document import repair_document
 from daper.bootstrap import open_service
 from daper.core.errors import Unreachable
 from daper.core.lines import partition_words
@@ -10,11 +11,12 @@ from daper.core.views import RepairView, whole_plans
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
+from daper.entrypoints.cli.plan_lines import plan_lines
 from daper.entrypoints.cli.questions import who_asks
-from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import Following, exit_code, how_to_decide
-from daper.entrypoints.cli.story import decided, plan_lines, result_lines, usage_lines
+from daper.entrypoints.cli.story import decided, result_lines, usage_lines
+from daper.entrypoints.documents import RepairsDocument
 from daper.service.repairs import RepairService
 from daper.service.requests import Collected
 from daper.settings import Part, load_settings
@@ -41,13 +43,7 @@ def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
         lines = await service.list(limit=limit)
         collected, trouble = await _collected(service)
         if as_json:
-            print_json(
-                {
-                    "repairs": [line.model_dump(mode="json") for line in lines],
-                    "collected": [each.model_dump(mode="json") for each in collected],
-                    "collected_trouble": trouble,
-                }
-            )
+            print_json(RepairsDocument(repairs=lines, collected=collected, collected_trouble=trouble))
             return Exit.OK
         rows = [(line.repair_id, line.phase, line.user, f"{line.started_at:%Y-%m-%d %H:%M:%S}") for line in lines]
         table(console(), ("repair", "phase", "user", "started (UTC)"), rows)

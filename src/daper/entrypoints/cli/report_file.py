@@ -3,33 +3,23 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from daper.adapters.reports.plan_report import plan_report
-from daper.adapters.reports.repair_report import repair_report
+from daper.adapters.reports.report_file import Form, report_file
 from daper.bootstrap import open_service
 from daper.core.errors import UserError
 from daper.core.outcomes import RepairResult
-from daper.core.views import RepairView, whole_plans
-from daper.documents.blocks import Document
-from daper.documents.html import to_html
-from daper.documents.markdown import to_markdown
-from daper.documents.pdf import to_pdf
 from daper.entrypoints.cli.exits import UsageError
-from daper.entrypoints.cli.output import console, json_text, print_bytes, print_text, say
+from daper.entrypoints.cli.output import console, print_bytes, print_text, say
 from daper.entrypoints.cli.output_file import save
 from daper.entrypoints.cli.parameters import Flag, Json
-from daper.entrypoints.cli.repair_json import repair_document
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.session import exit_code
 from daper.service.repairs import RepairService
 from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Part, load_settings
-
-Form = Literal["markdown", "html", "pdf", "json"]
-Look = RepairView | RepairResult
 
 _ENDINGS: dict[str, Form] = {
     ".md": "markdown",
@@ -75,7 +65,7 @@ def report(
         service = await open_service(settings)
         look = await (look_at_whole_plan(service, repair_id) if plan else _ended(service, repair_id))
         # In a thread: a long PDF takes seconds, and Ctrl-C is heard meanwhile.
-        data = await asyncio.to_thread(_written, look, chosen, plan=plan)
+        data = await asyncio.to_thread(report_file, look, chosen, plan=plan)
         if output is not None:
             save(output, data, home=settings.home)
             say(console(), f"Report written: {output}")
@@ -104,31 +94,3 @@ async def _ended(service: RepairService, repair_id: str) -> RepairResult:
             f"what it proposes: daper repair report {repair_id} --plan"
         )
     return result
-
-
-def _written(look: Look, form: Form, *, plan: bool) -> bytes:
-    document = _plan(look) if plan or isinstance(look, RepairView) else repair_report(look)
-    match form:
-        case "json":
-            return json_text(repair_document(look)).encode()
-        case "markdown":
-            return to_markdown(document).encode()
-        case "html":
-            return to_html(document).encode()
-        case "pdf":
-            return to_pdf(document)
-
-
-def _plan(look: Look) -> Document:
-    """Raises UserError where there is no plan."""
-    if isinstance(look, RepairResult):
-        if not look.plans:
-            see = f"daper repair report {look.repair_id}"
-            raise UserError(f"repair {look.repair_id!r} ended as {look.phase} without a plan; see: {see}")
-        return plan_report(look, whole_plans(look))
-    if look.plan is None:
-        raise UserError(
-            f"repair {look.repair_id!r} has no plan yet (phase {look.phase}); "
-            f"follow it: daper repair show {look.repair_id} --follow"
-        )
-    return plan_report(look, [look.plan])

@@ -8,6 +8,7 @@ from daper.entrypoints.cli.questions import who_asks
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.schedule import given_name
 from daper.entrypoints.cli.schedule_lines import view_lines
+from daper.entrypoints.documents import SchedulesDocument
 from daper.service.schedule_orders import ScheduleRef, Triggered
 from daper.settings import Part, Settings, load_settings
 
@@ -55,7 +56,7 @@ def list_schedules(*, limit: int = 100, as_json: Json = False) -> int:
     async def run() -> int:
         lines = await (await open_schedules(settings)).list(limit=limit)
         if as_json:
-            print_json({"schedules": [line.model_dump(mode="json") for line in lines]})
+            print_json(SchedulesDocument(schedules=lines))
             return Exit.OK
         rows = [
             (

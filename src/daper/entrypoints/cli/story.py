@@ -1,33 +1,16 @@
 """The story of a repair in lines, made from what one look after another shows. Pure; each thing is told once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from daper.core.decisions import decided_by
-from daper.core.lines import (
-    CHANGED_TO,
-    HEADING,
-    MAY_BE,
-    PLAN_HEADING,
-    TO,
-    LineKind,
-    Piece,
-    PlanHead,
-    Voice,
-    action_lines,
-    left_alone_lines,
-)
 from daper.core.models import RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
 from daper.core.usage import Usage
-from daper.core.views import ActionView, PlanView, RepairView, last_plan
+from daper.core.views import PlanView, RepairView, last_plan
+from daper.entrypoints.cli.plan_lines import apart, plan_lines, shown_value
 
-Edits = Mapping[str, Mapping[str, JsonValue]]
-_MARKS = tuple(mark.strip() for mark in (TO, MAY_BE, CHANGED_TO))
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
 
@@ -84,43 +67,6 @@ class Story:
             yield decided(decision)
 
 
-def plan_lines(
-    plan: PlanView, *, domain: str, decide_by: datetime | None = None, edits: Edits | None = None
-) -> Iterator[str]:
-    """The plan as a person reads it: its head, and per record each action with everything that would run.
-
-    `decide_by`: while it waits; `edits`: by action, what the reader is about to change.
-    """
-    yield f"Repair planning is complete. Plan {plan.digest}"
-    yield from _head_lines(PlanHead.of(plan, decide_by=decide_by, changed=bool(edits)))
-    yield f"Proposed {domain.title()} to repair:" if plan.actions else "Nothing is proposed."
-    told = ""
-    for action in plan.actions:
-        if action.record_id != told:
-            told = action.record_id
-            about = f" ({_apart(action.title, '(', ')', ':')})" if action.title else ""
-            yield f"  - {action.record_id}{about}:"
-        yield from _action_lines(action, (edits or {}).get(action.id, {}))
-    if plan.pages > 1:
-        yield f"  page {plan.page} of {plan.pages}; {plan.total_actions} actions in all"
-    yield from (f"  - {line.styled(_quoted)}" for line in left_alone_lines(plan))
-
-
-def _head_lines(head: PlanHead) -> Iterator[str]:
-    lines = head.lines()
-    if heading := ", ".join(f"{line.label} {line.text}" for line in lines if line.kind in PLAN_HEADING):
-        yield f"  - {heading}"
-    yield from (f"  - {line.label}: {line.text}" for line in lines if line.kind not in PLAN_HEADING)
-
-
-def _action_lines(action: ActionView, edits: Mapping[str, JsonValue]) -> Iterator[str]:
-    lines = action_lines(action, edits=edits)
-    heading = {line.kind: line for line in lines if line.kind in HEADING}
-    tool = heading.pop(LineKind.TOOL).text
-    yield f"    - {action.id} {tool}: " + ", ".join(f"{line.label} {line.text}" for line in heading.values())
-    yield from (f"      - {line.label}: {line.styled(_quoted)}" for line in lines if line.kind not in HEADING)
-
-
 def decided(recorded: RecordedDecision) -> str:
     """One line on a decision: who, when, what runs."""
     decision = recorded.decision
@@ -130,7 +76,7 @@ def decided(recorded: RecordedDecision) -> str:
     if rejected:
         parts.append(f"{rejected} rejected")
     for action_id, edits in decision.edits.items():
-        parts.append(f"{action_id} with " + ", ".join(f"{name}={_shown(value)}" for name, value in edits.items()))
+        parts.append(f"{action_id} with " + ", ".join(f"{name}={shown_value(value)}" for name, value in edits.items()))
     if decision.comment:
         parts.append(f"“{decision.comment}”")
     return "; ".join(parts)
@@ -188,21 +134,7 @@ def _changes(outcome: ActionOutcome) -> str:
         return ""
     changed = {name: value for name, value in outcome.after.items() if value != outcome.before.get(name)}
     told = (
-        f"{name} {_apart(outcome.before.get(name), '→', ', ')} → {_apart(value, '→', ', ')}"
+        f"{name} {apart(outcome.before.get(name), '→', ', ')} → {apart(value, '→', ', ')}"
         for name, value in (changed or outcome.after).items()
     )
     return ": " + ", ".join(told)
-
-
-def _quoted(piece: Piece) -> str:
-    """Record text beside words of ours; in quotes where it could pass for them."""
-    return _apart(piece.text, *_MARKS) if piece.voice is Voice.VALUE else piece.text
-
-
-def _apart(value: JsonValue, *marks: str) -> str:
-    text = _shown(value)
-    return repr(text) if any(mark in text for mark in marks) else text
-
-
-def _shown(value: JsonValue) -> str:
-    return value if isinstance(value, str) else str(value)

@@ -1,10 +1,12 @@
-"""`daper up`: a Temporal server kept in a file, its UI, and a worker, for one person on one machine."""
+"""`daper up`: a Temporal server kept in a file, its UI, a worker and the console, for one person on one machine."""
 
 import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Annotated
+from functools import partial
+from itertools import combinations
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, types
 
@@ -18,20 +20,27 @@ from daper.adapters.temporal.server_file import EmbeddedServer, living_server
 from daper.bootstrap import DRAIN
 from daper.clock import utc_now
 from daper.core.errors import DaperError, Occupied
+from daper.entrypoints.cli.console import serve_beside
 from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.output import console, say
+from daper.entrypoints.cli.parameters import Flag
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.cli.work import told_of
 from daper.entrypoints.worker import exporter_for, work_until_cancelled
 from daper.settings import CONFIGURED, WORKING, Settings, load_settings
 
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
 Port = Annotated[types.Port | None, Parameter(show_default=False)]
+# The console, on these settings and this client; where it answers is told as a line.
+Beside = Callable[[Settings, "Client", "asyncio.Future[str]"], Coroutine[None, None, None]]
 
 
-def up(*, port: Port = None, ui_port: Port = None) -> int:
-    """A Temporal server with its UI, and a worker, until Ctrl-C. Other shells find it with nothing configured.
+def up(*, port: Port = None, ui_port: Port = None, console_port: Port = None, no_console: Flag = False) -> int:
+    """A Temporal server with its UI, a worker and the console, until Ctrl-C. Other shells find it by themselves.
 
     Repairs are kept in temporal.db under DAPER_HOME, for 30 days after their end: what waits for a decision still waits
     at the next `daper up`. One server serves that file: one that is still running is taken over, one that dies is
@@ -43,6 +52,10 @@ def up(*, port: Port = None, ui_port: Port = None) -> int:
         Where Temporal listens on this machine; as the last time, else any free port.
     ui_port
         Where its UI listens; likewise.
+    console_port
+        Where the console listens: 7340, or another free port where somebody has that one.
+    no_console
+        Serve no console.
     """
     settings = load_settings(needs=WORKING)
     if settings.address_source == CONFIGURED:
@@ -50,14 +63,17 @@ def up(*, port: Port = None, ui_port: Port = None) -> int:
             f"Temporal is configured at {settings.address!r}, so no command would use a server of our own; "
             "for a worker there: daper worker; for one of our own, unset TEMPORAL_ADDRESS and the profile"
         )
-    if port and port == ui_port:
-        raise UsageError(f"--port and --ui-port are both {port}; Temporal and its UI need two different ports")
+    ports = {"--port": port, "--ui-port": ui_port, "--console-port": console_port}
+    _refuse_twice({option: number for option, number in ports.items() if number})
+    if no_console and console_port is not None:
+        raise UsageError("--no-console and --console-port contradict each other; leave one of them out")
     log_to_stderr()
     kept = KeptServer(settings.home, namespace=settings.namespace, wish=Wish(port=port, ui_port=ui_port))
     stopping, exporter = Stopping(drain=DRAIN, at_once=kept.kill), exporter_for(settings)
     with _only_one(settings):
         try:
-            run_to_end(_up(kept, stopping, exporter), cancels=stopping.signalled)
+            beside = None if no_console else partial(serve_beside, port=console_port, exporter=exporter)
+            run_to_end(_up(kept, stopping, exporter, beside), cancels=stopping.signalled)
         except Interrupted:
             stopping.drained()
     return Exit.OK
@@ -84,10 +100,10 @@ def _only_one(settings: Settings) -> Generator[None]:
         os.close(descriptor)
 
 
-async def _up(kept: KeptServer, stopping: Stopping, exporter: Exporter | None) -> None:
+async def _up(kept: KeptServer, stopping: Stopping, exporter: Exporter | None, beside: Beside | None) -> None:
     try:
         try:
-            await _serve(kept, exporter)
+            await _serve(kept, exporter, beside)
         finally:
             await kept.stop()
     except* DaperError as errors:
@@ -97,7 +113,7 @@ async def _up(kept: KeptServer, stopping: Stopping, exporter: Exporter | None) -
         stopping.drained()
 
 
-async def _serve(kept: KeptServer, exporter: Exporter | None) -> None:
+async def _serve(kept: KeptServer, exporter: Exporter | None, beside: Beside | None) -> None:
     server, found = await kept.open()
     # Now the settings find it, as those of every other command do.
     settings = load_settings(needs=WORKING)
@@ -109,15 +125,29 @@ async def _serve(kept: KeptServer, exporter: Exporter | None) -> None:
     say(screen, f"Temporal: {server.address}, {'found running' if found else 'started'}, kept in {server.db}")
     say(screen, f"Temporal UI: {server.ui_url}")
 
-    def ready(queues: tuple[str, ...], pages: str | None) -> None:
-        say(screen, f"Worker ready on: {', '.join(queues)}")
-        if pages:
-            say(screen, told_of(pages).rstrip())
-        say(screen, "In another shell: daper repair start, daper repair list. Ctrl-C ends all of this.")
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+
+    def working(queues: tuple[str, ...], pages: str | None) -> None:
+        ready.set_result([f"Worker ready on: {', '.join(queues)}", *told_of(pages).splitlines()])
+
+    async def tell() -> None:
+        lines = [*await ready, *([] if beside is None else [await told])]
+        for line in (*lines, "In another shell: daper repair start, daper repair list. Ctrl-C ends all of this."):
+            say(screen, line)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(kept.keep())
-        group.create_task(work_until_cancelled(client, settings, ready=ready, exporter=exporter))
+        group.create_task(tell())
+        if beside is not None:
+            group.create_task(beside(settings, client, told))
+        group.create_task(work_until_cancelled(client, settings, ready=working, exporter=exporter))
+
+
+def _refuse_twice(ports: dict[str, int]) -> None:
+    for one, other in combinations(ports, 2):
+        if ports[one] == ports[other]:
+            raise UsageError(f"{one} and {other} are both {ports[one]}; take two different ports")
 
 
 def _first(errors: BaseExceptionGroup[DaperError]) -> BaseException:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
 from daper.core.names import distinct, is_blank, names_in
+from daper.core.selections import selections_in
 
 # What clients put beside the arguments that a tool names, for ends of their own; it says nothing of what is asked.
 ADDED_BY_CLIENTS: Final = frozenset(
@@ -21,11 +22,15 @@ ADDED_BY_CLIENTS: Final = frozenset(
 _LEFT_OUT = object()
 
 
+class SelectionTexts:
+    """Marks a list of selections: one text of it may have commas that say what is left out."""
+
+
 class Arguments(ArgModelBase):
     """Closed: an argument that it does not know is refused, and not dropped: `auto_approve` would seem to be heard.
 
     Only what clients are known to add is dropped. What is blank or null, and need not be given, counts as not given. A
-    list may be a text with commas, or with JSON.
+    list may be a text with commas, or with JSON; a selection that leaves out stays whole.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,7 +58,8 @@ def _read(field: FieldInfo, value: object) -> object:
     if not _holds_names(field.annotation):
         return value
     if isinstance(value, str):
-        return list(names_in(value))
+        whole = any(isinstance(mark, SelectionTexts) for mark in field.metadata)
+        return list(selections_in(value) if whole else names_in(value))
     return _names(cast("list[object]", value)) if isinstance(value, list) else value
 
 

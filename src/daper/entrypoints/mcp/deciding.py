@@ -9,12 +9,13 @@ from mcp.server.mcpserver import Context, Elicit
 from daper.clock import agreed_now
 from daper.core.access import Access
 from daper.core.commands import Said
-from daper.core.decisions import answer_plan, in_one_line, who
+from daper.core.decisions import answer_plan, in_one_line, refuse_at_sight, who
 from daper.core.digests import canonical
 from daper.core.errors import DaperError, DecisionRefused, Unreachable
-from daper.core.models import Confirmation, Decision, Verdict
+from daper.core.models import Confirmation, Decision
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
+from daper.core.selections import choose
 from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.mcp import forms
 from daper.entrypoints.mcp.answers import DecisionAnswer
@@ -190,7 +191,9 @@ class Deciding:
         """The plan, and what would be decided on it. Raises DecisionRefused where that can be said at once."""
         by = await self._door.caller(Access.APPROVE)
         quoted = await _quoted_plan(self._door, wanted)
-        if unnamed := [action_id for action_id in wanted.edits if action_id not in wanted.actions]:
+        chosen = choose(quoted.plan, wanted.verdict, actions=wanted.actions, rejecting=wanted.rejecting)
+        named = chosen.approved if wanted.actions else ()
+        if unnamed := [action_id for action_id in wanted.edits if action_id not in named]:
             raise DecisionRefused(
                 f"{', '.join(unnamed)} is changed but not named in `actions`; name all actions that are to run, "
                 "for a plan is answered once"
@@ -198,17 +201,17 @@ class Deciding:
         try:
             decision = answer_plan(
                 quoted.plan,
-                wanted.verdict,
+                approved=chosen.approved,
+                rejected=chosen.rejected,
+                edits=wanted.edits,
                 by=by,
                 door=NAME,
-                actions=wanted.actions,
-                edits=wanted.edits,
                 comment=wanted.comment,
             )
             canonical(decision.model_dump(mode="json"))
         except ValueError as error:  # pydantic's too: names too long, numbers that are none
             raise DecisionRefused("the decision does not fit: a name is too long, or a number is none") from error
-        if why := _refuse_content(quoted.plan, decision):
+        if why := refuse_at_sight(quoted.plan, decision):
             raise DecisionRefused(why)
         return quoted, decision
 
@@ -259,19 +262,3 @@ async def _quoted_plan(door: Door, wanted: Wanted) -> _Quoted:
             f"no plan is waiting for a decision (phase {look.phase}); {decided_until_now(look)}; call wait_for_repair"
         )
     return quoted
-
-
-def _refuse_content(plan: PlanView, decision: Decision) -> str | None:
-    """What can be refused before a person is asked; the workflow checks all of it again, and the limits."""
-    known = {action.id: action for action in plan.actions}
-    for action_id in decision.verdicts:
-        if action_id not in known:
-            return f"the plan has no action {action_id!r}; it has: {', '.join(list(known)[:20])}"
-        other = known[action_id].instead_of
-        if other in decision.verdicts and decision.verdicts[action_id] is Verdict.APPROVE:
-            return f"{other} and {action_id} answer the same problem; approve one of them"
-        for argument in decision.edits.get(action_id, {}):
-            if argument not in known[action_id].editable:
-                allowed = ", ".join(sorted(known[action_id].editable)) or "nothing"
-                return f"{action_id}.{argument} may not be changed; what may be: {allowed}"
-    return None

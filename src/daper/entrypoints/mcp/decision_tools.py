@@ -10,7 +10,9 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import Field, JsonValue
 
 from daper.core.models import MOST_PROBLEMS
+from daper.core.selections import LONGEST_SELECTION
 from daper.entrypoints.mcp.answers import DecisionAnswer
+from daper.entrypoints.mcp.arguments import SelectionTexts
 from daper.entrypoints.mcp.deciding import Deciding, unconfirmed
 from daper.entrypoints.mcp.door import Door, told
 from daper.entrypoints.mcp.edits import Edits
@@ -26,12 +28,23 @@ REJECTION: Final = "rejection"
 PlanDigest = Annotated[
     str, Field(min_length=1, max_length=200, description="The plan_digest of the plan that the person saw.")
 ]
-ActionIds = Annotated[
-    list[Annotated[str, Field(max_length=16)]] | None,
+_Selections = Annotated[list[Annotated[str, Field(max_length=LONGEST_SELECTION)]] | None, SelectionTexts()]
+Actions = Annotated[
+    _Selections,
     Field(
         min_length=1,
         max_length=MOST_PROBLEMS,
-        description="Ids like a1; what is not named is not approved. Not given: every action of the plan.",
+        description=(
+            "Which ones: a1, a1-a48, all but a7, tool:NAME, kind:NAME, risk:low, amount<100. What is not named is not "
+            "approved. Not given: every action of the plan."
+        ),
+    ),
+]
+Rejected = Annotated[
+    _Selections,
+    Field(
+        max_length=MOST_PROBLEMS,
+        description="What the person rejects beside that, said like `actions`; without those, all others are approved.",
     ),
 ]
 
@@ -45,22 +58,24 @@ def deciding_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
         repair_id: str,
         plan_digest: str,
         actions: list[str] | None,
+        reject: list[str] | None,
         edits: dict[str, dict[str, JsonValue]] | None,
         comment: str,
         ctx: Context,
     ) -> Elicit[Confirm] | Heard | DecisionAnswer:
-        return await deciding.ask(approval(repair_id, plan_digest, actions, edits, comment), ctx)
+        return await deciding.ask(approval(repair_id, plan_digest, actions, reject, edits, comment), ctx)
 
     async def approve_repair(
         repair_id: RepairId,
         plan_digest: PlanDigest,
         ctx: Context,
         answer: Annotated[Answer, Resolve(ask_to_approve)],
-        actions: ActionIds = None,
+        actions: Actions = None,
+        reject: Rejected = None,
         edits: Edits = None,
         comment: Comment = "",
     ) -> DecisionAnswer:
-        """Approve the plan that waits, or some of its actions, after the person has seen it and said so.
+        """Approve the plan that waits, or some of its actions, and reject others, after the person saw it and said so.
 
         The person is asked to confirm in a form, where the client can show one. What is not named does not run, and a
         plan is answered once: say all of it in one call. Refused for any plan but the one with this digest.
@@ -68,7 +83,7 @@ def deciding_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
         The form may be open longer than this call (`form_open`): what the person says in it counts. After an error or a
         timeout look with get_repair before anything else; what was decided may stand.
         """
-        return await deciding.settle(approval(repair_id, plan_digest, actions, edits, comment), answer, ctx)
+        return await deciding.settle(approval(repair_id, plan_digest, actions, reject, edits, comment), answer, ctx)
 
     @told(door)
     async def ask_to_reject(
@@ -81,7 +96,7 @@ def deciding_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
         plan_digest: PlanDigest,
         ctx: Context,
         answer: Annotated[Answer, Resolve(ask_to_reject)],
-        actions: ActionIds = None,
+        actions: Actions = None,
         comment: Comment = "",
     ) -> DecisionAnswer:
         """Reject the plan that waits, or some of its actions, because the person said so; nothing of it runs.

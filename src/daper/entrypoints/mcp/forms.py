@@ -1,7 +1,7 @@
 """The form in which a chat client asks its person for a decision: what it says, and what an answer to it means."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ NO_ANSWER: Final = "answered the form with what is no answer to it"
 _FORMS_IN_ANSWERS: Final = "2026-07-28"
 _LONGEST_VALUE: Final = 2 * LONGEST_ARGUMENT + 2  # in quotes, and each character may be escaped
 _MOST_IN_SHORT: Final = 6
+_DOES: Final = {Verdict.APPROVE: "run", Verdict.REJECT: "reject"}
 _LONGEST_FORM: Final = 40_000
 _LONGEST_SENTENCE: Final = 300  # of what does not run: why it is wrong, why it is proposed
 
@@ -113,16 +114,19 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     is cut: raises DecisionRefused where a form cannot show all of it.
     """
     actions = {action.id: action for action in plan.actions}
-    number, verdict = len(decision.verdicts), next(iter(decision.verdicts.values()))
+    number = len(decision.verdicts)
     if number > MOST_IN_A_FORM:
         raise _too_much(f"{counted(number, 'action')} are more than a form can show ({MOST_IN_A_FORM})")
-    does = "Run" if verdict is Verdict.APPROVE else "Reject"
-    lines = [
-        f"{does} {counted(number, 'action')} of repair {visible(repair_id)}, as {quotable(visible(who(decision.by)))}?"
-    ]
-    lines.append(_in_short([actions[action_id] for action_id in decision.verdicts], decision))
-    for action_id in decision.verdicts:
-        lines += _action(actions[action_id], decision.edits.get(action_id, {}))
+    parts = [(does, _given(decision, verdict)) for verdict, does in _DOES.items()]
+    parts = [(does, ids) for does, ids in parts if ids]
+    does_all = " and ".join(f"{does} {counted(len(ids), 'action')}" for does, ids in parts).capitalize()
+    lines = [f"{does_all} of repair {visible(repair_id)}, as {quotable(visible(who(decision.by)))}?"]
+    mixed = len(parts) > 1
+    lines.append(_in_short(actions, decision, mixed=mixed))
+    for does, ids in parts:
+        lines += [f"To {does}:"] if mixed else []
+        for action_id in ids:
+            lines += _action(actions[action_id], decision.edits.get(action_id, {}))
     unnamed = plan.total_actions - number
     if unnamed:
         lines.append(f"{counted(unnamed, 'other action')} of the plan will not run.")
@@ -136,15 +140,25 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     return text
 
 
-def _in_short(actions: Sequence[ActionView], decision: Decision) -> str:
-    """Each action in a few words: Claude Code (2.1) shows three lines of a form, and says how many more there are."""
+def _given(decision: Decision, verdict: Verdict) -> list[str]:
+    return [action_id for action_id, given in decision.verdicts.items() if given is verdict]
+
+
+def _in_short(actions: Mapping[str, ActionView], decision: Decision, *, mixed: bool) -> str:
+    """Each action in a few words: Claude Code (2.1) shows three lines of a form, and says how many more there are.
+
+    What is rejected beside what runs says so first of all, in its few words and in how many there are.
+    """
+    ids = [*_given(decision, Verdict.APPROVE), *_given(decision, Verdict.REJECT)]
     told = [
-        f"{visible(each.id)} {visible(each.tool)} {_quoted(each.record_id)}, "
+        (f"{_DOES[decision.verdicts[action_id]]} " if mixed else "")
+        + f"{visible(each.id)} {visible(each.tool)} {_quoted(each.record_id)}, "
         + ("with changes" if decision.edits.get(each.id) else f"spends {quotable(visible(each.spends))}")
-        for each in actions[:_MOST_IN_SHORT]
+        for action_id in ids[:_MOST_IN_SHORT]
+        for each in (actions[action_id],)
     ]
-    if len(actions) > _MOST_IN_SHORT:
-        told.append(f"{len(actions) - _MOST_IN_SHORT} more")
+    if len(ids) > _MOST_IN_SHORT:
+        told.append(f"{len(ids) - _MOST_IN_SHORT} more")
     return f"In short: {'; '.join(told)}. All of it:"
 
 

@@ -1,16 +1,11 @@
 """Serves many clients over streamable HTTP; each of them is the person whose token it brings."""
 
 import asyncio
-import contextlib
-import ipaddress
-import logging
-import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-import uvicorn
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
@@ -19,10 +14,10 @@ from pydantic import AnyHttpUrl
 from starlette.middleware import Middleware
 
 from daper.core.access import Access
-from daper.core.commands import CommandLine
-from daper.core.errors import DaperError, Occupied, SettingError, UserError
+from daper.core.errors import DaperError, SettingError, UserError
 from daper.core.models import IdentityProof, Person
-from daper.entrypoints.mcp.connections import QUEUE, Connections, ServerConfig, most_connections
+from daper.entrypoints.http import Address, Connections, most_connections, serve_until_cancelled
+from daper.entrypoints.http.address import origins_of
 from daper.entrypoints.mcp.door import Caller, Door
 from daper.entrypoints.mcp.form_states import form_key_of
 from daper.entrypoints.mcp.server import build_server
@@ -33,31 +28,6 @@ from daper.settings import Part, Settings, load_settings, shown_settings
 
 PATH: Final = "/mcp"
 MOST_BYTES: Final = 1024 * 1024
-_DRAIN_S: Final = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """Where to listen, and by which URL clients come. Port 0: a free one."""
-
-    host: str
-    port: int
-    public_url: str | None = None
-
-    @property
-    def is_any(self) -> bool:
-        """Whether it stands for all addresses of this machine."""
-        return self.host in {"", "0.0.0.0", "::"}  # noqa: S104 - to refuse it
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
 
 def http_settings() -> Settings:
@@ -82,20 +52,10 @@ async def serve_http(
     """
     guarded = await asyncio.to_thread(lambda: tokens.in_use)
     await asyncio.to_thread(tokens.grants)  # a file that cannot be read would let nobody in, without a word
-    if not guarded and (address.public_url or not address.is_loopback):
-        way = f"--public-url {address.public_url!r}" if address.public_url else f"--host {address.host!r}"
-        raise SettingError(
-            f"{way} lets other machines in, and there are no tokens to tell who they are; make one: ",
-            CommandLine("mcp", "token", "add", "NAME", "--scope", "read", "--scope", "start"),
-        )
-    if address.is_any and not address.public_url:
-        raise SettingError(
-            f"--host {address.host!r} is every address of this machine, and none that a client could name; "
-            "say by which URL they come: --public-url http://NAME:PORT/mcp"
-        )
-    with _listen(address) as listening:
+    address.refuse_unknown(guarded=guarded, scopes=(Access.READ, Access.START), named="http://NAME:PORT/mcp")
+    with address.listen() as listening:
         port = listening.getsockname()[1]
-        url = address.public_url or f"http://{_in_url(address.host)}:{port}{PATH}"
+        url = address.url(port, PATH)
         who = _Bearer(tokens) if guarded else _SomebodyHere(tokens)
         door = Door(settings=settings, load=http_settings, who=who, terminal=_terminal)
         server = build_server(
@@ -111,43 +71,12 @@ async def serve_http(
             max_request_body_size=MOST_BYTES,
             session_idle_timeout=IDLE_S,
             max_sessions=MOST_IN_ALL,
-            transport_security=_hosts(url, address.host, port),
+            transport_security=_names(address.hosts(port, PATH)),
         )
         connections = Connections(most_connections())
         # Behind what knows the person: the last one is the nearest to the application.
         app.user_middleware.append(Middleware(Sessions, requests_each=connections.most // 2 if guarded else None))
-        server = _Uvicorn(ServerConfig(app, connections, drain_s=_DRAIN_S))
-        await _serve(server, listening, began=lambda: ready(url, guarded))
-
-
-class _Uvicorn(uvicorn.Server):
-    """The command handles signals, and cancels this."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve. Who cannot be taken at once waits in the system's queue, which uvicorn made a short one."""
-        await super().startup(sockets)
-        for listening in sockets or ():
-            listening.listen(QUEUE)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Capture none."""
-        yield
-
-
-async def _serve(server: uvicorn.Server, listening: socket.socket, *, began: Callable[[], None]) -> None:
-    """Serve until cancelled; what is being answered then may be answered, for some seconds."""
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    began()
-    try:
-        await asyncio.shield(serving)
-    except asyncio.CancelledError:
-        # Whoever still waits or listens is cut off: that is no error, and of each there would be a traceback.
-        for name in ("uvicorn.error", "mcp"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        server.should_exit = True
-        await serving
-        raise
+        await serve_until_cancelled(app, listening, connections, began=lambda: ready(url, guarded))
 
 
 class _Verifier(TokenVerifier):
@@ -212,29 +141,5 @@ def _auth(url: str) -> AuthSettings:
     )
 
 
-def _hosts(url: str, host: str, port: int) -> TransportSecuritySettings:
-    """The names under which a browser or client may come: ours alone, so that no page can make itself pass for us."""
-    names = {urlsplit(url).netloc, f"{_in_url(host)}:{port}"}
-    if Address(host=host, port=port).is_loopback:
-        names |= {f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
-    origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
-    return TransportSecuritySettings(allowed_hosts=sorted(names), allowed_origins=sorted(origins))
-
-
-def _listen(address: Address) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, proto, _, where = found[0]
-        listening = socket.socket(family, kind, proto)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(where)
-        listening.listen()  # from here on who comes is answered, a moment later: the URL may be told
-    except OSError as error:
-        raise Occupied(
-            f"cannot listen on {address.host!r}, port {address.port}: {error.strerror or error}; take another --port"
-        ) from error
-    return listening
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _names(hosts: tuple[str, ...]) -> TransportSecuritySettings:
+    return TransportSecuritySettings(allowed_hosts=[*hosts], allowed_origins=[*origins_of(hosts)])

@@ -7,20 +7,27 @@ from pydantic import JsonValue
 
 from daper.core.commands import CommandLine, Said
 from daper.core.models import Verdict
+from daper.core.text import shown
 
 _LONGEST_COMMAND = 1000
+_LONGEST_SHORT = 200
+_OPTIONS = "--action, --reject and --edit"
 
 Changes = dict[str, dict[str, JsonValue]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A decision as a client relays it. Two that are equal are the same decision."""
+    """A decision as a client relays it. Two that are equal are the same decision.
+
+    `actions` and `rejecting` are selections, as they came; `verdict` is that on the former.
+    """
 
     repair_id: str
     plan_digest: str
     verdict: Verdict
     actions: tuple[str, ...] = ()
+    rejecting: tuple[str, ...] = ()
     edits: Changes
     comment: str = ""
 
@@ -31,8 +38,10 @@ class Wanted:
         Without the digest: with it, it would decide also where no person is.
         """
         parts = ["repair", str(self.verdict), self.repair_id]
-        for action_id in self.actions:
-            parts += ["--action", action_id]
+        for selection in self.actions:
+            parts += ["--action", selection]
+        for selection in self.rejecting:
+            parts += ["--reject", selection]
         for action_id, edits in self.edits.items():
             for name, value in edits.items():
                 parts += ["--edit", f"{action_id}.{name}={json.dumps(value)}"]
@@ -41,20 +50,33 @@ class Wanted:
     @property
     def in_short(self) -> str:
         """What it would do, in a few words."""
-        what = ", ".join(self.actions) or "all of the plan"
-        return f"{self.verdict} {what}{', with changes' if self.edits else ''}"
+        rest = "all other actions" if self.rejecting else "all of the plan"
+        also = f", reject {_some(self.rejecting)}" if self.rejecting else ""
+        return f"{self.verdict} {_some(self.actions) or rest}{', with changes' if self.edits else ''}{also}"
 
     @property
     def in_a_terminal(self) -> Said:
         """The way that is always open, in a sentence."""
         command, more = self.command, ""
         if len(str(command)) > _LONGEST_COMMAND:  # one that is cut would be another
-            command, more = CommandLine("repair", str(self.verdict), self.repair_id), ", with --action and --edit"
+            command, more = (
+                CommandLine("repair", str(self.verdict), self.repair_id),
+                ", with --action, --reject and --edit",
+            )
         return Said(f"The person can say it in a terminal{more}, which shows the plan and asks: ", command)
 
 
+def _some(selections: tuple[str, ...]) -> str:
+    return shown(", ".join(selections), longest=_LONGEST_SHORT)
+
+
 def approval(
-    repair_id: str, plan_digest: str, actions: list[str] | None, edits: Changes | None, comment: str
+    repair_id: str,
+    plan_digest: str,
+    actions: list[str] | None,
+    reject: list[str] | None,
+    edits: Changes | None,
+    comment: str,
 ) -> Wanted:
     """An approval."""
     return Wanted(
@@ -62,6 +84,7 @@ def approval(
         plan_digest=plan_digest,
         verdict=Verdict.APPROVE,
         actions=tuple(actions or ()),
+        rejecting=tuple(reject or ()),
         edits=edits or {},
         comment=comment,
     )

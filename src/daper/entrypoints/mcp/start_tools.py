@@ -8,7 +8,7 @@ from pydantic import Field
 from daper.core.access import Access
 from daper.core.errors import Unreachable
 from daper.core.models import DEFAULT_PROBLEMS, MOST_PROBLEMS, Scope
-from daper.core.partition import parse_partition, refuse_both
+from daper.core.partition import parse_partition
 from daper.entrypoints.mcp.answers import RepairState, StartedRepair
 from daper.entrypoints.mcp.door import Door
 from daper.entrypoints.mcp.presentation import just_started, started, state_of
@@ -71,8 +71,8 @@ class StartingTools:
         With a `request_key`, the same key always means the same repair; for another request it is refused.
         """
         person = await self._door.caller(Access.START)
-        named, part = tuple(dict.fromkeys(record_ids or ())), parse_partition(partition)
-        refuse_both(named, part)
+        named = tuple(dict.fromkeys(record_ids or ()))
+        part = parse_partition(partition, beside=named)
         order = StartRepair(
             requested_by=person,
             domain=(await self._door.ready(*STARTING)).domain_or(domain),

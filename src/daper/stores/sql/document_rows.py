@@ -3,9 +3,10 @@
 from collections.abc import Collection as Values
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
-from sqlalchemy import Connection, Select, func, or_, select, text, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, text, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from daper.core.digests import digest
@@ -13,9 +14,11 @@ from daper.core.errors import StoreChanged, StoreDamaged
 from daper.ports.store import StoreAbout
 from daper.stores import jsontext
 from daper.stores.jsonreading import examine
+from daper.stores.sql.document_search import Bounds, Found, TextSearch
 from daper.stores.sql.document_tables import Collection
 
 _AT_ONCE = 500  # values in one statement
+_IDS = "ids"
 
 Where = Mapping[str, Values[str | None]]
 """What is looked for: field → the values that it may have; None stands for a field that is not there."""
@@ -63,7 +66,7 @@ class DocumentRows:
         found = [
             loaded
             for some in _batches(sorted(filter(_can_be_asked, set(ids))))
-            for loaded in self._loaded(known, _rows(known).where(known.table.c[known.key].in_(some)))
+            for loaded in self._loaded(known, _with_ids(known), {_IDS: some})
         ]
         return {_id_of(each.row, known): each.row for each in sorted(found, key=lambda each: each.row.position)}
 
@@ -76,6 +79,26 @@ class DocumentRows:
         known = self._collections[collection]
         query = _rows(known).where(known.table.c.position > after, *_conditions(known, where))
         return [each.row for each in self._loaded(known, query.order_by(known.table.c.position).limit(limit))]
+
+    def window(self, collection: str, bounds: Bounds, *, where: Where | None = None) -> Sequence[Row]:
+        """The records within these bounds that are like that, in their order."""
+        known = self._collections[collection]
+        place = known.table.c.position
+        query = _rows(known).where(*bounds.conditions(place), *_conditions(known, where))
+        query = query.order_by(place.desc() if bounds.backwards else place).limit(bounds.limit)
+        found = [each.row for each in self._loaded(known, query.offset(bounds.skip) if bounds.skip else query)]
+        return found[::-1] if bounds.backwards else found
+
+    def search(self, collection: str, text: str, bounds: Bounds, *, where: Where | None = None) -> Found:
+        """The places of records within these bounds that have a text in their id or their words, and are like that."""
+        known = self._collections[collection]
+        return TextSearch(self._db, known, text, _conditions(known, where)).found(bounds)
+
+    def at(self, collection: str, positions: Iterable[int]) -> Sequence[Row]:
+        """The records at these places, in their order."""
+        known = self._collections[collection]
+        query = _rows(known).where(known.table.c.position.in_(sorted(positions))).order_by(known.table.c.position)
+        return [each.row for each in self._loaded(known, query)]
 
     def count(self, collection: str, *, where: Where | None = None) -> int:
         """How many records are like that."""
@@ -98,8 +121,10 @@ class DocumentRows:
         missing = select(known.table.c.position).where(known.table.c[field].is_(None)).limit(1)
         return (*found, *([None] if self._db.execute(missing).first() else ()))
 
-    def _loaded(self, collection: Collection, query: Select[tuple[object, ...]]) -> Iterator[_Loaded]:
-        for found in self._db.execute(query).mappings():
+    def _loaded(
+        self, collection: Collection, query: Select[tuple[object, ...]], values: Mapping[str, object] | None = None
+    ) -> Iterator[_Loaded]:
+        for found in self._db.execute(query, values or {}).mappings():
             position, written = int(found["position"]), str(found["data"])
             value, flaws = examine(written.encode())
             if flaws or not isinstance(value, dict):
@@ -178,8 +203,8 @@ class ChangingRows(DocumentRows):
 
     def _lock(self, collection: Collection, record_id: str, loaded: _Loaded | None) -> None:
         if _can_be_asked(record_id):
-            query = _rows(collection).where(collection.table.c[collection.key] == record_id).with_for_update()
-            found = self._db.execute(query).mappings().first()
+            query = _with_ids(collection, locking=True)
+            found = self._db.execute(query, {_IDS: [record_id]}).mappings().first()
         else:
             found = None
         now = None if found is None else _version(int(found["version"]), str(found["data"]))
@@ -192,11 +217,9 @@ class ChangingRows(DocumentRows):
         for some in _batches(ids):
             self._read |= {(name, each): None for each in some}
             asked = [each for each in some if _can_be_asked(each)]
-            query = _rows(collection).where(collection.table.c[collection.key].in_(asked))
-            query = query.order_by(collection.table.c[collection.key])
             if locking:
                 self._locked |= {(name, each) for each in some}
-            for loaded in self._loaded(collection, query.with_for_update() if locking else query):
+            for loaded in self._loaded(collection, _with_ids(collection, locking=locking), {_IDS: asked}):
                 # As it would be written, so that only a change of content counts as one.
                 same = jsontext.compact(loaded.row.raw)
                 self._read[name, _id_of(loaded.row, collection)] = _Loaded(
@@ -212,6 +235,14 @@ def _version(number: int, written: str) -> str:
 def _rows(collection: Collection) -> Select[tuple[object, ...]]:
     """What a row is made of; what the database made from it is only searched."""
     return select(*(collection.table.c[name] for name in ("position", "data", "version")))
+
+
+@cache
+def _with_ids(collection: Collection, *, locking: bool = False) -> Select[tuple[object, ...]]:
+    """The rows with these ids, in their order: no two that lock wait for each other. Made once, which is dear."""
+    key = collection.table.c[collection.key]
+    query = _rows(collection).where(key.in_(bindparam(_IDS, expanding=True))).order_by(key)
+    return query.with_for_update() if locking else query
 
 
 def _can_be_asked(record_id: str) -> bool:

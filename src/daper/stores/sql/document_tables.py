@@ -32,12 +32,14 @@ _FIELD_POSTGRESQL: Final = (
     " regexp_replace(data::text, '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1', 'g')::json ->> '{field}' END"
 )
 _FUNCTION: Final = "daper_new_version"
+LONGEST_WORDS: Final = 300  # an index of PostgreSQL takes no page of text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
     """Records of one kind. `key`: the field with their id; `searched`: further fields that are looked for, all texts.
 
+    `words`: those in which a text is looked for, as in the id; of each the first 300 characters.
     `document`: the name of the JSON document whose list they are, where they come from one.
     """
 
@@ -45,6 +47,27 @@ class Collection:
     key: str
     document: str
     searched: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def words_name(self) -> str:
+        """Of what has the words alone: in SQLite a table, in PostgreSQL an index."""
+        return f"{self.table_name}_words"
+
+    @property
+    def trigrams(self) -> str:
+        """Of what finds a text of three characters or more: in SQLite a table of FTS5, in PostgreSQL an index."""
+        return f"{self.table_name}_trigrams"
+
+    @property
+    def plain(self) -> str:
+        """Of SQLite's view of the words in which such a text is found."""
+        return f"{self.table_name}_plain"
+
+    @property
+    def odd(self) -> str:
+        """Of the index of those rows that no database can judge."""
+        return f"{self.table_name}_odd"
 
     @property
     def table_name(self) -> str:
@@ -54,7 +77,7 @@ class Collection:
     @cached_property
     def table(self) -> TableClause:
         """For statements."""
-        columns = [column(name, Text) for name in (self.key, *self.searched)]
+        columns = [column(name, Text) for name in (self.key, *self.searched, *self.words)]
         return table(
             self.table_name,
             column("position", BigInteger),
@@ -110,6 +133,10 @@ def statements(dialect: Dialect, collection: Collection) -> Iterator[str]:
         *(
             f"{quoted(field)} TEXT GENERATED ALWAYS AS ({made.format(field=field)}) {kept}"
             for field in (collection.key, *collection.searched)
+        ),
+        *(
+            f"{quoted(field)} TEXT GENERATED ALWAYS AS (substr({made.format(field=field)}, 1, {LONGEST_WORDS})) {kept}"
+            for field in collection.words
         ),
     ]
     yield f"CREATE TABLE {name} ({', '.join(columns)})"

@@ -1,13 +1,13 @@
 """Records as documents in tables, changed together with their ledger and outbox, in SQLite or PostgreSQL."""
 
 from collections.abc import Collection as Values
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
 
 from daper.clock import new_id, utc_now
 from daper.core.commands import CommandLine
@@ -18,11 +18,17 @@ from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores import jsontext
 from daper.stores.sql.document_rows import ChangingRows, DocumentRows
 from daper.stores.sql.document_tables import Collection
+from daper.stores.sql.document_words import many_at_once
 from daper.stores.sql.engine import Database
 from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, OUTBOX, STORES
 
 _BACKED_UP = ("store", "number", "collection", "position", "at", "data")
 _BATCH = 1000  # rows that are written at once
+# Made once: for each effect that is dear.
+_ABOUT = select(STORES.c.about).where(STORES.c.name == bindparam("store"))
+_ROW = select(LEDGER.c.row).where(LEDGER.c.store == bindparam("store"), LEDGER.c.key == bindparam("key"))
+_NEW_ROW = insert(LEDGER)
+_NEW_MESSAGE = insert(OUTBOX)
 
 
 class Backup(NamedTuple):
@@ -165,7 +171,7 @@ class DocumentStore:
 
     def known(self, db: Connection) -> StoreAbout | None:
         """What it says of itself; None where there are no records yet."""
-        written = db.execute(select(STORES.c.about).where(STORES.c.name == self._name)).scalar()
+        written = db.execute(_ABOUT, {"store": self._name}).scalar()
         return None if written is None else StoreAbout.model_validate_json(written)
 
     def _about(self, db: Connection) -> StoreAbout:
@@ -210,16 +216,11 @@ class DocumentStore:
 
     def _bring(self, db: Connection, records: Mapping[str, Iterable[Mapping[str, object]]]) -> None:
         db.execute(delete(FRAMES).where(FRAMES.c.store == self._name))
-        for name, collection in self._collections.items():
-            db.execute(delete(collection.table))
-            part: list[dict[str, object]] = []
-            for record in records.get(name, ()):
-                part.append({"data": jsontext.compact(record)})
-                if len(part) == _BATCH:
-                    db.execute(insert(collection.table), part)
-                    part = []
-            if part:
-                db.execute(insert(collection.table), part)
+        with many_at_once(db, [*self._collections.values()]):
+            for name, collection in self._collections.items():
+                db.execute(delete(collection.table))
+                for part in _batches(records.get(name, ())):
+                    db.execute(insert(collection.table), [{"data": jsontext.compact(record)} for record in part])
 
     def _says(self, known: StoreAbout, about: StoreAbout) -> bool:
         return known.model_copy(update={"store_id": "", "folder": ""}) == about
@@ -227,10 +228,10 @@ class DocumentStore:
     def _has(self, db: Connection, records: Mapping[str, Iterable[Mapping[str, object]]]) -> bool:
         for name, collection in self._collections.items():
             query = select(collection.table.c.data).order_by(collection.table.c.position)
-            there = (str(found) for found in db.execute(query.execution_options(yield_per=_BATCH)).scalars())
-            wanted = (jsontext.compact(record) for record in records.get(name, ()))
-            if any(one != other for one, other in zip_longest(there, wanted)):
-                return False
+            with db.execute(query.execution_options(yield_per=_BATCH)) as found:
+                wanted = (jsontext.compact(record) for record in records.get(name, ()))
+                if any(one != other for one, other in zip_longest(map(str, found.scalars()), wanted)):
+                    return False
         return True
 
     def back_up(self, db: Connection) -> int:
@@ -275,8 +276,7 @@ class DocumentChange:
         """The ledger row of a key: written by this change, or before. Others that ask for it wait for this change."""
         if key not in self._known:
             self._database.alone(self._db, f"{self._store} {key}")
-            query = select(LEDGER.c.row).where(LEDGER.c.store == self._store, LEDGER.c.key == key)
-            found = self._db.execute(query).scalar()
+            found = self._db.execute(_ROW, {"store": self._store, "key": key}).scalar()
             self._known[key] = None if found is None else LedgerRow.model_validate_json(found)
         return self._known[key]
 
@@ -287,7 +287,7 @@ class DocumentChange:
             raise ActionFailed(f"the ledger has a row of key {row.key!r} already; nothing was changed")
         values = ledger_values(row)
         if known is None:
-            self._db.execute(insert(LEDGER).values(store=self._store, key=row.key, **values))
+            self._db.execute(_NEW_ROW, {"store": self._store, "key": row.key, **values})
         else:
             here = (LEDGER.c.store == self._store, LEDGER.c.key == row.key)
             self._db.execute(update(LEDGER).where(*here).values(values))
@@ -295,7 +295,7 @@ class DocumentChange:
 
     def send(self, message: Message) -> None:
         """Put a message into the outbox, under the next number of the sending order."""
-        self._db.execute(insert(OUTBOX).values(store=self._store, key=message.key, message=message.model_dump_json()))
+        self._db.execute(_NEW_MESSAGE, {"store": self._store, "key": message.key, "message": message.model_dump_json()})
 
 
 def ledger_values(row: LedgerRow) -> dict[str, str]:
@@ -306,6 +306,12 @@ def ledger_values(row: LedgerRow) -> dict[str, str]:
 def message_of(sequence: int, written: str) -> Message:
     """A message as it lies in the outbox, with its number."""
     return Message.model_validate_json(written).model_copy(update={"sequence": int(sequence)})
+
+
+def _batches(records: Iterable[Mapping[str, object]]) -> Iterator[Sequence[Mapping[str, object]]]:
+    left = iter(records)
+    while part := [*islice(left, _BATCH)]:
+        yield part
 
 
 def _written(at: datetime) -> str:

@@ -13,6 +13,7 @@ from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores import jsontext
 from daper.stores.sql.document_rows import DocumentRows
 from daper.stores.sql.document_tables import Collection as Table
+from daper.stores.sql.document_words import many_at_once
 from daper.stores.sql.documents import DocumentStore, ledger_values, message_of
 from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, OUTBOX
 
@@ -54,7 +55,8 @@ class DocumentsWhole:
             number = None if former is None else self._store.back_up(db)
             where = None if number is None else f"backup {number} in the table {BACKUP.name} of {self.place}"
             intake = DocumentsIntake(db, self._store, former, backup=where)
-            yield intake
+            with many_at_once(db, [*self._store.collections.values()]):
+                yield intake
             self._store.write_about(db, intake.about())
 
 

@@ -18,6 +18,8 @@ BUSY_SECONDS: Final = 10.0
 VERSIONS: Final = Table("daper_schema", MetaData(), Column("version_num", String(32), primary_key=True))
 """The revisions that the tables of a database have: one row for each branch, kept by Alembic."""
 
+_REVISIONS: Final = select(VERSIONS.c.version_num)  # made once: each transaction asks for them
+
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
@@ -121,7 +123,7 @@ def wanted(branches: Mapping[str, Branch]) -> frozenset[str]:
 
 def revisions_in(db: Connection) -> frozenset[str]:
     """The revisions that a database says it has; it must have the table of them."""
-    return frozenset(db.execute(select(VERSIONS.c.version_num)).scalars())
+    return frozenset(db.execute(_REVISIONS).scalars())
 
 
 def tables_in(db: Connection) -> frozenset[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from daper.stores.locks import alone
+from daper.stores.sql.engine import Branch
 from daper.stores.sql.former_files import FORMER, move_away, opened, take_in
 from daper.stores.sql.sqlite_database import SqliteDatabase
 from daper.stores.sql.state_schema import STATE
@@ -22,8 +23,9 @@ class HomeDatabase(SqliteDatabase):
     of them cannot be read, each use raises what a database raises, with its name, and all stays as it is.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, [STATE], what="state")
+    def __init__(self, path: Path, *more: Branch) -> None:
+        """`more`: branches that it is to have beside those of state."""
+        super().__init__(path, [STATE, *more], what="state")
 
     def is_there(self) -> bool:
         """Whether there is anything by its name, or by that of a former file."""

@@ -1,19 +1,20 @@
 """A database on a PostgreSQL server, shared by every machine that has its address."""
 
-import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import psycopg
+from psycopg.errors import UndefinedTable
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from daper.core.errors import ActionFailed, StoreBusy, StoreDamaged, StoreError, StoreUnavailable
 from daper.core.urls import masked_urls
+from daper.stores.pools import Pools
 from daper.stores.sql.address import check_address
 from daper.stores.sql.condition import STATUS, judged
 from daper.stores.sql.engine import BUSY_SECONDS, VERSIONS, Branch, Database, revisions_in, tables_in
@@ -23,10 +24,6 @@ MIGRATION_SECONDS: Final = 60.0
 # A machine that fell silent in a transaction must not keep others from its records for long.
 _IDLE_SECONDS: Final = 60
 _CONNECTIONS: Final = 32  # of one process: as many as it has threads
-_BOUNDS: Final = (
-    "set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true),"
-    " to_regclass('daper_schema') IS NOT NULL"
-)
 # A server that fell silent, or a network that drops what is sent, is given up long before an attempt would be.
 _WAITS: Final = {
     "connect_timeout": CONNECT_SECONDS,
@@ -36,13 +33,22 @@ _WAITS: Final = {
     "tcp_user_timeout": 30_000,
 }
 _WHEREABOUTS: Final = "daper: whereabouts"
-_BEGIN: Final = text(f"SELECT {_BOUNDS}")
-# Not by what a connection is: set back, it would be one that asks to write, which a standby refuses.
-_BEGIN_READING: Final = text(f"SELECT set_config('transaction_read_only', 'on', true), {_BOUNDS}")
+_BEGIN: Final = text(
+    "SELECT set_config('lock_timeout', :busy, true), set_config('idle_in_transaction_session_timeout', :idle, true),"
+    " to_regclass('daper_schema') IS NOT NULL"
+)
+# Read only by the transaction and not by what a connection is: set back, it would be one that asks to write, which a
+# standby refuses. The lock comes before the snapshot, so that what is read is from after an upgrade that it waits for.
+_BEGIN_READING: Final = text(
+    f"SET LOCAL lock_timeout = {int(BUSY_SECONDS * 1000)};"
+    f" SET LOCAL idle_in_transaction_session_timeout = {_IDLE_SECONDS * 1000};"
+    f" SET TRANSACTION READ ONLY; LOCK TABLE {VERSIONS.name} IN ACCESS SHARE MODE"
+)
 _RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _MIGRATION_LOCK: Final = "daper: migration"
 
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_READ_ONLY: Final = "25006"
 _AWAY: Final = {
     "08": "bring it back",
     "57P": "bring it back",
@@ -51,7 +57,7 @@ _AWAY: Final = {
     "53": "look what it lacks",
     "58": "look at its disk",
     "XX001": "look at its disk",
-    "25006": "make it writable",  # after a failover: the one that may be written to comes back
+    _READ_ONLY: "make it writable",  # after a failover: the one that may be written to comes back
 }
 _OTHERS_FIRST: Final = ("40001", "40P01", "55P03")
 _CUT_OFF: Final = ("57014", "25P03", "25P04")  # by a limit of time, of ours or of the server, or by an administrator
@@ -59,7 +65,7 @@ _NOT_ALLOWED: Final = ("28", "42501", "3D000")
 _REFUSED: Final = ("22", "23", "P0", "44", "54")
 _OTHER_SCHEMA: Final = ("42P01", "42703", "3F000")
 
-_engines: dict[str, Engine] = {}
+_POOLS: Final = Pools()
 
 
 class PostgresqlDatabase(Database):
@@ -105,7 +111,7 @@ class PostgresqlDatabase(Database):
         with self._errors(BUSY_SECONDS), self._engine.connect() as free:
             db = free.execution_options(isolation_level="REPEATABLE READ")
             with db.begin():
-                self._begin(db, BUSY_SECONDS, how=_BEGIN_READING)
+                self._begin_reading(db)
                 yield db
 
     def alone(self, db: Connection, what: str) -> None:
@@ -181,8 +187,9 @@ class PostgresqlDatabase(Database):
     def _engine(self) -> Engine:
         """One pool for a process and an address."""
         key = self._url.render_as_string(hide_password=False)
-        if key not in _engines:
-            _engines[key] = create_engine(
+        return _POOLS.one(
+            key,
+            lambda: create_engine(
                 self._url,
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
@@ -191,18 +198,28 @@ class PostgresqlDatabase(Database):
                 # Whatever the server prefers: who waited for a key must see the row of whoever had it.
                 isolation_level="READ COMMITTED",
                 connect_args={"application_name": "daper", **_WAITS},
-            )
-        return _engines[key]
+            ),
+        )
 
-    def _begin(self, db: Connection, busy_seconds: float, *, how: TextClause = _BEGIN) -> None:
+    def _begin(self, db: Connection, busy_seconds: float) -> None:
         """Bound its waits, and refuse another schema; two questions to the server."""
         bounds = {"busy": str(int(busy_seconds * 1000)), "idle": str(_IDLE_SECONDS * 1000)}
-        *_, ready = db.execute(how, bounds).one()
+        *_, ready = db.execute(_BEGIN, bounds).one()
         judged(self.named, self._branches, revisions_in(db) if ready else frozenset()).refuse()
+
+    def _begin_reading(self, db: Connection) -> None:
+        """The same, and nothing is changed."""
+        try:
+            db.execute(_BEGIN_READING)
+        except DBAPIError as error:
+            if isinstance(error.orig, UndefinedTable):
+                judged(self.named, self._branches, frozenset()).refuse()
+            raise
+        judged(self.named, self._branches, revisions_in(db)).refuse()
 
     def _refuse_read_only(self, db: Connection) -> None:
         if db.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
-            raise StoreUnavailable(f"{self.named} can only be read now; {_AWAY['25006']}")
+            raise StoreUnavailable(f"{self.named} can only be read now; {_AWAY[_READ_ONLY]}")
         allowed = text("SELECT has_table_privilege(:name, :right)")
         for name in sorted(name for branch in self._branches.values() for name in branch.tables):
             if not all(db.execute(allowed, {"name": name, "right": each}).scalar_one() for each in _RIGHTS):
@@ -220,6 +237,8 @@ class PostgresqlDatabase(Database):
         except DBAPIError as error:
             if not isinstance(error.orig, psycopg.Error):
                 raise
+            if error.orig.sqlstate == _READ_ONLY:  # the next connection may lead to the server that can be written to
+                self._engine.dispose()
             # Not `from error`: what the driver says may name the user, and a cause is kept in histories.
             raise self._error(error.orig, busy_seconds) from None
 
@@ -279,16 +298,4 @@ def _first_line(error: psycopg.Error) -> str:
 
 def disconnect() -> None:
     """Close the connections of this process that nobody uses now; the next use opens new ones."""
-    while _engines:
-        _, engine = _engines.popitem()
-        engine.dispose()
-
-
-def _forget_connections() -> None:
-    """A child process has the parent's connections open, and must never speak on them."""
-    for engine in _engines.values():
-        engine.dispose(close=False)
-    _engines.clear()
-
-
-os.register_at_fork(after_in_child=_forget_connections)
+    _POOLS.close()

@@ -175,6 +175,36 @@ REPORTS: Final = Table(
     Column("result", LargeBinary, nullable=False),  # JSON of a RepairResult, compressed
     Index("daper_reports_by_age", "written"),
 )
+COUNTED: Final = (
+    "problems", "repaired", "requested", "undone", "for_person", "approved", "rejected", "expired", "tokens",
+    "cost_nano",
+)  # fmt: skip
+"""The numbers of a report that are added up; money in billionths of a US dollar."""
+
+REPORT_FIGURES: Final = Table(
+    "daper_report_figures",
+    METADATA,
+    Column("place", Words, primary_key=True),  # of the report: the name of its folder, or its repair
+    Column("stamp", Words, nullable=False),  # when the report was written, as it was counted
+    Column("repair_id", Words, nullable=False),
+    Column("domain", Words, nullable=False),
+    Column("phase", Words, nullable=False),  # empty for a report that cannot be read
+    Column("ended", Words, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in COUNTED),
+    Column("waited", BigInteger),  # seconds
+    Index("daper_report_figures_by_age", "ended"),
+    sqlite_with_rowid=False,
+)
+"""A row for each report that was counted, wherever it is: rows here may go, and come again."""
+
+REPORT_RECORDS: Final = Table(
+    "daper_report_records",
+    METADATA,
+    *(Column(name, Words, primary_key=True) for name in ("domain", "record_id", "repair_id")),
+    Column("came_to", Words, nullable=False),
+    Index("daper_report_records_of_repair", "repair_id"),
+    sqlite_with_rowid=False,
+)
 TRANSCRIPTS: Final = Table(
     "daper_transcripts",
     METADATA,
@@ -197,7 +227,7 @@ def _create(db: Connection) -> None:
 
 STATE: Final = Branch(
     name="state",
-    head="state_0001",
+    head="state_0002",
     scripts=Path(__file__).parent / "migrations" / "state",
     create=_create,
     tables=frozenset(METADATA.tables),

@@ -13,6 +13,12 @@ def add_missing(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
         db.execute(_insert(db, table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
 
+def add_new(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert one whose key is not there; False where it is. Of two that come at once, one is told True."""
+    statement = _insert(db, table).values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return db.execute(statement).first() is not None  # not by a count of rows, which a driver may not know
+
+
 def put(
     db: Connection,
     table: Table,

@@ -1,0 +1,117 @@
+"""Actions of a plan that are the same but for their record: one group, which is read once and decided as one. Pure.
+
+Nothing is lost in a group: what reads the same in all of its actions is told once, and the rest with each of them.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+
+from daper.core.digests import canonical
+from daper.core.lines import FieldLine, LineKind, action_lines
+from daper.core.models import Risk
+from daper.core.views import UNKNOWN_AMOUNT, ActionView, PlanView
+
+
+@dataclass(frozen=True)
+class ActionGroup:
+    """Actions that are the same but for their record, in the order of the plan; often it is one alone."""
+
+    actions: tuple[ActionView, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of its actions."""
+        return tuple(action.id for action in self.actions)
+
+    @property
+    def tool(self) -> str:
+        """What all of them do."""
+        return self.actions[0].tool
+
+    @property
+    def risk(self) -> Risk:
+        """How much harm each of them can do."""
+        return self.actions[0].risk
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of problem that each of them answers."""
+        return self.actions[0].kinds
+
+    @cached_property
+    def spends(self) -> str:
+        """What all of them spend together, as a plan says it: an amount, or `unknown`."""
+        amounts = [action.spends for action in self.actions]
+        return UNKNOWN_AMOUNT if UNKNOWN_AMOUNT in amounts else str(sum(map(Decimal, amounts), Decimal(0)))
+
+    @cached_property
+    def common(self) -> tuple[FieldLine, ...]:
+        """The fields that read the same in every action, in their order.
+
+        A change of the action's own record counts as the same for all where only the record differs; it is told without
+        the record.
+        """
+        first, *others = self._lines.values()
+        return tuple(line for line in first if all(line in each for each in others))
+
+    def own(self, action: ActionView) -> tuple[FieldLine, ...]:
+        """The fields of one of its actions that `common` does not tell."""
+        return tuple(line for line in self._lines[action.id] if line not in self.common)
+
+    @cached_property
+    def _lines(self) -> dict[str, tuple[FieldLine, ...]]:
+        return {action.id: _lines(action) for action in self.actions}
+
+
+def grouped(plan: PlanView) -> tuple[ActionGroup, ...]:
+    """The actions of a plan in groups, what may harm most first; else in the order of the plan."""
+    groups: dict[tuple[Hashable, ...], list[ActionView]] = {}
+    for action in plan.actions:
+        groups.setdefault(_sameness(action), []).append(action)
+    made = [ActionGroup(tuple(actions)) for actions in groups.values()]
+    return tuple(sorted(made, key=lambda group: -group.risk.rank))
+
+
+def exceptions(groups: Iterable[ActionGroup]) -> tuple[ActionView, ...]:
+    """The actions that are like no other of their plan."""
+    return tuple(group.actions[0] for group in groups if len(group.actions) == 1)
+
+
+def _sameness(action: ActionView) -> tuple[Hashable, ...]:
+    """What two actions have in common that are the same but for their record.
+
+    An argument that nobody may choose is a fact of the record; one that somebody chose, within limits, is not.
+    """
+    chosen = {name: action.arguments.get(name) for name in action.editable}
+    return (
+        action.tool,
+        action.risk,
+        action.confidence_score,
+        action.proposed_by,
+        action.seconded_by,
+        action.doubts,
+        action.kinds,
+        action.spends,
+        action.if_it_does_not_help,
+        tuple(sorted(action.arguments)),
+        canonical(chosen) if chosen else "",
+        # What stands instead of another is like nothing else: at most one of the two can be approved.
+        action.id if action.instead_of else "",
+    )
+
+
+def _lines(action: ActionView) -> tuple[FieldLine, ...]:
+    """The fields of an action; changes of its own record without that record's name."""
+    refs = {
+        f"{change.record} {change.field}": change.field for change in action.preview if _its_own(change.record, action)
+    }
+    return tuple(
+        replace(line, label=refs.get(line.label, line.label)) if line.kind is LineKind.CHANGE else line
+        for line in action_lines(action)
+    )
+
+
+def _its_own(record: str, action: ActionView) -> bool:
+    return record.rpartition("/")[2] == action.record_id

@@ -1,0 +1,78 @@
+"""What `daper doctor` finds of the people who may be told: whether their servers take what they would be sent."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from daper.adapters.notify.reach import reach_mail, reach_webhook
+from daper.core.people import EmailTarget, People, SignalTarget, SmtpServer, Target, WebhookTarget
+from daper.core.text import counted
+from daper.entrypoints.checks.check import Check, checked, in_thread
+from daper.settings import Settings
+
+
+async def check_people(settings: Settings) -> list[Check]:
+    """The people file, the mail server, and each webhook; nobody is sent anything."""
+    people = settings.people
+    if not people.source:
+        return []
+    missing = people.missing()
+    told = f" by default {', '.join(settings.tell)}" if settings.tell else " nobody by default; see DAPER_TELL"
+    found = f"{counted(len(people.targets), 'target')} in {people.source}; told is{told}"
+    lacking = (f"{variable} is not set, and {name} needs it" for name, variable in missing.items())
+    # A worker refuses to start where a secret is missing; where a server is away, it says who was not told.
+    reached = await asyncio.gather(
+        *(checked(name, partial(in_thread, look), needed=False) for name, look in _servers(settings))
+    )
+    return [Check("people who may be told", not missing, "; ".join((found, *lacking))), *reached]
+
+
+def _servers(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    people, missing = settings.people, settings.people.missing()
+    by_mail = [name for name, target in people.targets.items() if isinstance(target, EmailTarget)]
+    if people.smtp is not None and by_mail and not set(by_mail) <= missing.keys():
+        yield f"mail, for {', '.join(by_mail)}", partial(_mail, settings, people.smtp)
+    for name, target in people.targets.items():
+        if isinstance(target, WebhookTarget) and name not in missing:
+            yield f"webhook of {name}", partial(_webhook, target)
+
+
+def _mail(settings: Settings, server: SmtpServer) -> str:
+    reach_mail(server, password=settings.people.secret)
+    return "answers, and lets us in; whether a mail arrives: daper people test NAME"
+
+
+def _webhook(target: WebhookTarget) -> str:
+    reach_webhook(target)
+    return "its server answers; whether it takes a message: daper people test NAME"
+
+
+def people_rows(settings: Settings) -> list[tuple[str, ...]]:
+    """Everybody who may be told: name, kind, where, which secret is needed, whether by default; no secret."""
+    people = settings.people
+    return [
+        (name, target.kind, _where(target), _secret(people, name), "by default" if name in settings.tell else "")
+        for name, target in sorted(people.targets.items())
+    ]
+
+
+def _where(target: Target) -> str:
+    match target:
+        case EmailTarget(to=to):
+            return ", ".join(to)
+        case WebhookTarget(url=url):
+            # What comes after the host often is a secret itself.
+            return f"{urlsplit(url).scheme}://{urlsplit(url).hostname}/…"
+        case SignalTarget(callback=callback):
+            return f"{callback.name} of {callback.workflow_id}"
+        case _:
+            assert_never(target)
+
+
+def _secret(people: People, name: str) -> str:
+    variable = people.needed(name)
+    if not variable:
+        return "none needed"
+    return f"{variable} ({'set' if variable in people.secrets else 'NOT SET'})"

@@ -1,0 +1,81 @@
+"""All repairs of a task queue, the newest first: the open ones of the board, the ended ones, and old reports."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from daper.clock import ticks
+from daper.core.phases import Phase
+from daper.core.text import folded
+from daper.ports import Reports
+from daper.service.board import Board
+from daper.service.listing import Listing, reported_line
+from daper.service.requests import RepairLine
+
+FRESH: Final = timedelta(seconds=5)
+"""How old what is told of ended repairs may be."""
+
+REPORTS_FRESH: Final = timedelta(minutes=1)
+"""The same of reports: what has just ended, Temporal still keeps."""
+
+MOST_ENDED: Final = 1000
+"""As many of the newest ended repairs as one call tells."""
+
+MOST_REPORTS: Final = 200
+
+PHASES: Final = ("open", "ended", *map(str, Phase))
+"""What a list can be narrowed to."""
+
+
+class RepairList:
+    """The repairs as a list has them. However many look, Temporal is asked once in some seconds."""
+
+    def __init__(self, board: Board, *, ended: Listing, reports: Reports) -> None:
+        self._board = board
+        self._ended = ended
+        self._reports = reports
+        self._looking = asyncio.Lock()
+        self._ended_at = self._reports_at = float("-inf")
+        self._ended_lines: tuple[RepairLine, ...] = ()
+        self._reported: tuple[RepairLine, ...] = ()
+        self._made_of: tuple[tuple[RepairLine, ...], ...] = ()
+        self._lines: tuple[RepairLine, ...] = ()
+
+    async def lines(self) -> tuple[RepairLine, ...]:
+        """All of them, each once; up to a thousand that have ended, and some of which only a report is left.
+
+        The very same tuple while nothing changes. Raises Unreachable, StoreError.
+        """
+        view = await self._board.snapshot()
+        async with self._looking:
+            if ticks() - self._ended_at > FRESH.total_seconds():
+                self._ended_lines = await self._ended.look(most=MOST_ENDED)
+                self._ended_at = ticks()
+            if ticks() - self._reports_at > REPORTS_FRESH.total_seconds():
+                self._reported = tuple(reported_line(each) for each in await self._reports.newest(MOST_REPORTS))
+                self._reports_at = ticks()
+        made_of = (self._reported, self._ended_lines, view.open)
+        if any(now is not before for now, before in zip(made_of, self._made_of or ((),) * 3, strict=True)):
+            # What is ended, Temporal may still list as open for a moment.
+            known = {line.repair_id: line for line in (*view.open, *self._reported, *self._ended_lines)}
+            self._lines = newest_first(known.values())
+            self._made_of = made_of
+        return self._lines
+
+
+def newest_first(lines: Iterable[RepairLine]) -> tuple[RepairLine, ...]:
+    """By when they began."""
+    return tuple(sorted(lines, key=lambda line: (line.started_at, line.repair_id), reverse=True))
+
+
+def found_in(lines: Iterable[RepairLine], *, text: str = "", phase: str = "") -> list[RepairLine]:
+    """Those with a text in their id or in the name of who asked for them, and in a phase: one, `open` or `ended`."""
+    wanted = folded(text)
+    return [line for line in lines if _is_in(line, phase) and wanted in folded(f"{line.repair_id}\n{line.user}")]
+
+
+def _is_in(line: RepairLine, phase: str) -> bool:
+    if phase in {"open", "ended"}:
+        return (line.ended_at is None) is (phase == "open")
+    return phase in {"", line.phase}

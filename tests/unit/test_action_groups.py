@@ -1,0 +1,95 @@
+"""Actions that are the same but for their record are one group, and a group hides nothing of any of them."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from planned import proposed, shown_plan
+
+from daper.core.action_groups import exceptions, grouped
+from daper.core.lines import action_lines
+from daper.core.models import Fallback, Risk
+
+
+def test_fifty_like_actions_are_one_group_with_one_head_and_a_row_for_each() -> None:
+    plan = shown_plan(*map(proposed, range(1, 51)))
+    [group] = grouped(plan)
+
+    assert group.ids == tuple(f"a{n}" for n in range(1, 51))
+    assert (group.tool, group.kinds, group.risk, group.spends) == ("send_reminder", ("never-paid",), Risk.LOW, "0")
+    assert [(line.label, line.text) for line in group.common] == [
+        ("tool", "send_reminder"),
+        ("risk", "low"),
+        ("confidence score", "0.9"),
+        ("proposed by", "rules"),
+        ("why", "Nobody has reminded them."),
+        ("status", "unpaid → reminded"),
+        ("spends", "0"),
+        ("if it does not help", "it is undone"),
+    ]
+    assert [(line.label, line.text) for line in group.own(group.actions[6])] == [
+        ("problem", "Record ORD-007 is not paid."),
+        ("customer", "of ORD-007"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tool": "hold_order"},
+        {"risk": Risk.HIGH},
+        {"confidence_score": 0.5},
+        {"proposed_by": "fake-1"},
+        {"doubts": ("fake-1: They have paid.",)},
+        {"kind": "payment-denied"},
+        {"spends": Decimal(1)},
+        {"spends": None},
+        {"then": Fallback.HAND_OVER},
+        {"quantity": 5},
+        {"instead_of": "a1"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_is_otherwise_in_anything_but_its_record_is_an_exception(other: dict[str, Any]) -> None:
+    groups = grouped(shown_plan(proposed(1), proposed(2, **other), proposed(3)))
+
+    assert sorted(group.ids for group in groups) == [("a1", "a3"), ("a2",)]
+    assert [action.id for action in exceptions(groups)] == ["a2"]
+
+
+def test_a_chosen_argument_parts_actions_and_a_fact_of_the_record_does_not() -> None:
+    groups = grouped(shown_plan(*(proposed(n, quantity=5 if n < 3 else 6) for n in range(1, 5))))
+    assert [group.ids for group in groups] == [("a1", "a2"), ("a3", "a4")]
+
+
+def test_what_may_harm_most_comes_first_and_else_the_order_of_the_plan_stands() -> None:
+    plan = shown_plan(
+        proposed(1), proposed(2, risk=Risk.HIGH), proposed(3, tool="hold_order"), proposed(4, risk=Risk.MEDIUM)
+    )
+    assert [group.ids for group in grouped(plan)] == [("a2",), ("a4",), ("a1",), ("a3",)]
+
+
+def test_a_group_adds_up_what_it_spends_and_says_where_nobody_can_say() -> None:
+    spent = grouped(shown_plan(*(proposed(n, spends=Decimal("10.10")) for n in (1, 2, 3))))
+    unknown = grouped(shown_plan(proposed(1, spends=None), proposed(2, spends=None)))
+    assert ([group.spends for group in spent], [group.spends for group in unknown]) == (["30.30"], ["unknown"])
+
+
+def test_a_group_tells_all_of_every_action_in_its_head_and_its_row() -> None:
+    plan = shown_plan(
+        *(proposed(n, spends=Decimal(n % 2), rationale=f"Reason {n % 3}.", quantity=n % 2) for n in range(1, 20))
+    )
+    groups = grouped(plan)
+    assert sorted(each for group in groups for each in group.ids) == sorted(action.id for action in plan.actions)
+    for group in groups:
+        for action in group.actions:
+            told = [line.text for line in (*group.common, *group.own(action))]
+            assert sorted(told) == sorted(line.text for line in action_lines(action))
+
+
+def test_a_change_of_another_record_keeps_its_name() -> None:
+    plan = shown_plan(proposed(1, record_id="1"), proposed(2, record_id="2"))
+    moved = plan.actions[0].preview[0].model_copy(update={"record": "inventory/STP", "field": "stock"})
+    actions = tuple(each.model_copy(update={"preview": (*each.preview, moved)}) for each in plan.actions)
+    [group] = grouped(plan.model_copy(update={"actions": actions}))
+    assert [line.label for line in group.common if "→" in line.text] == ["status", "inventory/STP stock"]
