@@ -14,6 +14,7 @@ from daper.core.models import Confirmation, Verdict
 from daper.core.phases import Phase
 from daper.core.views import RepairView
 from daper.entrypoints.mcp import open_forms
+from tests.e2e.shell import GENEROUS
 from tests.workflow.chat import Chat, chat_with, yes
 from tests.workflow.shop import GINNY, Shop, open_shop
 
@@ -273,27 +274,34 @@ async def test_of_twenty_forms_at_once_each_counts_for_its_own_plan_and_one_of_e
 
     A chat of the older era has one for each repair: of the others it is told which one is open.
     """
-    together, together_open = asyncio.Event(), 0
+    together, together_open, told = asyncio.Event(), 0, 0
+
+    def seen() -> None:
+        if (together_open, told) == (shown, 20 - shown):
+            together.set()
 
     async def person(params: types.ElicitRequestFormParams) -> types.ElicitResult:
         nonlocal together_open
         together_open += 1
-        if together_open == shown:
-            together.set()
+        seen()
         await together.wait()
         if repairs[0]["repair_id"] in params.message:
             return YES
         no = types.ElicitResult(action="accept", content={"confirm": False})
         return no if repairs[1]["repair_id"] in params.message else types.ElicitResult(action="cancel")
 
+    async def call(number: int) -> types.CallToolResult:
+        nonlocal told
+        arguments = {**repairs[number % 3], "comment": f"form {number}"}
+        said = await chat.client.call_tool("approve_repair", arguments)
+        told += 1
+        seen()
+        return said
+
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, era=era, answers=person) as chat:
         repairs = [await started(shop, chat, each) for each in (RONS, GRANGERS, HARRYS)]
-        calls = [
-            chat.client.call_tool("approve_repair", {**repairs[number % 3], "comment": f"form {number}"})
-            for number in range(20)
-        ]
-        async with asyncio.timeout(60):
-            answers = await asyncio.gather(*calls)
+        async with asyncio.timeout(GENEROUS):
+            answers = await asyncio.gather(*map(call, range(20)))
         result = await shop.end(repairs[0]["repair_id"])
         await undecided(shop, repairs[1]["repair_id"], repairs[2]["repair_id"])
     assert len(chat.asked) == shown
