@@ -1,5 +1,6 @@
 """Sends to the API what its document says of it, and what it does not."""
 
+import time
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -11,8 +12,8 @@ from schemathesis.specs.openapi import checks
 
 from tests.console.api import BASE
 
+PATIENCE_S: Final = 120.0
 # How long a span may be, no schema can say.
-TRIES: Final = 20
 SPANS: Final = frozenset({"approval_timeout", "interval", "catch_up", "every", "offset"})
 
 
@@ -40,11 +41,10 @@ def attack(url: str, names: Collection[str], *, examples: int) -> list[str]:
 # Any: as schemathesis has it.
 def _answer(case: Any) -> Any:
     """What comes of a call; a worker that has too much to do to answer is asked again, as the answer says."""
-    for _ in range(TRIES - 1):
-        response = case.call(timeout=30)
-        if response.status_code != 503:
-            return response
-    return case.call(timeout=30)
+    asked_until = time.monotonic() + PATIENCE_S
+    while (response := case.call(timeout=30)).status_code == 503 and time.monotonic() < asked_until:
+        time.sleep(0.2)
+    return response
 
 
 def _send(operation: Any, mode: GenerationMode, *, examples: int) -> None:

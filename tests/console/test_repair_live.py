@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
+
+import httpx
 
 from daper.core.commands import Said
 from daper.core.decisions import record
@@ -13,7 +16,8 @@ from daper.core.views import RepairView
 from daper.entrypoints.web.live_repair import News, known_of, news
 from daper.entrypoints.web.repair_page import Look, RepairPage, repair_page
 from daper.service.requests import Silence
-from tests.console.standing import Standing
+from tests.console.in_process import URL
+from tests.console.standing import Standing, standing_app
 from tests.unit.sized_repairs import STARTED, a_plan, ended_repair, waiting_repair
 
 
@@ -111,6 +115,22 @@ async def test_silence_is_told_and_taken_back_and_what_cannot_be_asked_ends_it()
         again = await _next(every)
         assert (again.quiet, again.parts) == ("", ())
         assert again.known == back.known
+
+
+async def test_the_stream_of_a_page_begins_and_says_so_where_nobody_answers(tmp_path: Path) -> None:
+    """Refused at once, the page would take it for the console itself that is away."""
+    repairs = _standing()
+
+    async def line(repair_id: str) -> None:
+        raise Unreachable(f"Temporal was asked about {repair_id}, and does not answer")
+
+    repairs.line = line  # type: ignore[method-assign]  # as the service has it, without a server
+    repairs.told.put_nowait(Unreachable("Temporal is away"))
+    transport = httpx.ASGITransport(standing_app(tmp_path, repairs))
+    async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+        answer = await client.get(f"/repairs/{repairs.now.repair_id}/events", timeout=10)
+    assert answer.status_code == 200
+    assert "Temporal is away" in answer.text
 
 
 async def test_a_plan_of_several_pages_is_read_once_for_all_looks() -> None:

@@ -14,7 +14,6 @@ from daper.core.models import Confirmation, Verdict
 from daper.core.phases import Phase
 from daper.core.views import RepairView
 from daper.entrypoints.mcp import open_forms
-from tests.e2e.shell import GENEROUS
 from tests.workflow.chat import Chat, chat_with, yes
 from tests.workflow.shop import GINNY, Shop, open_shop
 
@@ -300,8 +299,7 @@ async def test_of_twenty_forms_at_once_each_counts_for_its_own_plan_and_one_of_e
 
     async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop, era=era, answers=person) as chat:
         repairs = [await started(shop, chat, each) for each in (RONS, GRANGERS, HARRYS)]
-        async with asyncio.timeout(GENEROUS):
-            answers = await asyncio.gather(*map(call, range(20)))
+        answers = await asyncio.gather(*map(call, range(20)))
         result = await shop.end(repairs[0]["repair_id"])
         await undecided(shop, repairs[1]["repair_id"], repairs[2]["repair_id"])
     assert len(chat.asked) == shown

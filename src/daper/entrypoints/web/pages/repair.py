@@ -1,7 +1,7 @@
 """One repair: where it stands, its plan with the form that decides on it, and what became of it."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from daper.core.access import Access
 from daper.core.decisions import in_one_line
+from daper.core.errors import Unreachable
 from daper.core.lines import SILENCE
 from daper.core.policy import ApprovalPolicy
 from daper.core.selections import HOW_TO_SELECT
@@ -95,8 +96,9 @@ async def events(request: Request) -> Response:
     repair_id, service = str(request.path_params["repair_id"]), console_of(request).services.repairs
     may_decide = visitor_of(request).may(Access.APPROVE)
     known = request.headers.get("last-event-id") or request.url.query
-    # An unknown repair is refused here, where that is still an answer.
-    await service.line(repair_id)
+    # An unknown repair is refused here, where that is still an answer; who does not answer is told in the stream.
+    with suppress(Unreachable):
+        await service.line(repair_id)
 
     async def stream() -> AsyncGenerator[ServerSentEvent]:
         def shown(look: Look) -> RepairPage:
