@@ -123,7 +123,8 @@ class DocumentStore:
                 return False
             self._bring(db, records)
             self.write_about(db, self.about_with_id(about, None))
-            return True
+        self.tidy()
+        return True
 
     def replace(
         self,
@@ -152,7 +153,12 @@ class DocumentStore:
             number = None if known is None else self.back_up(db)
             self._bring(db, fresh)
             self.write_about(db, self.about_with_id(about, known))
-            return Backup(changed=True, number=number)
+        self.tidy()
+        return Backup(changed=True, number=number)
+
+    def tidy(self) -> None:
+        """Let the database see to tables whose rows were all brought anew."""
+        self.database.tidy(collection.table_name for collection in self._collections.values())
 
     def holds(self, records: Mapping[str, Iterable[Mapping[str, object]]], *, about: StoreAbout) -> bool:
         """Whether these very records are in the store, and it says the same of them."""

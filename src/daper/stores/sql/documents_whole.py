@@ -58,6 +58,7 @@ class DocumentsWhole:
             with many_at_once(db, [*self._store.collections.values()]):
                 yield intake
             self._store.write_about(db, intake.about())
+        self._store.tidy()
 
 
 class DocumentsContents:

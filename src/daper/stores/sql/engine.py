@@ -103,6 +103,10 @@ class Database(ABC):
         """Whether what was at that other place may still be there, so that this is a copy; what is there is asked."""
 
     @abstractmethod
+    def tidy(self, tables: Iterable[str]) -> None:
+        """Ready for looks at tables whose rows were all brought anew; what it may not do there stays undone."""
+
+    @abstractmethod
     def migrating(self) -> AbstractContextManager[Connection]:
         """A connection for changing the schema, whichever it has now; nobody else changes it meanwhile."""
 
