@@ -77,6 +77,22 @@ async def test_what_is_wrong_is_found_with_its_fix_or_left_to_a_person(shop: Pay
     assert await domain.count_open(Scope()) == 3
 
 
+async def test_a_time_reads_as_people_say_one_in_a_sentence_and_to_the_digit_in_a_plan(shop: Payments) -> None:
+    shop.run("UPDATE payments SET failed_at = '2026-11-20 10:00:00.250000' WHERE id IN (8, 9)")
+    file = shop.file.read_text(encoding="utf-8")
+    file = file.replace(
+        '"In processing for more than a day."', '"In processing since {failed_at}, {amount} {currency}."'
+    )
+    file = file.replace("status = \"'closed: done'\"", "failed_at = \"'2037-12-31 00:00:00.5'\"")
+    shop.file.write_text(file, encoding="utf-8")
+    hanging = next(each for each in await findings(shop.domain()) if each.kind == "hanging")
+    amount = "3" if "sqlite" in shop.url else "3.00"
+    seen = "04:30:00" if "mariadb" in shop.url else "10:00:00"  # that server's clock is of another zone
+    assert hanging.issue == f"In processing since 2026-11-20 {seen} UTC, {amount} EUR."
+    _, terms = await proposed(shop.domain(), "8")
+    assert terms.preview[0].before.startswith(f"2026-11-20 {seen}{'' if 'mariadb' in shop.url else '.25'}")
+
+
 async def test_what_would_change_is_shown_and_is_what_changes_once(shop: Payments) -> None:
     domain = shop.domain()
     domain.now().store.init()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 
 from daper.ports.domain import Record
 from daper.stores.rows.values import shown_value
@@ -64,6 +65,21 @@ class DeclaredRecord(Record):
 
 
 def words(value: object) -> str:
-    """A value as people read it in a sentence or beside another one."""
+    """A value as people read it beside another one: nothing of it is left out."""
+    if isinstance(value, datetime):
+        return _moment(value)
     told = shown_value(value)
     return "(nothing)" if told is None else str(told)
+
+
+def in_sentence(value: object) -> str:
+    """A value as people say it: a moment to the second."""
+    return words(value.replace(microsecond=0) if isinstance(value, datetime | time) else value)
+
+
+def _moment(value: datetime) -> str:
+    bare = value.replace(tzinfo=None).isoformat(sep=" ")
+    off = value.utcoffset()
+    if off is None:
+        return bare
+    return f"{bare} UTC" if off == timedelta() else value.isoformat(sep=" ")

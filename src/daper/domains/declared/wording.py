@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from daper.core.text import shown
-from daper.domains.declared.record import words
+from daper.domains.declared.record import in_sentence
 
 _NAMED: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
@@ -34,7 +34,7 @@ def pieces_of(sentence: str) -> tuple[tuple[str, bool], ...]:
 def filled(sentence: str, columns: Mapping[str, object], *, hidden: Collection[str] = ()) -> str:
     """The sentence about one record."""
 
-    return replaced(sentence, lambda name: "(hidden)" if name in hidden else shown(words(columns.get(name))))
+    return replaced(sentence, lambda name: "(hidden)" if name in hidden else shown(in_sentence(columns.get(name))))
 
 
 def replaced(sentence: str, value: Callable[[str], str]) -> str:
