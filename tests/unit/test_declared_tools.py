@@ -1,5 +1,6 @@
 """Tools by HTTP and by statements in a file: what is wrong with one is told with its line, before anything is asked."""
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +37,32 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
         "{order_id}.ex",
     ),
     "half a host": (f"{URL}/payments/", "https://psp{id}/payments/", "the host is written", "psp{id}"),
-    "another scheme": (f"{URL}/payments/", "file:///etc/", "it must be an address", "file:///"),
-    "a name in it": (f"{URL}/payments/", "https://u:p@psp.example/payments/", "without a name or password", "u:p@"),
-    "a fragment": ("/retry?order", "/retry#order", "behind a # is not sent", "#order="),
-    "a port": (f"{URL}/payments/", "https://psp.example:99999/payments/", "Port out of range", ":99999"),
-    "a line break": (f"{URL}/payments/", "https://psp.example/\\r\\nX: y/", "it must be an address", "X: y"),
+    "another scheme": (f"{URL}/payments/", "file:///etc/", "begins with file://; it must begin with https://", "file:"),
+    "no scheme": (
+        f"{URL}/payments/",
+        "psp.example/payments/",
+        "has no https:// in front of it; write https://psp.example/payments/{id}/retry?order={order_id}",
+        '"psp.ex',
+    ),
+    "no host": (f"{URL}/payments/", "https:///payments/", "it names no host: https://host/path", "https:///"),
+    "a blank": ("/retry?order", "/re try?order", "has a blank; write %20 for one", "re try"),
+    "a letter of another kind": ("/retry?order", "/rétry?order", "it has 'é'; write %C3%A9 for it", "rétry"),
+    "a backslash": ("/retry?order", "/re\\\\try?order", "it has '\\'; write %5C for it", "re\\"),
+    "a name in it": (
+        f"{URL}/payments/",
+        f"https://u:{TOKEN}@psp.example/payments/",
+        "'tool[1].http.url' is 'https://***@psp.example/payments/{id}/retry?order={order_id}': a name or password",
+        "u:tok",
+    ),
+    "a fragment": ("/retry?order", "/retry#order", "what is behind a # is not sent; write %23 for one", "#order="),
+    "a port": (f"{URL}/payments/", "https://psp.example:99999/payments/", "it has a port over 65535", ":99999"),
+    "a port of letters": (f"{URL}/payments/", "https://psp.example:http/payments/", "its port is no number", ":http"),
+    "a line break": (
+        f"{URL}/payments/",
+        "https://psp.example/\\r\\nX: y/",
+        "has a character that cannot be seen (U+000D); take it out",
+        "X: y",
+    ),
     "a brace": ("/retry?order", "/retry{?order", "there is a '{'", "retry{"),
     "a secret in the clear": (f'"{URL}/payments', '"http://psp.example/v1/payments', "over https alone", "http://psp"),
     "a hidden column": ("/payments/{id}", "/payments/{email}", "'email' is hidden", "/payments/{email}"),
@@ -144,6 +166,15 @@ def test_a_fault_is_told_with_its_line_and_what_would_be_right(tmp_path: Path, n
     assert TOKEN not in str(found)
 
 
+def test_an_address_that_is_wrong_is_told_with_its_key_and_as_it_stands_there(tmp_path: Path) -> None:
+    for old, key in ((f"{URL}/payments/", "'tool[1].http.url'"), (f"{URL}/requests/", "'tool[1].http.settle.url'")):
+        for new in ("psp.example/", "ftp://psp.example/", "https://psp.example/ x/", "https://{id}.example/", "x{y/"):
+            text = FILE.replace(old, new, 1)
+            told = [said for _, said in faults_of(tmp_path, text) if said.startswith(f"{key} is '{new}")]
+            assert len(told) == 1, (key, new)
+            assert ": " in told[0]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -218,8 +249,19 @@ def test_a_check_sends_nothing_and_says_what_it_could_not_prove(shop: Payments) 
 @pytest.mark.parametrize(
     ("old", "new", "said", "where"),
     [
-        ('{order_id}"', '{oder_id}"', "there is no column 'oder_id'; did you mean 'order_id'?", "/retry"),
-        ('"{attempts}"', '"{atempts}"', "there is no column 'atempts'", "body"),
+        (
+            '{order_id}"',
+            '{oder_id}"',
+            f"'tool[1].http.url' is '{URL}/payments/{{id}}/retry?order={{oder_id}}': there is no column or argument "
+            "'oder_id'; did you mean 'order_id'?",
+            "/retry",
+        ),
+        (
+            '"{attempts}"',
+            '"{reson}"',
+            "'tool[1].http.body' has '{reson}': there is no column or argument 'reson'; did you mean 'reason'?",
+            "body",
+        ),
         ("r.attempts < 4", "r.atempts < 4", "there is no column 'atempts'", "only"),
         (
             'args.reason = { sentence = 200, default = "a',
@@ -245,6 +287,14 @@ def test_a_check_finds_what_only_the_database_knows(shop: Payments, old: str, ne
     found = look(shop, text)
     lines = text.splitlines()
     assert any(said in each.said and where in lines[each.at.line - 1] for each in found.faults), found.faults
+
+
+def test_an_address_with_a_name_that_is_no_column_says_so_and_not_that_it_is_empty(shop: Payments) -> None:
+    shop.file.write_text(FILE.replace("?order={order_id}", "?order={oder_id}"), encoding="utf-8")
+    domain = shop.domain()
+    records = asyncio.run(domain.context(["7"]))
+    terms = domain.tools["retry_payment"].terms("7", {"reason": "why"}, records)
+    assert terms.obstacle == "there is no column or argument 'oder_id'; did you mean 'order_id'?"
 
 
 def test_a_check_names_the_variable_of_a_secret_that_is_missing(shop: Payments) -> None:

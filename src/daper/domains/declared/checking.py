@@ -14,6 +14,7 @@ from sqlglot import exp
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import ActionFailed, DaperError, SettingError, StoreError
 from daper.core.policy import DECISION_VALID_FOR
+from daper.core.text import shown
 from daper.domains.declared.binding import PAGE, Declared, declared
 from daper.domains.declared.cases import case_faults
 from daper.domains.declared.document import CONTENT, ENV, HttpToolSection, SetSection, SqlToolSection, ToolSection
@@ -21,8 +22,9 @@ from daper.domains.declared.expressions import CannotJudge, Expression, Expressi
 from daper.domains.declared.file import DeclaredFile, Fault, Faulty
 from daper.domains.declared.http_tool import HttpTool, Variables, doubts_of, secret_of
 from daper.domains.declared.positions import Path as KeyPath
-from daper.domains.declared.request import KEY, CannotSend, texts
+from daper.domains.declared.request import KEY, CannotSend, texts, told_address
 from daper.domains.declared.set_tool import SetTool
+from daper.domains.declared.shape import dotted
 from daper.domains.declared.sql_tool import helped_of, is_sql, preview_of
 from daper.domains.declared.tool import DeclaredTool
 from daper.domains.declared.wording import named_in
@@ -179,22 +181,26 @@ class Check:
     def _sent(self, number: int, tool: HttpToolSection) -> None:
         """Whether there is what it sends, and its secret; nothing is sent, and no name of a host is asked for."""
         http, at = tool.http, ("tool", number, "http")
-        for path, text in [((*at, "url"), http.url), *(((*at, "body"), text) for text in texts(http.body))]:
-            for name in named_in(text):
-                if name in tool.args and name in self.look.columns:
-                    self._fault(path, f"{name!r} is an argument and a column; give the argument another name")
-                elif name not in {*tool.args, KEY}:
-                    self._is_column(path, name)
-                elif name == KEY and KEY in self.look.columns:
-                    self._fault(
-                        path, "{key} is the key of the action, and a column; give the column another name: AS ..."
-                    )
+        url = (*at, "url")
+        self._values(tool, url, http.url, f"{dotted(list(url))} is '{told_address(http.url)}'")
+        for text in texts(http.body):
+            self._values(tool, (*at, "body"), text, f"{dotted([*at, 'body'])} has {shown(text)!r}")
         if http.secret:
             try:
                 secret_of(http.secret, self._variables)
             except CannotSend as error:
                 self._fault((*at, "secret", "value"), str(error))
         self.look.doubts.extend(doubts_of(tool))
+
+    def _values(self, tool: HttpToolSection, path: KeyPath, text: str, told: str) -> None:
+        """Whether there is a value for each name that stands in a text which is sent; `told`: where that is."""
+        for name in named_in(text):
+            if name in tool.args and name in self.look.columns:
+                self._fault(path, f"{name!r} is an argument and a column; give the argument another name")
+            elif name == KEY and KEY in self.look.columns:
+                self._fault(path, "{key} is the key of the action, and a column; give the column another name: AS ...")
+            elif name not in (known := (*self.look.columns, *tool.args, KEY)):
+                self._fault(path, f"{told}: {MissingColumn(name, known, what='column or argument')}")
 
     def _condition(self, path: KeyPath, text: str) -> Expression | None:
         try:

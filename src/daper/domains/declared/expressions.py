@@ -130,12 +130,12 @@ def read_by(text: str) -> frozenset[str]:
 class MissingColumn(ExpressionFault):
     """A column that is not there; says which is meant, where that can be told."""
 
-    def __init__(self, name: str, columns: Collection[str]) -> None:
+    def __init__(self, name: str, columns: Collection[str], *, what: str = "column") -> None:
         from difflib import get_close_matches
 
         near = get_close_matches(name, list(columns), n=1)
         meant = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(columns)}"
-        super().__init__(f"there is no column {name!r}; {meant}")
+        super().__init__(f"there is no {what} {name!r}; {meant}")
         self.name = name
 
 

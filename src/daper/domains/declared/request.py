@@ -17,8 +17,10 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from daper.core.errors import UserError
-from daper.core.urls import is_web_address
+from daper.core.text import shown, visible
+from daper.core.urls import is_web_address, masked_url
 from daper.domains.declared.document import HttpSection
+from daper.domains.declared.expressions import MissingColumn
 from daper.domains.declared.wording import named_in, replaced
 from daper.stores.rows.values import shown_value
 
@@ -30,6 +32,9 @@ LARGEST_BODY: Final = 64 * 1024
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _ONE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _STEPS: Final = frozenset({"", ".", ".."})
+_SCHEMES: Final = frozenset({"https", "http"})
+_ENCODED: Final = frozenset('\\"<>^`|')
+_HIGHEST_PORT: Final = 65535
 _BREAKS: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, halves of characters, ends of lines
 
 
@@ -48,22 +53,68 @@ class Request:
 
 
 def address_flaw(template: str) -> str:
-    """What is wrong with an address that has values in braces, in words; nothing where it is right."""
+    """What is wrong with an address that has values in braces, and what would be right; nothing where it is right."""
     try:
         named_in(template)
-        parts = urlsplit(template)
-        _ = parts.port
     except ValueError as error:
         return str(error)
-    plain = template.isascii() and not set(template) & {"\\", '"', "<", ">", "^", "`", "|"}
-    if not plain or not is_web_address(template):
-        return (
-            "it must be an address as in https://host/path, all else in it percent-encoded, without a name or password"
-        )
-    if set(parts.netloc) & {"{", "}", "%"}:
-        return "the host is written, and is never of a record"
+    if why := _not_written(template) or _not_asked(template):
+        return why
+    if not is_web_address(template):
+        return "it must be an address as in https://host/path, all else in it percent-encoded"
+    if set(urlsplit(template).netloc) & {"{", "}", "%"}:
+        return "the host is written, and is never of a record: write it without braces and %"
     if "#" in template:
-        return "what is behind a # is not sent"
+        return "what is behind a # is not sent; write %23 for one, or take it out"
+    return ""
+
+
+def told_address(template: str) -> str:
+    """An address as its file has it, for a message: a name and a password in it stay unsaid."""
+    return visible(masked_url(template), longest=200)
+
+
+def _not_written(template: str) -> str:
+    """Which character has to be written in another way."""
+    for char in template:
+        if unicodedata.category(char) in _BREAKS or not (char.isprintable() or char.isspace()):
+            return f"it has a character that cannot be seen (U+{ord(char):04X}); take it out"
+        if char.isspace():
+            return f"it has a blank; write {quote(char)} for one"
+        if char in _ENCODED or not char.isascii():
+            return f"it has '{char}'; write {quote(char)} for it"
+    return ""
+
+
+def _not_asked(template: str) -> str:
+    """Why its scheme, host or port is none to which something is sent."""
+    scheme, mark, rest = template.partition("://")
+    if not mark:
+        return f"it has no https:// in front of it; write https://{told_address(template).lstrip('/')}"
+    if scheme.lower() not in _SCHEMES:
+        return f"it begins with {shown(scheme)}://; it must begin with https:// or http://"
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in host:
+        return "a name or password in it would be seen in every plan; take it out, and name its variable in 'secret'"
+    if not host or host.startswith(":"):
+        return "it names no host: https://host/path"
+    return _not_a_port(host) or _unreadable(template)
+
+
+def _not_a_port(host: str) -> str:
+    port = "" if host.endswith("]") else host.partition("]")[2].removeprefix(":") or host.partition(":")[2]
+    if not port or {"{", "}"} & set(port):
+        return ""
+    if not (port.isascii() and port.isdecimal()):
+        return "its port is no number, as in https://host:8443/path"
+    return f"it has a port over {_HIGHEST_PORT}" if int(port[:9]) > _HIGHEST_PORT else ""
+
+
+def _unreadable(template: str) -> str:
+    try:
+        urlsplit(template)
+    except ValueError as error:
+        return str(error)
     return ""
 
 
@@ -101,9 +152,9 @@ def body(template: Any, values: Mapping[str, object]) -> Any:
         case list():
             return [body(each, values) for each in cast("list[Any]", template)]
         case str() if only := _ONE.fullmatch(template):
-            return _json(only[1], values.get(only[1]))
+            return _json(only[1], _of(only[1], values))
         case str():
-            return replaced(template, lambda name: _text(name, values.get(name)))
+            return replaced(template, lambda name: _text(name, _of(name, values)))
         case _:
             return template
 
@@ -155,7 +206,7 @@ def _segment(template: str, values: Mapping[str, object]) -> str:
 
     def one(name: str) -> str:
         found = _quoted(name, values)
-        if _STEPS & set(re.split(r"[/\\]", _text(name, values.get(name)))):
+        if _STEPS & set(re.split(r"[/\\]", _text(name, _of(name, values)))):
             raise CannotSend(f"{name} is empty or leads to another path, and cannot stand in an address")
         return found
 
@@ -166,10 +217,16 @@ def _segment(template: str, values: Mapping[str, object]) -> str:
 
 
 def _quoted(name: str, values: Mapping[str, object]) -> str:
-    found = _text(name, values.get(name))
+    found = _text(name, _of(name, values))
     if any(unicodedata.category(each) in _BREAKS for each in found):
         raise CannotSend(f"{name} has a line break or another control character, and cannot stand in an address")
     return quote(found, safe="")
+
+
+def _of(name: str, values: Mapping[str, object]) -> object:
+    if name not in values:
+        raise CannotSend(str(MissingColumn(name, values, what="column or argument")))
+    return values[name]
 
 
 def _text(name: str, value: object) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from daper.core.text import shown
 from daper.domains.declared.document import (
     DomainDocument,
     HttpSection,
@@ -12,7 +13,16 @@ from daper.domains.declared.document import (
 )
 from daper.domains.declared.expressions import ExpressionFault, answer_condition
 from daper.domains.declared.positions import Path
-from daper.domains.declared.request import KEY, address_flaw, is_safe_for_secrets, names_of, origin, texts
+from daper.domains.declared.request import (
+    KEY,
+    address_flaw,
+    is_safe_for_secrets,
+    names_of,
+    origin,
+    texts,
+    told_address,
+)
+from daper.domains.declared.shape import dotted
 from daper.domains.declared.sql_tool import ID
 from daper.domains.declared.wording import named_in
 from daper.stores.rows import statements
@@ -71,11 +81,12 @@ def _http(tool: HttpToolSection, at: Path, document: DomainDocument) -> Faults:
         yield (*inside, "never"), f"{both[0]} is in 'ok' as well"
     yield from _headers(http, inside)
     if flaw := address_flaw(http.url):
-        yield (*inside, "url"), flaw
+        yield (*inside, "url"), _of_address((*inside, "url"), http.url, flaw)
     else:
         yield from _names(http.url, (*inside, "url"), tool.args, records.hide)
         if http.secret and not is_safe_for_secrets(http.url):
-            yield (*inside, "url"), "a secret is sent over https alone, or within this machine"
+            flaw = "a secret is sent over https alone, or within this machine; write https:// in front of it"
+            yield (*inside, "url"), _of_address((*inside, "url"), http.url, flaw)
     yield from _body(http, inside, tool.args, records.hide)
     yield from _settle(http, inside, {KEY, records.key, *tool.args})
 
@@ -106,7 +117,7 @@ def _body(http: HttpSection, inside: Path, args: Collection[str], hidden: Collec
         try:
             yield from _names(text, (*inside, "body"), args, hidden)
         except ValueError as error:
-            yield (*inside, "body"), str(error)
+            yield (*inside, "body"), f"{dotted([*inside, 'body'])} has {shown(text)!r}: {error}"
 
 
 def _settle(http: HttpSection, inside: Path, known: Collection[str]) -> Faults:
@@ -115,7 +126,7 @@ def _settle(http: HttpSection, inside: Path, known: Collection[str]) -> Faults:
         return
     at: Path = (*inside, "settle")
     if flaw := address_flaw(settle.url):
-        yield (*at, "url"), flaw
+        yield (*at, "url"), _of_address((*at, "url"), settle.url, flaw)
     elif not address_flaw(http.url):
         yield from _asked(http, settle, at, known)
     for name, text in (("happened", settle.happened), ("never", settle.never)):
@@ -128,19 +139,21 @@ def _settle(http: HttpSection, inside: Path, known: Collection[str]) -> Faults:
 
 def _asked(http: HttpSection, settle: SettleSection, at: Path, known: Collection[str]) -> Faults:
     """Whether what it asks about is the very request, and stays what it is."""
-    named = named_in(settle.url)
+    named, url = named_in(settle.url), (*at, "url")
     if origin(settle.url) != origin(http.url):
-        yield (*at, "url"), "it must be on the host that is asked for the change"
+        yield url, _of_address(url, settle.url, "it must be on the host that is asked for the change")
     if strange := sorted(set(named) - set(known)):
-        there = ", ".join(sorted(known))
-        yield (*at, "url"), f"it takes {strange[0]!r}, which may be another value by then; there are: {there}"
+        flaw = f"it takes {strange[0]!r}, which may be another value by then; there are: {', '.join(sorted(known))}"
+        yield url, _of_address(url, settle.url, flaw)
     if settle.never and KEY not in named:
         yield (*at, "never"), "without {key} in its url nobody can say of this very request that it will never be done"
     if KEY in named and http.key_header is None and not _sends_key(http):
-        yield (
-            (*at, "url"),
-            "it asks by {key}, which the request does not send: give key_header, or {key} in url or body",
-        )
+        flaw = "it asks by {key}, which the request does not send: give key_header, or {key} in url or body"
+        yield url, _of_address(url, settle.url, flaw)
+
+
+def _of_address(path: Path, url: str, flaw: str) -> str:
+    return f"{dotted(list(path))} is '{told_address(url)}': {flaw}"
 
 
 def _sends_key(http: HttpSection) -> bool:
