@@ -655,8 +655,8 @@ async def test_a_socket_is_a_place_too(shop: Payments, mariadb: MariadbServer) -
     ("right", "wrong", "said"),
     [
         (PASSWORD, f"{PASSWORD}x", "Access denied"),
-        ("/empty_", "/no_such_", "Unknown database"),
-        ("127.0.0.1", "127.0.0.2", "Can't connect"),
+        ("/empty_", "/no_such_", "has no such database"),
+        ("127.0.0.1", "127.0.0.2", "nobody answers there"),
     ],
     ids=["a password", "a database", "a host"],
 )

@@ -30,7 +30,7 @@ from daper.domains.declared.tool import DeclaredTool
 from daper.domains.declared.wording import named_in
 from daper.stores.rows import mysql, statements
 from daper.stores.rows.address import MYSQL
-from daper.stores.rows.engine import told_by
+from daper.stores.rows.reasons import told_by
 from daper.stores.rows.store import RowsView
 
 

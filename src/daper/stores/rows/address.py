@@ -23,6 +23,7 @@ _DRIVERS: Final = {
     SQLITE: ("pysqlite", "sqlite3", ""),
 }
 _SAME: Final = {"postgres": POSTGRESQL, "mariadb": MYSQL}
+_ESCAPED: Final = "within a user or a password @ is written %40, # %23, / %2F, ? %3F and % %25"
 _EXAMPLES: Final = "postgresql://host/name or mysql://host/name, with user:password@ before the host, or sqlite:///path"
 
 
@@ -82,7 +83,9 @@ def _flaw(text: str) -> str:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        return "it cannot be read; within a user or a password @ is written %40, # %23, / %2F, ? %3F and % %25"
+        return f"it cannot be read; {_ESCAPED}"
+    if "@" in (url.host or ""):  # the rest of a password would stand in every message
+        return f"it has a second @; {_ESCAPED}"
     if not url.database:
         return "it names no database behind the host"
     return ""

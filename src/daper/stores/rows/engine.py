@@ -14,9 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from daper.core.errors import ActionFailed, DaperError, StoreBusy, StoreError, StoreUnavailable
 from daper.core.text import folded
-from daper.core.urls import masked_urls
 from daper.stores.pools import Pools
-from daper.stores.rows import mysql
+from daper.stores.rows import mysql, reasons
 from daper.stores.rows.address import MYSQL, POSTGRESQL, SQLITE, DatabaseAddress
 
 FOLDED: Final = "daper_folded"
@@ -71,7 +70,7 @@ class RowsDatabase:
         each of many at once would make the others fail. Raises NoTable where it is not there. Changes of daper's in one
         database of MySQL come one after another, whatever they name.
         """
-        with self._errors(), self._engine.connect() as free:
+        with self._errors(), self._connected() as free:
             db = free.execution_options(isolation_level="SERIALIZABLE") if self.kind == POSTGRESQL else free
             try:
                 with db.begin():
@@ -84,7 +83,7 @@ class RowsDatabase:
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """A connection that sees one moment throughout, and can write nothing, whatever its role may do."""
-        with self._errors(), self._engine.connect() as free:
+        with self._errors(), self._connected() as free:
             db = free.execution_options(isolation_level="REPEATABLE READ") if self.kind == POSTGRESQL else free
             with db.begin():
                 if self.kind == POSTGRESQL:
@@ -96,6 +95,16 @@ class RowsDatabase:
                     db.exec_driver_sql("PRAGMA query_only = ON")
                     db.exec_driver_sql("BEGIN")
                 yield db
+
+    @contextmanager
+    def _connected(self) -> Generator[Connection]:
+        try:
+            free = self._engine.connect()
+        except (OSError, TypeError, ValueError) as error:  # of a driver that cannot use what stands in the address
+            told = reasons.of_options(error, self.address)
+            raise StoreUnavailable(f"{self.named} cannot be used now: {told}") from None
+        with free:
+            yield free
 
     def _bound(self, db: Connection) -> None:
         """Let no statement of PostgreSQL and no wait for others take longer than it may."""
@@ -137,20 +146,20 @@ class RowsDatabase:
             # Not `from error`: what the driver says may name the user, and a cause is kept in histories.
             raise self._error(error) from None
         except SQLAlchemyError as error:
-            raise StoreError(f"{self.named} cannot be used: {_first_line(error)}") from None
+            raise StoreError(f"{self.named} cannot be used: {reasons.first_line(error)}") from None
 
     def _error(self, error: DBAPIError) -> DaperError:
         cause = error.orig
-        why = _first_line(cause or error)
+        why = reasons.told_by(error)
         judge = _JUDGES[self.kind]
         kind = judge(cause) if cause is not None else StoreError
         if kind is StoreBusy:
             return StoreBusy(f"{self.named}: others change the same, or it took too long; try again ({why})")
         if kind is StoreUnavailable or error.connection_invalidated:
-            return StoreUnavailable(f"{self.named} cannot be used now: {why}; bring it back ({self.address.variable})")
+            return StoreUnavailable(f"{self.named} cannot be used now: {reasons.away(cause or error, self.address)}")
         if kind is ActionFailed:
             return ActionFailed(f"{self.named} refuses it, and nothing was changed: {why}")
-        return StoreError(f"{self.named} cannot be used: {why}")
+        return StoreError(f"{self.named} cannot be used: {reasons.refused(cause or error, self.address)}")
 
 
 def _state_of_postgresql(error: BaseException) -> type[DaperError]:
@@ -241,17 +250,6 @@ def _folded(value: object) -> str:
 
 def _quoted(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _first_line(error: BaseException) -> str:
-    # Of MySQL a number comes first, and then what is said.
-    told = error.args[1] if len(error.args) > 1 and isinstance(error.args[0], int) else error
-    return masked_urls(str(told).strip().partition("\n")[0]) or type(error).__name__
-
-
-def told_by(error: DBAPIError) -> str:
-    """What a database says of a statement, in a line without passwords."""
-    return _first_line(error.orig or error)
 
 
 def disconnect() -> None:
