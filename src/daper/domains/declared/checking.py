@@ -17,6 +17,7 @@ from daper.core.policy import DECISION_VALID_FOR
 from daper.core.text import shown
 from daper.domains.declared.binding import PAGE, Declared, declared
 from daper.domains.declared.cases import case_faults
+from daper.domains.declared.constants import Constants
 from daper.domains.declared.document import CONTENT, ENV, HttpToolSection, SetSection, SqlToolSection, ToolSection
 from daper.domains.declared.expressions import CannotJudge, Expression, ExpressionFault, MissingColumn, expression
 from daper.domains.declared.file import DeclaredFile, Fault, Faulty
@@ -38,11 +39,14 @@ from daper.stores.rows.store import RowsView
 class Look:
     """What there is to say of a file. `faults`: it cannot be used; `doubts`: what could not be proved, or is doubtful.
 
+    `hints`: what looks like a slip, and may be meant.
+
     `columns`: what its query gives; `counts`: how many of the first `sample` records each rule is about.
     """
 
     faults: list[Fault] = field(default_factory=list[Fault])
     doubts: list[str] = field(default_factory=list[str])  # a Said is one, with commands as they run there
+    hints: list[str] = field(default_factory=list[str])
     columns: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict[str, int])
     sample: int = 0
@@ -77,6 +81,7 @@ class Check:
         if self.look.faults:
             return self.look
         self._rules(made, conditions)
+        self.look.hints.extend(Constants(made).hints())
         self._tools(made)
         self._unlocked(made)
         self._roles(made)

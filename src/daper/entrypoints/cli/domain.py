@@ -133,6 +133,7 @@ def _document(path: Path, look: Look) -> dict[str, object]:
         "file": str(path),
         "faults": faults,
         "doubts": look.doubts,
+        "hints": look.hints,
         "columns": look.columns,
         "sample": look.sample,
         "rules": look.counts,
@@ -147,6 +148,8 @@ def _tell(path: Path, look: Look) -> None:
         say(screen, visible(f"columns: {', '.join(look.columns)}", longest=2000))
     for kind, count in look.counts.items():
         say(screen, f"rule {kind}: {count} of the first {look.sample} records")
+    for hint in look.hints:
+        say(screen, visible(f"is that right? {hint}", longest=2000))
     for doubt in look.doubts:
         say(screen, visible(f"not proved: {doubt}", longest=2000))
     faults = f"{len(look.faults)} fault{'s' if len(look.faults) != 1 else ''}"

@@ -240,6 +240,27 @@ def empty(query: exp.Query, kind: str) -> Sql:
     return Sql(written=text(f"SELECT * FROM ({written}) AS daper_r LIMIT 0"), values=values)  # noqa: S608 - the operator's own SQL
 
 
+def values(query: exp.Query, column: str, kind: str, *, rows: int, most: int) -> Sql:
+    """The most frequent values of a column with how many of the first `rows` rows have them, each byte for byte."""
+    written, own = rendered(query, kind)
+    some = f"SELECT {quoted(column, kind)} AS daper_v FROM ({written}) AS daper_r LIMIT {int(rows)}"  # noqa: S608 - the operator's own SQL
+    same = "daper_v, HEX(daper_v)" if kind == MYSQL else "daper_v"
+    return Sql(
+        written=text(
+            f"SELECT daper_v, count(*) AS daper_n FROM ({some}) AS daper_s WHERE daper_v IS NOT NULL "  # noqa: S608 - the operator's own SQL
+            f"GROUP BY {same} ORDER BY daper_n DESC LIMIT {int(most)}"
+        ),
+        values=own,
+    )
+
+
+def holding(query: exp.Query, column: str, kind: str) -> Sql:
+    """A row in which a column is `daper_value`, if there is one."""
+    written, own = rendered(query, kind)
+    sql = f"SELECT 1 FROM ({written}) AS daper_r WHERE {quoted(column, kind)} = :daper_value LIMIT 1"  # noqa: S608 - the operator's own SQL
+    return Sql(written=text(sql), values=own)
+
+
 def ahead(table: str, key: str, parts: Mapping[str, exp.Expr], kind: str) -> Sql:
     """What these expressions would come to in the rows of a table with these keys: `IDS`, as texts."""
     told = [f"{quoted(key, kind)} AS {quoted(key, kind)}"]
