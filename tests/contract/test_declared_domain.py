@@ -1,6 +1,7 @@
 """A domain that a file declares, on real databases: found, done once on the state that was seen, and taken back."""
 
 import asyncio
+import dataclasses
 import hashlib
 import re
 import threading
@@ -242,6 +243,31 @@ async def test_what_was_shown_is_what_runs_or_nothing_does(shop: Payments) -> No
     domain = shop.domain()
     call, _ = await proposed(domain, "8")
     assert (await domain.tools["close_payment"].apply(call)).status is OutcomeStatus.STALE
+
+
+async def test_what_was_shown_is_what_runs_also_where_a_column_counts_and_somebody_does_not_count_it(
+    shop: Payments,
+) -> None:
+    shop.run("ALTER TABLE payments ADD COLUMN version INTEGER DEFAULT 1 NOT NULL")
+    text = FILE.replace('key     = "id"', 'key     = "id"\nversion = "version"').replace(
+        "p.attempts,", "p.attempts, p.version,"
+    )
+    text = text.replace('attempts = "attempts + 1",', 'attempts = "attempts + 1", version = "version + 1",')
+    shop.file.write_text(text, encoding="utf-8")
+    domain = shop.domain()
+    domain.now().store.init()
+    tool = set_tool(domain, "retry_payment")
+    call, terms = await proposed(domain, "7")
+    assert ("attempts", "1", "2") in [(each.field, each.before, each.after) for each in terms.preview]
+    shop.run("UPDATE payments SET attempts = 2 WHERE id = 7")
+    assert (await tool.apply(call)).status is OutcomeStatus.STALE
+    shop.run("UPDATE payments SET attempts = 1, note = 'of no account' WHERE id = 7")
+    again, _ = await proposed(domain, "7")
+    again = dataclasses.replace(again, key="again")
+    effect = await tool.apply(again)
+    assert effect.status is OutcomeStatus.APPLIED
+    shop.run("UPDATE payments SET failure_code = 'of a stranger' WHERE id = 7")
+    assert (await tool.undo(again, effect, key="undo")).status is OutcomeStatus.UNDO_BLOCKED
 
 
 @pytest.mark.parametrize("counts", [True, False])

@@ -13,6 +13,8 @@ import pytest
 from daper.core.errors import ActionFailed, StoreBusy
 from daper.core.models import Proposal
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
+from daper.domains.declared.checking import Check
+from daper.domains.declared.reading import read_file
 from daper.domains.declared.sql_tool import SqlTool, UndoableSqlTool
 from daper.ports.domain import Terms, ToolCall, Undoable
 from daper.stores.rows.engine import disconnect
@@ -210,6 +212,59 @@ async def test_a_trigger_that_undoes_it_or_does_more_is_seen_by_what_the_preview
     with pytest.raises(ActionFailed, match="the same after a change"):
         await tool.apply(call)
     assert (shop.row(8)["status"], shop.row(8)["note"]) == ("failed", None)
+
+
+PRICE_TOOL = """
+[[tool]]
+name = "change_price"
+does = "Raises what is to be paid."
+risk = "low"
+helped = "r.status == 'failed'"
+
+[tool.sql]
+run = "UPDATE payments SET amount = amount + BY WHERE id = :id"
+preview = "SELECT id, 'amount' AS what, amount AS before, amount + BY AS after FROM payments"
+"""
+
+
+@pytest.mark.parametrize(("by", "kept"), [("0.005", "12.51"), ("1.25", "")])
+async def test_what_a_column_keeps_otherwise_than_its_preview_showed_is_refused(
+    shop: Payments, by: str, kept: str
+) -> None:
+    shop.file.write_text(with_tool(PRICE_TOOL.replace("BY", by), fix="change_price"))
+    tool, call, _ = await proposed(shop, "7")
+    before = shop.row(7)
+    if not kept or "sqlite" in shop.url:
+        assert (await tool.apply(call)).status is OutcomeStatus.APPLIED
+        return
+    with pytest.raises(ActionFailed, match=rf"amount would be {kept} where the plan has 12.505; nothing was changed"):
+        await tool.apply(call)
+    assert shop.row(7) == before
+
+
+async def test_what_a_statement_does_beside_what_its_preview_showed_is_refused(shop: Payments) -> None:
+    run = "UPDATE payments SET amount = amount + 1, status = 'paid' WHERE id = :id"
+    text = PRICE_TOOL.replace('run = "UPDATE payments SET amount = amount + BY WHERE id = :id"', f'run = "{run}"')
+    shown = "SELECT id, 'amount' AS what, amount AS before, amount + 2 AS after FROM payments"
+    for preview in (shown, f"{shown} UNION ALL SELECT id, 'amount', 1, 1 FROM payments"):  # noqa: S608 - of the test
+        tool_text = text.replace(
+            "SELECT id, 'amount' AS what, amount AS before, amount + BY AS after FROM payments", preview
+        )
+        shop.file.write_text(with_tool(tool_text, fix="change_price"))
+        tool, call, _ = await proposed(shop, "7")
+        with pytest.raises(ActionFailed, match=r"amount would be 13\.50? where the plan has"):
+            await tool.apply(call)
+    assert shop.row(7)["status"] == "failed"
+
+
+async def test_the_check_says_where_nobody_compares_what_was_kept(shop: Payments) -> None:
+    look = Check(read_file(shop.file), variables={"PAYMENTS_URL": shop.url}.get, now=TODAY).run()
+    assert not look.faults
+    doubt = (
+        "tool 'close_payment': once it has run, its preview shows no 'status' any more, so that what is kept is not "
+        "compared with what was shown; leave what it changes out of its WHERE"
+    )
+    assert doubt in look.doubts
 
 
 async def test_of_24_attempts_at_once_one_has_an_effect(shop: Payments) -> None:

@@ -21,7 +21,7 @@ from daper.domains.declared.document import (
 from daper.domains.declared.expressions import CannotJudge, Expression, ExpressionFault, expression
 from daper.domains.declared.file import DeclaredFile, Faulty
 from daper.domains.declared.http_tool import HttpTool, Variables
-from daper.domains.declared.record import Asked, DeclaredRecord, Shown
+from daper.domains.declared.record import Asked, DeclaredRecord
 from daper.domains.declared.request import names_of
 from daper.domains.declared.set_tool import SetTool
 from daper.domains.declared.sql_tool import SqlTool, UndoableSqlTool
@@ -84,13 +84,7 @@ class Declared:
         for key in keys:
             of_key = {name: each[key] for name, each in ahead.items() if key in each}
             counts = {f"{name}.{what}": value for name, each in of_key.items() for what, value in each.counts.items()}
-            always = {
-                f"{name}.{what}": value
-                for name, each in of_key.items()
-                if isinstance(each, Shown)
-                for what, value in each.counts.items()
-            }
-            found[key] = Beside(counts=counts, always=always, told=of_key)
+            found[key] = Beside(counts=counts, told=of_key)
         return found
 
     def read(self, view: RowsView, rows: Sequence[Row]) -> tuple[DeclaredRecord, ...]:

@@ -318,8 +318,11 @@ class Check:
                 )
                 continue
 
-            def attempt(view: RowsView, tool: DeclaredTool = tool, record_id: str = fitting.record_id) -> None:
-                tool.try_out(view, record_id)
+            def attempt(
+                view: RowsView, name: str = name, tool: DeclaredTool = tool, record_id: str = fitting.record_id
+            ) -> None:
+                if doubt := tool.try_out(view, record_id):
+                    self.look.doubts.append(f"tool {name!r}: {doubt}")
 
             try:
                 _undone(made, attempt)

@@ -177,8 +177,9 @@ class HttpTool(FramedTool, OutsideTool):
             return Postcondition(holding=Holding.NO, evidence="it is not there any more")
         return self._frame.helped(record, self._clock())
 
-    def try_out(self, records: RowsView, record_id: str) -> None:
+    def try_out(self, records: RowsView, record_id: str) -> str:
         """Nothing: a request cannot be rolled back, so that none is sent."""
+        return ""
 
     def _traced(self, call: ToolCall, answer: Answer) -> Trace:
         try:

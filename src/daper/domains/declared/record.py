@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
+from daper.core.text import shown
 from daper.ports.domain import Record
 from daper.stores.rows.values import shown_value
 
@@ -83,3 +84,13 @@ def _moment(value: datetime) -> str:
     if off is None:
         return bare
     return f"{bare} UTC" if off == timedelta() else value.isoformat(sep=" ")
+
+
+def otherwise(kept: object, promised: object) -> str:
+    """What is kept, and what a plan has in its place; in quotes where only blanks tell them apart."""
+    told = [shown(words(each)) for each in (kept, promised)]
+    if any(isinstance(each, str) and each != each.strip() for each in (kept, promised)):
+        told = [
+            repr(each) if isinstance(each, str) else said for each, said in zip((kept, promised), told, strict=True)
+        ]
+    return f"{told[0]} where the plan has {told[1]}"

@@ -15,13 +15,14 @@ from daper.core.models import Change
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.text import shown
 from daper.domains.declared.document import SetSection
-from daper.domains.declared.record import Ahead, DeclaredRecord, words
+from daper.domains.declared.record import Ahead, DeclaredRecord, otherwise, words
 from daper.domains.declared.tool import FramedTool, ToolFrame, record_of
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, UndoableStoreTool
 from daper.stores.rows import mysql, statements
 from daper.stores.rows.address import MYSQL
-from daper.stores.rows.store import RowsStore, RowsView
+from daper.stores.rows.kept import Columns
+from daper.stores.rows.store import RowsStore, RowsView, counted_up
 from daper.stores.rows.values import read_back, shown_value, written
 
 _NOW: Final = "daper_now_"
@@ -124,13 +125,21 @@ class SetTool(FramedTool, UndoableStoreTool[RowsView]):
             self.section.table, self._key, self._parts, self._only, self._kind, raw_key=record.raw_key
         )
         values = {**call.arguments, statements.IDS: record.raw_key}
+        promised = self._promised(records, record, call.arguments)
         done = records.db.execute(sql.written, sql.with_values(**values)).rowcount
         if done != 1:
             raise ActionFailed(
                 f"{self.name} would have changed {done} rows of {self.section.table}, and not one; nothing was changed"
             )
+        columns = Columns(records.db, self._kind, table=self.section.table, key=self._key, raw_key=record.raw_key)
+        if other := columns.differing(promised):
+            raise ActionFailed(
+                f"{other.column} of {self.section.table} would keep {otherwise(other.kept, other.promised)}; nothing "
+                "was changed. Have 'set' say what the column keeps, as by ROUND or CAST; or a trigger changes it"
+            )
         after = self._seen(records, record)
-        if after != before and records.version(call.record_id) == record.version:
+        version = records.version(call.record_id)
+        if after != before and version is not None and counted_up(version) == counted_up(record.version):
             raise ActionFailed(
                 f"the version of {shown(call.record_id)!r} is the same after a change: nobody could see who wrote "
                 "since; nothing was changed. Let its column count up with each change, or take version = 'content'"
@@ -143,7 +152,7 @@ class SetTool(FramedTool, UndoableStoreTool[RowsView]):
             originals=json.dumps(_written(originals)),
         )
 
-    def try_out(self, records: RowsView, record_id: str) -> None:
+    def try_out(self, records: RowsView, record_id: str) -> str:
         """Do it and put it back, as a repair would, within a transaction that whoever asks rolls back.
 
         Raises ActionFailed, StoreDamaged where it could not.
@@ -156,6 +165,7 @@ class SetTool(FramedTool, UndoableStoreTool[RowsView]):
         after = self._columns(records, self._read(records, [record_id])[0])
         if _shown(after) != _shown(before):
             raise ActionFailed("it could be done, and not be taken back to what was there")
+        return ""
 
     def take_back(self, records: RowsView, call: ToolCall, done: Effect, originals: str) -> Deed:
         """Put back what was there before, to the digit."""
@@ -183,6 +193,29 @@ class SetTool(FramedTool, UndoableStoreTool[RowsView]):
         if changed:
             return Postcondition(holding=Holding.NO, evidence=f"{', '.join(changed)} is not as it was set")
         return Postcondition(holding=Holding.YES, evidence="what was set is there")
+
+    def _promised(
+        self, records: RowsView, record: DeclaredRecord, arguments: Mapping[str, JsonValue]
+    ) -> dict[str, object]:
+        """What each column is to keep: as the plan shows it, and what an expression comes to with the arguments.
+
+        What tells the time is left out: it comes to something else whenever it is asked.
+        """
+        ahead = record.ahead.get(self.name)
+        found: dict[str, object] = dict(ahead.then) if isinstance(ahead, Ahead) else {}
+        asked: dict[str, exp.Expr] = {}
+        for name, part in self._parts.items():
+            if isinstance(part, exp.Placeholder):
+                found[name] = arguments.get(str(part.this))
+            elif statements.parameters(part) and not statements.is_of_the_clock(part):
+                asked[_THEN + name] = part
+        if asked:
+            sql = statements.ahead(self.section.table, self._key, asked, self._kind)
+            values = sql.with_values(**{**arguments, statements.IDS: [record.raw_key]})
+            for row in records.db.execute(sql.written, values).mappings():
+                if row[self._key] == record.raw_key:
+                    found |= {name.removeprefix(_THEN): row[name] for name in asked}
+        return found
 
     def _seen(self, records: RowsView, record: DeclaredRecord) -> dict[str, object]:
         """The columns that it sets, as plans show them: some databases say what they hold in several ways."""

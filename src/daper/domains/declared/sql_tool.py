@@ -14,12 +14,13 @@ from daper.core.models import Change
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.text import shown
 from daper.domains.declared.document import SqlToolSection
-from daper.domains.declared.record import DeclaredRecord, Shown, words
+from daper.domains.declared.record import DeclaredRecord, Shown, otherwise, words
 from daper.domains.declared.tool import FramedTool, ToolFrame, record_of, said_of
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, StoreTool, UndoableStoreTool
 from daper.stores.rows import mysql, statements
 from daper.stores.rows.address import MYSQL
+from daper.stores.rows.kept import same
 from daper.stores.rows.statements import SqlFault
 from daper.stores.rows.store import RowsStore, RowsView
 from daper.stores.rows.values import shown_value, written
@@ -151,6 +152,11 @@ class SqlTool(FramedTool, StoreTool[RowsView]):
                 "since, so that it could not be taken back; nothing was changed. Have the query of the records or the "
                 "preview read what is changed, or leave out its undo"
             )
+        if other := _otherwise(rows, self._seen(records, record)):
+            raise ActionFailed(
+                f"{other}; nothing was changed. Have its preview show what is kept, as by ROUND or CAST; or a trigger "
+                "changes it"
+            )
         return Deed(
             before={name: row[BEFORE] for name, row in _figures(rows) if BEFORE in row},
             after={name: row[AFTER] for name, row in _figures(rows) if AFTER in row},
@@ -169,12 +175,24 @@ class SqlTool(FramedTool, StoreTool[RowsView]):
         asked = record.ahead.get(self.name)
         return said_of(self.section.helped, holds=isinstance(asked, Shown) and asked.helped)
 
-    def try_out(self, records: RowsView, record_id: str) -> None:
-        """Do it, as a repair would, within a transaction that whoever asks rolls back.
+    def try_out(self, records: RowsView, record_id: str) -> str:
+        """Do it, as a repair would, within a transaction that whoever asks rolls back; what of it is not proved.
 
         Raises ActionFailed, StoreDamaged where it could not.
         """
-        self.act(records, self._trial(record_id))
+        return self._tried(records, self._trial(record_id))[1]
+
+    def _tried(self, records: RowsView, call: ToolCall) -> tuple[Deed, str]:
+        [record] = self._read(records, [call.record_id])
+        deed = self.act(records, call)
+        left = _by_what(self._seen(records, record))
+        gone = [what for what in _by_what(self._shown(record)) if what not in left]
+        return deed, (
+            f"once it has run, its preview shows no {gone[0]!r} any more, so that what is kept is not compared with "
+            "what was shown; leave what it changes out of its WHERE"
+            if gone
+            else ""
+        )
 
     def _trial(self, record_id: str) -> ToolCall:
         return ToolCall(key="", record_id=record_id, arguments=self.defaults, expected={}, today=self._clock())
@@ -188,6 +206,11 @@ class SqlTool(FramedTool, StoreTool[RowsView]):
             raise ActionFailed(
                 f"{self.name} would have changed {done} rows, and not {self._sql.expects}; nothing was changed"
             )
+
+    def _seen(self, records: RowsView, record: DeclaredRecord) -> tuple[Mapping[str, object], ...]:
+        """What its preview shows now."""
+        asked = self.ahead(records, [record.raw_key])[record.raw_key]
+        return asked.rows
 
     def _shown(self, record: DeclaredRecord) -> tuple[Mapping[str, object], ...]:
         asked = record.ahead.get(self.name)
@@ -213,14 +236,48 @@ class UndoableSqlTool(SqlTool, UndoableStoreTool[RowsView]):
             evidence=["taken back: its preview shows what it did before"],
         )
 
-    def try_out(self, records: RowsView, record_id: str) -> None:
-        """Do it and take it back, as a repair would, within a transaction that whoever asks rolls back.
+    def try_out(self, records: RowsView, record_id: str) -> str:
+        """Do it and take it back, as a repair would, within a transaction that whoever asks rolls back; what of it is
+        not proved.
 
         Raises ActionFailed, StoreDamaged where it could not.
         """
         call = self._trial(record_id)
-        deed = self.act(records, call)
+        deed, doubt = self._tried(records, call)
         self.take_back(records, call, Effect(status=OutcomeStatus.APPLIED), deed.originals)
+        return doubt
+
+
+def _by_what(rows: Sequence[Mapping[str, object]]) -> dict[str, list[Mapping[str, object]]]:
+    """Rows that have figures, by what they are about."""
+    found: dict[str, list[Mapping[str, object]]] = {}
+    for row in rows:
+        if BEFORE in row:
+            found.setdefault(words(row[WHAT]) if WHAT in row else "value", []).append(row)
+    return found
+
+
+def _otherwise(promised: Sequence[Mapping[str, object]], now: Sequence[Mapping[str, object]]) -> str:
+    """What is now otherwise than was promised; nothing where all is. Of what is not shown any more, nobody can tell."""
+    wanted = _by_what(promised)
+    for what, rows in _by_what(now).items():
+        open_ones = [row[AFTER] for row in wanted.get(what, ())]
+        for kept in [row[BEFORE] for row in rows] if open_ones else ():
+            found = next((at for at, value in enumerate(open_ones) if _is_kept(value, kept)), None)
+            if found is None:
+                return (
+                    f"{shown(what)} would be {otherwise(kept, open_ones[0])}"
+                    if open_ones
+                    else (f"{shown(what)} would be there more often than the plan has it, as {shown(words(kept))}")
+                )
+            del open_ones[found]
+    return ""
+
+
+def _is_kept(promised: object, kept: object) -> bool:
+    if isinstance(promised, str) and isinstance(kept, str):  # CHAR is padded
+        return kept.rstrip(" ") == promised.rstrip(" ") and len(kept) >= len(promised)
+    return bool(same(promised, kept))
 
 
 def _change(ref: str, row: Mapping[str, object]) -> Change:

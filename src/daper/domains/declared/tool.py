@@ -49,8 +49,10 @@ class DeclaredTool(RepairTool, Settleable, Protocol):
         """On what terms it may run; an obstacle where it does not fit."""
         ...
 
-    def try_out(self, records: RowsView, record_id: str) -> None:
+    def try_out(self, records: RowsView, record_id: str) -> str:
         """Do it, and take it back, within a transaction that whoever asks rolls back; outside, nothing is tried.
+
+        What of it could not be proved; empty where all was.
 
         Raises ActionFailed, StoreDamaged where it could not.
         """

@@ -44,13 +44,12 @@ _REWRITE: Final = update(LEDGER).where(*_HERE).values(written=bindparam("new"))
 
 @dataclass(frozen=True, kw_only=True)
 class Beside:
-    """What was asked of the database beside a row, in the same moment. `counts`: what its version counts too.
+    """What was asked of the database beside a row, in the same moment.
 
-    `always`: what it counts also where a column that counts up is the version.
+    `counts`: what its version counts too, also where that is a column that counts up.
     """
 
     counts: Mapping[str, object]
-    always: Mapping[str, object] = field(default_factory=dict[str, object])
     told: object = None
 
 
@@ -195,11 +194,15 @@ class RowsView:
         counter = self._rows.counter
         counts = {f"beside {name}": value for name, value in beside.counts.items()} if beside else {}
         version = f"{found.get(counter)}" if counter else row_version({**found, **counts})
-        always = {f"beside {name}": value for name, value in beside.always.items()} if beside else {}
-        always |= {name: found[name] for name in self._rows.sent if name in found}
-        if counter and always:
-            version = f"{version} {row_version(always)}"
+        counts |= {name: found[name] for name in self._rows.sent if name in found}
+        if counter and counts:
+            version = f"{version} {row_version(counts)}"
         return Row(record_id=str(key), raw_key=key, columns=columns, version=version, beside=beside)
+
+
+def counted_up(version: str) -> str:
+    """Of a version that is a column which counts up, what that column has; else all of it."""
+    return version.rpartition(" ")[0] or version
 
 
 class RowsStore:
