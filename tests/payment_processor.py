@@ -109,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _422(self, key: str) -> None:
         self._answer(422, "no")
 
+    def _409(self, key: str) -> None:
+        self._answer(409, '{"error": "a request with this key is in progress"}')
+
     def _302(self, key: str) -> None:
         self.send_response(302)
         self.send_header("Location", self.processor.elsewhere)

@@ -95,6 +95,8 @@ LIVES: dict[str, tuple[OutcomeStatus | None, ...]] = {
     "act 500": (A, A, A, U),
     "500": (F, A, F, U),
     "422": (F, F, F, F),
+    "409": (F, A, F, U),
+    "act 409": (A, A, A, U),
     "act close": (A, A, A, U),
     "close": (F, A, F, U),
     "act half": (A, A, A, U),
@@ -110,7 +112,8 @@ WAYS = {"both": (True, True), "the key": (True, False), "settle": (False, True),
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    "life", cases({name: name for name in LIVES}, quick=["ok", "act 500", "act close", "close", "302", "late"])
+    "life",
+    cases({name: name for name in LIVES}, quick=["ok", "act 500", "act 409", "act close", "close", "302", "late"]),
 )
 async def test_it_is_done_once_or_not_or_nobody_knows_and_never_twice(
     shop: Payments, processor: Processor, life: str, way: str
@@ -137,6 +140,30 @@ async def test_it_is_done_once_or_not_or_nobody_knows_and_never_twice(
     if not key_header:
         assert len(processor.changes) == 1, "it was asked again without a key"
     assert len({(each.path, each.body) for each in processor.changes}) == 1, "another request with the same key"
+
+
+async def test_a_key_that_is_in_use_is_waited_for_and_neither_refused_nor_done_again(
+    shop: Payments, processor: Processor
+) -> None:
+    shop.file.write_text(http_file(processor.url, settle=False))
+    processor.behaviours = ["act close", "409", "409"]
+    tool, call, _ = await proposed(shop)
+    for why in (".", "409 Conflict, which does not say whether it was done", "409 Conflict, which does not say"):
+        with pytest.raises(NoAnswer, match=why):
+            await tool.apply(call)
+    assert (await tool.apply(call)).status is A
+    assert processor.acted[KEY] == 1
+
+
+@pytest.mark.parametrize(("first", "came_to"), [("409", F), ("act close", U)])
+async def test_a_conflict_that_the_file_takes_for_a_refusal_is_one_for_the_first_request_alone(
+    shop: Payments, processor: Processor, first: str, came_to: OutcomeStatus
+) -> None:
+    text = http_file(processor.url, settle=False)
+    shop.file.write_text(text.replace('timeout = "1s"', 'timeout = "1s"\nnever = [409]'))
+    processor.behaviours = [first, "409", "409", "409"]
+    tool, call, _ = await proposed(shop)
+    assert await run_as_a_workflow_does(tool, call) is came_to
 
 
 KILLED = """

@@ -20,7 +20,9 @@ TABLE: Final = r"^[^\s;'\"`]+( [^\s;'\"`]+)*$"
 CONTENT: Final = "content"
 ENV: Final = "env:"
 LONGEST_REQUEST: Final = timedelta(seconds=30)  # an attempt has a minute for all that it does
-REFUSALS: Final = (400, 401, 403, 404, 405, 409, 410, 413, 415, 422)
+# No 409: for a key that is in use it says that a request with it is under way.
+# https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+REFUSALS: Final = (400, 401, 403, 404, 405, 410, 413, 415, 422)
 _LONG: Final = 20_000
 
 
