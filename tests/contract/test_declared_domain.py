@@ -416,3 +416,43 @@ def test_the_check_says_where_the_writing_role_may_not_write_the_ledger(
     assert shop.number("(SELECT count(*) FROM daper_ledger) = 0") == 4
     shop.engine.dispose()
     disconnect()
+
+
+async def test_the_table_of_a_tool_may_call_the_key_otherwise_than_the_query_does(shop: Payments) -> None:
+    shop.run("CREATE TABLE queue (uid INTEGER PRIMARY KEY, status VARCHAR(40))")
+    shop.run("INSERT INTO queue VALUES (7, 'stuck'), (8, 'stuck')")
+    text = FILE.replace(
+        'table  = "payments"\nset    = { status = "\'queued\'", attempts = "attempts + 1", failure_code = "NULL" }\n'
+        "only   = \"status = 'failed' AND attempts < 4\"",
+        'table  = "queue"\nset    = { status = "\'queued\'" }\nonly   = "status = \'stuck\'"',
+    )
+    shop.file.write_text(text, encoding="utf-8")
+    look = Check(read_file(shop.file), variables={"PAYMENTS_URL": shop.url}.get, now=TODAY).run()
+    assert [each.said for each in look.faults] == [
+        "'queue' has no column 'id', the records' key; say which one has it: key = \"...\""
+    ]
+    shop.file.write_text(text.replace('table  = "queue"', 'table  = "queue"\nkey    = "uid"'), encoding="utf-8")
+    domain = shop.domain()
+    domain.now().store.init()
+    look = Check(read_file(shop.file), variables={"PAYMENTS_URL": shop.url}.get, now=TODAY).run()
+    assert not look.faults
+    call, terms = await proposed(domain, "7")
+    assert [(each.field, each.before, each.after) for each in terms.preview] == [("status", "stuck", "queued")]
+    tool = set_tool(domain, "retry_payment")
+    effect = await tool.apply(call)
+    assert effect.status is OutcomeStatus.APPLIED
+    with shop.engine.begin() as db:
+        assert [tuple(row) for row in db.exec_driver_sql("SELECT uid, status FROM queue ORDER BY uid")] == [
+            (7, "queued"),
+            (8, "stuck"),
+        ]
+    assert (await tool.undo(call, effect, key="undo")).status is OutcomeStatus.UNDONE
+    for column, said in {
+        "nothing": "'queue' has no column 'nothing', its key",
+        "status": "the key of a record stays",
+    }.items():
+        shop.file.write_text(
+            text.replace('table  = "queue"', f'table  = "queue"\nkey    = "{column}"'), encoding="utf-8"
+        )
+        look = Check(read_file(shop.file), variables={"PAYMENTS_URL": shop.url}.get, now=TODAY).run()
+        assert [each.said for each in look.faults if said in each.said], look.faults

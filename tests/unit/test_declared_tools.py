@@ -82,7 +82,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "a cookie": ('"Authorization"', '"Cookie"', "'Cookie' is no header for a file", '"Cookie"'),
     "a secret itself": ('"env:PROCESSOR_TOKEN"', f'"{TOKEN}"', "a secret itself never stands in a file", "value ="),
     "a prefix": ('"Bearer "', '"Bearer\\n"', "plain characters in one line", "Bearer"),
-    "done and refused": ("timeout = ", "ok = [409]\ntimeout = ", "409 is in 'ok' as well", "[tool.http]"),
+    "done and refused": ("timeout = ", "ok = [422]\ntimeout = ", "422 is in 'ok' as well", "[tool.http]"),
     "too long": ('timeout = "1s"', 'timeout = "5m"', "'tool[1].http.timeout'", "timeout"),
     "settled elsewhere": (
         f'"{URL}/requests',

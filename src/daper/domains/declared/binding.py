@@ -179,7 +179,7 @@ def _tool(
     )
     match section:
         case SetSection():
-            return SetTool(section, frame, store=lambda: made.store, key=key, kind=kind, read=read)
+            return SetTool(section, frame, store=lambda: made.store, key=section.key or key, kind=kind, read=read)
         case SqlToolSection():
             make = UndoableSqlTool if section.sql.undo else SqlTool
             return make(section, frame, store=lambda: made.store, key=key, kind=kind, read=read)

@@ -238,7 +238,7 @@ class Check:
                     self._table(number, tool, ready, db, made.store.writer.kind)
 
     def _table(self, number: int, tool: SetSection, ready: SetTool, db: Connection, kind: str) -> None:
-        path, key = ("tool", number, "table"), self._file.document.records.key
+        path, key = ("tool", number, "table"), tool.key or self._file.document.records.key
         schema, _, name = tool.table.rpartition(".")
         try:
             columns = inspect(db).get_columns(name, schema=schema or None)
@@ -257,7 +257,8 @@ class Check:
         for column in sorted(floats.intersection(ready.touched)):
             self._fault(path, ready.rounded(column))
         if key not in found:
-            self._fault(path, f"{tool.table!r} has no column {key!r}, the records' key")
+            said = "its key" if tool.key else 'the records\' key; say which one has it: key = "..."'
+            self._fault(("tool", number, "key") if tool.key else path, f"{tool.table!r} has no column {key!r}, {said}")
         self._sets(number, tool, found)
         self._reads(number, ready, found)
 
@@ -270,7 +271,7 @@ class Check:
                 self._fault(path, str(MissingColumn(column, found)))
             elif column in records.hide:
                 self._fault(path, f"{column!r} is hidden, and a plan would show it")
-            elif column == records.key:
+            elif column == (tool.key or records.key):
                 self._fault(path, "the key of a record stays what it is; take it out")
 
     def _reads(self, number: int, tool: SetTool, found: Sequence[str]) -> None:

@@ -154,9 +154,13 @@ class ToolSection(Reply):
 
 
 class SetSection(ToolSection):
-    """A tool by columns of one table that are set, each to an expression of the database; `only` is one as well."""
+    """A tool by columns of one table that are set, each to an expression of the database; `only` is one as well.
+
+    `key`: the column of the table that has the key of the record, where it is called otherwise there.
+    """
 
     table: Annotated[StrictStr, Field(max_length=200, pattern=TABLE)]
+    key: Words | None = None
     set: dict[StrictStr, SqlText] = Field(min_length=1)
 
 

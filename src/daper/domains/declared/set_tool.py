@@ -31,7 +31,7 @@ _ONLY: Final = "daper_only"
 
 
 class SetTool(FramedTool, UndoableStoreTool[RowsView]):
-    """One `[[tool]]` with a `set`. `key`: the column with the id of a record; `kind`: of database."""
+    """One `[[tool]]` with a `set`. `key`: the column of its table with the id of a record; `kind`: of database."""
 
     def __init__(
         self,
