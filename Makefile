@@ -8,7 +8,7 @@ CLIENTS = tests/clients/node_modules/.package-lock.json
 CHATS = tests/clients/chats/node_modules/.package-lock.json
 BENCHES = start_up one_repair throughput workers stores detection large_cycle worker_memory mcp_story concurrency slow_model hostile_model tokens at_the_cap console record_pages declared
 
-.PHONY: browser mariadb help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation tool-tokens clean
+.PHONY: browser mariadb pgbouncer help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation tool-tokens clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,7 +26,7 @@ test: install-dev node-clients browser mariadb ## every test but those that are 
 	@.venv/bin/python -m compileall -q src
 	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
-test-long: install-dev node-clients chat-clients browser mariadb ## the tests that are long by nature: kills, faults that last, servers elsewhere
+test-long: install-dev node-clients chat-clients browser mariadb pgbouncer ## the tests that are long by nature: kills, faults that last, servers elsewhere
 	@.venv/bin/python -m compileall -q src
 	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
@@ -96,6 +96,10 @@ browser: ## Chromium, for the tests of the console; from Debian where there is n
 mariadb: ## the server of MariaDB, for the tests of somebody's own database; from Debian where there is none
 	@PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends mariadb-server-core >/dev/null; } || \
 	  { echo "declared domains are tested in MariaDB: install it (Debian and Ubuntu: apt install mariadb-server)"; exit 1; }
+
+pgbouncer: ## a pooler before PostgreSQL, for the long tests; from Debian where there is none
+	@PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends pgbouncer >/dev/null; } || \
+	  { echo "PostgreSQL is tested behind PgBouncer: install it (Debian and Ubuntu: apt install pgbouncer)"; exit 1; }
 
 node-clients: $(CLIENTS) ## other people's MCP clients, for the tests
 

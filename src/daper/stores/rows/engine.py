@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from daper.core.errors import ActionFailed, DaperError, StoreBusy, StoreError, StoreUnavailable
 from daper.core.text import folded
+from daper.stores.poolers import heed_poolers, without_transactions
 from daper.stores.pools import Pools
 from daper.stores.rows import mysql, reasons
 from daper.stores.rows.address import MYSQL, POSTGRESQL, SQLITE, DatabaseAddress
@@ -151,6 +152,8 @@ class RowsDatabase:
     def _error(self, error: DBAPIError) -> DaperError:
         cause = error.orig
         why = reasons.told_by(error)
+        if self.kind == POSTGRESQL and (way_out := without_transactions(why)):
+            return StoreError(f"{self.named} cannot be used: {why}; {way_out} ({self.address.variable})")
         judge = _JUDGES[self.kind]
         kind = judge(cause) if cause is not None else StoreError
         if kind is StoreBusy:
@@ -196,7 +199,7 @@ def _postgresql(address: DatabaseAddress, _: float) -> Engine:
         "application_name": "daper",
         "tcp_user_timeout": 30_000,
     }
-    return create_engine(
+    engine = create_engine(
         address.url,
         pool_size=_CONNECTIONS,
         max_overflow=0,
@@ -204,6 +207,8 @@ def _postgresql(address: DatabaseAddress, _: float) -> Engine:
         pool_pre_ping=True,
         connect_args=waits,
     )
+    heed_poolers(engine)
+    return engine
 
 
 def _mysql(address: DatabaseAddress, timeout: float) -> Engine:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from daper.core.errors import ActionFailed, StoreBusy, StoreDamaged, StoreError, StoreUnavailable
 from daper.core.urls import masked_urls
+from daper.stores.poolers import heed_poolers, is_pooled, without_transactions
 from daper.stores.pools import Pools
 from daper.stores.sql.address import check_address
 from daper.stores.sql.condition import STATUS, judged
@@ -142,8 +143,10 @@ class PostgresqlDatabase(Database):
     def whereabouts(self, db: Connection) -> str:
         """The server's own number and that of the database: a dump that is restored elsewhere has others.
 
-        Asked once for each connection, which never leads elsewhere.
+        Asked once for each connection, which leads elsewhere only where a pooler is between.
         """
+        if is_pooled(db):
+            return self._whereabouts(db)
         if _WHEREABOUTS not in db.info:
             db.info[_WHEREABOUTS] = self._whereabouts(db)
         return str(db.info[_WHEREABOUTS])
@@ -199,20 +202,21 @@ class PostgresqlDatabase(Database):
     @property
     def _engine(self) -> Engine:
         """One pool for a process and an address."""
-        key = self._url.render_as_string(hide_password=False)
-        return _POOLS.one(
-            key,
-            lambda: create_engine(
-                self._url,
-                pool_size=_CONNECTIONS,
-                max_overflow=0,
-                pool_timeout=BUSY_SECONDS,
-                pool_pre_ping=True,
-                # Whatever the server prefers: who waited for a key must see the row of whoever had it.
-                isolation_level="READ COMMITTED",
-                connect_args={"application_name": "daper", **_WAITS},
-            ),
+        return _POOLS.one(self._url.render_as_string(hide_password=False), self._new_engine)
+
+    def _new_engine(self) -> Engine:
+        engine = create_engine(
+            self._url,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=BUSY_SECONDS,
+            pool_pre_ping=True,
+            # Whatever the server prefers: who waited for a key must see the row of whoever had it.
+            isolation_level="READ COMMITTED",
+            connect_args={"application_name": "daper", **_WAITS},
         )
+        heed_poolers(engine)
+        return engine
 
     def _begin(self, db: Connection, busy_seconds: float) -> None:
         """Bound its waits, and refuse another schema; two questions to the server."""
@@ -257,7 +261,7 @@ class PostgresqlDatabase(Database):
 
     def _error(self, error: psycopg.Error, busy_seconds: float) -> StoreError | ActionFailed:
         state, why = error.sqlstate, _first_line(error)
-        if state is None:
+        if state is None or without_transactions(why):
             return self._error_without_state(error, why)
         if way_out := next((out for begins, out in _AWAY.items() if state.startswith(begins)), None):
             return StoreUnavailable(f"{self.named} cannot be used now: {why}; {way_out}")
@@ -274,7 +278,9 @@ class PostgresqlDatabase(Database):
         return StoreError(f"{self.named} cannot be used: {why}")
 
     def _error_without_state(self, error: psycopg.Error, why: str) -> StoreError | ActionFailed:
-        """Of the driver itself: the server was not reached, or let nobody in."""
+        """Of the driver itself, or of a pooler: the server was not reached, or let nobody in."""
+        if way_out := without_transactions(why):
+            return StoreError(f"{self.named} cannot be used: {why}; {way_out}")
         if isinstance(error, psycopg.DataError):  # no text of a server has a NUL
             return ActionFailed(f"{self.named} refuses it, and nothing was changed: {why}")
         if _is_refusal(error, why):
@@ -290,7 +296,14 @@ def database_url(url: str) -> URL:
 
 def _is_refusal(error: psycopg.Error, why: str) -> bool:
     """Whether it would say the same again: what has no state is told before there is a connection."""
-    said = ("password authentication", "does not exist", "no pg_hba", "no password", "invalid")
+    said = (
+        "password authentication",
+        "does not exist",
+        "no pg_hba",
+        "no password",
+        "invalid",
+        "unsupported startup parameter",
+    )
     return isinstance(error, psycopg.ProgrammingError) or any(each in why for each in said)
 
 
