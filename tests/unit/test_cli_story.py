@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from planned import proposed, shown_plan
@@ -22,9 +23,9 @@ from daper.core.models import (
 )
 from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
-from daper.core.views import ActionView, PlanView, RepairView
+from daper.core.views import ActionView, PlanView, RepairView, view_plan
 from daper.entrypoints.cli.output import say
-from daper.entrypoints.cli.plan_lines import plan_lines
+from daper.entrypoints.cli.plan_lines import hidden_at_a_glance, plan_lines
 from daper.entrypoints.cli.story import Story, result_lines
 
 AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
@@ -252,31 +253,89 @@ def test_like_actions_are_told_once_with_a_row_for_each_and_the_others_as_ever()
 
     lines = list(plan_lines(plan, domain="orders"))
 
-    assert lines[3:14] == [
-        "  - a1, a2, a4-a8: 7 actions that are the same but for the record, which spend 0 in all:",
-        "    - a1, a2, a4-a8 send_reminder: risk low, confidence score 0.9, proposed by rules",
-        "      - why: Nobody has reminded them.",
-        "      - status: unpaid → reminded",
-        "      - spends: 0",
-        "      - if it does not help: it is undone",
+    assert lines[3] == "  - ORD-009:"
+    assert lines.index("    - a3 hold_order: risk low, confidence score 0.9, proposed by rules") < lines.index(
+        "  - a1, a2, a4-a8: 7 × send_reminder, 0 in all: risk low, confidence score 0.9, proposed by rules"
+    )
+    assert lines[-11:] == [
+        "    - why: Nobody has reminded them.",
+        "    - status: unpaid → reminded",
+        "    - spends: 0",
+        "    - if it does not help: it is undone",
         "    - a1 ORD-001: problem: Record ORD-001 is not paid.; customer: of ORD-001",
         "    - a2 ORD-002: problem: Record ORD-002 is not paid.; customer: of ORD-002",
         "    - a4 ORD-004: problem: Record ORD-004 is not paid.; customer: of ORD-004",
         "    - a5 ORD-005: problem: Record ORD-005 is not paid.; customer: of ORD-005",
         "    - a6 ORD-006: problem: Record ORD-006 is not paid.; customer: of ORD-006",
+        "    - a7 ORD-007: problem: Record ORD-007 is not paid.; customer: of ORD-007",
+        "    - a8 ORD-008: problem: Record ORD-008 is not paid.; customer: of ORD-008",
     ]
-    assert "    - a3 hold_order: risk low, confidence score 0.9, proposed by rules" in lines
     assert "      - orders/ORD-009 status: unpaid → reminded" in lines
 
 
-def test_fifty_like_actions_take_a_line_each() -> None:
-    assert len(list(plan_lines(shown_plan(*map(proposed, range(1, 51))), domain="orders"))) == 59
+def test_fifty_like_actions_take_a_line_each_and_a_glance_at_them_a_screen() -> None:
+    plan = shown_plan(*map(proposed, range(1, 51)))
+
+    assert len(list(plan_lines(plan, domain="orders"))) == 58
+    glance = list(plan_lines(plan, domain="orders", more="--all"))
+    assert len(glance) == 14
+    assert glance[3] == "  - a1-a50: 50 × send_reminder, 0 in all: risk low, confidence score 0.9, proposed by rules"
+    assert glance[-1].startswith("    - … and a6-a50 for ORD-006, ORD-007, ")
+    assert glance[-1].endswith(", ORD-050; each has its own problem, customer: --all")
+    assert hidden_at_a_glance(plan) == {f"a{n}" for n in range(6, 51)}
+
+
+def test_b7_fifty_actions_that_each_choose_otherwise_are_a_row_each_and_the_dearest_is_no_exception() -> None:
+    """A restock of each item in its own quantity is like no other, and still no page of its own."""
+    dear = proposed(7, tool="order_inventory", quantity=900, spends=Decimal(70_000), risk=Risk.HIGH)
+    others = (proposed(n, tool="order_inventory", quantity=n, spends=Decimal(n)) for n in range(1, 51) if n != 7)
+    plan = shown_plan(*others, dear)
+
+    glance = list(plan_lines(plan, domain="orders", more="--all"))
+
+    assert len(glance) < 45
+    assert glance[3] == "  - ORD-007:"
+    assert "      - spends: 70,000" in glance
+    head = glance.index(
+        "  - a1-a6, a8-a50: 49 × order_inventory, 1,268 in all: risk low, confidence score 0.9, proposed by rules"
+    )
+    assert glance[head + 4].startswith("    - a1 ORD-001: problem: ")
+    assert "quantity: 1 (may be 1 to 900); spends: 1" in glance[head + 4]
+    assert hidden_at_a_glance(plan) == {f"a{n}" for n in range(22, 51)}
+
+
+def test_a_glance_hides_nothing_of_a_short_plan_nor_of_what_is_edited() -> None:
+    short = shown_plan(*map(proposed, range(1, 8)))
+    assert list(plan_lines(short, domain="orders", more="--all")) == list(plan_lines(short, domain="orders"))
+    plan = shown_plan(*(proposed(n, quantity=5) for n in range(1, 51)))
+    edits = {"a40": {"quantity": 7}}
+    lines = list(plan_lines(plan, domain="orders", edits=edits, more="--all"))
+    assert "      - quantity: 5, changed to 7 (may be 1 to 900)" in lines
+    assert "a40" not in hidden_at_a_glance(plan, edits=edits)
+
+
+def test_what_a_plan_leaves_alone_is_counted_in_its_first_lines_and_at_a_glance_cut() -> None:
+    handed = tuple(
+        ForPerson(record_id=f"ORD-{n}", kind="stuck", reason="no tool fits", fingerprint=str(n)) for n in range(40)
+    )
+    plan = view_plan(Plan(digest="d", for_person=handed, left_out=7), size=500)
+
+    whole, glance = (list(plan_lines(plan, domain="orders", more=more)) for more in ("", "--all"))
+
+    assert whole[1:4] == [
+        "  - left out: 7 more problems are over the cap of one repair; another one takes them on",
+        "  - not acted on: 40 problems, left alone or for a person",
+        "Nothing is proposed.",
+    ]
+    assert len(whole) == 44
+    assert len(glance) == 15
+    assert glance[-1] == "  - … and 30 more problems not acted on: --all"
 
 
 def test_what_is_edited_stands_alone_with_its_change() -> None:
     plan = shown_plan(*(proposed(n, quantity=5) for n in range(1, 6)))
     lines = list(plan_lines(plan, domain="orders", edits={"a2": {"quantity": 7}}))
-    assert "    - a1, a3-a5 send_reminder: risk low, confidence score 0.9, proposed by rules" in lines
+    assert "  - a1, a3-a5: 4 × send_reminder, 0 in all: risk low, confidence score 0.9, proposed by rules" in lines
     assert "      - quantity: 5, changed to 7 (may be 1 to 900)" in lines
 
 

@@ -51,6 +51,11 @@ PLAN = shown_plan(
         "amount=0": "a1 a2",
         "all but amount>=100, a5": "a1 a2 a3",
         '["a1", "a2"]': "a1 a2",
+        "spends < 100": "a1 a2 a3",
+        "tool = order_inventory": "a3 a4",
+        "tool:order_inventory and spends<100": "a3",
+        "risk:low and kind:payment-denied, a5": "a2 a5",
+        "all but risk:medium and kind:never-paid": "a1 a2 a5",
     }.items(),
 )
 def test_a_selection_means_exactly_these(text: str, meant: str) -> None:
@@ -81,6 +86,11 @@ def test_a_selection_means_exactly_these(text: str, meant: str) -> None:
         "a1; a2": "names no actions",
         "*": "names no actions",
         "a1 but a1": "'a1 but a1' leaves no action of the plan",
+        "tool:hold_order and risk:low": "means nothing of the plan; no action is all of that",
+        "a1 and a2": "no action is all of that",
+        "a1 and ": "names no actions",
+        "all but risk:high and amount>99": "'risk:high and amount>99' means nothing",
+        "all but risk:medium and amount>99": "nobody can say what a5 of the plan spends",
         "all but amount>99": "nobody can say what a5 of the plan spends",
         "a1\x1b[2J": "'a1<U+001B>[2J' names no actions",
         "a" * (LONGEST_SELECTION + 1): "a selection of 10,001 characters is more than 10,000",
@@ -169,3 +179,18 @@ def test_some_are_approved_and_others_rejected_in_one_choice() -> None:
     assert choose(PLAN, APPROVE) == Choice(approved=whole_plan(PLAN, APPROVE))
     assert choose(PLAN, REJECT) == Choice(rejected=whole_plan(PLAN, REJECT))
     assert choose(PLAN, REJECT, actions=("risk:high",)) == Choice(rejected=("a5",))
+
+
+def test_b7_what_is_decided_may_have_to_hold_as_well() -> None:
+    """`--where 'spends < 100'` beside what names the actions."""
+    assert choose(PLAN, APPROVE, where=("spends < 100",)) == Choice(approved=("a1", "a2", "a3"))
+    assert choose(PLAN, APPROVE, actions=("a3-a5",), where=("spends<=100",), rejecting=("a5",)) == Choice(
+        approved=("a3", "a4"), rejected=("a5",)
+    )
+    assert choose(PLAN, APPROVE, where=("spends<=100", "risk:medium")) == Choice(approved=("a3", "a4"))
+    assert choose(PLAN, APPROVE, actions=("a6",), where=("spends<100",)) == Choice(approved=("a6",))
+    assert choose(PLAN, REJECT, where=("risk:high",)) == Choice(rejected=("a5",))
+    with pytest.raises(DecisionRefused, match="'risk:high' leaves no action of a1, a2"):
+        choose(PLAN, APPROVE, actions=("a1, a2",), where=("risk:high",))
+    with pytest.raises(DecisionRefused, match="a4 would be changed, and is not among what is approved"):
+        choose(PLAN, APPROVE, where=("spends<100",), edited={"a3": {"quantity": 6}, "a4": {"quantity": 6}})

@@ -23,7 +23,7 @@ from daper.settings import ChatApproval, Part, Settings, load_settings
 
 USER, DATABASE, DOMAIN, POLICY, PEOPLE = Part.USER, Part.DATABASE, Part.DOMAIN, Part.POLICY, Part.PEOPLE
 MODELS, REPORTS, CHAT, TEMPORAL = Part.MODELS, Part.REPORTS, Part.CHAT, Part.TEMPORAL
-WORKER, CONSOLE = Part.WORKER, Part.CONSOLE
+WORKER, CONSOLE, TERMINAL = Part.WORKER, Part.CONSOLE, Part.TERMINAL
 STARTS = {USER, DATABASE, DOMAIN, POLICY, PEOPLE, TEMPORAL}
 
 # Command → arguments, and what of the settings it cannot do without.
@@ -60,12 +60,12 @@ NEEDS: Mapping[str, tuple[str, set[Part]]] = {
     "records recover": ("--finish", {DATABASE, DOMAIN}),
     "records reset": ("--yes", {DATABASE, DOMAIN}),
     "records show": ("ORD-001-HJP", {DATABASE, DOMAIN}),
-    "repair approve": ("r --plan d", {DATABASE, USER, TEMPORAL}),
+    "repair approve": ("r --plan d", {DATABASE, USER, TEMPORAL, TERMINAL}),
     "repair list": ("", {DATABASE, TEMPORAL}),
-    "repair reject": ("r --plan d", {DATABASE, USER, TEMPORAL}),
+    "repair reject": ("r --plan d", {DATABASE, USER, TEMPORAL, TERMINAL}),
     "repair report": ("r", {DATABASE, TEMPORAL}),
     "repair show": ("r", {DATABASE, TEMPORAL}),
-    "repair start": ("", STARTS),
+    "repair start": ("", {*STARTS, TERMINAL}),
     "repair stop": ("r", {DATABASE, USER, TEMPORAL}),
     "repair transcripts": ("r", {DATABASE}),
     "schedule create": ("", STARTS),
@@ -83,8 +83,8 @@ NEEDS: Mapping[str, tuple[str, set[Part]]] = {
 SPARED = {
     "proactive stop --domain orders": {DATABASE, USER, TEMPORAL},
     "schedule delete --domain orders": {DATABASE, USER, TEMPORAL},
-    "repair approve r --plan d --as Minerva": {DATABASE, TEMPORAL},
-    "repair show r --follow": {DATABASE, USER, TEMPORAL},
+    "repair approve r --plan d --as Minerva": {DATABASE, TEMPORAL, TERMINAL},
+    "repair show r --follow": {DATABASE, USER, TEMPORAL, TERMINAL},
     "mcp config goose --url http://127.0.0.1:7337/mcp": set[Part](),
 }
 TOOLS: Mapping[str, tuple[dict[str, object], set[Part]]] = {
@@ -114,6 +114,7 @@ SAID: Mapping[Part, str] = {
     CHAT: "DAPER_MCP_APPROVAL is 'perhaps'; it must be ",
     WORKER: "DAPER_WORKER_ADDRESS is 'here'; it must be ",
     CONSOLE: "DAPER_CONSOLE_URL is 'here'; it must be ",
+    TERMINAL: "DAPER_ASK_AGAIN_ACTIONS is 'many'; it must be ",
     TEMPORAL: "TEMPORAL_TLS is 'maybe'; it must be ",
 }
 VALUES: Mapping[Part, dict[str, str]] = {
@@ -125,6 +126,7 @@ VALUES: Mapping[Part, dict[str, str]] = {
     CHAT: {"DAPER_MCP_APPROVAL": "perhaps"},
     WORKER: {"DAPER_WORKER_ADDRESS": "here"},
     CONSOLE: {"DAPER_CONSOLE_URL": "here"},
+    TERMINAL: {"DAPER_ASK_AGAIN_ACTIONS": "many"},
     TEMPORAL: {"TEMPORAL_TLS": "maybe"},
 }
 FILES = {

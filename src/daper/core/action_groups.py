@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from daper.core.digests import canonical
-from daper.core.lines import FieldLine, LineKind, action_lines
+from daper.core.lines import LABELS, FieldLine, LineKind, Piece, Voice, action_lines, amount_words
 from daper.core.models import Risk
 from daper.core.views import UNKNOWN_AMOUNT, ActionView, PlanView
 
@@ -46,6 +46,15 @@ class ActionGroup:
         amounts = [action.spends for action in self.actions]
         return UNKNOWN_AMOUNT if UNKNOWN_AMOUNT in amounts else str(sum(map(Decimal, amounts), Decimal(0)))
 
+    @property
+    def heading(self) -> FieldLine:
+        """How many, of what, and what they spend together: `42 × send_reminder, 3,120.00 in all`."""
+        unknown = self.spends == UNKNOWN_AMOUNT
+        money = "nobody can say what they spend" if unknown else f"{amount_words(self.spends)} in all"
+        tool = Piece(self.tool, Voice.VALUE)
+        pieces = (Piece(f"{len(self.actions)} × "), tool, Piece(f", {money}"))
+        return FieldLine(LineKind.TOOL, LABELS[LineKind.TOOL], pieces)
+
     @cached_property
     def common(self) -> tuple[FieldLine, ...]:
         """The fields that read the same in every action, in their order.
@@ -72,6 +81,14 @@ def grouped(plan: PlanView) -> tuple[ActionGroup, ...]:
         groups.setdefault(_sameness(action), []).append(action)
     made = [ActionGroup(tuple(actions)) for actions in groups.values()]
     return tuple(sorted(made, key=lambda group: -group.risk.rank))
+
+
+def by_tool(actions: Iterable[ActionView]) -> tuple[ActionGroup, ...]:
+    """Actions that do the same at the same risk, each in its own way; what stands instead of another is alone."""
+    groups: dict[tuple[Hashable, ...], list[ActionView]] = {}
+    for action in actions:
+        groups.setdefault((action.tool, action.risk, action.id if action.instead_of else ""), []).append(action)
+    return tuple(ActionGroup(tuple(each)) for each in groups.values())
 
 
 def exceptions(groups: Iterable[ActionGroup]) -> tuple[ActionView, ...]:

@@ -7,6 +7,7 @@ kind. Nothing here is escaped or cut: what comes from records and models stands 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -48,6 +49,7 @@ class LineKind(StrEnum):
     NOTES = "notes"
     PARTITION = "partition"
     LEFT_OUT = "left-out"
+    NOT_ACTED_ON = "not-acted-on"
     FOR_PERSON = "for-person"
     BLOCKED = "blocked"
     SUPPRESSED = "suppressed"
@@ -75,6 +77,7 @@ LABELS: Final[Mapping[LineKind, str]] = {
     LineKind.NOTES: "notes",
     LineKind.PARTITION: "partition",
     LineKind.LEFT_OUT: "left out",
+    LineKind.NOT_ACTED_ON: "not acted on",
     LineKind.FOR_PERSON: "for a person",
     LineKind.BLOCKED: "blocked",
     LineKind.SUPPRESSED: "left alone",
@@ -154,6 +157,7 @@ class PlanHead:
     notes: str = ""
     partition: str = ""
     left_out: int = 0
+    left_alone: int = 0
     changed: bool = False
 
     @classmethod
@@ -167,6 +171,7 @@ class PlanHead:
             notes=plan.additional_notes,
             partition=plan.partition,
             left_out=plan.left_out,
+            left_alone=plan.left_alone,
             changed=changed,
         )
 
@@ -188,8 +193,15 @@ class PlanHead:
             yield _line(LineKind.NOTES, _text(self.notes))
         if self.partition:
             yield _line(LineKind.PARTITION, Piece(partition_words(self.partition)))
+        yield from self._beside()
+
+    def _beside(self) -> Iterator[FieldLine]:
+        """What there is that the plan does not act on."""
         if self.left_out:
             yield left_out_line(self.left_out)
+        if self.left_alone:
+            said = f"{counted(self.left_alone, 'problem')}, left alone or for a person"
+            yield _line(LineKind.NOT_ACTED_ON, Piece(said))
 
 
 def partition_words(partition: str) -> str:
@@ -328,7 +340,12 @@ def _text(words: str) -> Piece:
     return Piece(words, Voice.TEXT)
 
 
+def amount_words(spends: str) -> str:
+    """An amount as a plan says it, with thousands apart; or that nobody can say."""
+    return "unknown, nobody can say" if spends == UNKNOWN_AMOUNT else f"{Decimal(spends):,f}"
+
+
 def _amount(spends: str, *, changed: bool) -> Piece:
     """An amount as it was planned; or that nobody can say."""
-    known = "unknown, nobody can say" if spends == UNKNOWN_AMOUNT else spends
+    known = amount_words(spends)
     return Piece(f"not worked out for the change ({known} before)" if changed else known)

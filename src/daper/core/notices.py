@@ -129,6 +129,7 @@ class Notice(Wire):
             notes=self.notes,
             partition=self.partition,
             left_out=self.left_out,
+            left_alone=self.left + self.alone if self.plan_digest else 0,
         )
 
 

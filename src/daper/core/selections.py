@@ -1,6 +1,7 @@
-"""Some of a plan, said in text: `a1-a48`, `all but a7`, `tool:send-reminder`, `risk:low`, `amount<100`. Pure.
+"""Some of a plan, said in text: `a1-a48`, `all but a7`, `tool:send-reminder`, `risk = low and spends < 100`. Pure.
 
-One text is what is meant, with commas, and after `but` what is left out of it, with commas.
+One text is what is meant, with commas, and after `but` what is left out of it, with commas. What stands between `and`
+has to hold together.
 """
 
 import re
@@ -21,13 +22,15 @@ LONGEST_SELECTION: Final = 10_000  # characters; all the ids that a plan can hav
 EVERYTHING: Final = "all"
 _WORTH_A_RANGE: Final = 3
 HOW_TO_SELECT: Final = (
-    "a1, a1-a48, all, tool:NAME, kind:NAME, risk:low, amount<100; several with commas; `but` and what is left out"
+    "a1, a1-a48, all, tool:NAME, kind:NAME, risk:low, amount<100; several with commas, or with `and` where all has to "
+    "hold; `but` and what is left out"
 )
 _BUT: Final = re.compile(r",? (?:but|except) ", re.IGNORECASE)
 _ID: Final = r"[A-Za-z]+[0-9]{1,9}"
 _RANGE: Final = re.compile(rf"({_ID}) ?(?:-|\u2013|\.\.) ?({_ID})")
-_FIELD: Final = re.compile(r"(tool|kind|risk) ?: ?(.+)", re.IGNORECASE)
-_AMOUNT: Final = re.compile(r"amount ?(<=|>=|≤|≥|<|>|=) ?([0-9]{1,15}(?:\.[0-9]{1,9})?)", re.IGNORECASE)
+_AND: Final = re.compile(r" and ", re.IGNORECASE)
+_FIELD: Final = re.compile(r"(tool|kind|risk) ?[:=] ?(.+)", re.IGNORECASE)
+_AMOUNT: Final = re.compile(r"(?:amount|spends) ?(<=|>=|≤|≥|<|>|=) ?([0-9]{1,15}(?:\.[0-9]{1,9})?)", re.IGNORECASE)
 _COMPARISONS: Final[dict[str, Callable[[Decimal, Decimal], bool]]] = {
     "<": lt, "<=": le, "≤": le, ">": gt, ">=": ge, "≥": ge, "=": eq,
 }  # fmt: skip
@@ -85,22 +88,41 @@ def choose(
     *,
     actions: Sequence[str] = (),
     rejecting: Sequence[str] = (),
+    where: Sequence[str] = (),
     edited: Collection[str] = (),
 ) -> Choice:
     """One verdict on some of a plan, as selections say it, and the rejection of others.
 
-    Where none says what is approved, that is what is edited; and where nothing is, all that is not rejected. Raises
-    DecisionRefused as `select`.
+    Where none says what is approved, that is what is edited; and where nothing is, all that is not rejected. `where`:
+    selections that have to hold as well, each of them, for whatever gets the verdict. Raises DecisionRefused as
+    `select`, and where nothing is left.
     """
     if verdict is Verdict.REJECT:
-        return Choice(rejected=select((*actions, *rejecting) or (EVERYTHING,), plan, verdict=verdict))
+        named = select((*actions, *rejecting) or (EVERYTHING,), plan, verdict=verdict)
+        return Choice(rejected=_holding(named, where, plan))
     rejected = select(rejecting, plan, verdict=Verdict.REJECT)
     if actions:
-        return Choice(approved=select(actions, plan, verdict=verdict), rejected=rejected)
-    if edited:
-        return Choice(approved=tuple(edited), rejected=rejected)
-    whole = whole_plan(plan, verdict)
-    return Choice(approved=tuple(each for each in whole if each not in rejected), rejected=rejected)
+        named = select(actions, plan, verdict=verdict)
+    elif edited:
+        named = tuple(edited)
+    else:
+        named = tuple(each for each in whole_plan(plan, verdict) if each not in rejected)
+    approved = _holding(named, where, plan)
+    if where and (out := [each for each in edited if each not in approved]):
+        raise DecisionRefused(f"{in_short(out, plan)} would be changed, and is not among what is approved")
+    return Choice(approved=approved, rejected=rejected)
+
+
+def _holding(named: tuple[str, ...], where: Sequence[str], plan: PlanView) -> tuple[str, ...]:
+    """Those of which each of the selections holds. Raises DecisionRefused where that is none."""
+    left = list(named)
+    for text in where:
+        # As of a rejection: what stands instead of another was named, or is not among them.
+        holds = frozenset(select((text,), plan, verdict=Verdict.REJECT))
+        left = [each for each in left if each in holds]
+    if named and not left:
+        raise DecisionRefused(f"{' and '.join(map(_quoted, where))} leaves no action of {in_short(named, plan)}")
+    return tuple(left)
 
 
 def in_short(ids: Iterable[str], plan: PlanView) -> str:
@@ -156,6 +178,9 @@ class _Selection:
 
     def _matching(self, term: str) -> tuple[ActionView, ...]:
         actions = self._plan.actions
+        if len(together := _AND.split(term)) > 1:
+            sets = [{action.id for action in self._term(each)} for each in together]
+            return tuple(action for action in actions if all(action.id in each for each in sets))
         if term.casefold() == EVERYTHING:
             return self._whole()
         if found := _RANGE.fullmatch(term):
@@ -196,7 +221,7 @@ class _Selection:
 
     def _refuse_unknown_amounts(self, chosen: set[str]) -> None:
         """What nobody can say the amount of is not known to be outside of an amount that is left out."""
-        if not any(_AMOUNT.fullmatch(term) for term in self.leaves_out):
+        if not any(_AMOUNT.fullmatch(each) for term in self.leaves_out for each in _AND.split(term)):
             return
         unsure = [action.id for action in self._plan.actions if action.id in chosen and _spent(action) is None]
         if unsure:
@@ -208,6 +233,8 @@ class _Selection:
 
     def _instead(self, term: str) -> str:
         """What there is of what a term asks for."""
+        if _AND.search(term):
+            return "no action is all of that"
         if found := _FIELD.fullmatch(term):
             name = found[1].casefold()
             values = distinct(value for action in self._plan.actions for value in _FIELDS[name](action))

@@ -68,7 +68,8 @@ class ActionView(Wire):
 class PlanView(Wire):
     """One page of a plan. `spends`: what all of it spends, without the actions that stand instead of others.
 
-    `partition`: the part of all records in which the repair looks, as `1/4`; empty where it looks in all.
+    `partition`: the part of all records in which the repair looks, as `1/4`; empty where it looks in all. `left_alone`:
+    how many problems the whole plan does not act on; 0 from a release that did not say.
     """
 
     digest: str
@@ -84,6 +85,7 @@ class PlanView(Wire):
     blocked: tuple[BlockedProposal, ...] = ()
     for_person: tuple[ForPerson, ...] = ()
     left_out: int = 0
+    left_alone: int = 0
     partition: str = ""
 
 
@@ -199,6 +201,7 @@ def view_plan(
         blocked=plan.blocked[part],
         for_person=plan.for_person[part],
         left_out=plan.left_out,
+        left_alone=len(plan.suppressed) + len(plan.blocked) + len(plan.for_person),
         partition=partition,
     )
 

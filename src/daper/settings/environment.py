@@ -31,6 +31,7 @@ from daper.settings.policy import CLOSED, POLICY_FILE, PolicySource
 from daper.settings.surroundings import unfit_surroundings
 from daper.settings.table import BY_NAME, ChatApproval
 from daper.settings.temporal_profile import NO_SERVER, temporal_of
+from daper.settings.terminal import TerminalSettings, pager_of, terminal_of
 from daper.settings.values import one_of, raw, span, text_value, whole_value
 from daper.settings.variables import read_values
 from daper.settings.worker import ModelLimits, WorkerSettings, model_limits_of, worker_of
@@ -44,7 +45,7 @@ class Settings:
     """What is configured, checked. `temporal` may hold secrets and is never shown.
 
     `database_url`: the PostgreSQL database that all is in, with its password; None where files in the home have it.
-    `console`: by which URL people come to the console, and who tells who they are.
+    `console`: by which URL people come to the console, and who tells who they are. `terminal`: what is asked there.
     `domain_files`: those that declare domains; `variables`: all that is set, secrets too, for what such a file names.
     `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
     `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need;
@@ -75,6 +76,7 @@ class Settings:
     options: Mapping[str, str] = field(repr=False)
     database_url: str | None = field(default=None, repr=False)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    terminal: TerminalSettings = field(default_factory=TerminalSettings)
     domain_files: tuple[Path, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     troubles: Mapping[Part, SettingError] = field(default_factory=dict[Part, SettingError], repr=False)
@@ -199,6 +201,7 @@ def load_settings(
         temporal=server.variables,
         options={name: value for name, value in values.items() if name.startswith(("DAPER_", "LLM_"))},
         database_url=parts.read(Part.DATABASE, lambda: database_url_of(values), None),
+        terminal=parts.read(Part.TERMINAL, lambda: terminal_of(values, pager_of(found)), TerminalSettings()),
         console=parts.read(Part.CONSOLE, lambda: console_of(values), ConsoleSettings()),
         domain_files=parts.read(Part.DOMAIN, lambda: domain_files_of(values, home, folder), ()),
         variables=values,

@@ -25,6 +25,7 @@ class Part(StrEnum):
     CHAT = "chat"
     WORKER = "worker"
     CONSOLE = "console"
+    TERMINAL = "terminal"
     TEMPORAL = "temporal"
 
 
@@ -44,6 +45,7 @@ _PATTERNS: Final = (
     (Part.CHAT, r"DAPER_MCP_.*"),
     (Part.WORKER, r"DAPER_WORKER_.*"),
     (Part.CONSOLE, r"DAPER_CONSOLE_.*|DAPER_OIDC_.*"),
+    (Part.TERMINAL, r"DAPER_ASK_AGAIN_.*|DAPER_PAGER"),
     (Part.TEMPORAL, r"TEMPORAL_.*"),
     (Part.MODELS, r"LLM_.*|DAPER_LLM_.*|DAPER_[A-Z]+_MODEL|DAPER_MAX_.*|DAPER_ON_OUTAGE"),
 )

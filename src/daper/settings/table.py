@@ -86,6 +86,21 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "is trusted to have asked, and the decision is recorded as unconfirmed.",
     ),
     Setting(
+        "DAPER_ASK_AGAIN_ACTIONS",
+        "10",
+        "Above how many actions an approval at a terminal is asked for once more, with what it comes to.",
+    ),
+    Setting(
+        "DAPER_ASK_AGAIN_AMOUNT",
+        "1000",
+        "Above what amount it is; also where nobody can say what is spent.",
+    ),
+    Setting(
+        "DAPER_PAGER",
+        "PAGER, or less",
+        "What long plans are shown with at a terminal; off: nothing. Read from the environment alone, never from .env.",
+    ),
+    Setting(
         "DAPER_CONSOLE_URL",
         "",
         "By which URL people come to the console, like https://daper.example.org: messages link to it.",

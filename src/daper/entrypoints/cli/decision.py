@@ -13,13 +13,14 @@ from daper.core.decisions import answer_plan
 from daper.core.errors import DecisionRefused
 from daper.core.models import Decision, Person, Verdict
 from daper.core.outcomes import RepairResult
-from daper.core.selections import choose, in_short
+from daper.core.selections import Choice, choose, in_short
 from daper.core.views import PlanView, whole_plans
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import NONE, Comment, Json, Names, said_right, selections
 from daper.entrypoints.cli.plan_lines import plan_lines
-from daper.entrypoints.cli.questions import DOOR, ask_verdict, parse_edits, who_asks
+from daper.entrypoints.cli.plan_prompt import AT_THE_QUESTION, PlanPrompt
+from daper.entrypoints.cli.questions import DOOR, parse_edits, who_asks
 from daper.entrypoints.cli.runner import on_terminal, run_to_end
 from daper.entrypoints.cli.story import decided
 from daper.service.repairs import RepairService
@@ -37,10 +38,16 @@ class _Words:
     plan: str | None
     actions: Sequence[str]
     rejecting: Sequence[str] = ()
+    where: Sequence[str] = ()
     edits: Sequence[str] = ()
     comment: str
     as_name: str | None
     as_json: bool
+
+    @property
+    def names_some(self) -> bool:
+        """Whether it says which actions."""
+        return bool(self.actions or self.rejecting or self.where or self.edits)
 
 
 def approve(
@@ -48,6 +55,7 @@ def approve(
     *,
     plan: str | None = None,
     action: Names = NONE,
+    where: Names = NONE,
     reject: Names = NONE,
     edit: Names = NONE,
     comment: Comment = "",
@@ -56,7 +64,8 @@ def approve(
 ) -> int:
     """Approve the plan that waits, or some of its actions, and reject others. What is not named is not approved.
 
-    Without --plan on a terminal it prints the plan, asks, and quotes what it printed.
+    Without --plan on a terminal it prints the plan, asks, and quotes what it printed; the answer may name some of it,
+    and what is much is asked once more.
 
     Parameters
     ----------
@@ -67,6 +76,9 @@ def approve(
     action
         Only these actions: a1, "a1-a48, a50", "all but a7", tool:NAME, kind:NAME, risk:low, "amount<100"; may be given
         several times. All that are not rejected if not given.
+    where
+        And only those of which this holds too: "spends < 100", "risk = low and kind = NAME"; said in the same ways, and
+        each of several has to hold.
     reject
         Reject these actions, said in the same ways; they are then left alone.
     edit
@@ -84,6 +96,7 @@ def approve(
             verdict=Verdict.APPROVE,
             plan=plan,
             actions=selections("--action", action),
+            where=selections("--where", where),
             rejecting=selections("--reject", reject),
             edits=edit,
             comment=comment,
@@ -98,6 +111,7 @@ def reject(
     *,
     plan: str | None = None,
     action: Names = NONE,
+    where: Names = NONE,
     comment: Comment = "",
     as_name: As = None,
     as_json: Json = False,
@@ -113,6 +127,9 @@ def reject(
     action
         Only these actions: a1, "a1-a48, a50", "all but a7", tool:NAME, kind:NAME, risk:low, "amount<100"; may be given
         several times. All of them if not given.
+    where
+        And only those of which this holds too: "spends < 100", "risk = low and kind = NAME"; said in the same ways, and
+        each of several has to hold.
     comment
         Kept with the decision.
     as_name
@@ -126,6 +143,7 @@ def reject(
             verdict=Verdict.REJECT,
             plan=plan,
             actions=selections("--action", action),
+            where=selections("--where", where),
             comment=comment,
             as_name=as_name,
             as_json=as_json,
@@ -155,7 +173,7 @@ def stop(repair_id: str, *, reason: Comment = "") -> int:
 
 
 def _decide(repair_id: str, words: _Words) -> int:
-    settings = load_settings(needs={Part.TEMPORAL} if words.as_name else {Part.TEMPORAL, Part.USER})
+    settings = load_settings(needs={Part.TEMPORAL, Part.TERMINAL, *(() if words.as_name else (Part.USER,))})
     screen = console()
     with said_right():
         by = who_asks(settings, claimed=words.as_name)
@@ -166,15 +184,22 @@ def _decide(repair_id: str, words: _Words) -> int:
 
     async def run() -> int:
         service = await open_service(settings)
-        plan, decide_by = await _waiting_plan(service, repair_id)
+        plan, domain, decide_by = await _waiting_plan(service, repair_id)
         with said_right():
-            decision = _decision(words, plan, edits, by=by)
+            chosen = _chosen(words, plan, edits)
+            decision = _decision(words, plan, chosen, edits, by=by)
         if asks:
-            for line in plan_lines(plan, domain=settings.domain, decide_by=decide_by, edits=edits):
+            for line in plan_lines(plan, domain=domain, decide_by=decide_by, edits=edits, more=AT_THE_QUESTION):
                 say(screen, line)
-            if await ask_verdict(question=_question(words, plan, decision)) is not Verdict.APPROVE:
+            prompt = PlanPrompt(screen=screen, plan=plan, domain=domain, settings=settings, edits=edits)
+            in_words = words.verdict is Verdict.APPROVE and not words.names_some
+            question = _question(words, plan, decision)
+            answered = await prompt.ask(question, yes=chosen, no=None, in_words=in_words)
+            if answered is None:
                 say(screen, "left open; nothing was decided")
                 return Exit.OK
+            with said_right():
+                decision = _decision(words, plan, answered, edits, by=by)
         receipt = await service.decide(repair_id, decision)
         if words.as_json:
             print_json(receipt)
@@ -185,8 +210,15 @@ def _decide(repair_id: str, words: _Words) -> int:
     return run_to_end(run())
 
 
-def _decision(words: _Words, plan: PlanView, edits: dict[str, dict[str, JsonValue]], *, by: Person) -> Decision:
-    chosen = choose(plan, words.verdict, actions=words.actions, rejecting=words.rejecting, edited=edits)
+def _chosen(words: _Words, plan: PlanView, edits: dict[str, dict[str, JsonValue]]) -> Choice:
+    return choose(
+        plan, words.verdict, actions=words.actions, rejecting=words.rejecting, where=words.where, edited=edits
+    )
+
+
+def _decision(
+    words: _Words, plan: PlanView, chosen: Choice, edits: dict[str, dict[str, JsonValue]], *, by: Person
+) -> Decision:
     decision = answer_plan(
         plan,
         approved=chosen.approved,
@@ -201,7 +233,7 @@ def _decision(words: _Words, plan: PlanView, edits: dict[str, dict[str, JsonValu
 
 def _question(words: _Words, plan: PlanView, decision: Decision) -> str:
     """What y says yes to: the actions by their ids, and all of them where none was named."""
-    if not (words.actions or words.rejecting or words.edits):
+    if not words.names_some:
         return f"{words.verdict.title()} all of it?"
     given = decision.verdicts
     named = {verdict: [action_id for action_id in given if given[action_id] is verdict] for verdict in Verdict}
@@ -209,13 +241,13 @@ def _question(words: _Words, plan: PlanView, decision: Decision) -> str:
     return f"{' and '.join(said).capitalize() or 'Decide nothing'}?"
 
 
-async def _waiting_plan(service: RepairService, repair_id: str) -> tuple[PlanView, datetime | None]:
-    """The whole plan of the current round, every page of it, and until when it waits. Raises DecisionRefused."""
+async def _waiting_plan(service: RepairService, repair_id: str) -> tuple[PlanView, str, datetime | None]:
+    """The whole plan of the current round, of which domain, and until when it waits. Raises DecisionRefused."""
     look = await look_at_whole_plan(service, repair_id)
     if isinstance(look, RepairResult):
         if not look.plans:
             raise DecisionRefused(f"repair {repair_id!r} ended as {look.phase}; there was no plan to decide on")
-        return whole_plans(look)[-1], None
+        return whole_plans(look)[-1], look.domain, None
     if look.plan is None:
         raise DecisionRefused(f"no plan is waiting for a decision yet (phase {look.phase})")
-    return look.plan, look.decide_by
+    return look.plan, look.domain, look.decide_by

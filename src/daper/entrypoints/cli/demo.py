@@ -141,6 +141,8 @@ async def _demo(environ: dict[str, str], home: Path, *, auto_approve: bool, as_j
                 screen=screen,
                 by=by,
                 asks=asks,
+                settings=settings,
+                whole=not asks,  # nobody can look again: its server ends with it
                 elsewhere=pages.decided_there if pages else None,
                 as_json=as_json,
                 left_open="Left open; the demo's server ends now, and the repair with it. Nothing was changed.",

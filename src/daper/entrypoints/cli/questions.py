@@ -1,14 +1,13 @@
-"""How a person decides from the command line: y or n on a terminal, or named actions and edits."""
+"""Who asks at the command line, who is told, and what is edited."""
 
 import json
 from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from daper.core.models import IdentityProof, Person, Verdict
+from daper.core.models import IdentityProof, Person
 from daper.entrypoints.cli.exits import UsageError
 from daper.entrypoints.cli.parameters import named
-from daper.entrypoints.cli.runner import ask_line
 from daper.settings import Settings, refuse_unknown
 
 DOOR = "cli"
@@ -24,23 +23,6 @@ def who_is_told(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
     told = named("--tell", names)
     refuse_unknown("--tell names", told, settings.people)
     return told or settings.tell
-
-
-async def ask_verdict(*, question: str = "Approve all of it?") -> Verdict | None:
-    """y approves, n rejects, empty or end of input leaves the plan open."""
-    again = False
-    while True:
-        answer = await ask_line(f"{question} [y]es, [n]o, empty leaves it open: ", again=again)
-        again = True
-        match (answer or "").lower():
-            case "y" | "yes":
-                return Verdict.APPROVE
-            case "n" | "no":
-                return Verdict.REJECT
-            case "":
-                return None
-            case _:
-                continue
 
 
 def parse_edits(edits: Sequence[str]) -> dict[str, dict[str, JsonValue]]:

@@ -16,7 +16,7 @@ from daper.entrypoints.cli.session import Following, run_link
 from daper.entrypoints.documents import StartedDocument
 from daper.service.repairs import RepairService
 from daper.service.requests import Started, StartRepair
-from daper.settings import STARTING, Settings, load_settings
+from daper.settings import STARTING, Part, Settings, load_settings
 
 
 def start(
@@ -70,7 +70,7 @@ def start(
     as_json
         Print one JSON document when it ends or waits.
     """
-    settings = load_settings(needs=STARTING)
+    settings = load_settings(needs=STARTING | {Part.TERMINAL})
     if approval_timeout is not None and approval_timeout <= timedelta(0):
         raise UsageError(f"--approval-timeout {approval_timeout} must be longer than nothing, for example 30s or 12h")
     with said_right():
@@ -100,7 +100,9 @@ def _start(settings: Settings, order: StartRepair, *, no_wait: bool, as_json: bo
                 say(screen, line)
         if no_wait:
             return await _left_alone(service, begun, screen, as_json=as_json)
-        following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
+        following = Following(
+            service=service, screen=screen, by=by, settings=settings, asks=not as_json, as_json=as_json
+        )
         return await _follow(following, begun.repair_id)
 
     try:

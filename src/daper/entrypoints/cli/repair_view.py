@@ -1,5 +1,9 @@
 """`daper repair list` and `show`."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from daper.adapters.reports.archive import kept_here
 from daper.adapters.reports.repair_document import repair_document
 from daper.bootstrap import open_service
@@ -10,6 +14,7 @@ from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView, whole_plans
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say, table
+from daper.entrypoints.cli.pager import show_long
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.plan_lines import plan_lines
 from daper.entrypoints.cli.questions import who_asks
@@ -19,6 +24,7 @@ from daper.entrypoints.cli.story import decided, result_lines, usage_lines
 from daper.entrypoints.documents import RepairsDocument
 from daper.service.repairs import RepairService
 from daper.service.requests import Collected
+from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Part, load_settings
 
 _NAMED = 10
@@ -75,7 +81,15 @@ def _records(record_ids: tuple[str, ...]) -> str:
     return ", ".join(record_ids[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json = False) -> int:
+def show(
+    repair_id: str,
+    *,
+    page: int | None = None,
+    whole: Annotated[bool, Parameter(name="--all", negative=(), show_default=False)] = False,
+    pager: Annotated[bool, Parameter(negative="--no-pager", show_default=False)] = True,
+    follow: Flag = False,
+    as_json: Json = False,
+) -> int:
     """One repair: its phase, the plan that waits or was decided, and how it ended.
 
     Parameters
@@ -83,39 +97,55 @@ def show(repair_id: str, *, page: int = 1, follow: Flag = False, as_json: Json =
     repair_id
         The id that `repair start` printed.
     page
-        Which page of a long plan.
+        Only one page of a long plan, as it is.
+    whole
+        Everything of each action. Without it, of many that are the same but for their record only the first are told.
+    pager
+        Show what is longer than the terminal with a pager, as DAPER_PAGER and PAGER say; in a pipe it never is.
     follow
         Follow it to its end, and ask for the decision.
     as_json
         Print one JSON document.
     """
-    settings = load_settings(needs={Part.TEMPORAL, Part.USER} if follow else {Part.TEMPORAL})
+    settings = load_settings(needs={Part.TEMPORAL, Part.USER, Part.TERMINAL} if follow else {Part.TEMPORAL})
     screen = console()
     with said_right():
-        wanted = PageArgs(page=page)
+        wanted = PageArgs(page=page or 1)
 
     async def run() -> int:
         service = await open_service(settings)
         if follow:
             by = who_asks(settings)
-            following = Following(service=service, screen=screen, by=by, asks=not as_json, as_json=as_json)
+            following = Following(
+                service=service,
+                screen=screen,
+                by=by,
+                settings=settings,
+                asks=not as_json,
+                whole=whole,
+                as_json=as_json,
+            )
             return await following.to_the_end(repair_id)
-        look = await service.look(repair_id, wanted)
+        # A document has a page, as it always had; people are told of all of it.
+        paged = page is not None or as_json
+        look = await (service.look(repair_id, wanted) if paged else look_at_whole_plan(service, repair_id))
         if as_json:
             print_json(repair_document(look))
         else:
-            for line in look_lines(look):
-                say(screen, line)
+            more = "" if whole or page else f"daper repair show {repair_id} --all"
+            lines = look_lines(look, more=more)
             if isinstance(look, RepairView) and (lacking := await service.unattended(repair_id)):
-                say(screen, f"… {lacking}")
+                lines.append(f"… {lacking}")
+            await show_long(screen, lines, pager=settings.terminal.pager if pager else "")
         return exit_code(look)
 
     return run_to_end(run())
 
 
-def look_lines(look: RepairView | RepairResult) -> list[str]:
+def look_lines(look: RepairView | RepairResult, *, more: str = "") -> list[str]:
+    """What there is to say of a repair; `more`: as `plan_lines` has it."""
     if isinstance(look, RepairResult):
-        told = [line for plan in whole_plans(look) for line in plan_lines(plan, domain=look.domain)]
+        told = [line for plan in whole_plans(look) for line in plan_lines(plan, domain=look.domain, more=more)]
         return [
             f"{look.repair_id}: {look.phase}",
             *told,
@@ -128,7 +158,7 @@ def look_lines(look: RepairView | RepairResult) -> list[str]:
     if look.plan is None and look.partition:
         lines.append(f"It looks at {partition_words(look.partition)}")
     if look.plan is not None:
-        lines += plan_lines(look.plan, domain=look.domain, decide_by=look.decide_by)
+        lines += plan_lines(look.plan, domain=look.domain, decide_by=look.decide_by, more=more)
     lines += [*(f"Note: {notice}" for notice in look.notices), *usage_lines(look.usage)]
     if look.decision is not None:
         lines.append(decided(look.decision))

@@ -34,14 +34,14 @@ OnPlan = Callable[[RepairView], Awaitable[bool]]
 
 
 async def follow_on_screen(
-    screen: Console, looks: Looks, *, on_plan: OnPlan, quiet: bool = False
+    screen: Console, looks: Looks, *, on_plan: OnPlan, story: Story, quiet: bool = False
 ) -> RepairResult | RepairView | None:
-    """Tell the story until it ends or `on_plan`, called once for each waiting plan, says to stop following.
+    """Tell a story until it ends or `on_plan`, called once for each waiting plan, says to stop following.
 
     `on_plan` is cancelled when the plan is decided elsewhere, or waits no more; then the story goes on. Returns the
     result, or the last look where following stopped.
     """
-    story, asked = Story(), ""
+    asked = ""
     with _Motion(screen, quiet=quiet) as motion:
         async with aclosing(looks), _Ahead(looks) as ahead:
             while (look := await ahead.take()) is not None:

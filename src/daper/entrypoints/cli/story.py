@@ -1,6 +1,7 @@
 """The story of a repair in lines, made from what one look after another shows. Pure; each thing is told once."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from daper.core.decisions import decided_by
@@ -18,7 +19,9 @@ _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PR
 class Story:
     """Tells a repair from its looks, each thing once: phases, plan, decision, result."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, more: str = "") -> None:
+        """`more`: as `plan_lines` has it."""
+        self._more = more
         self._told: list[Phase] = []
         self._plan = ""
         self._decision: RecordedDecision | None = None
@@ -26,7 +29,7 @@ class Story:
 
     def go_on(self, look: RepairView) -> Iterator[str]:
         """The lines that this look adds."""
-        told = plan_lines(look.plan, domain=look.domain, decide_by=look.decide_by) if look.plan else iter(())
+        told = self._lines_of(look.plan, look.domain, look.decide_by)
         yield from self._go_through(look.phases_seen[len(self._told) :], look.plan, told, look.decision)
         if look.message and look.message != self._message:
             self._message = look.message
@@ -37,9 +40,12 @@ class Story:
         plan = last_plan(result)
         decision = result.decisions[-1] if result.decisions else None
         missed = [phase for phase in map(Phase, result.durations) if phase not in self._told]
-        told = plan_lines(plan, domain=result.domain) if plan else iter(())
+        told = self._lines_of(plan, result.domain)
         yield from self._go_through(missed, plan, told, decision)
         yield from result_lines(result, kept=kept)
+
+    def _lines_of(self, plan: PlanView | None, domain: str, decide_by: datetime | None = None) -> Iterator[str]:
+        return plan_lines(plan, domain=domain, decide_by=decide_by, more=self._more) if plan else iter(())
 
     def _go_through(
         self, phases: Sequence[Phase], plan: PlanView | None, told: Iterator[str], decision: RecordedDecision | None
