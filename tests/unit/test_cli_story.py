@@ -26,7 +26,7 @@ from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView, view_plan
 from daper.entrypoints.cli.output import say
 from daper.entrypoints.cli.plan_lines import hidden_at_a_glance, plan_lines
-from daper.entrypoints.cli.story import Story, result_lines
+from daper.entrypoints.cli.story import Story, decided, result_lines
 
 AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
 MINERVA = Person(name="Minerva")
@@ -281,7 +281,7 @@ def test_fifty_like_actions_take_a_line_each_and_a_glance_at_them_a_screen() -> 
     assert len(glance) == 14
     assert glance[3] == "  - a1-a50: 50 × send_reminder, 0 in all: risk low, confidence score 0.9, proposed by rules"
     assert glance[-1].startswith("    - … and a6-a50 for ORD-006, ORD-007, ")
-    assert glance[-1].endswith(", ORD-050; each has its own problem, customer: --all")
+    assert glance[-1].endswith(" and 33 more; each has its own problem, customer: --all")
     assert hidden_at_a_glance(plan) == {f"a{n}" for n in range(6, 51)}
 
 
@@ -368,6 +368,39 @@ def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() 
     assert any(line.startswith("  - ORD-2: request_approval: applied: status unpaid → unpaid, ") for line in lines)
 
 
+def test_at_a_glance_what_became_of_many_alike_is_said_once() -> None:
+    outcomes = [
+        ActionOutcome(
+            action_id=f"a{number}",
+            record_id=f"ORD-{number}",
+            tool="hold_order",
+            status=OutcomeStatus.NOT_APPROVED if number > 1 else OutcomeStatus.REJECTED,
+            evidence=("not named in the decision",) if number > 1 else ("rejected",),
+        )
+        for number in range(1, 50)
+    ]
+    result = a_result(*WHOLE).model_copy(update={"outcomes": tuple(outcomes)})
+
+    glance = list(result_lines(result, glance=True))
+
+    assert glance[:5] == [
+        "Done:",
+        "  - ORD-1: hold_order: rejected",
+        "      - rejected",
+        "  - 48 × hold_order: not-approved: " + ", ".join(f"ORD-{n}" for n in range(2, 14)) + " and 36 more",
+        "      - not named in the decision",
+    ]
+    assert len(list(result_lines(result))) == 100
+
+
+def test_a_decision_on_many_names_all_of_them() -> None:
+    verdicts = {f"a{n}": Verdict.APPROVE if n != 7 else Verdict.REJECT for n in range(1, 51)}
+    decision = Decision(plan_digest="d", verdicts=verdicts, by=MINERVA)
+    run = {name: "d" for name, verdict in verdicts.items() if verdict is Verdict.APPROVE}
+    told = decided(RecordedDecision(decision=decision, decided_at=AT, will_run=run))
+    assert told.endswith(": a1-a6, a8-a50 approved; a7 rejected")
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
@@ -375,10 +408,13 @@ def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() 
         ("  - 赫敏 赫敏 赫敏 赫敏 赫敏", ["  - 赫敏 赫敏 赫敏 赫敏", "    赫敏"]),
         ("  - id: 0123456789-0123456789-0123456789", ["  - id:", "    0123456789-0123456789-0123456789"]),
         ("  daper repair approve repair-1 --plan 0123", ["  daper repair approve repair-1 --plan 0123"]),
+        ("See it again: daper repair show 1 --all", ["See it again: daper repair show 1 --all"]),
+        ("Report Summary: 50 problems found", ["Report Summary: 50", "problems found"]),
+        ("  (for some of it --action 'a1')", ["  (for some of it", "  --action 'a1')"]),
     ],
-    ids=["words", "wide letters", "one long word", "a command"],
+    ids=["words", "wide letters", "one long word", "a command", "a command in a line", "a sentence", "a note"],
 )
-def test_on_a_terminal_an_item_goes_on_below_its_words_and_no_word_is_broken(line: str, shown: list[str]) -> None:
+def test_b7_on_a_terminal_an_item_goes_on_below_its_words_and_no_word_is_broken(line: str, shown: list[str]) -> None:
     assert told(line, width=24, terminal=True) == shown
     assert told(line, width=24, terminal=False) == [line]
 

@@ -1,6 +1,7 @@
 """Whether a decision answers the plan that is waiting, and what will run because of it. Pure."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -28,7 +29,8 @@ _CONFIRMED = {
     Confirmation.UNCONFIRMED: ", told by a chat client without a confirmation",
 }
 
-_NAMED = 20
+_NAMED_APART: Final = 8
+_ID: Final = re.compile(r"([A-Za-z]+)([0-9]{1,9})")
 
 # What a worker of another release says too: by these a door knows why a decision was refused.
 TOO_LATE: Final = "the time to decide on this plan is over"
@@ -53,7 +55,7 @@ def in_one_line(recorded: RecordedDecision) -> str:
     verdicts = recorded.decision.verdicts
     named = {verdict: [name for name, given in verdicts.items() if given is verdict] for verdict in Verdict}
     parts = [
-        f"{_some(names)} {said}"
+        f"{ids_in_words(names)} {said}"
         for names, said in ((list(recorded.will_run), "approved"), (named[Verdict.REJECT], "rejected"))
         if names
     ]
@@ -63,9 +65,23 @@ def in_one_line(recorded: RecordedDecision) -> str:
     )
 
 
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMED])
-    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
+def ids_in_words(ids: Iterable[str]) -> str:
+    """All of these ids; of many, those whose numbers follow each other as a range: `a1-a48, a50`."""
+    every = tuple(ids)
+    if len(every) <= _NAMED_APART:
+        return ", ".join(every)
+    runs = list[list[str]]()
+    for each in every:
+        if runs and _follows(runs[-1][-1], each):
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
+
+
+def _follows(before: str, after: str) -> bool:
+    first, second = (_ID.fullmatch(each) for each in (before, after))
+    return bool(first and second and first[1] == second[1] and int(first[2]) + 1 == int(second[2]))
 
 
 def answer_plan(
@@ -85,7 +101,7 @@ def answer_plan(
     """
     changed = [action_id for action_id in edits or {} if action_id not in rejected]
     if both := [action_id for action_id in rejected if action_id in approved]:
-        raise DecisionRefused(f"{_some(both)} would be approved and rejected; say one of the two")
+        raise DecisionRefused(f"{ids_in_words(both)} would be approved and rejected; say one of the two")
     return Decision(
         plan_digest=plan.digest,
         verdicts=dict.fromkeys((*approved, *changed), Verdict.APPROVE) | dict.fromkeys(rejected, Verdict.REJECT),
@@ -133,7 +149,7 @@ def _refuse_content(plan: Plan, decision: Decision) -> str | None:
     for action_id in {**decision.verdicts, **decision.edits}:
         action = plan.action(action_id)
         if action is None:
-            known = ", ".join(action.id for action in plan.actions[:20])
+            known = ids_in_words(action.id for action in plan.actions)
             return f"the plan has no action {action_id!r}; it has: {known}"
         edits = decision.edits.get(action_id, {})
         if edits and decision.verdicts.get(action_id) is not Verdict.APPROVE:
@@ -164,7 +180,7 @@ def refuse_at_sight(plan: PlanView, decision: Decision) -> str | None:
     known = {action.id: action for action in plan.actions}
     for action_id in {**decision.verdicts, **decision.edits}:
         if action_id not in known:
-            return f"the plan has no action {action_id!r}; it has: {', '.join(list(known)[:20])}"
+            return f"the plan has no action {action_id!r}; it has: {ids_in_words(known)}"
         action, verdict = known[action_id], decision.verdicts.get(action_id)
         if decision.verdicts.get(action.instead_of) is verdict is Verdict.APPROVE:
             return f"{action.instead_of} and {action_id} answer the same problem; approve one of them"

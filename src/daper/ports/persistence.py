@@ -43,6 +43,10 @@ class Reports(Protocol):
         """The results that were written last, the newest first; what cannot be read is left out."""
         ...
 
+    async def ids(self, said: str) -> Sequence[str]:
+        """The ids of the repairs with a report that a text may mean: whole, or in short."""
+        ...
+
     async def keep(self, answer: KeptAnswer) -> None:
         """Remember it, also when its report is deleted. What has begun stays as it was. Raises a StoreError."""
         ...

@@ -1,7 +1,7 @@
 """The newest repairs: those that Temporal keeps, and those of which only a report is left; and all open ones."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,23 +13,31 @@ from temporalio.converter import decode_typed_search_attributes
 
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
+from daper.core.short_ids import meant
 from daper.ports import Reports
 from daper.service.inquiry import ANSWER_WITHIN
 from daper.service.requests import RepairLine
 from daper.service.rpc_errors import temporal_errors
-from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, USER_MEMO, WORKFLOW_NAME
+from daper.workflows.labels import DOMAIN_MEMO, PHASE_ATTRIBUTE, PHASE_MEMO, USER_MEMO, WORKFLOW_NAME
 
 _LOOKED_THROUGH: Final = 1000
 _A_PAGE: Final = 1000  # the most that Temporal gives at once
 _MOST_OPEN: Final = 10 * _A_PAGE
+_REPORTS_LOOKED_THROUGH: Final = 200  # for those that are wanted
 _AT_ONCE: Final = 50  # read before others have their turn
 _ENDED_PHASES: Final = frozenset(str(phase) for phase in Phase if phase.ended)
 
 
 async def newest_repairs(
-    client: Client, reports: Reports, *, queue: str, limit: int, within: timedelta
+    client: Client,
+    reports: Reports,
+    *,
+    queue: str,
+    limit: int,
+    within: timedelta,
+    wanted: Callable[[RepairLine], bool] | None = None,
 ) -> tuple[RepairLine, ...]:
-    """The newest repairs first, each once. Raises Unreachable, StoreError."""
+    """The newest repairs first, each once; only `wanted` ones. Raises Unreachable, StoreError."""
     kept: dict[str, RepairLine] = {}
     # Temporal gives the open ones first, whatever their age.
     most = max(limit, _LOOKED_THROUGH)
@@ -38,9 +46,33 @@ async def newest_repairs(
         async for execution in found:
             kept[execution.id] = await line_of(execution)
     # Temporal forgets what ended long ago, and lists what has just begun up to a second late.
-    reported = {result.repair_id: reported_line(result) for result in await reports.newest(limit)}
-    lines = sorted((reported | kept).values(), key=lambda line: line.started_at, reverse=True)
-    return tuple(lines[:limit])
+    reported = await reported_lines(reports, limit=max(limit, _REPORTS_LOOKED_THROUGH) if wanted else limit)
+    told = {repair_id: _with_report(line, reported.get(repair_id)) for repair_id, line in kept.items()}
+    lines = sorted((reported | told).values(), key=lambda line: line.started_at, reverse=True)
+    return tuple([line for line in lines if wanted is None or wanted(line)][:limit])
+
+
+async def reported_lines(reports: Reports, *, limit: int) -> dict[str, RepairLine]:
+    """By id, the repairs whose reports were written last. Raises StoreError."""
+    return {result.repair_id: reported_line(result) for result in await reports.newest(limit)}
+
+
+def _with_report(line: RepairLine, reported: RepairLine | None) -> RepairLine:
+    """A line of an ended repair with what its report counts."""
+    if reported is None or line.ended_at is None:
+        return line
+    known = {name: getattr(reported, name) for name in ("domain", "problems", "actions", "done")}
+    return line.model_copy(update=known)
+
+
+async def ids_that_begin(client: Client, said: str, *, queue: str, within: timedelta) -> tuple[str, ...]:
+    """The ids of repairs that Temporal keeps and a text may mean in short. Raises Unreachable."""
+    kind, found = f"WorkflowType = '{WORKFLOW_NAME}'", list[str]()
+    with temporal_errors("", queue=queue):
+        for query in (f"{kind} AND WorkflowId STARTS_WITH {quoted(said)}", kind):
+            listed = client.list_workflows(query, limit=_LOOKED_THROUGH, rpc_timeout=within)
+            found += [execution.id async for execution in listed]
+    return meant(said, found)
 
 
 async def line_of(execution: WorkflowExecution) -> RepairLine:
@@ -51,6 +83,7 @@ async def line_of(execution: WorkflowExecution) -> RepairLine:
         status=execution.status,
         phase=execution.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO),
         user=str(memo.get(USER_MEMO, "")),
+        domain=str(memo.get(DOMAIN_MEMO, "")),
         started_at=execution.start_time,
         ended_at=execution.close_time,
     )
@@ -62,13 +95,19 @@ def _line(
     status: WorkflowExecutionStatus | None,
     phase: object,
     user: str,
+    domain: str,
     started_at: datetime,
     ended_at: datetime | None,
 ) -> RepairLine:
     if status is not WorkflowExecutionStatus.RUNNING and phase not in _ENDED_PHASES:
         phase = status.name if status else "gone"
     return RepairLine(
-        repair_id=repair_id, phase=str(phase or "not begun"), user=user, started_at=started_at, ended_at=ended_at
+        repair_id=repair_id,
+        phase=str(phase or "not begun"),
+        user=user,
+        domain=domain,
+        started_at=started_at,
+        ended_at=ended_at,
     )
 
 
@@ -126,12 +165,13 @@ class Listing:
 
     async def _line(self, info: WorkflowExecutionInfo) -> RepairLine:
         memo, attributes = info.memo.fields, decode_typed_search_attributes(info.search_attributes)
-        read = {name: await self._text(memo[name]) for name in (PHASE_MEMO, USER_MEMO) if name in memo}
+        read = {name: await self._text(memo[name]) for name in (PHASE_MEMO, USER_MEMO, DOMAIN_MEMO) if name in memo}
         return _line(
             info.execution.workflow_id,
             status=WorkflowExecutionStatus(info.status) if info.status else None,
             phase=attributes.get(PHASE_ATTRIBUTE) or read.get(PHASE_MEMO),
             user=read.get(USER_MEMO, ""),
+            domain=read.get(DOMAIN_MEMO, ""),
             started_at=info.start_time.ToDatetime(tzinfo=UTC),
             ended_at=info.close_time.ToDatetime(tzinfo=UTC) if info.HasField("close_time") else None,
         )
@@ -165,4 +205,8 @@ def reported_line(result: RepairResult) -> RepairLine:
         user=result.user,
         started_at=result.started_at,
         ended_at=result.ended_at,
+        domain=result.domain,
+        problems=len(result.findings),
+        actions=len(result.plans[-1].actions) if result.plans else 0,
+        done=sum(outcome.status.took_effect for outcome in result.outcomes),
     )

@@ -6,8 +6,11 @@ from datetime import timedelta
 from typing import Final
 
 from daper.clock import ticks
+from daper.core.errors import UserError
 from daper.core.phases import Phase
 from daper.core.text import folded
+from daper.core.views import UNKNOWN_AMOUNT
+from daper.core.waiting import WaitingRepair
 from daper.ports import Reports
 from daper.service.board import Board
 from daper.service.listing import Listing, reported_line
@@ -73,6 +76,37 @@ def found_in(lines: Iterable[RepairLine], *, text: str = "", phase: str = "") ->
     """Those with a text in their id or in the name of who asked for them, and in a phase: one, `open` or `ended`."""
     wanted = folded(text)
     return [line for line in lines if _is_in(line, phase) and wanted in folded(f"{line.repair_id}\n{line.user}")]
+
+
+def is_wanted(line: RepairLine, *, phase: str = "", domain: str = "", who: str = "") -> bool:
+    """Whether a repair is in a phase, of a domain, and asked for by somebody with a text in the name."""
+    return _is_in(line, phase) and domain in {"", line.domain} and folded(who) in folded(line.user)
+
+
+def phase_named(said: str) -> str:
+    """What a list can be narrowed to, however that is written. Raises UserError with what there is."""
+    named = said.strip().replace("_", "-").replace(" ", "-")
+    found = next((each for each in PHASES if each.casefold() == named.casefold()), "")
+    if named and not found:
+        raise UserError(f"there is no phase {said!r}; there are: {', '.join(PHASES)}")
+    return found
+
+
+def with_waiting(lines: Iterable[RepairLine], waiting: Iterable[WaitingRepair]) -> list[RepairLine]:
+    """The lines, those of repairs that wait with what these answered."""
+    known = {each.repair_id: each for each in waiting if each.digest}
+    return [_waiting(line, known[line.repair_id]) if line.repair_id in known else line for line in lines]
+
+
+def _waiting(line: RepairLine, waits: WaitingRepair) -> RepairLine:
+    return line.model_copy(
+        update={
+            "domain": waits.domain,
+            "actions": len(waits.action_ids),
+            "spends": UNKNOWN_AMOUNT if waits.spends is None else str(waits.spends),
+            "decide_by": waits.decide_by,
+        }
+    )
 
 
 def _is_in(line: RepairLine, phase: str) -> bool:

@@ -1,7 +1,7 @@
 """RepairService: the one way to start, see, follow, decide, stop and list repairs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -22,6 +22,7 @@ from daper.core.messages import MOST_PER_PAGE, Nudge, PageArgs
 from daper.core.models import Decision
 from daper.core.outcomes import RepairResult
 from daper.core.policy import ApprovalPolicy
+from daper.core.short_ids import is_whole, meant, the_one
 from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
@@ -29,7 +30,7 @@ from daper.service.answers import ANYBODY, Authority, DecisionAnswer, Shown, ans
 from daper.service.attendance import Attendance
 from daper.service.events import Events
 from daper.service.inquiry import ANSWER_WITHIN, Asking
-from daper.service.listing import line_of, newest_repairs, reported_line
+from daper.service.listing import ids_that_begin, line_of, newest_repairs, reported_line
 from daper.service.receipts import after_the_end, refuse_form
 from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair, Times
 from daper.service.rpc_errors import AGENT, EVENTS, REPAIR, Over, temporal_errors
@@ -224,12 +225,26 @@ class RepairService:
             await self._refuse_not_begun(repair_id)
             raise
 
-    async def list(self, *, limit: int = 20) -> tuple[RepairLine, ...]:
-        """The newest repairs first, also those of which only a report on this machine is left.
+    async def list(
+        self, *, limit: int = 20, wanted: Callable[[RepairLine], bool] | None = None
+    ) -> tuple[RepairLine, ...]:
+        """The newest repairs first, also those of which only a report on this machine is left; only `wanted` ones.
 
         Temporal's list lags behind by up to a second.
         """
-        return await newest_repairs(self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN)
+        return await newest_repairs(
+            self._client, self._reports, queue=self._queue, limit=limit, within=ANSWER_WITHIN, wanted=wanted
+        )
+
+    async def whole_id(self, said: str) -> str:
+        """The id of the repair that a text means, whole or in short; the text itself where it means none.
+
+        Raises UserError with all that it could mean, Unreachable.
+        """
+        if is_whole(said):
+            return said
+        listed = await ids_that_begin(self._client, said, queue=self._queue, within=ANSWER_WITHIN)
+        return the_one(said, meant(said, (*listed, *await self._reports.ids(said))))
 
     async def collected(self) -> tuple[tuple[Collected, ...], Said]:
         """What was reported and has not begun, of every user; and why some of it cannot be told.

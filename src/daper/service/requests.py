@@ -99,13 +99,24 @@ class DecisionReceipt(Wire):
 
 
 class RepairLine(Wire):
-    """One repair in a list."""
+    """One repair in a list, as far as it is known without asking it.
+
+    `domain`: empty where nobody says. `problems`, `actions`, `done`: how many were found, proposed, and took effect; of
+    one that has ended, as its report says, or of one that waits, as it answers. `spends`, `decide_by`: of a plan that
+    waits, what all of it spends, and until when.
+    """
 
     repair_id: str
     phase: str
     user: str
     started_at: datetime
     ended_at: datetime | None = None
+    domain: str = ""
+    problems: int | None = None
+    actions: int | None = None
+    done: int | None = None
+    spends: str = ""
+    decide_by: datetime | None = None
 
 
 class Silence(Wire):

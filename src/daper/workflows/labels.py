@@ -22,8 +22,9 @@ CALL_MEMO = "daper_call"
 REPAIR_ENDED = "repair_ended"
 # Of an event-driven agent alone: whether anything waits for its turn, so that nobody asks it in vain.
 WAITS_MEMO = "daper_waits"
-# Of a proactive agent alone: what it repairs, told also where nobody works.
+# What it repairs, told also where nobody works.
 DOMAIN_MEMO = "daper_domain"
+# Of a proactive agent alone: where that is.
 STORE_MEMO = "daper_store"
 PLACE_MEMO = "daper_place"
 
@@ -34,8 +35,8 @@ def user_attributes(user: str, *, indexed: bool) -> TypedSearchAttributes | None
 
 
 def repair_memo(request: RepairRequest) -> dict[str, str]:
-    """What a repair is known by where no search attributes are: whose it is, and what was asked for."""
-    return {USER_MEMO: request.requested_by.name, REQUEST_MEMO: asked_for(request)}
+    """What a repair is known by where no search attributes are: whose it is, what was asked for, and where."""
+    return {USER_MEMO: request.requested_by.name, REQUEST_MEMO: asked_for(request), DOMAIN_MEMO: request.domain}
 
 
 def repair_summary(request: RepairRequest) -> str:

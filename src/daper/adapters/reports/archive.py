@@ -13,8 +13,9 @@ from daper.adapters.reports.kept_answers import KeptAnswers
 from daper.adapters.reports.repair_report import repair_report
 from daper.adapters.whole_file import replace_file
 from daper.core.errors import StoreDamaged, StoreError
-from daper.core.ids import file_stem
+from daper.core.ids import file_stem, safe_name
 from daper.core.outcomes import RepairResult, ReportPaths
+from daper.core.short_ids import meant
 from daper.core.system_errors import store_error
 from daper.core.text import markdown_code
 from daper.documents.markdown import to_markdown
@@ -73,6 +74,17 @@ def newest_reports(folder: Path, limit: int) -> tuple[RepairResult, ...]:
         if result is not None:
             found.append(result)
     return tuple(found)
+
+
+def _ids_in(folder: Path, said: str) -> tuple[str, ...]:
+    """Those that a text may mean; the name of each folder has its id, as far as that can be in one."""
+    named, found = safe_name(said), list[str]()
+    for path in sorted(folder.glob(f"*/{_JSON}")):
+        if named in path.parent.name:
+            with contextlib.suppress(StoreDamaged, StoreError):
+                if (result := _read(path)) is not None:
+                    found.append(result.repair_id)
+    return meant(said, found)
 
 
 def broken_reports(folder: Path) -> tuple[int, tuple[str, ...]]:
@@ -201,6 +213,10 @@ class FileReports:
     async def newest(self, limit: int) -> tuple[RepairResult, ...]:
         """The results that were written last, the newest first; what cannot be read is left out."""
         return await asyncio.to_thread(newest_reports, self._folder, limit)
+
+    async def ids(self, said: str) -> tuple[str, ...]:
+        """The ids of the repairs with a report that a text may mean: whole, or in short."""
+        return await asyncio.to_thread(_ids_in, self._folder, said)
 
     async def keep(self, answer: KeptAnswer) -> None:
         """Remember it, also when its report is deleted. What has begun stays as it was."""

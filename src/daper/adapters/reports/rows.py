@@ -14,6 +14,7 @@ from daper.adapters.reports.archive import answer_of
 from daper.clock import agreed_now
 from daper.core.errors import StoreDamaged
 from daper.core.outcomes import RepairResult, ReportPaths
+from daper.core.short_ids import meant
 from daper.ports import KeptAnswer
 from daper.stores.sql.engine import Database
 from daper.stores.sql.state_schema import REPORTS, time_text
@@ -44,6 +45,10 @@ class ReportRows:
     async def newest(self, limit: int) -> tuple[RepairResult, ...]:
         """The results that were written last, the newest first; what cannot be read is left out, and logged."""
         return await asyncio.to_thread(self._newest, limit)
+
+    async def ids(self, said: str) -> tuple[str, ...]:
+        """The ids of the repairs with a report that a text may mean: whole, or in short."""
+        return meant(said, sorted(await asyncio.to_thread(self.stamps)))
 
     async def keep(self, answer: KeptAnswer) -> None:
         """Remember it, also when its report is deleted. What has begun stays as it was."""

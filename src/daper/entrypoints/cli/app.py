@@ -58,7 +58,7 @@ app.command(
 app.command(f"{CLI}.doctor:doctor", name="doctor", help="What is configured, what answers, what is missing.")
 _REPAIR = {
     "start": ("repair_start:start", "Start a repair, follow it, and ask for the decision."),
-    "list": ("repair_view:list_repairs", "The newest repairs."),
+    "list": ("repair_list:list_repairs", "The newest repairs."),
     "show": ("repair_view:show", "One repair: phase, plan, decision, outcome."),
     "approve": ("decision:approve", "Approve the waiting plan, or some of its actions."),
     "reject": ("decision:reject", "Reject the waiting plan, or some of its actions."),

@@ -70,7 +70,7 @@ def approve(
     Parameters
     ----------
     repair_id
-        The id that `repair start` printed.
+        The id that `repair start` printed, or how it begins.
     plan
         The digest of the plan you saw.
     action
@@ -121,7 +121,7 @@ def reject(
     Parameters
     ----------
     repair_id
-        The id that `repair start` printed.
+        The id that `repair start` printed, or how it begins.
     plan
         The digest of the plan you saw.
     action
@@ -157,14 +157,15 @@ def stop(repair_id: str, *, reason: Comment = "") -> int:
     Parameters
     ----------
     repair_id
-        The id that `repair start` printed.
+        The id that `repair start` printed, or how it begins.
     reason
         Kept in the report.
     """
-    settings = load_settings(needs={Part.TEMPORAL, Part.USER})
+    settings, said_id = load_settings(needs={Part.TEMPORAL, Part.USER}), repair_id
 
     async def run() -> int:
         service = await open_service(settings)
+        repair_id = await service.whole_id(said_id)
         await service.stop(repair_id, by=who_asks(settings).name, reason=reason)
         say(console(), f"asked to stop: {repair_id}; see: daper repair show {repair_id}")
         return Exit.OK
@@ -177,13 +178,14 @@ def _decide(repair_id: str, words: _Words) -> int:
     screen = console()
     with said_right():
         by = who_asks(settings, claimed=words.as_name)
-    edits = parse_edits(words.edits)
+    edits, said_id = parse_edits(words.edits), repair_id
     asks = words.plan is None and on_terminal()
     if words.plan is None and not asks:
         raise UsageError(f"without a terminal, --plan DIGEST is needed; see: daper repair show {repair_id}")
 
     async def run() -> int:
         service = await open_service(settings)
+        repair_id = await service.whole_id(said_id)
         plan, domain, decide_by = await _waiting_plan(service, repair_id)
         with said_right():
             chosen = _chosen(words, plan, edits)

@@ -17,6 +17,8 @@ from daper.entrypoints.cli.exits import Interrupted, mute
 
 _LONGEST_LINE = 4000  # an argument and what a person makes of it, whole
 _ITEM = re.compile(r" *- (?=\S)")
+_BEGINS = re.compile(r" *(?:- (?=\S))?")
+_COMMAND = "daper "
 _NARROWEST = 20
 
 
@@ -41,11 +43,11 @@ def console(*, width: int | None = None) -> Console:
 def say(screen: Console, line: str, *, style: str = "") -> None:
     """Print one line in which nothing is hidden and nothing is markup.
 
-    On a terminal, an item of a list goes on below where its words began, and no word is broken. Anything else is left
-    to the terminal, which breaks it where it likes: a command can be copied whole.
+    On a terminal no word is broken, and what is indented or an item of a list goes on below where its words began. What
+    has a command and is no item is left to the terminal, which breaks it where it likes: a command can be copied whole.
     """
     shown = visible(line, longest=_LONGEST_LINE)
-    item = _ITEM.match(shown) if screen.is_terminal else None
+    item = _BEGINS.match(shown) if screen.is_terminal and (_ITEM.match(shown) or _COMMAND not in shown) else None
     for part in _hanging(screen, shown, indent=item.end()) if item else [shown]:
         screen.print(Text(part, style=style), soft_wrap=True)
 

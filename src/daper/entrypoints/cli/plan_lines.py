@@ -34,7 +34,7 @@ _MOST_APART: Final = 8  # actions like no other that are told at length at a gla
 _FIRST_ROWS: Final = 5  # of what is the same, at a glance
 _FIRST_OWN_ROWS: Final = 20  # of what does the same, each in its own way
 _FIRST_LEFT: Final = 10
-_RECORDS_NAMED: Final = 50
+_RECORDS_NAMED: Final = 12
 _WORTH_HIDING: Final = 3
 
 

@@ -1,4 +1,4 @@
-"""`daper repair list` and `show`."""
+"""`daper repair show`."""
 
 from typing import Annotated
 
@@ -6,79 +6,23 @@ from cyclopts import Parameter
 
 from daper.adapters.reports.archive import kept_here
 from daper.adapters.reports.repair_document import repair_document
-from daper.bootstrap import open_service
-from daper.core.errors import Unreachable
 from daper.core.lines import partition_words
 from daper.core.messages import PageArgs
 from daper.core.outcomes import RepairResult
 from daper.core.views import RepairView, whole_plans
-from daper.entrypoints.cli.exits import Exit, UsageError
-from daper.entrypoints.cli.output import console, print_json, say, table
+from daper.entrypoints.cli.output import console, print_json
 from daper.entrypoints.cli.pager import show_long
 from daper.entrypoints.cli.parameters import Flag, Json, said_right
 from daper.entrypoints.cli.plan_lines import plan_lines
 from daper.entrypoints.cli.questions import who_asks
 from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.cli.seen_repairs import kept_note, open_repairs
 from daper.entrypoints.cli.session import Following, exit_code, how_to_decide
 from daper.entrypoints.cli.story import decided, result_lines, usage_lines
-from daper.entrypoints.documents import RepairsDocument
+from daper.service.kept_repairs import KeptRepairs
 from daper.service.repairs import RepairService
-from daper.service.requests import Collected
 from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Part, load_settings
-
-_NAMED = 10
-
-
-def list_repairs(*, limit: int = 20, as_json: Json = False) -> int:
-    """The newest repairs, whoever started them, and what was reported and has not begun.
-
-    Parameters
-    ----------
-    limit
-        How many.
-    as_json
-        Print one JSON document.
-    """
-    if limit < 1:
-        raise UsageError(f"--limit {limit} must be at least 1")
-    settings = load_settings(needs={Part.TEMPORAL})
-
-    async def run() -> int:
-        service = await open_service(settings)
-        lines = await service.list(limit=limit)
-        collected, trouble = await _collected(service)
-        if as_json:
-            print_json(RepairsDocument(repairs=lines, collected=collected, collected_trouble=trouble))
-            return Exit.OK
-        rows = [(line.repair_id, line.phase, line.user, f"{line.started_at:%Y-%m-%d %H:%M:%S}") for line in lines]
-        table(console(), ("repair", "phase", "user", "started (UTC)"), rows)
-        for line in _collected_lines(collected, trouble):
-            say(console(), line)
-        return Exit.OK
-
-    return run_to_end(run())
-
-
-async def _collected(service: RepairService) -> tuple[tuple[Collected, ...], str]:
-    """What was collected; or why nobody can say, which leaves the list what it is."""
-    try:
-        return await service.collected()
-    except Unreachable as error:
-        return (), str(error)
-
-
-def _collected_lines(collected: tuple[Collected, ...], trouble: str) -> list[str]:
-    lines = [
-        f"Reported to {each.user}: {_records(each.record_ids)} in {each.repair_id}, which waits for {each.waits_for}"
-        for each in collected
-    ]
-    return [*lines, f"What was reported and waits cannot be told: {trouble}"] if trouble else lines
-
-
-def _records(record_ids: tuple[str, ...]) -> str:
-    more = len(record_ids) - _NAMED
-    return ", ".join(record_ids[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def show(
@@ -95,7 +39,7 @@ def show(
     Parameters
     ----------
     repair_id
-        The id that `repair start` printed.
+        The id that `repair start` printed, or how it begins.
     page
         Only one page of a long plan, as it is.
     whole
@@ -110,11 +54,14 @@ def show(
     settings = load_settings(needs={Part.TEMPORAL, Part.USER, Part.TERMINAL} if follow else {Part.TEMPORAL})
     screen = console()
     with said_right():
-        wanted = PageArgs(page=page or 1)
+        wanted = PageArgs(page=1 if page is None else page)
+
+    said_id = repair_id
 
     async def run() -> int:
-        service = await open_service(settings)
-        if follow:
+        service = await open_repairs(settings)
+        repair_id = await service.whole_id(said_id)
+        if follow and isinstance(service, RepairService):
             by = who_asks(settings)
             following = Following(
                 service=service,
@@ -132,14 +79,21 @@ def show(
         if as_json:
             print_json(repair_document(look))
         else:
-            more = "" if whole or page else f"daper repair show {repair_id} --all"
-            lines = look_lines(look, more=more)
-            if isinstance(look, RepairView) and (lacking := await service.unattended(repair_id)):
-                lines.append(f"… {lacking}")
+            more = "" if whole or page is not None else f"daper repair show {repair_id} --all"
+            lines = [*kept_note(service), *look_lines(look, more=more)]
+            lines += await _lacking(service, look)
             await show_long(screen, lines, pager=settings.terminal.pager if pager else "")
         return exit_code(look)
 
     return run_to_end(run())
+
+
+async def _lacking(service: RepairService | KeptRepairs, look: RepairView | RepairResult) -> list[str]:
+    """Whether nobody works on an open repair, and what to start."""
+    if isinstance(service, KeptRepairs) or isinstance(look, RepairResult):
+        return []
+    lacking = await service.unattended(look.repair_id)
+    return [f"… {lacking}"] if lacking else []
 
 
 def look_lines(look: RepairView | RepairResult, *, more: str = "") -> list[str]:
@@ -150,7 +104,7 @@ def look_lines(look: RepairView | RepairResult, *, more: str = "") -> list[str]:
             f"{look.repair_id}: {look.phase}",
             *told,
             *map(decided, look.decisions),
-            *result_lines(look, kept=kept_here(look)),
+            *result_lines(look, kept=kept_here(look), glance=bool(more)),
         ]
     lines = [f"{look.repair_id}: {look.phase} since {look.phase_since:%Y-%m-%d %H:%M:%S} UTC"]
     if look.message:

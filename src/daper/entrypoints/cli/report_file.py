@@ -8,7 +8,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from daper.adapters.reports.report_file import Form, report_file
-from daper.bootstrap import open_service
 from daper.core.errors import UserError
 from daper.core.outcomes import RepairResult
 from daper.entrypoints.cli.exits import UsageError
@@ -16,7 +15,9 @@ from daper.entrypoints.cli.output import console, print_bytes, print_text, say
 from daper.entrypoints.cli.output_file import save
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.runner import run_to_end
+from daper.entrypoints.cli.seen_repairs import open_repairs
 from daper.entrypoints.cli.session import exit_code
+from daper.service.kept_repairs import KeptRepairs
 from daper.service.repairs import RepairService
 from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Part, load_settings
@@ -46,7 +47,7 @@ def report(
     Parameters
     ----------
     repair_id
-        The id that `repair start` printed.
+        The id that `repair start` printed, or how it begins.
     plan
         The plan instead: as it waits for a decision, or as it was decided.
     form
@@ -57,12 +58,13 @@ def report(
         Like --format json: everything that is known, as one JSON document.
     """
     settings = load_settings(needs={Part.TEMPORAL})
-    chosen = _form(form, output, as_json=as_json)
+    chosen, said_id = _form(form, output, as_json=as_json), repair_id
     if chosen == "pdf" and output is None and sys.stdout.isatty():
         raise UsageError("a PDF is nothing for a terminal; name a file for it: --output report.pdf")
 
     async def run() -> int:
-        service = await open_service(settings)
+        service = await open_repairs(settings)
+        repair_id = await service.whole_id(said_id)
         look = await (look_at_whole_plan(service, repair_id) if plan else _ended(service, repair_id))
         # In a thread: a long PDF takes seconds, and Ctrl-C is heard meanwhile.
         data = await asyncio.to_thread(report_file, look, chosen, plan=plan)
@@ -86,7 +88,7 @@ def _form(form: Form | None, output: Path | None, *, as_json: bool) -> Form:
     return form or _ENDINGS.get(output.suffix.lower() if output else "", "markdown")
 
 
-async def _ended(service: RepairService, repair_id: str) -> RepairResult:
+async def _ended(service: RepairService | KeptRepairs, repair_id: str) -> RepairResult:
     result = await service.ended(repair_id)
     if result is None:
         raise UserError(

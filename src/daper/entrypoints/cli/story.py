@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from daper.core.decisions import decided_by
+from daper.core.decisions import decided_by, ids_in_words
 from daper.core.models import RecordedDecision, Verdict
 from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
@@ -14,6 +15,9 @@ from daper.entrypoints.cli.plan_lines import apart, plan_lines, shown_value
 
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
+
+_WORTH_A_GROUP: Final = 3
+_RECORDS_NAMED: Final = 12
 
 
 class Story:
@@ -42,7 +46,7 @@ class Story:
         missed = [phase for phase in map(Phase, result.durations) if phase not in self._told]
         told = self._lines_of(plan, result.domain)
         yield from self._go_through(missed, plan, told, decision)
-        yield from result_lines(result, kept=kept)
+        yield from result_lines(result, kept=kept, glance=bool(self._more))
 
     def _lines_of(self, plan: PlanView | None, domain: str, decide_by: datetime | None = None) -> Iterator[str]:
         return plan_lines(plan, domain=domain, decide_by=decide_by, more=self._more) if plan else iter(())
@@ -76,8 +80,8 @@ class Story:
 def decided(recorded: RecordedDecision) -> str:
     """One line on a decision: who, when, what runs."""
     decision = recorded.decision
-    approved = ", ".join(recorded.will_run) or "nothing"
-    rejected = ", ".join(name for name, verdict in decision.verdicts.items() if verdict is Verdict.REJECT)
+    approved = ids_in_words(recorded.will_run) or "nothing"
+    rejected = ids_in_words(name for name, verdict in decision.verdicts.items() if verdict is Verdict.REJECT)
     parts = [f"Decided by {decided_by(decision)} at {recorded.decided_at:%H:%M:%S} UTC: {approved} approved"]
     if rejected:
         parts.append(f"{rejected} rejected")
@@ -88,9 +92,12 @@ def decided(recorded: RecordedDecision) -> str:
     return "; ".join(parts)
 
 
-def result_lines(result: RepairResult, *, kept: Path | None = None) -> Iterator[str]:
-    """What became of each action, what was verified, and what is left; `kept` as in the story's end."""
-    yield from _outcome_lines(result)
+def result_lines(result: RepairResult, *, kept: Path | None = None, glance: bool = False) -> Iterator[str]:
+    """What became of each action, what was verified, and what is left; `kept` as in the story's end.
+
+    `glance`: of three or more of which the same is to be said, it is said once.
+    """
+    yield from _outcome_lines(result, glance=glance)
     yield f"Workflow completed with result: {result.phase}"
     if result.report:
         yield f"Report Summary: {result.report.summary}"
@@ -118,17 +125,42 @@ def usage_lines(usage: Usage) -> Iterator[str]:
         yield f"Language models took {usage.total} ({roles})"
 
 
-def _outcome_lines(result: RepairResult) -> Iterator[str]:
+def _outcome_lines(result: RepairResult, *, glance: bool) -> Iterator[str]:
     if result.outcomes:
         yield "Done:"
-    for outcome in result.outcomes:
-        yield f"  - {outcome.record_id}: {outcome.tool}: {outcome.status}{_simulated(outcome)}{_changes(outcome)}"
-        if not outcome.status.took_effect:
-            yield from (f"      - {line}" for line in outcome.evidence)
+    became = [(outcome.record_id, _became(outcome)) for outcome in result.outcomes]
+    yield from _told(became, glance=glance)
     if result.verification:
         yield "Verified:"
-        for each in result.verification.findings:
-            yield f"  - {each.record_id}: {each.kind}: {each.status}: {each.evidence}"
+        seen = [
+            (each.record_id, (f"{each.kind}: {each.status}: {each.evidence}",)) for each in result.verification.findings
+        ]
+        yield from _told(seen, glance=glance)
+
+
+def _became(outcome: ActionOutcome) -> tuple[str, ...]:
+    """What became of an action, and the evidence where it took no effect."""
+    evidence = () if outcome.status.took_effect else outcome.evidence
+    return f"{outcome.tool}: {outcome.status}{_simulated(outcome)}{_changes(outcome)}", *evidence
+
+
+def _told(each: Sequence[tuple[str, tuple[str, ...]]], *, glance: bool) -> Iterator[str]:
+    """What is to be said of each record; at a glance, what is the same of several stands once, where the first is."""
+    same: dict[tuple[str, ...], list[str]] = {}
+    for record, said in each:
+        same.setdefault(said, []).append(record)
+    told = set[tuple[str, ...]]()
+    for record, said in each:
+        records = same[said]
+        if not glance or len(records) < _WORTH_A_GROUP:
+            yield f"  - {record}: {said[0]}"
+        elif said in told:
+            continue
+        else:
+            told.add(said)
+            more = f" and {len(records) - _RECORDS_NAMED:,} more" if len(records) > _RECORDS_NAMED else ""
+            yield f"  - {len(records):,} × {said[0]}: {', '.join(records[:_RECORDS_NAMED])}{more}"
+        yield from (f"      - {line}" for line in said[1:])
 
 
 def _simulated(outcome: ActionOutcome) -> str:

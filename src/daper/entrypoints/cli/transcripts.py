@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from daper.core.errors import NotFound, UserError
+from daper.core.short_ids import the_one
 from daper.core.system_errors import said
 from daper.core.text import counted
 from daper.entrypoints.cli.exits import Exit
@@ -30,16 +31,17 @@ def transcripts(
     Parameters
     ----------
     repair_id
-        The id that `repair start` printed.
+        The id that `repair start` printed, or how it begins where the repair has ended.
     output
         The folder to write them to; those that are there are replaced. Without it, they are listed.
     as_json
         Print one JSON document: their names.
     """
     settings = load_settings(needs={Part.DATABASE})
-    kept = settings.state.transcripts()
+    kept, said_id = settings.state.transcripts(), repair_id
 
     async def run() -> int:
+        repair_id = the_one(said_id, await settings.state.reports().ids(said_id))
         names = await kept.names(repair_id)
         if not names:
             raise NotFound(
