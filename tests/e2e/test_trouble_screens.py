@@ -193,7 +193,7 @@ def test_the_outbox_and_the_ledger_show_all_that_they_hold(walk: Walk) -> None:
     """D13."""
     home = walk.shop.home / "data/orders"
     written = [*home.glob("outbox/*.json"), *home.glob("ledger/*.json"), home / "orders.json", home / "inventory.json"]
-    assert len(written) == 6 + 9 + 2
+    assert len(written) == 5 + 8 + 2
     for path in written:
         assert hidden_in(path.read_text("utf-8")) <= {"\n"}, path
     for path in home.glob("outbox/*.json"):

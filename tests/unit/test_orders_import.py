@@ -178,7 +178,7 @@ async def test_an_id_that_is_there_twice_names_both_places_also_where_the_rows_d
 
 
 DOUBTS: list[tuple[str, Sequence[Row], str]] = [
-    ("an unknown status", [order(status="new")], "orders[0].status holds 'new': no rule knows this status"),
+    ("an unknown status", [order(status="voided")], "orders[0].status holds 'voided': no rule knows this status"),
     ("no status", [order(status=None)], "orders[0].status is missing: the order never counts as unpaid"),
     ("no date", [order(order_date=None)], "orders[0].order_date is missing: the order never counts as stuck"),
     ("a date to come", [order(order_date="2025-07-03")], "holds '2025-07-03', which is still to come"),
@@ -386,7 +386,7 @@ async def test_a_hundred_levels_are_imported(desk: Desk) -> None:
 
 async def test_no_more_is_told_than_anybody_reads_and_that_is_said(desk: Desk) -> None:
     bad = await desk.read_rows([NO_ROW] * (MOST_REMARKS + 500) + [ORDER])
-    doubtful = await desk.read_rows([order(order_id=f"O-{n}", status="new") for n in range(MOST_REMARKS + 500)])
+    doubtful = await desk.read_rows([order(order_id=f"O-{n}", status="voided") for n in range(MOST_REMARKS + 500)])
 
     assert (len(bad.faults), bad.counts["orders"]) == (MOST_REMARKS + 1, 0)
     assert (len(doubtful.warnings), doubtful.counts["orders"]) == (MOST_REMARKS + 1, MOST_REMARKS + 500)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from daper.domains.orders.importing import doubts, inspection, intake, remarks
 from daper.domains.orders.importing import draft as importing
+from daper.domains.orders.importing import inspection, intake, remarks
 from daper.domains.orders.models import Approval, Line, Order, Restock, StatusChange, StockRow
-from daper.domains.orders.statuses import OrderStatus, normal
+from daper.domains.orders.statuses import KNOWN, OrderStatus, normal
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text(encoding="utf-8")
 
@@ -51,7 +51,7 @@ def test_what_is_inside_a_field_is_named_in_its_row(name: str, model: type[BaseM
 def test_every_known_status_is_in_the_table_and_no_other() -> None:
     told = re.findall(r"`([^`]+)`", section("Statuses that the rules know"))
 
-    assert sorted(told) == sorted(doubts.KNOWN)
+    assert sorted(told) == sorted(KNOWN)
     assert {normal(status) for status in OrderStatus} <= set(told)
 
 

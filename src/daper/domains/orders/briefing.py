@@ -19,6 +19,7 @@ KINDS: Final[Mapping[OrderProblem, str]] = {
     OrderProblem.PROHIBITED_ITEM: "it has an item that must not be sold at all",
     OrderProblem.UNKNOWN_ITEM: "it has an item of which there is no inventory row",
     OrderProblem.TOTALS_MISMATCH: "the amounts do not add up",
+    OrderProblem.UNKNOWN_STATUS: "its status is none that daper knows; no tool touches it",
     OrderProblem.STUCK: "nothing else is wrong, and its status has not changed for more than 14 days",
 }
 # Addresses are nobody's business here; ledger keys and sums over all orders say nothing about one.

@@ -28,6 +28,7 @@ _ASK: Mapping[frozenset[str], str] = {
     UNDER_WAY: "ask the carrier what became of it, then set the status by hand; no tool moves a parcel",
     WITHDRAWN: "ask whoever looks after refunds and returns, then set the status by hand",
 }
+_NOT_KNOWN = "find out what it means, and set one that is known; nothing is done to the order before"
 _ASK_WAREHOUSE = "ask the warehouse what became of it, then set the status by hand; no tool moves a parcel"
 _WHAT = 110  # of what was found: room for what to do about it
 
@@ -55,6 +56,8 @@ def _why_no_tool(finding: Finding, world: World, tools: Sequence[OrderTool]) -> 
         return "no tool fits what was found: read it and decide"
     if kind is OrderProblem.TOTALS_MISMATCH:
         return f"{_what(finding)}: {_AMOUNTS}"
+    if kind is OrderProblem.UNKNOWN_STATUS:
+        return f"{_what(finding)}: {_NOT_KNOWN}"
     if kind is OrderProblem.STUCK:
         return f"{_what(finding)}: {_whom_to_ask(order)}"
     reasons = hold_reasons(order, world)

@@ -7,7 +7,18 @@ from pydantic import BaseModel
 from daper.core.moments import Moment
 from daper.domains.orders.fields import Amount, Id, ShortText, Text, Whole, WholeOrNone
 from daper.domains.orders.restrictions import asks_ministry, prohibits
-from daper.domains.orders.statuses import CLOSED, PAYMENT_ASKED, UNPAID, WITHOUT_APPROVAL, OrderStatus, normal
+from daper.domains.orders.statuses import (
+    CLOSED,
+    KNOWN,
+    PAYMENT_ASKED,
+    RESTOCK_DELIVERED,
+    RESTOCK_FAILED,
+    RESTOCK_ORDERED,
+    UNPAID,
+    WITHOUT_APPROVAL,
+    OrderStatus,
+    normal,
+)
 
 
 class _Row(BaseModel, frozen=True, extra="ignore"):
@@ -46,12 +57,17 @@ class Restock(_Row, frozen=True):
     @property
     def on_order(self) -> bool:
         """Whether the supplier has still to deliver."""
-        return self.state == "ordered"
+        return normal(self.state) in RESTOCK_ORDERED
 
     @property
     def delivered(self) -> bool:
         """Whether the supplier has delivered."""
-        return normal(self.state) == "delivered"
+        return normal(self.state) in RESTOCK_DELIVERED
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing will come of it."""
+        return normal(self.state) in RESTOCK_FAILED
 
 
 class Approval(_Row, frozen=True):
@@ -98,6 +114,11 @@ class Order(_Row, frozen=True):
         return self.state in CLOSED
 
     @property
+    def unknown(self) -> bool:
+        """Whether nobody here can tell what its status means. Where there is none, none is lost."""
+        return bool(self.state) and self.state not in KNOWN
+
+    @property
     def parked(self) -> bool:
         """Whether a person keeps it on hold."""
         return self.state == normal(OrderStatus.ON_HOLD)
@@ -136,14 +157,14 @@ class Order(_Row, frozen=True):
     def last_moved(self) -> datetime | None:
         """When the status last changed, or the order date when that is not known."""
         known = [change.at for change in self.status_history if change.at is not None]
-        return known[-1] if known else self.order_date
+        return max(known) if known else self.order_date
 
     def need(self, item_id: str) -> int:
-        """How many of an item the order still needs from the stock: ordered less what restocks have brought it."""
+        """How many of an item the order still needs from the stock: ordered less what delivered restocks brought it."""
         brought = sum(
             restock.quantity if restock.taken is None else restock.taken
             for restock in self.restocks
-            if restock.item_id == item_id and not restock.on_order
+            if restock.item_id == item_id and restock.delivered
         )
         return max(0, self.quantities.get(item_id, 0) - brought)
 
@@ -152,6 +173,17 @@ class Order(_Row, frozen=True):
         if self.state == normal(OrderStatus.RESTOCK_ORDERED) and not self.restocks:
             return True
         return any(restock.on_order and restock.item_id == item_id for restock in self.restocks)
+
+    def unclear_restock(self, item_id: str) -> Restock | None:
+        """A restock of this item of which nobody here can tell what came of it, or is still to come."""
+        return next(
+            (
+                each
+                for each in self.restocks
+                if each.item_id == item_id and not (each.on_order or each.delivered or each.failed)
+            ),
+            None,
+        )
 
 
 class StockRow(_Row, frozen=True):

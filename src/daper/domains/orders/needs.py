@@ -17,6 +17,7 @@ class OrderProblem(StrEnum):
     UNKNOWN_ITEM = "unknown-item"
     TOTALS_MISMATCH = "totals-mismatch"
     STUCK = "stuck"
+    UNKNOWN_STATUS = "unknown-status"
 
 
 def short_of(order: Order, world: World, item_id: str) -> int:

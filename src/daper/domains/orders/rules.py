@@ -30,6 +30,8 @@ def judge(order: Order, world: World, today: datetime) -> tuple[Finding, ...]:
         return ()
     if order.parked:
         return tuple(_totals(order))
+    if order.unknown:
+        return (_unknown_status(order, (*_stock(order, world), *_items(order, world))), *_totals(order))
     if order.state in WITHDRAWN:
         return tuple(_totals(order)) or tuple(_stuck(order, today))
     found = (*_payment(order), *_stock(order, world), *_items(order, world), *_totals(order))
@@ -131,6 +133,17 @@ def _totals(order: Order) -> Iterator[Finding]:
             [line.item_id, line.quantity, _fact(line.unit_price), _fact(line.total_price)] for line in order.items
         ]
         yield _finding(order, OrderProblem.TOTALS_MISMATCH, "The amounts do not add up.", facts, found[:5])
+
+
+def _unknown_status(order: Order, behind: Iterable[Finding]) -> Finding:
+    """Its status alone: whatever else there is to be found waits until somebody knows what it means."""
+    return _finding(
+        order,
+        OrderProblem.UNKNOWN_STATUS,
+        f"Its status {shown(order.status)!r} is not known here.",
+        {"status": order.state},
+        (f"if it is still open: {each.issue}" for each in list(behind)[:5]),
+    )
 
 
 def _stuck(order: Order, today: datetime) -> Iterator[Finding]:

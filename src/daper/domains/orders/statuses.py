@@ -1,4 +1,7 @@
-"""What an order's status means: whose turn it is, and whether anybody still has to do something."""
+"""The words for the status of an order, and of a restock: whose turn it is, and whether anything is still to be done.
+
+Every word that the rules know is in this file. Any other is a person's: nobody can tell what it would overwrite.
+"""
 
 from enum import StrEnum
 
@@ -24,6 +27,8 @@ PAYMENT_DENIED = frozenset({"payment-denied", "payment-declined", "payment-faile
 PAYMENT_ASKED = normal(OrderStatus.PAYMENT_UPDATE_REQUESTED)
 UNPAID = PAYMENT_PENDING | PAYMENT_DENIED | {PAYMENT_ASKED}
 WITHOUT_APPROVAL = frozenset({"pending-approval", "approval-denied"})
+# It has come in, and no more is said of it.
+OPEN = frozenset({"new", "open", "placed", "confirmed"})
 IN_PROGRESS = frozenset(
     {"processing", "priority-processing", "preparing-shipment", normal(OrderStatus.APPROVED_PREPARING_SHIPMENT)}
 )
@@ -64,3 +69,8 @@ PAID = frozenset(
     }
 )
 CLOSED = frozenset({"completed", "cancelled", "canceled", "delivered", "refunded", "returned", "shipped", "closed"})
+KNOWN = OPEN | CLOSED | MUST_MOVE | PAID | UNPAID | WITHOUT_APPROVAL | {normal(OrderStatus.ON_HOLD)}
+
+RESTOCK_ORDERED = frozenset({"ordered", "on-order"})
+RESTOCK_DELIVERED = frozenset({"delivered"})
+RESTOCK_FAILED = frozenset({"cancelled", "canceled", "rejected", "refused", "declined", "failed"})

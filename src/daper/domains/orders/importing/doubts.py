@@ -6,19 +6,8 @@ from datetime import datetime, timedelta
 from daper.domains.orders.changes import currencies
 from daper.domains.orders.importing.remarks import holds
 from daper.domains.orders.models import Order, StockRow
-from daper.domains.orders.statuses import (
-    CLOSED,
-    LEFT_ALONE,
-    MUST_MOVE,
-    PAID,
-    UNPAID,
-    WITHOUT_APPROVAL,
-    OrderStatus,
-    normal,
-)
 from daper.domains.orders.world import Raw, raw_lines
 
-KNOWN = CLOSED | LEFT_ALONE | MUST_MOVE | PAID | UNPAID | WITHOUT_APPROVAL | {normal(OrderStatus.ON_HOLD)}
 _TOMORROW = timedelta(days=1)  # somewhere it is the next day already
 
 Doubt = tuple[str, str]  # a place within the row, what is said of it
@@ -28,8 +17,8 @@ def about_order(raw: Raw, order: Order, *, items: frozenset[str] | None, now: da
     """What the rules cannot make much of in one order. `items`: what the inventory has, if anybody knows."""
     if not order.status:
         yield ".status", "is missing: the order never counts as unpaid, stuck or done"
-    elif order.state not in KNOWN:
-        told = "no rule knows this status, so the order never counts as unpaid, stuck or done"
+    elif order.unknown:
+        told = "no rule knows this status, so the order is left to a person"
         yield ".status", f"{holds(order.status)}: {told}"
     if order.order_date is not None and order.order_date > now + _TOMORROW:
         yield ".order_date", f"{holds(str(raw.get('order_date')))}, which is still to come"

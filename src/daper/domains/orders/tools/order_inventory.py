@@ -60,6 +60,11 @@ class OrderInventory(UndoableOrderTool):
         item, short = arguments.get("inventory_to_order"), short_items(order, world)
         if not isinstance(item, str) or item not in short:
             return _not_short(order, world, item, short)
+        if (unclear := order.unclear_restock(item)) is not None:
+            return (
+                f"{unclear.quantity} x {shown(item)} were ordered already, and {_how(unclear)}: find out what came of "
+                "it, and say in the restock how many were delivered, or that it was cancelled"
+            )
         row = world.stock[item]
         named = f"{item!r} ({shown(row.item_name or 'without a name', longest=40)})"
         if not row.supplier_contact:
@@ -251,6 +256,12 @@ def _not_short(order: Order, world: World, item: JsonValue, short: Sequence[str]
         return f"{told} {shown(item)} now: a restock of it is on its way already"
     need, available = order.need(item), world.stock[item].available
     return f"{told} {shown(item)} now: it needs {need}, and {available} are available; let it go on"
+
+
+def _how(restock: Restock) -> str:
+    if not restock.state:
+        return "that restock says nothing of its state"
+    return f"that restock is {shown(restock.state)!r}"
 
 
 def _restock_of(order: Order, call: ToolCall) -> Restock | None:

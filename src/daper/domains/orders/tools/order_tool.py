@@ -183,6 +183,9 @@ def left_alone(order: Order) -> str | None:
     """Why no tool touches this order, whatever is wrong with it, or None."""
     if order.closed or order.parked or order.state in LEFT_ALONE:
         return f"order {order.order_id!r} is {shown(order.status)}; nothing is done to it"
+    if order.unknown:
+        status = f"the status {shown(order.status)!r}, which is not known here"
+        return f"order {order.order_id!r} has {status}; nothing is done to it"
     return None
 
 
