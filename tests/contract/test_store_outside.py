@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -301,7 +302,7 @@ async def test_what_the_system_says_it_left_counts_also_later(tool: SwitchOn, la
 
 
 async def test_an_approval_that_lapses_while_the_ledger_is_waited_for_is_not_run(tool: SwitchOn, lamp: Lamp) -> None:
-    times = iter([NOON, NOON + timedelta(seconds=2)])
+    times = chain([NOON], repeat(NOON + timedelta(seconds=2)))
     tool.clock(lambda: next(times))
     lapsed = await tool.apply(replace(CALL, valid_until=NOON + timedelta(seconds=1)))
     assert (lapsed.status, lamp.switched) == (OutcomeStatus.LAPSED, 0)

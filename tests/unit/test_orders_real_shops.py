@@ -1,17 +1,25 @@
 """What the records of real shops have: other words, restocks that failed, histories out of order."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from orders_shop import BADGES, own_shop
+import simplejson
+from orders_shop import BADGES, own_shop, shipped_shop
 from test_orders_rules import LINE, TODAY, domain, found, kinds, order, proposed, short, stock
 
-from daper.core.models import Proposal
-from daper.core.outcomes import OutcomeStatus
+from daper.clock import timed_by
+from daper.core.models import Proposal, Scope
+from daper.core.outcomes import Effect, OutcomeStatus
+from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.importing.doubts import about_order
+from daper.domains.orders.json_keeping import JsonKeeping
 from daper.domains.orders.models import Order
+from daper.domains.orders.sql_keeping import in_file
 from daper.domains.orders.statuses import KNOWN, RESTOCK_DELIVERED, RESTOCK_FAILED, RESTOCK_ORDERED, normal
+from daper.ports import LedgerRow, Record, ToolCall, Undoable
+from daper.ports.store import OWN, StoreAbout
 
 WORDS = ("voided", "complete", "draft", "Cancelled by customer", "fulfilled", "done", "expired", "archived", "x" * 200)
 
@@ -105,3 +113,76 @@ def test_two_lines_of_one_item_in_one_restock() -> None:
     lines = [LINE, LINE]
     records = (order(items=lines, subtotal=12, total=12, **restocked("cancelled")), short(1))
     assert found(*records)[0].evidence[1] == "short by 5"
+
+
+def shop_of(folder: Path, kind: str, orders: list[dict[str, object]], rows: list[dict[str, object]]) -> OrdersDomain:
+    """A shop with records of somebody's own: today is today, and nobody pretends to answer."""
+    keeping = JsonKeeping(folder) if kind == "json" else in_file(folder / "orders.db")
+    texts = {
+        "orders.json": simplejson.dumps({"orders": orders}, use_decimal=True),
+        "inventory.json": simplejson.dumps({"inventory": rows}, use_decimal=True),
+    }
+    keeping.install(texts, about=StoreAbout(dataset=OWN))
+    return open_domain(folder, {"store": kind})
+
+
+def data_of(record: Record) -> dict[str, object]:
+    return dict(record.data)
+
+
+@pytest.mark.parametrize("kind", ["json", "sqlite"])
+async def test_times_are_those_of_the_act_and_not_of_the_beginning_of_the_cycle(tmp_path: Path, kind: str) -> None:
+    acted, again, undone = (TODAY + timedelta(hours=hours) for hours in (5, 7, 9))
+    records = [order("buy"), order("ask"), short(0), stock("R", special_requirements={"ministry_approval": True})]
+    buy, ask, *rows = map(data_of, records)
+    ask["items"] = [LINE | {"item_id": "R"}]
+    domain = shop_of(tmp_path / "own", kind, [buy, ask], rows)
+    found = (await domain.scan(Scope())).records
+    proposals = domain.propose(domain.detect(found, TODAY), found).proposals
+    assert [one.tool for one in proposals] == ["order_inventory", "request_approval"]
+    effects: dict[str, tuple[ToolCall, Effect]] = {}
+    for one in proposals:
+        call = ToolCall(key=one.tool, record_id=one.record_id, arguments=one.arguments, expected={}, today=TODAY)
+        with timed_by(acted):
+            first = await domain.tools[one.tool].apply(call)
+        with timed_by(again):
+            second = await domain.tools[one.tool].apply(call)
+        assert (first.status, second.status) == (OutcomeStatus.APPLIED, OutcomeStatus.ALREADY_APPLIED)
+        assert first.at is not None
+        assert acted <= first.at < acted + timedelta(minutes=1)
+        assert second.at == first.at, "what is tried again keeps its first time"
+        effects[one.tool] = (call, first)
+    records_of = await domain.context(["buy", "ask"])
+    after = {
+        record.record_id: Order.model_validate(record.data) for record in records_of if record.ref.startswith("orders/")
+    }
+    request = after["ask"].approval_request
+    assert request is not None
+    times = [request.at, after["buy"].status_history[-1].at, after["ask"].status_history[-1].at]
+    times += [message.at for message in await domain.outbox()]
+    assert [f"{at:%d %H:%M}" if at else "" for at in times] == ["28 05:00"] * 5
+    tool = domain.tools["order_inventory"]
+    assert isinstance(tool, Undoable)
+    with timed_by(undone):
+        effect = await tool.undo(*effects["order_inventory"], key="u")
+    assert effect.status is OutcomeStatus.UNDONE
+    rows_kept = [row for page in ledger_of(domain, kind) for row in page]
+    assert sorted(f"{row.key} {row.at:%H:%M}" for row in rows_kept) == [
+        "order_inventory 05:00",
+        "request_approval 05:00",
+        "u 09:00",
+    ]
+
+
+def ledger_of(domain: OrdersDomain, kind: str) -> list[list[LedgerRow]]:
+    with domain.stored_as(kind).contents() as contents:
+        assert contents is not None
+        return [list(contents.ledger_rows())]
+
+
+async def test_records_that_are_of_a_day_of_their_own_are_written_on_that_day(tmp_path: Path) -> None:
+    shop = await shipped_shop(tmp_path / "shipped")
+    with timed_by(datetime(2031, 1, 1, tzinfo=UTC)):
+        await shop.run("order_inventory", BADGES)
+    assert "2031" not in json.dumps(shop.raw("orders.json"), default=str)
+    assert {message.at.year for message in await shop.domain.outbox()} == {2031}

@@ -183,7 +183,7 @@ async def test_without_its_notes_the_shop_is_repaired_in_exactly_the_same_way(tr
     assert [each.preview for each in terms] == [each.preview for each in quiet_terms]
     effects, effects_quietly = await repaired(trouble), await repaired(quiet)
     for one, other in zip(effects, effects_quietly, strict=True):
-        assert one == other.model_copy(update={"wrote": one.wrote})
+        assert one == other.model_copy(update={"wrote": one.wrote, "at": one.at})
     assert [(message.to, message.subject, message.body) for message in await trouble.domain.outbox()] == [
         (message.to, message.subject, message.body) for message in await quiet.domain.outbox()
     ]

@@ -166,6 +166,7 @@ def _outcome(ref: ActionRef, effect: Effect) -> ActionOutcome:
         wrote=effect.wrote,
         evidence=lines(effect.evidence),
         simulated=effect.simulated,
+        at=effect.at,
         key=ref.key,
         digest=ref.action.digest,
     )
@@ -179,6 +180,7 @@ def _effect_of(outcome: ActionOutcome) -> Effect:
         wrote=outcome.wrote,
         evidence=outcome.evidence,
         simulated=outcome.simulated,
+        at=outcome.at,
     )
 
 

@@ -48,7 +48,10 @@ class OutcomeStatus(StrEnum):
 
 
 class Effect(Wire):
-    """What a tool's ledger says of one key. `wrote` gives the version each written record was left with."""
+    """What a tool's ledger says of one key. `wrote` gives the version each written record was left with.
+
+    `at`: when it took effect; it stays whatever is tried again later. Effects of before say nothing of it.
+    """
 
     status: OutcomeStatus
     before: dict[str, JsonValue] = Field(default_factory=dict)
@@ -56,6 +59,7 @@ class Effect(Wire):
     wrote: dict[str, str] = Field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     simulated: bool = False
+    at: datetime | None = None
 
 
 class ActionOutcome(Wire):
@@ -73,6 +77,7 @@ class ActionOutcome(Wire):
     simulated: bool = False
     key: str = ""
     digest: str = ""
+    at: datetime | None = None
 
 
 class Holding(StrEnum):

@@ -118,7 +118,8 @@ class Terms:
 class ToolCall:
     """One approved action as its tool gets it.
 
-    `expected` gives, for every record the plan read, the version it must still have; `today` is the cycle's date.
+    `expected` gives, for every record the plan read, the version it must still have; `today` is the cycle's date, by
+    which rules judge; `at` the time of the act itself, once it has begun.
     After `valid_until`, by `daper.clock.agreed_now`, the approval has lapsed: the tool says `lapsed`, for good. That is
     Temporal's clock; this machine's may be off.
     """
@@ -129,6 +130,12 @@ class ToolCall:
     expected: Mapping[str, str]
     today: datetime
     valid_until: datetime | None = None
+    at: datetime | None = None
+
+    @property
+    def acted_at(self) -> datetime:
+        """When it happens: what is written of it bears this time."""
+        return self.at or self.today
 
 
 class RepairTool(Protocol):

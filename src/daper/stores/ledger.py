@@ -49,7 +49,7 @@ def enter(
 ) -> Effect:
     """Put the row of a key beside its effect; gives the effect back."""
     row = LedgerRow(
-        key=key, kind=kind, tool=tool, record_id=call.record_id, at=call.today, effect=effect, originals=originals
+        key=key, kind=kind, tool=tool, record_id=call.record_id, at=call.acted_at, effect=effect, originals=originals
     )
     ledger.write_row(row)
     return effect

@@ -6,7 +6,7 @@ undoing are here: all of one key in one change of the store.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic, Literal
 
@@ -125,7 +125,8 @@ class StoreTool(Tool, Generic[RecordsT]):
         with self.store().change() as change:
             if (row := change.row(call.key)) is not None:
                 return ledger.replayed(row)
-            # Only here: who waited for the store may have waited too long.
+            # Only here: who waited for the store may have waited too long. The cycle's date may be hours older.
+            call = replace(call, at=self._clock())
             if no := self._refusal(call, change):
                 return self._record(change, no, call, kind="tombstone", key=call.key)
             deed = self.act(change.records, call)
@@ -133,7 +134,7 @@ class StoreTool(Tool, Generic[RecordsT]):
             return self._record(change, effect, call, kind="effect", key=call.key, originals=deed.originals)
 
     def _refusal(self, call: ToolCall, change: StoreChange[RecordsT]) -> Effect | None:
-        if no := lapsed(call, self._clock()):
+        if no := lapsed(call, call.acted_at):
             return no
         if changed := outdated(call.expected, change.version, since="the plan read it"):
             return Effect(status=OutcomeStatus.STALE, evidence=changed)
@@ -176,6 +177,7 @@ class UndoableStoreTool(StoreTool[RecordsT]):
         with self.store().change() as change:
             if (row := change.row(key)) is not None:
                 return row.effect
+            call = replace(call, at=self._clock())
             done = change.row(call.key)
             if done is None or done.kind != "effect":
                 return self._record(change, NOTHING_TO_UNDO, call, kind="tombstone", key=key)
@@ -246,6 +248,7 @@ def carried_out(
         wrote={ref: version(ref) or "" for ref in deed.wrote},
         evidence=tuple(said(line) for line in deed.evidence),
         simulated=deed.simulated and bool(deed.letters),
+        at=call.acted_at,
     )
 
 
@@ -256,6 +259,6 @@ def _message(letter: Letter, call: ToolCall, *, key: str, simulated: bool) -> Me
         subject=visible(letter.subject, longest=_LONGEST_LETTER),
         body=visible(letter.body, longest=_LONGEST_LETTER),
         record_id=call.record_id,
-        at=call.today,
+        at=call.acted_at,
         simulated=simulated,
     )

@@ -7,7 +7,7 @@ it cannot tell for good, nobody can, and that is what a person is told.
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -193,9 +193,10 @@ class OutsideTool(Tool):
                 )
             if row is not None and ledger.is_final(row):
                 return ledger.replayed(row)
-            effect = carried_out(status, deed, change, call, key=key, version=versions.get)
+            timed = self._timed(call, row)
+            effect = carried_out(status, deed, change, timed, key=key, version=versions.get)
             kind: ledger.RowKind = "undo" if undo else "effect"
-            return ledger.enter(change, effect, call, key=key, kind=kind, tool=self.name, originals=deed.originals)
+            return ledger.enter(change, effect, timed, key=key, kind=kind, tool=self.name, originals=deed.originals)
 
         return await self._noted(note)
 
@@ -208,7 +209,7 @@ class OutsideTool(Tool):
                 return ledger.replayed(row)
             if row is not None and not begun:
                 raise _nobody_knows(self.name, call)
-            return ledger.enter(change, no, call, key=key, kind="tombstone", tool=self.name)
+            return ledger.enter(change, no, self._timed(call, None), key=key, kind="tombstone", tool=self.name)
 
         return await self._noted(note)
 
@@ -229,6 +230,10 @@ class OutsideTool(Tool):
             except (StoreBusy, StoreUnavailable):
                 await asyncio.sleep(pause)
         return await in_thread(work)
+
+    def _timed(self, call: ToolCall, row: LedgerRow | None) -> ToolCall:
+        """The call at the time at which the system was first asked with its key: now, where it was not yet."""
+        return replace(call, at=self._clock() if row is None else row.at)
 
     def _row(self, key: str) -> LedgerRow | None:
         with self.books().change() as change:
@@ -252,13 +257,13 @@ class OutsideTool(Tool):
             if row is not None and (ledger.is_final(row) or not self.repeatable):
                 return False
             if row is None and (no := passage.late()):
-                ledger.enter(change, no, call, key=key, kind="tombstone", tool=self.name)
+                ledger.enter(change, no, self._timed(call, None), key=key, kind="tombstone", tool=self.name)
                 return False
             attempts = row.effect.after.get(_ATTEMPTS) if row is not None else 0
             count = attempts + 1 if isinstance(attempts, int) else 2
             begun = Effect(status=OutcomeStatus.UNKNOWN, after={_ATTEMPTS: count}, evidence=("begun",))
             noted = _CALL.dump_json(call).decode()
-            ledger.enter(change, begun, call, key=key, kind="begun", tool=self.name, originals=noted)
+            ledger.enter(change, begun, self._timed(call, row), key=key, kind="begun", tool=self.name, originals=noted)
             return True
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 
 from pydantic import JsonValue
 
@@ -140,8 +141,13 @@ def _action(action: ProposedAction, outcome: ActionOutcome | None) -> tuple[Cell
         cell(text(bound.risk)),
         _status(outcome),
         _changes(action, outcome),
-        listed(text(item) for item in outcome.evidence) if outcome else EMPTY,
+        listed(text(item) for item in _seen(outcome)) if outcome else EMPTY,
     )
+
+
+def _seen(outcome: ActionOutcome) -> tuple[str, ...]:
+    when = () if outcome.at is None else (f"done at {outcome.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",)
+    return (*outcome.evidence, *when)
 
 
 def _status(outcome: ActionOutcome | None) -> Cell:

@@ -67,7 +67,7 @@ class HoldOrder(UndoableOrderTool):
     def carry_out(self, job: Job) -> None:
         """Set the status; nobody is told but the reader of the report."""
         args = HoldOrderArgs.model_validate(job.call.arguments)
-        set_status(job.raw, OrderStatus.ON_HOLD, job.call.today)
+        set_status(job.raw, OrderStatus.ON_HOLD, job.at)
         job.evidence.append(f"order {args.order_id!r} is on hold: {args.reason}")
         job.wrote.append(order_ref(args.order_id))
 

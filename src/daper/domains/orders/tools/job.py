@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -44,6 +45,11 @@ class Job:
             raise ActionFailed(f"order {call.record_id!r} is gone; nothing was changed")
         order = world_of(book.records([raw])).orders[call.record_id]
         return cls(call=call, book=book, raw=raw, order=order, simulated=simulated)
+
+    @property
+    def at(self) -> datetime:
+        """When it happens, as the records have it: in those that are of a day of their own, on that day."""
+        return self.book.about().as_of or self.call.acted_at
 
     @property
     def status(self) -> str:

@@ -163,7 +163,7 @@ class OrderInventory(UndoableOrderTool):
 
     def carry_out(self, job: Job) -> None:
         """Send the order to the supplier and note it; the simulated supplier delivers at once."""
-        args, at = OrderInventoryArgs.model_validate(job.call.arguments), job.call.today
+        args, at = OrderInventoryArgs.model_validate(job.call.arguments), job.at
         row = job.stock_row(args.inventory_to_order)
         stock = stock_of(row)
         list_of(job.raw, "restocks").append(

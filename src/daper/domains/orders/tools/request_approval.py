@@ -104,7 +104,7 @@ class RequestApproval(OrderTool):
 
     def carry_out(self, job: Job) -> None:
         """Send the request and note it; the simulated Ministry approves at once."""
-        args, at = RequestApprovalArgs.model_validate(job.call.arguments), job.call.today
+        args, at = RequestApprovalArgs.model_validate(job.call.arguments), job.at
         job.raw["approval_request"] = {"approver": args.approver, "at": stamp(at)}
         # An unpaid order stays visibly unpaid: the request is noted beside its status.
         if not job.order.unpaid:

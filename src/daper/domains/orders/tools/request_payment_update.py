@@ -72,7 +72,7 @@ class RequestPaymentUpdate(OrderTool):
     def carry_out(self, job: Job) -> None:
         """Send the message; even the simulated customer only acknowledges it."""
         args = RequestPaymentUpdateArgs.model_validate(job.call.arguments)
-        set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.call.today)
+        set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.at)
         job.send(
             to=args.customer_id,
             subject=f"Payment of order {args.order_id}",
