@@ -81,6 +81,9 @@ WRONG: list[tuple[list[str], str]] = [
 ]
 
 
+THERE = "there are: paid, failed, stuck"
+
+
 @dataclass(frozen=True)
 class Place:
     """A person's shell, and a stranger's database."""
@@ -163,6 +166,55 @@ def test_what_a_script_left_out_or_got_wrong_is_named_and_nothing_is_written(
     assert not (place.shell.home / "domains").exists()
 
 
+def test_a_status_that_no_row_has_yet_is_told_to_a_script_which_may_mean_it(place: Place) -> None:
+    options, _ = TABLES["payments"]
+    made = place.new("payments", *options)
+    assert made.code == 0
+    assert "note: no row of payments has status 'queued' yet; there are: paid, failed, stuck\n" in made.out
+    words = ("--table", "payments", "--status", "status")
+    slip = place.new("slip", *words, "--wrong", "faild", "--to", "Paid")
+    assert slip.code == 0
+    assert f"note: no row of payments has status 'faild'; {THERE}; did you mean 'failed'?" in slip.out
+    assert f"has status 'Paid' yet; {THERE}; did you mean 'paid'?" in slip.out
+    for name, more in (("there", ["--to", "paid"]), ("none-yet", [])):
+        assert "note:" not in place.new(name, *words, "--wrong", "failed", *more).out
+    empty = place.new("empty", "--table", "nothing_yet", "--status", "state", "--wrong", "odd", "--to", "fine")
+    assert (empty.code, "note:" in empty.out) == (0, False), "there is nothing to compare with"
+
+
+def test_a_status_that_a_check_of_the_table_lists_needs_no_row(place: Place) -> None:
+    with place.engine.begin() as db:
+        db.execute(
+            text(
+                "CREATE TABLE checked (id INTEGER PRIMARY KEY, state VARCHAR(9),"
+                " CONSTRAINT states CHECK (state IN ('odd', 'it''s', 'queued')), CONSTRAINT other CHECK (id <> 7))"
+            )
+        )
+        db.execute(text("INSERT INTO checked VALUES (1, 'odd')"))
+    words = ("--table", "checked", "--status", "state", "--wrong", "odd")
+    assert "note:" not in place.new("checked", *words, "--to", "queued").out
+    refused = place.new("slip", *words, "--to", "queud")
+    assert refused.code == 2
+    assert "state can only be odd, it's, queued; did you mean 'queued'?" in refused.err
+
+
+def test_a_column_with_many_values_is_no_list_of_them(place: Place) -> None:
+    with place.engine.begin() as db:
+        db.execute(text("CREATE TABLE many (id INTEGER PRIMARY KEY, state VARCHAR(20))"))
+        for at in range(60):
+            db.execute(text(f"INSERT INTO many VALUES ({at}, 'state {at}')"))  # noqa: S608 - a test's
+    words = ("--table", "many", "--status", "state", "--wrong", "state 59")
+    assert "note:" not in place.new("many", *words, "--to", "anything").out
+    with place.shell.terminal("domain", "new", "more", "--database-env", "SHOP_URL", *words[:4]) as terminal:
+        terminal.expect("and more than 38 others, which can be named too")
+        terminal.expect("Values or numbers, with commas: ")
+        terminal.type("state 58, 2\n")
+        terminal.expect("may a tool set them?")
+        terminal.type("queued\n")
+        assert terminal.end() == 0, terminal.shown
+    assert "state IN ('state 58', 'state 1')" in place.file("more")
+
+
 def test_what_a_tool_would_do_is_tried_before_it_is_written(place: Place) -> None:
     with place.engine.begin() as db:
         db.execute(text("CREATE TABLE strict_one (id INTEGER PRIMARY KEY, state VARCHAR(9) CHECK (state <> 'gone'))"))
@@ -192,7 +244,9 @@ def test_somebody_at_a_terminal_is_asked_and_asked_again_after_a_wrong_answer(pl
             ("a number, - for none [status]: ".replace("a number", "Its name or number"), "\n"),
             ("Which of its values are wrong?", "failde\n"),
             ("did you mean 'failed'?", "failed, stuck\n"),
-            ("may a tool set them?", "queued\n"),
+            ("may a tool set them?", "stuk\n"),
+            (f"status 'stuk' yet; {THERE}; did you mean 'stuck'? Type it again", "queued\n"),
+            (f"no row of payments has status 'queued' yet; {THERE}; type it again", "queued\n"),
         ):
             terminal.expect(question)
             terminal.type(typed)

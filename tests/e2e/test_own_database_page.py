@@ -17,6 +17,7 @@ TYPED = (
     ("Which column says how a row stands? Its name or number, - for none [status]: ", ""),
     ("Which of its values are wrong? Values or numbers, with commas: ", "failed"),
     ("To which status may a tool set them? - for no tool yet [-]: ", "queued"),
+    ("take it all the same\r\nTo which status may a tool set them? - for no tool yet [-]: ", "queued"),
 )
 
 

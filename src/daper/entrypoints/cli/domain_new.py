@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from daper.core.commands import CommandLine, Said
 from daper.core.errors import SettingError, UserError
 from daper.core.text import shown, visible
 from daper.domains.declared.checking import Check, Look
+from daper.domains.declared.constants import near
 from daper.domains.declared.document import NAME
 from daper.domains.declared.drafting import Choices, Draft
 from daper.domains.declared.file import Faulty
@@ -29,11 +31,13 @@ from daper.entrypoints.cli.parameters import NONE, Flag, Names
 from daper.entrypoints.cli.runner import on_terminal, run_to_end
 from daper.settings import Part, Settings, load_settings
 from daper.stores.rows.address import database_address
-from daper.stores.rows.catalog import COUNTED, Catalog, Frequent, TableHead, TableShape
+from daper.stores.rows.catalog import COUNTED, LOOKED_AT, Catalog, Frequent, TableHead, TableShape
 from daper.stores.rows.engine import RowsDatabase
 
 _TIMEOUT = timedelta(seconds=30)
 _MOST_TABLES = 200
+_MOST_VALUES = 50  # of a status; a column with more is free text
+_SHOWN_VALUES = 12
 Text = Annotated[str | None, Parameter(show_default=False)]
 
 
@@ -135,7 +139,8 @@ class _Asking:
         shape = await self._table(catalog, tables)
         key = await self._key(catalog, shape)
         status = await self._status(shape)
-        values = await asyncio.to_thread(catalog.frequent, shape.head, status) if status else ()
+        looked = partial(catalog.frequent, shape.head, status, most=_MOST_VALUES + 1)
+        values = await asyncio.to_thread(looked) if status else ()
         wrong = await self._wrong(shape, status, values) if status else ()
         said = Choices(
             name=given.name, variable=variable, kind=database.kind, shape=shape, key=key, status=status, wrong=wrong,
@@ -220,22 +225,29 @@ class _Asking:
 
     async def _wrong(self, shape: TableShape, status: str, values: tuple[Frequent, ...]) -> tuple[object, ...]:
         if self._given.wrong:
-            return tuple(_value(each, shape, status, values) for each in self._given.wrong)
-        known = [str(each.value) for each in values]
+            chosen = tuple(_value(each, shape, status, values) for each in self._given.wrong)
+            for each in chosen:
+                _note(_unseen(each, shape, status, values))
+            return chosen
+        known = [str(each.value) for each in values] if len(values) <= _MOST_VALUES else []
 
         async def read(text: str) -> tuple[object, ...]:
             if text in known:
                 return (_value(text, shape, status, values),)
             parts = [part.strip() for part in text.split(",") if part.strip()]
             if not known:
-                return tuple(_value(part, shape, status, values) for part in parts)
+                listed = {str(at): str(each.value) for at, each in enumerate(values[:_SHOWN_VALUES], start=1)}
+                return tuple(_value(listed.get(part, part), shape, status, values) for part in parts)
             return tuple(
                 _value(one_of(part, known, what=f"row with {status}"), shape, status, values) for part in parts
             )
 
         def show() -> None:
             rows = [(str(at), shown(each.value), str(each.rows)) for at, each in enumerate(values, start=1)]
-            table(console(), ("", status, "rows"), rows)
+            table(console(), ("", status, "rows"), rows[:_SHOWN_VALUES])
+            if more := len(rows) - _SHOWN_VALUES if len(rows) > _SHOWN_VALUES else 0:
+                others = f"{more} others" if known else f"more than {more - 1} others"
+                say(console(), f"and {others}, which can be named too")
 
         return await answer(
             None,
@@ -247,12 +259,23 @@ class _Asking:
 
     async def _with_tool(self, said: Choices, values: tuple[Frequent, ...]) -> str:
         """The file, with a tool where one is wanted; asked again where the database refuses what it would do."""
-        given, why = self._given, Draft(said).why_no_tool
+        given, why, unseen = self._given, Draft(said).why_no_tool, ""
 
         async def read(text: str) -> str:
             if text == "-":
                 return await self._checked(said)
+            nonlocal unseen
             target = _value(text, said.shape, said.status, values)
+            note = _unseen(target, said.shape, said.status, values, yet=" yet")
+            if note and given.to is None and unseen != text:
+                unseen = text
+                raise UserError(
+                    f"{note} Type it again to take it all the same"
+                    if note.endswith("?")
+                    else f"{note}; type it again to take it all the same"
+                )
+            if given.to is not None:
+                _note(note)
             chosen = replace(said, target=target, writer=self._writer())
             return await self._checked(chosen)
 
@@ -344,6 +367,25 @@ def _option(option: str, text: str, names: list[str], *, what: str) -> str:
         raise UsageError(f"{option} {shown(text)!r}: {error}") from error
 
 
+def _unseen(value: object, shape: TableShape, status: str, values: Sequence[Frequent], *, yet: str = "") -> str:
+    """What to say of a status that no row has; nothing where one has it, may have it, or nobody can tell."""
+    known, column = [str(each.value) for each in values], shape.column(status)
+    said = str(value)
+    if not known or len(known) > _MOST_VALUES or said in known or (column is not None and said in column.allowed):
+        return ""
+    whole = sum(each.rows for each in values) < LOOKED_AT
+    rows = f"no row of {shape.head.called}" if whole else f"none of the first {LOOKED_AT:,} rows of {shape.head.called}"
+    listed = ", ".join(map(shown, known[:_SHOWN_VALUES])) + (", ..." if len(known) > _SHOWN_VALUES else "")
+    meant = near(said, known)
+    asked = f"; did you mean {shown(meant)!r}?" if meant else ""
+    return f"{rows} has {status} {shown(said)!r}{yet}; there are: {listed}{asked}"
+
+
+def _note(said: str) -> None:
+    if said:
+        say(console(), f"note: {said}")
+
+
 def _value(text: str, shape: TableShape, status: str, values: tuple[Frequent, ...]) -> object:
     """What was typed as the column has it. Raises UserError for what it cannot have."""
     for each in values:
@@ -351,7 +393,9 @@ def _value(text: str, shape: TableShape, status: str, values: tuple[Frequent, ..
             return each.value
     column = shape.column(status)
     if column is not None and column.allowed and text not in column.allowed:
-        raise UserError(f"{status} can only be {', '.join(column.allowed)}")
+        meant = near(text, column.allowed)
+        asked = f"; did you mean {shown(meant)!r}?" if meant else ""
+        raise UserError(f"{status} can only be {', '.join(map(shown, column.allowed))}{asked}")
     kind = next((type(each.value) for each in values), str)
     if kind is bool:
         raise UserError(f"{status} is true or false; write True or False")

@@ -3,8 +3,8 @@
 import re
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, Inspector, column, func, inspect, select, table, text
@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from daper.stores.rows.address import POSTGRESQL
 from daper.stores.rows.engine import RowsDatabase
-from daper.stores.rows.statements import in_quotes
+from daper.stores.rows.statements import checked_texts, in_quotes
 
 COUNTED: Final = 10_000  # rows of a table, where its database has no estimate
 LOOKED_AT: Final = 100_000  # rows, for the values of a column
@@ -50,7 +50,10 @@ class TableHead:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnHead:
-    """A column. `kind`: its type as its database calls it, in capitals; `allowed`: all values of an enumeration."""
+    """A column. `kind`: its type as its database calls it, in capitals; `allowed`: all values that it may have.
+
+    Those are known where its type or a CHECK lists them.
+    """
 
     name: str
     kind: str
@@ -105,6 +108,9 @@ class Catalog:
         with self._database.reading() as db, _inspector(db) as looks:
             schema = head.schema or None
             columns = tuple(_column(each) for each in looks.get_columns(head.name, schema=schema) if _is_named(each))
+            if not head.is_view:
+                listed = _listed(looks, head, self._database.kind)
+                columns = tuple(replace(each, allowed=each.allowed or listed.get(each.name, ())) for each in columns)
             key: Sequence[str] = ()
             unique: list[str] = []
             if not head.is_view:
@@ -184,6 +190,17 @@ def _alone(looks: Inspector, head: TableHead) -> list[str]:
         and not each.get("dialect_options", {}).get("postgresql_where")
     ]
     return sorted({names[0] for names in lists if len(names) == 1})
+
+
+def _listed(looks: Inspector, head: TableHead, kind: str) -> dict[str, tuple[str, ...]]:
+    """The texts that a CHECK of a column lists, by column: of one that says nothing else."""
+    found: dict[str, tuple[str, ...]] = {}
+    with suppress(NotImplementedError):
+        for each in looks.get_check_constraints(head.name, schema=head.schema or None):
+            texts = checked_texts(str(each["sqltext"]), kind)
+            if texts is not None:
+                found.setdefault(*texts)
+    return found
 
 
 @contextmanager

@@ -86,6 +86,21 @@ def expression(sql: str, kind: str) -> exp.Expr:
     return found.expressions[0].unalias()
 
 
+def checked_texts(sql: str, kind: str) -> tuple[str, tuple[str, ...]] | None:
+    """The column and the texts of a condition that it is one of these; None for any other condition."""
+    try:
+        found = expression(sql, kind).unnest()
+    except SqlFault:
+        return None
+    # PostgreSQL has made it = ANY (ARRAY[...]).
+    is_list = isinstance(found, exp.In) or (isinstance(found, exp.EQ) and found.expression.find(exp.Any) is not None)
+    names = {each.name for each in found.find_all(exp.Column)}
+    texts = tuple(str(each.this) for each in found.find_all(exp.Literal, bfs=False) if each.is_string)
+    if not is_list or len(names) != 1 or not texts or found.find(exp.Connector, exp.Not, exp.Query) is not None:
+        return None
+    return names.pop(), texts
+
+
 def of_one_row(sql: str, kind: str) -> exp.Expr:
     """An expression that reads no other row: nobody sees when that changes. Raises SqlFault for what does."""
     found = expression(sql, kind)
