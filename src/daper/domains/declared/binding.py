@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from sqlglot import exp
 
-from daper.core.errors import SettingError
+from daper.core.errors import SettingError, StoreError
 from daper.domains.declared.cases import CANNOT_JUDGE
 from daper.domains.declared.contradictions import sql_faults
 from daper.domains.declared.document import (
@@ -19,7 +19,8 @@ from daper.domains.declared.document import (
     SqlToolSection,
 )
 from daper.domains.declared.expressions import CannotJudge, Expression, ExpressionFault, expression
-from daper.domains.declared.file import DeclaredFile, Faulty
+from daper.domains.declared.file import DeclaredFile, Fault, Faulty
+from daper.domains.declared.hidden import hidden_faults
 from daper.domains.declared.http_tool import HttpTool, Variables
 from daper.domains.declared.record import Asked, DeclaredRecord
 from daper.domains.declared.request import names_of
@@ -63,7 +64,7 @@ class Declared:
     def condition(self, text: str, columns: frozenset[str], *, what: str) -> Expression:
         """One condition. Raises SettingError."""
         try:
-            return expression(text, sorted(columns))
+            return expression(text, sorted(columns), hidden=self.file.document.records.hide)
         except ExpressionFault as error:
             raise SettingError(f"{self.file.path}: {what}: {error}") from None
 
@@ -90,6 +91,8 @@ class Declared:
     def read(self, view: RowsView, rows: Sequence[Row]) -> tuple[DeclaredRecord, ...]:
         """These rows as records, with what tools would do to them and the rules in SQL that name them."""
         keys, hidden = [row.raw_key for row in rows], set(self.file.document.records.hide)
+        if rows and (unknown := sorted(hidden - rows[0].columns.keys())):
+            raise StoreError(f"{self.file.name} hides {unknown[0]!r}, and its query gives no such column; mend 'hide'")
         wrong: dict[str, set[str]] = {}
         for kind, sql in self.rules.items() if keys else ():
             found = view.db.execute(sql.written, sql.with_values(**{statements.IDS: keys}))
@@ -120,7 +123,8 @@ def declared(file: DeclaredFile, variables: Variables) -> Declared:
             f"{file.path}: 'writer' names {writer.kind}, and 'database' {reader.kind}: they are one database"
         )
     kind, records = reader.kind, document.records
-    if faults := tuple(sql_faults(file, (kind,))):
+    hidden = (Fault(file.at.key(path), said) for path, said in hidden_faults(document, (kind,)))
+    if faults := (*sql_faults(file, (kind,)), *hidden):
         raise Faulty(file.path, faults)
     try:
         every = statements.select(records.sql, kind)
@@ -144,6 +148,7 @@ def declared(file: DeclaredFile, variables: Variables) -> Declared:
         scoped=scoped,
         key=records.key,
         types=records.types,
+        hidden=frozenset(records.hide),
         counter="" if records.version == CONTENT else records.version,
         sent=frozenset(
             name for tool in document.tool if isinstance(tool, HttpToolSection) for name in names_of(tool.http)

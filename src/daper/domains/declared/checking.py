@@ -209,7 +209,7 @@ class Check:
 
     def _condition(self, path: KeyPath, text: str) -> Expression | None:
         try:
-            return expression(text, self.look.columns)
+            return expression(text, self.look.columns, hidden=self._file.document.records.hide)
         except ExpressionFault as error:
             self._fault(path, str(error))
             return None
@@ -269,8 +269,6 @@ class Check:
             path = ("tool", number, "set", column)
             if column not in found:
                 self._fault(path, str(MissingColumn(column, found)))
-            elif column in records.hide:
-                self._fault(path, f"{column!r} is hidden, and a plan would show it")
             elif column == (tool.key or records.key):
                 self._fault(path, "the key of a record stays what it is; take it out")
 

@@ -18,6 +18,7 @@ from daper.domains.declared.document import (
 )
 from daper.domains.declared.expressions import MissingColumn
 from daper.domains.declared.file import DeclaredFile, Fault
+from daper.domains.declared.hidden import hidden_faults
 from daper.domains.declared.positions import Positions
 from daper.domains.declared.shape import dotted
 from daper.domains.declared.sql_tool import ID, helped_of, is_sql, preview_of, run_of, undo_of
@@ -51,6 +52,8 @@ def contradictions(file: DeclaredFile) -> Iterator[Fault]:
         yield Fault(at.key(("records", "key")), str(MissingColumn(document.records.key, columns)))
     yield from sql_faults(file, (POSTGRESQL, MYSQL, SQLITE))
     for path, said in tool_faults(document):
+        yield Fault(at.key(path), said)
+    for path, said in hidden_faults(document, (POSTGRESQL, MYSQL, SQLITE)):
         yield Fault(at.key(path), said)
 
 

@@ -50,11 +50,13 @@ class CannotJudge(UserError):
 
 @dataclass(frozen=True)
 class Expression:
-    """A condition that was looked over. `columns`: what it reads of a record."""
+    """A condition that was looked over. `columns`: what it reads of a record; `hidden`: those whose values nobody is
+    told, also not by an error."""
 
     text: str
     columns: frozenset[str]
     program: "cel.Program"
+    hidden: frozenset[str] = frozenset()
 
     def holds(self, columns: Mapping[str, object], now: datetime) -> bool:
         """Whether it holds for a record with these columns. Raises CannotJudge."""
@@ -62,10 +64,12 @@ class Expression:
         try:
             found = self.program.execute({RECORD: record, NOW: now})
         except Exception as error:  # noqa: BLE001 - the library raises what it likes; none of it is an answer
-            why = _empty(record) or shown(str(error).partition("\n")[0], longest=100)
+            told = "of what is hidden, nothing is told" if self.hidden else str(error).partition("\n")[0]
+            why = _empty(record) or shown(told, longest=100)
             raise CannotJudge(f"{shown(self.text)} cannot be judged: {why}") from None
         if not isinstance(found, bool):
-            raise CannotJudge(f"{shown(self.text)} came to {shown(found)}, and not to true or false")
+            came = "something else" if self.hidden else shown(found)
+            raise CannotJudge(f"{shown(self.text)} came to {came}, and not to true or false")
         return found
 
 
@@ -87,7 +91,7 @@ class AnswerCondition:
         return found
 
 
-def expression(text: str, columns: Collection[str]) -> Expression:
+def expression(text: str, columns: Collection[str], *, hidden: Collection[str] = ()) -> Expression:
     """A condition over `r`, a record with these columns, and `now`. Raises ExpressionFault for what is none."""
     program, bare = _compiled(text, {RECORD: "the record", NOW: ""})
     if _INDEX.search(bare):
@@ -95,7 +99,7 @@ def expression(text: str, columns: Collection[str]) -> Expression:
     read = frozenset(_FIELD.findall(bare))
     if missing := sorted(read - set(columns)):
         raise MissingColumn(missing[0], columns)
-    return Expression(text=text, columns=read, program=program)
+    return Expression(text=text, columns=read, program=program, hidden=read.intersection(hidden))
 
 
 def answer_condition(text: str) -> AnswerCondition:

@@ -25,8 +25,6 @@ from daper.domains.declared.request import (
 from daper.domains.declared.shape import dotted
 from daper.domains.declared.sql_tool import ID
 from daper.domains.declared.wording import named_in
-from daper.stores.rows import statements
-from daper.stores.rows.address import POSTGRESQL
 
 # What HTTP itself needs, what leads elsewhere, and what is a secret.
 _NOT_WRITTEN: Final = frozenset(
@@ -49,25 +47,18 @@ def tool_faults(document: DomainDocument) -> Faults:
             yield (*at, "limit", "canary"), said
         match tool:
             case SqlToolSection():
-                yield from _sql(tool, at, document)
+                yield from _sql(tool, at)
             case HttpToolSection():
                 yield from _http(tool, at, document)
             case _:
                 pass
 
 
-def _sql(tool: SqlToolSection, at: Path, document: DomainDocument) -> Faults:
+def _sql(tool: SqlToolSection, at: Path) -> Faults:
     if ID in tool.args:
         yield (*at, "args", ID), ":id is the key of the record; give the argument another name"
     if not tool.helped:
         yield at, f"tool {tool.name!r} needs 'helped': nobody else knows what its statement is to come to"
-    try:
-        shown = statements.columns(statements.select(tool.sql.preview, POSTGRESQL))
-    except statements.SqlFault:  # which is told where it is
-        return
-    seen = {name.lower() for name in shown}
-    for name in sorted(each for each in document.records.hide if each.lower() in seen):
-        yield (*at, "sql", "preview"), f"{name!r} is hidden, and a plan would show it"
 
 
 def _http(tool: HttpToolSection, at: Path, document: DomainDocument) -> Faults:

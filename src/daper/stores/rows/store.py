@@ -58,6 +58,7 @@ class Rows:
     """What the records of a domain are. `name`: of the domain, and of the refs: `payments/7`.
 
     `all`: every row that there may be one of; `scoped`: those that are looked at; `key`: the column with their id.
+    `hidden`: columns whose values no error tells.
     `counter`: a column that counts up with each change, where there is one; else the version is all that a row holds.
     `sent`: columns that a version counts in any case, because an outside system is sent what they hold.
     `text`: names the text that all this is from, and is another one when that changes. `beside`: what tools set and
@@ -69,6 +70,7 @@ class Rows:
     scoped: exp.Query
     key: str
     types: Mapping[str, ColumnType] = field(default_factory=dict[str, ColumnType])
+    hidden: frozenset[str] = frozenset()
     counter: str = ""
     sent: frozenset[str] = frozenset()
     text: str = ""
@@ -190,7 +192,8 @@ class RowsView:
             try:
                 columns[name] = typed(value, self._rows.types.get(name))
             except ValueError as error:
-                raise StoreDamaged(f"{self.name} {shown(key)!r}: {name} is not as its type says: {error}") from None
+                why = f"not {self._rows.types[name]} (not shown)" if name in self._rows.hidden else error
+                raise StoreDamaged(f"{self.name} {shown(key)!r}: {name} is not as its type says: {why}") from None
         counter = self._rows.counter
         counts = {f"beside {name}": value for name, value in beside.counts.items()} if beside else {}
         version = f"{found.get(counter)}" if counter else row_version({**found, **counts})
