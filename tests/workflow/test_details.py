@@ -64,7 +64,7 @@ def test_what_is_left_alone_is_shown_with_the_reason() -> None:
 def test_more_that_is_left_alone_than_the_ui_can_read_is_counted(actions: int) -> None:
     reason = "waits for a decision in r1"
     plan = Plan(
-        actions=tuple(proposed(f"a{number}", note="x" * 300) for number in range(actions)),
+        actions=tuple(proposed(f"a{number}", note=f"{number} " + "x" * 300) for number in range(actions)),
         suppressed=tuple(suppressed(number, reason) for number in range(500)),
     )
 
@@ -133,6 +133,52 @@ async def test_record_text_there_is_neither_markup_nor_a_way_out_of_its_cell(
         assert named[1].startswith(r"- customer\_name: Tom ")
         await shop.service.stop(repair_id, by="Harry")
         await shop.end(repair_id)
+
+
+async def test_b7_fifty_equal_actions_are_one_group_that_can_be_decided_there(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    install(tmp_path / "data" / "orders", orders=50, lines=2, name_length=20, mixed=False)
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start()
+        plan = await shop.plan(repair_id)
+
+        shown = await current_details(shop, repair_id)
+
+        assert len(plan.actions) == 50
+        assert "`a1-a50` 50 × `request_payment_update`, 0 in all: risk low" in shown
+        assert shown.count("Gringotts Vault Transfer") == 1
+        for action in plan.actions:
+            [row] = [line for line in shown.splitlines() if line.startswith(f"- `{action.id}` `{action.record_id}`")]
+            assert str(action.arguments["customer_id"]) in row
+        assert list(pasted_from(shown)["verdicts"]) == [action.id for action in plan.actions]
+        assert len(shown.encode()) <= MOST_BYTES
+        assert "more: `daper repair show`" not in shown
+        await shop.service.stop(repair_id, by="Harry")
+        await shop.end(repair_id)
+
+
+@pytest.mark.parametrize("actions", [50, 500])
+def test_b7_a_group_with_much_to_say_of_each_keeps_what_would_run_and_says_how_to_decide_on_the_rest(
+    actions: int,
+) -> None:
+    plan = seal(Plan(actions=tuple(proposed(f"a{n}", note=f"to {n}") for n in range(1, actions + 1))), cycle_id="c")
+    findings = {
+        f"f{n}": Finding(record_id=f"ORD-{n}", kind="late", issue=f"Order {n} " + "is late " * 30, fingerprint=f"f{n}")
+        for n in range(1, actions + 1)
+    }
+    answering = tuple(
+        action.model_copy(update={"answers": (f"f{n}",)}) for n, action in enumerate(plan.actions, start=1)
+    )
+
+    shown = details(Phase.PENDING_APPROVAL, plan.model_copy(update={"actions": answering}), "", findings=findings)
+
+    assert len(shown.encode()) <= MOST_BYTES
+    pasted = list(pasted_from(shown)["verdicts"])
+    assert pasted == [f"a{n}" for n in range(1, 51)]
+    assert all(f"note: to {n}" in shown for n in range(1, 51))
+    assert "- what is wrong with each, and why: `daper repair show --all`" in shown
+    assert ("to decide on all of them: `daper repair approve`, or the console" in shown) == (actions == 500)
 
 
 async def test_a_wide_plan_is_shown_in_part_small_enough_for_the_ui_to_read_it(
