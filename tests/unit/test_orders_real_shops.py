@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,224 @@ async def test_records_that_are_of_a_day_of_their_own_are_written_on_that_day(tm
         await shop.run("order_inventory", BADGES)
     assert "2031" not in json.dumps(shop.raw("orders.json"), default=str)
     assert {message.at.year for message in await shop.domain.outbox()} == {2031}
+
+
+def sums(**fields: object) -> Record:
+    whole = {"items": [LINE | {"quantity": 5, "total_price": 10}], "subtotal": 10, "total": 10}
+    return order(**(whole | fields))
+
+
+GIFT = [{"code": "WAND", "amount": Decimal("1.50")}, {"code": "OWL", "amount": Decimal("0.50")}]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"discount": 2, "total": 8},
+        {"discount": -2, "total": 8},
+        {"discount_total": Decimal("2.00"), "total": 8},
+        {"subtotal": 8, "discount": 2, "total": 8},
+        {"gift_card": 10, "total": 0},
+        {"gift_card": 10, "total": 10},
+        {"gift_cards": GIFT, "total": 8},
+        {"fee": Decimal("2.5"), "total": Decimal("12.5")},
+        {"fees": [{"name": "cash on delivery", "amount": 3}], "total": 13},
+        {"discount": 2, "fee": 1, "shipping": 4, "total": 13},
+        {"refunded": 4, "total": 6},
+        {"refunded": 4, "total": 10},
+        {"tax": Decimal("1.67"), "prices_include_tax": True, "total": 10},
+        {"tax": Decimal("1.67"), "total": 10},
+        {"subtotal": Decimal("8.33"), "tax": Decimal("1.67"), "total": 10},
+        {"rounding": Decimal("-0.02"), "total": Decimal("9.98")},
+        {"store_credit": 3, "discount": 2, "total": 5},
+        {"items": [LINE | {"quantity": 5, "total_price": 9, "discount": 1}], "subtotal": 9, "total": 9},
+    ],
+)
+def test_known_parts_of_a_total_count(fields: dict[str, object]) -> None:
+    assert kinds(sums(**fields), stock()) == []
+    unpaid = sums(**fields | {"status": "pending-payment"})
+    assert kinds(unpaid, stock()) == ["payment-pending"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"total": 8, "loyalty_reduction": 2},
+        {"total": 8, "adjustments": [{"reason": "sorry", "sum": 2}]},
+        {"total": 8, "discounts": {"summer": 2}},
+        {"total": 13, "eco_levy": 3},
+        {"total": 13, "something": 3},
+        {"total": 8, "discount": "2.00"},
+        {"items": [LINE | {"quantity": 5, "total_price": 9, "rebate": 1}], "subtotal": 9, "total": 9},
+    ],
+)
+def test_where_a_part_is_not_understood_no_mismatch_is_claimed(fields: dict[str, object]) -> None:
+    assert kinds(sums(**fields), stock()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"discount": 2, "total": 7}, "subtotal, tax, shipping and discount add up to 8.00, not to the total 7"),
+        ({"fee": 2, "total": 10}, "subtotal, tax, shipping and fee add up to 12.00, not to the total 10"),
+        ({"total": 70, "item_count": 5, "gift_message": "Happy birthday"}, "not to the total 70"),
+        ({"tax": 2, "prices_include_tax": False, "total": 10}, "add up to 12.00, not to the total 10"),
+        ({"total": 70, "coupon_code": "OWL10", "tax_rate": 20}, "not to the total 70"),
+    ],
+)
+def test_what_does_not_add_up_with_all_parts_known_is_still_found(fields: dict[str, object], told: str) -> None:
+    [finding] = found(sums(**fields), stock())
+    assert finding.kind == "totals-mismatch"
+    assert told in finding.evidence[0]
+
+
+@pytest.mark.parametrize(
+    ("currency", "tax", "total", "expected"),
+    [
+        ("JPY", Decimal("79.92"), 89, []),  # rounded down, as is done there
+        ("JPY", Decimal("79.92"), 90, []),
+        ("JPY", Decimal("79.92"), 91, ["totals-mismatch"]),
+        ("EUR", Decimal("0.004"), 10, []),
+        ("EUR", Decimal("0.02"), Decimal("10.01"), ["totals-mismatch"]),
+        ("KWD", Decimal("0.004"), Decimal("10.004"), []),
+        ("kwd", Decimal("0.004"), Decimal("10.005"), ["totals-mismatch"]),
+    ],
+)
+def test_a_currency_has_its_own_decimals(currency: str, tax: Decimal, total: object, expected: list[str]) -> None:
+    assert kinds(sums(currency=currency, tax=tax, total=total), stock()) == expected
+
+
+@pytest.mark.parametrize(
+    ("total", "currency", "told"),
+    [
+        (1200, "JPY", "The payment of 1200 JPY has not come in."),
+        (Decimal("12.345"), "KWD", "The payment of 12.345 KWD has not come in."),
+        (Decimal("12.50"), None, "The payment of 12.50 has not come in."),
+    ],
+)
+def test_an_amount_is_told_as_it_was_written(total: object, currency: str | None, told: str) -> None:
+    record = order(status="pending-payment", items=NONE, subtotal=total, total=total, currency=currency)
+    assert found(record, stock())[0].issue == told
+
+
+NONE: list[object] = []
+
+
+def test_amounts_that_differ_behind_the_cent_are_other_facts_and_all_others_the_same_as_ever() -> None:
+    def mark(total: object) -> str:
+        return found(order(status="payment-denied", items=NONE, subtotal=total, total=total), stock())[0].fingerprint
+
+    assert mark(Decimal("1.234")) != mark(Decimal("1.231"))
+    assert len({mark(12), mark(Decimal("12.0")), mark(Decimal("12.00"))}) == 1
+
+
+def test_a_quantity_may_have_decimals() -> None:
+    flour = LINE | {"quantity": Decimal("1.5"), "unit_price": 2, "total_price": 3}
+    enough = order(items=[flour], subtotal=3, total=3)
+    assert kinds(enough, short(Decimal("1.5"))) == []
+    records = (enough, short(Decimal("0.25")))
+    [finding] = found(*records)
+    assert finding.issue == "1.5 of Kettle (X) are needed, 0.25 are available."
+    assert finding.evidence[1] == "short by 1.25"
+    [(_, arguments)] = proposed(*records)[0]
+    assert arguments["quantity"] == 5
+    halves = order(items=[flour | {"quantity": Decimal("0.5"), "total_price": 1}] * 2, subtotal=2, total=2)
+    assert found(halves, short(0))[0].issue.startswith("1 of Kettle")
+
+
+@pytest.mark.parametrize("kind", ["json", "sqlite"])
+async def test_a_restock_for_a_quantity_with_decimals_is_whole_and_undone_exactly(tmp_path: Path, kind: str) -> None:
+    flour = LINE | {"quantity": Decimal("2.75"), "unit_price": 2, "total_price": Decimal("5.50")}
+    record = order("buy", items=[flour], subtotal=Decimal("5.50"), total=Decimal("5.50"))
+    row = short(Decimal("0.5"), reorder_quantity=0, max_stock_level=None)
+    domain = shop_of(tmp_path / "own", kind, [data_of(record)], [data_of(row)])
+    before = (await domain.scan(Scope())).records
+    [one] = domain.propose(domain.detect(before, TODAY), before).proposals
+    assert one.arguments["quantity"] == 3
+    call = ToolCall(key="k", record_id="buy", arguments=one.arguments, expected={}, today=TODAY)
+    tool = domain.tools["order_inventory"]
+    effect = await tool.apply(call)
+    assert effect.after["current_stock"] == "0.5"
+    assert isinstance(tool, Undoable)
+    assert (await tool.undo(call, effect, key="u")).status is OutcomeStatus.UNDONE
+    assert [each.data for each in (await domain.scan(Scope())).records] == [each.data for each in before]
+
+
+@pytest.mark.parametrize("fields", [{"current_stock": None, "available_stock": None}, {"current_stock": None}])
+def test_stock_that_nobody_counts_is_never_short(fields: dict[str, object]) -> None:
+    row = dict(short(0).data) | {"available_stock": None} | fields
+    record = Record(ref="inventory/X", record_id="X", version="v", data=row)
+    assert kinds(order(), record) == []
+    terms = domain().terms(
+        Proposal(record_id="O-1", tool="order_inventory", arguments={"inventory_to_order": "X"}, answers=()),
+        (order(), record),
+    )
+    assert terms.obstacle == "order 'O-1' is not short of X: nobody counts what is in stock of it"
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["Cash on Delivery", "cash_on_delivery", "COD", "cashondelivery", "Pay on delivery", "Cash on delivery (COD)"],
+)
+def test_who_pays_on_delivery_is_not_asked_before_and_gets_the_goods(method: str) -> None:
+    waits = order(status="pending-payment", payment_method=method)
+    assert kinds(waits, stock()) == []
+    assert [tool for tool, _ in proposed(waits, short(0))[0]] == ["order_inventory"]
+    old = order(status="pending-payment", payment_method=method, order_date="2025-01-01")
+    assert kinds(old, stock()) == ["stuck"]
+    assert kinds(order(status="payment-denied", payment_method=method), stock()) == ["payment-denied"]
+
+
+@pytest.mark.parametrize("method", ["Card", "Codex Vault", "cash", ""])
+def test_any_other_way_to_pay_is_asked_for(method: str) -> None:
+    assert kinds(order(status="pending-payment", payment_method=method), stock()) == ["payment-pending"]
+
+
+def eight(order_id: str, date: str | None = "2025-06-27", /, **fields: object) -> Record:
+    lines = [LINE | {"quantity": 8, "total_price": 16}]
+    return order(
+        order_id, order_date=date, **({"items": lines, "subtotal": 16, "total": 16, "status": "processing"} | fields)
+    )
+
+
+def shortages(*records: Record) -> dict[str, str]:
+    return {each.record_id: each.evidence[-1] for each in found(*records) if each.kind == "inventory-short"}
+
+
+def test_of_two_orders_of_8_with_10_in_stock_the_later_one_is_short_by_6() -> None:
+    later, earlier = eight("A", "2025-06-27"), eight("B", "2025-06-26")
+    assert shortages(later, earlier, short(10)) == {"A": "short by 6"}
+    assert shortages(eight("A"), eight("B"), short(10)) == {"B": "short by 6"}, "of one day the smaller id is first"
+    assert shortages(eight("A", None), eight("B"), short(10)) == {"A": "short by 6"}
+    assert shortages(later, earlier, short(16)) == {}
+    assert shortages(later, earlier, short(-2)) == {"A": "short by 10", "B": "short by 10"}
+    assert shortages(later, earlier, stock(current_stock=None, available_stock=None)) == {}
+
+
+@pytest.mark.parametrize("status", ["completed", "on-hold", "in-transit", "refund-requested", "cancelled", "voided"])
+def test_an_order_that_takes_nothing_from_the_shelf_leaves_it_to_later_ones(status: str) -> None:
+    assert shortages(eight("A", "2025-06-26", status=status), eight("B"), short(10)) == {}
+
+
+def test_what_is_delivered_or_on_its_way_for_an_earlier_order_is_not_taken_from_the_shelf() -> None:
+    for restocks in ([restock_of("ordered", 20)], [restock_of("delivered", 20, taken=8)]):
+        assert shortages(eight("A", "2025-06-26", restocks=restocks), eight("B"), short(10)) == {}
+    some = eight("A", "2025-06-26", restocks=[restock_of("ordered", 5)])
+    assert shortages(some, eight("B"), short(10)) == {"B": "short by 1"}
+
+
+def restock_of(state: str, quantity: int, **fields: object) -> dict[str, object]:
+    return {"item_id": "X", "quantity": quantity, "state": state} | fields
+
+
+def test_what_is_reserved_for_the_open_orders_is_theirs() -> None:
+    both = eight("A"), eight("B")
+    row = dict(stock(current_stock=16, reserved_stock=16, available_stock=None).data)
+    mine = Record(ref="inventory/X", record_id="X", version="v", data=row | {"reserved_for_orders": True})
+    assert shortages(*both, mine) == {}
+    others = Record(ref="inventory/X", record_id="X", version="v", data=row)
+    assert shortages(*both, others) == {"A": "short by 8", "B": "short by 8"}
+    told = Record(
+        ref="inventory/X", record_id="X", version="v", data=row | {"reserved_for_orders": True, "available_stock": 0}
+    )
+    assert shortages(*both, told) == {}

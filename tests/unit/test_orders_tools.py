@@ -304,11 +304,14 @@ async def test_approval_then_restock_on_one_order_completes_it(shop: Shop) -> No
     assert (await shop.tool("request_approval").holds(first_call, first)).holding is Holding.YES
 
 
-async def test_a_restocked_order_without_its_approval_is_not_completed(shop: Shop) -> None:
+async def test_nothing_is_bought_for_an_order_before_its_approval_is_there(shop: Shop) -> None:
     shop.edit("inventory.json", "item_id", "STP-ORG-001", special_requirements={"ministry_approval": True})
-    assert (await shop.run("order_inventory", BADGES)).after["status"] == "restock-ordered"
-    records = await shop.domain.context(["ORD-002-HJG"])
-    assert [one.kind for one in shop.domain.detect(records, TODAY)] == ["restricted-without-approval"]
+    refused = await shop.run("order_inventory", BADGES)
+    assert (refused.status, refused.evidence) == (
+        OutcomeStatus.BLOCKED,
+        ("order 'ORD-002-HJG' waits for an approval; restock once it is given",),
+    )
+    assert await shop.domain.outbox() == ()
 
 
 async def test_an_approved_order_that_is_not_paid_keeps_its_payment_status(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
-from daper.domains.orders.fields import cents
+from daper.domains.orders.fields import Number, cents, number
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.world import ORDERS_FILE, Raw, parse_row, raw_orders
@@ -56,12 +56,13 @@ def list_of(raw: Raw, name: str) -> list[object]:
     return cast("list[object]", value)
 
 
-def move_stock(raw: Raw, *, current: int) -> None:
+def move_stock(raw: Raw, *, current: Number) -> None:
     """Add to the current stock; what is available follows, what is reserved stays."""
     row = stock_of(raw)
-    raw["current_stock"] = row.current_stock + current
-    if "available_stock" in raw:
-        raw["available_stock"] = row.available + current
+    if row.current_stock is not None:
+        raw["current_stock"] = number(row.current_stock + current)
+    if row.available_stock is not None:
+        raw["available_stock"] = number(row.available_stock + current)
 
 
 def refresh_summary(documents: Documents) -> None:

@@ -6,7 +6,7 @@ from typing import cast
 from daper.domains.orders.amounts import gaps
 from daper.domains.orders.changes import list_of, move_stock, order_of, set_status, stamp, stock_of
 from daper.domains.orders.needs import hold_reasons, short_of, unapproved_items
-from daper.domains.orders.statuses import OrderStatus
+from daper.domains.orders.statuses import OrderStatus, on_delivery
 from daper.domains.orders.world import Raw, World
 
 SIMULATED = "simulated"
@@ -36,6 +36,7 @@ def can_complete(raw: Raw, world: World) -> bool:
     order = order_of(raw)
     return not (
         order.unpaid
+        or on_delivery(order.payment_method)
         or hold_reasons(order, world)
         or unapproved_items(order, world)
         or gaps(order)

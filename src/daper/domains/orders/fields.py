@@ -1,12 +1,14 @@
-"""The kinds of value that a row holds: amounts, whole numbers and texts, each strict where it matters."""
+"""The kinds of value that a row holds: amounts, quantities and texts, each strict where it matters."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from daper.core.text import visible
 
+Number = int | Decimal
+"""A quantity: whole, or with a fraction."""
 LONGEST_ID = 200  # ids and statuses are quoted in plans, evidence and reports
 _CENT = Decimal("0.01")
 _TOO_MUCH = 10**12  # sums and products of what is below it stay exact to the cent
@@ -27,23 +29,52 @@ def _amount(value: object) -> Decimal:
     return amount
 
 
-def _whole(value: object) -> int:
+def number(value: Number) -> Number:
+    """A quantity as it reads: a whole number without a fraction, 1.50 as 1.5."""
+    if isinstance(value, int):
+        return value
+    return int(value) if value == value.to_integral_value() else value.normalize()
+
+
+def as_json(value: Number | None) -> int | str | None:
+    """A quantity where only JSON may be: one with a fraction as text, so that no digit of it is lost."""
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
+def _quantity(value: object) -> Number:
     if type(value) is int and abs(value) < _TOO_MUCH:  # nearly all of them; a bool is another type
         return value
-    amount = _amount(value)
-    if amount != amount.to_integral_value():
-        raise ValueError("must be a whole number")
-    return int(amount)
+    return number(_amount(value))
 
 
-def _or_nothing(value: object) -> object:
-    return 0 if value is None else value
+def _quantity_or_nothing(value: object) -> Number:
+    return 0 if value is None else _quantity(value)
 
 
-def _at_least_nothing(value: int) -> int:
+def _quantity_or_none(value: object) -> Number | None:
+    return None if value is None else _quantity(value)
+
+
+def _count(value: object) -> Number:
+    return _at_least_nothing(_quantity(value))
+
+
+def _count_or_nothing(value: object) -> Number:
+    return _at_least_nothing(_quantity_or_nothing(value))
+
+
+def _count_or_none(value: object) -> Number | None:
+    return None if value is None else _count(value)
+
+
+def _at_least_nothing(value: Number) -> Number:
     if value < 0:
         raise ValueError("must be at least 0")
     return value
+
+
+def _flag(value: object) -> object:
+    return False if value is None else value
 
 
 def _plain(value: str) -> str:
@@ -59,10 +90,13 @@ def _text(value: object) -> object:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-WholeOrNone = Annotated[Whole, BeforeValidator(_or_nothing)]
-Count = Annotated[Whole, AfterValidator(_at_least_nothing)]
-CountOrNone = Annotated[WholeOrNone, AfterValidator(_at_least_nothing)]
+Quantity = Annotated[Number, PlainValidator(_quantity)]
+QuantityOrNothing = Annotated[Number, PlainValidator(_quantity_or_nothing)]
+QuantityOrNone = Annotated[Number | None, PlainValidator(_quantity_or_none)]
+Count = Annotated[Number, PlainValidator(_count)]
+CountOrNothing = Annotated[Number, PlainValidator(_count_or_nothing)]
+CountOrNone = Annotated[Number | None, PlainValidator(_count_or_none)]
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text)]
 ShortText = Annotated[str, Field(max_length=LONGEST_ID), BeforeValidator(_text)]
 Id = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]

@@ -5,12 +5,25 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from daper.core.moments import Moment
-from daper.domains.orders.fields import Amount, Id, ShortText, Text, Whole, WholeOrNone
+from daper.domains.orders.fields import (
+    Amount,
+    Flag,
+    Id,
+    Number,
+    Quantity,
+    QuantityOrNone,
+    QuantityOrNothing,
+    ShortText,
+    Text,
+    number,
+)
 from daper.domains.orders.restrictions import asks_ministry, prohibits
 from daper.domains.orders.statuses import (
     CLOSED,
     KNOWN,
+    LEFT_ALONE,
     PAYMENT_ASKED,
+    PAYMENT_PENDING,
     RESTOCK_DELIVERED,
     RESTOCK_FAILED,
     RESTOCK_ORDERED,
@@ -18,6 +31,7 @@ from daper.domains.orders.statuses import (
     WITHOUT_APPROVAL,
     OrderStatus,
     normal,
+    on_delivery,
 )
 
 
@@ -25,12 +39,12 @@ class _Row(BaseModel, frozen=True, extra="ignore"):
     pass
 
 
-class Line(_Row, frozen=True):
-    """One line of an order."""
+class Line(_Row, frozen=True, extra="allow"):
+    """One line of an order. Its other fields are kept for whoever looks why the amounts do not add up."""
 
     item_id: Id
     item_name: Text = ""
-    quantity: Whole
+    quantity: Quantity
     unit_price: Amount | None = None
     total_price: Amount | None = None
 
@@ -49,9 +63,9 @@ class Restock(_Row, frozen=True):
     """
 
     item_id: Id
-    quantity: Whole
+    quantity: Quantity
     state: Text = ""
-    taken: Whole | None = None
+    taken: QuantityOrNone = None
     key: Text = ""
 
     @property
@@ -84,8 +98,8 @@ class OrderLabel(_Row, frozen=True):
     status: ShortText = ""
 
 
-class Order(_Row, frozen=True):
-    """One order."""
+class Order(_Row, frozen=True, extra="allow"):
+    """One order. Its other fields are kept for whoever looks why the amounts do not add up."""
 
     order_id: Id
     customer_name: Text = ""
@@ -98,6 +112,7 @@ class Order(_Row, frozen=True):
     shipping: Amount | None = None
     total: Amount | None = None
     payment_method: Text = ""
+    currency: object = None
     status_history: tuple[StatusChange, ...] = ()
     restocks: tuple[Restock, ...] = ()
     approval: Approval | None = None
@@ -124,9 +139,19 @@ class Order(_Row, frozen=True):
         return self.state == normal(OrderStatus.ON_HOLD)
 
     @property
+    def takes_stock(self) -> bool:
+        """Whether its goods are still to come from the stock: it is open, and nobody keeps or withdraws it."""
+        return not (self.closed or self.parked or self.unknown or self.state in LEFT_ALONE)
+
+    @property
+    def paid_on_delivery(self) -> bool:
+        """Whether it is to be paid when it is delivered, so that no payment is due before."""
+        return self.state in PAYMENT_PENDING and on_delivery(self.payment_method)
+
+    @property
     def unpaid(self) -> bool:
-        """Whether its payment is missing, refused, or asked for."""
-        return self.state in UNPAID
+        """Whether its payment is missing, refused, or asked for, when it should be there."""
+        return self.state in UNPAID and not self.paid_on_delivery
 
     @property
     def payment_asked(self) -> bool:
@@ -146,11 +171,11 @@ class Order(_Row, frozen=True):
         return not self.approved and (asked or self.state == normal(OrderStatus.APPROVAL_REQUESTED))
 
     @property
-    def quantities(self) -> dict[str, int]:
+    def quantities(self) -> dict[str, Number]:
         """How many of each item, over all lines."""
-        totals: dict[str, int] = {}
+        totals: dict[str, Number] = {}
         for line in self.items:
-            totals[line.item_id] = totals.get(line.item_id, 0) + line.quantity
+            totals[line.item_id] = number(totals.get(line.item_id, 0) + line.quantity)
         return totals
 
     @property
@@ -159,14 +184,21 @@ class Order(_Row, frozen=True):
         known = [change.at for change in self.status_history if change.at is not None]
         return max(known) if known else self.order_date
 
-    def need(self, item_id: str) -> int:
+    def need(self, item_id: str) -> Number:
         """How many of an item the order still needs from the stock: ordered less what delivered restocks brought it."""
         brought = sum(
             restock.quantity if restock.taken is None else restock.taken
             for restock in self.restocks
             if restock.item_id == item_id and restock.delivered
         )
-        return max(0, self.quantities.get(item_id, 0) - brought)
+        return number(max(0, self.quantities.get(item_id, 0) - brought))
+
+    def claim(self, item_id: str) -> Number:
+        """How many of an item it takes from what is in stock: what it needs, less what is on its way for it."""
+        if self.state == normal(OrderStatus.RESTOCK_ORDERED) and not self.restocks:
+            return 0
+        coming = sum(each.quantity for each in self.restocks if each.on_order and each.item_id == item_id)
+        return number(max(0, self.need(item_id) - coming))
 
     def waits_for_restock(self, item_id: str) -> bool:
         """Whether a restock of this item is on its way. A hand-set status without restocks counts for all items."""
@@ -192,11 +224,12 @@ class StockRow(_Row, frozen=True):
     item_id: Id
     item_name: Text = ""
     category: Text = ""
-    current_stock: Whole
-    reserved_stock: WholeOrNone = 0
-    available_stock: Whole | None = None
-    reorder_quantity: WholeOrNone = 0
-    max_stock_level: Whole | None = None
+    current_stock: QuantityOrNone
+    reserved_stock: QuantityOrNothing = 0
+    reserved_for_orders: Flag = False
+    available_stock: QuantityOrNone = None
+    reorder_quantity: QuantityOrNothing = 0
+    max_stock_level: QuantityOrNone = None
     unit_cost: Amount | None = None
     currency: object = None
     supplier: Text = ""
@@ -206,9 +239,16 @@ class StockRow(_Row, frozen=True):
     restrictions: object = None
 
     @property
-    def available(self) -> int:
-        """What can be sold: as the row says, or current less reserved."""
-        return self.current_stock - self.reserved_stock if self.available_stock is None else self.available_stock
+    def available(self) -> Number | None:
+        """What is there for the open orders: as the row says, or current less reserved; None where nobody counts.
+
+        What is reserved for these very orders is theirs.
+        """
+        if self.available_stock is not None:
+            return number(self.available_stock + (self.reserved_stock if self.reserved_for_orders else 0))
+        if self.current_stock is None or self.reserved_for_orders:
+            return self.current_stock
+        return number(self.current_stock - self.reserved_stock)
 
     @property
     def in_other_money(self) -> bool:

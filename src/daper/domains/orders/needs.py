@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from daper.domains.orders.fields import Number, number
 from daper.domains.orders.models import Order
 from daper.domains.orders.world import World
 
@@ -20,10 +21,22 @@ class OrderProblem(StrEnum):
     UNKNOWN_STATUS = "unknown-status"
 
 
-def short_of(order: Order, world: World, item_id: str) -> int:
+def share_of(order: Order, world: World, item_id: str) -> Number | None:
+    """What is there of an item for an order: what is available, less what earlier open orders take of it.
+
+    None where nobody counts it, or knows it.
+    """
+    row = world.stock.get(item_id)
+    if row is None or row.available is None:
+        return None
+    ahead = world.ahead.get(order.order_id, {}).get(item_id, 0)
+    return number(row.available - min(ahead, max(0, row.available)))
+
+
+def short_of(order: Order, world: World, item_id: str) -> Number:
     """How many of an item are missing for an order; 0 or less if there are enough, or the item is not known."""
-    row, need = world.stock.get(item_id), order.need(item_id)
-    return 0 if row is None or need == 0 else need - row.available
+    share, need = share_of(order, world, item_id), order.need(item_id)
+    return 0 if share is None or need == 0 else number(need - share)
 
 
 def short_items(order: Order, world: World) -> tuple[str, ...]:

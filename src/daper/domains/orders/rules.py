@@ -8,9 +8,10 @@ from pydantic import JsonValue
 
 from daper.core.models import Finding
 from daper.core.text import shown
-from daper.domains.orders.amounts import gaps
+from daper.domains.orders.amounts import gaps, other_parts
+from daper.domains.orders.fields import as_json, cents
 from daper.domains.orders.models import Order
-from daper.domains.orders.needs import OrderProblem, is_prohibited, short_items, unapproved_items
+from daper.domains.orders.needs import OrderProblem, is_prohibited, share_of, short_items, short_of, unapproved_items
 from daper.domains.orders.statuses import MUST_MOVE, PAYMENT_DENIED, PAYMENT_PENDING, UNDER_WAY, WITHDRAWN
 from daper.domains.orders.wording import money
 from daper.domains.orders.world import World
@@ -40,12 +41,12 @@ def judge(order: Order, world: World, today: datetime) -> tuple[Finding, ...]:
 
 def restock_fingerprint(order: Order, item_id: str) -> str:
     """The fingerprint of "this order is short of this item"."""
-    facts: dict[str, JsonValue] = _short_facts(order, item_id)
+    facts = _short_facts(order, item_id)
     return Finding.fingerprint_of(DOMAIN, order.order_id, OrderProblem.INVENTORY_SHORT, facts)
 
 
 def _short_facts(order: Order, item_id: str) -> dict[str, JsonValue]:
-    return {"item": item_id, "quantity": order.quantities[item_id]}
+    return {"item": item_id, "quantity": as_json(order.quantities[item_id])}
 
 
 def _finding(
@@ -61,13 +62,16 @@ def _finding(
 
 
 def _quantities(order: Order, items: Iterable[str]) -> dict[str, JsonValue]:
-    return {item: order.quantities[item] for item in items}
+    return {item: as_json(order.quantities[item]) for item in items}
 
 
 def _payment(order: Order) -> Iterator[Finding]:
-    total = "unknown" if order.total is None else money(order.total)
-    facts: dict[str, JsonValue] = {"total": total, "payment_method": order.payment_method}
+    total = "unknown" if order.total is None else money(order.total, order.currency)
+    owed = "unknown" if order.total is None else _fact(order.total)
+    facts: dict[str, JsonValue] = {"total": owed, "payment_method": order.payment_method}
     evidence = (f"status {shown(order.status)}", f"total {total} by {shown(order.payment_method)}")
+    if order.paid_on_delivery:
+        return
     if order.state in PAYMENT_PENDING:
         yield _finding(order, OrderProblem.PAYMENT_PENDING, f"The payment of {total} has not come in.", facts, evidence)
     elif order.state in PAYMENT_DENIED:
@@ -78,15 +82,17 @@ def _stock(order: Order, world: World) -> Iterator[Finding]:
     if order.state in UNDER_WAY:
         return
     for item in short_items(order, world):
-        row, need = world.stock[item], order.need(item)
+        row, need, share = world.stock[item], order.need(item), share_of(order, world, item)
+        earlier = () if share == row.available else (f"{share} of them are left by earlier open orders",)
         yield _finding(
             order,
             OrderProblem.INVENTORY_SHORT,
-            f"{need} of {shown(row.item_name)} ({shown(item)}) are needed, {row.available} are available.",
+            f"{need} of {shown(row.item_name)} ({shown(item)}) are needed, {share} are available.",
             _short_facts(order, item),
             (
                 f"in stock {row.current_stock}, reserved {row.reserved_stock}, available {row.available}",
-                f"short by {need - row.available}",
+                *earlier,
+                f"short by {short_of(order, world, item)}",
             ),
         )
 
@@ -116,7 +122,8 @@ def _about_items(order: Order, world: World, kind: OrderProblem, items: Sequence
 
 
 def _fact(amount: Decimal | None) -> str | None:
-    return None if amount is None else money(amount)
+    """To the cent, as fingerprints have always had it; more digits only where they make a difference."""
+    return None if amount is None else f"{cents(amount) if cents(amount) == amount else amount:f}"
 
 
 def _totals(order: Order) -> Iterator[Finding]:
@@ -130,8 +137,10 @@ def _totals(order: Order) -> Iterator[Finding]:
         }
         facts: dict[str, JsonValue] = {name: _fact(value) for name, value in parts.items()}
         facts["lines"] = [
-            [line.item_id, line.quantity, _fact(line.unit_price), _fact(line.total_price)] for line in order.items
+            [line.item_id, as_json(line.quantity), _fact(line.unit_price), _fact(line.total_price)]
+            for line in order.items
         ]
+        facts |= {name: value for name, value in other_parts(order).items() if name not in facts}
         yield _finding(order, OrderProblem.TOTALS_MISMATCH, "The amounts do not add up.", facts, found[:5])
 
 
@@ -148,7 +157,8 @@ def _unknown_status(order: Order, behind: Iterable[Finding]) -> Finding:
 
 def _stuck(order: Order, today: datetime) -> Iterator[Finding]:
     since = order.last_moved
-    if order.state in MUST_MOVE and since is not None and today - since > STUCK_AFTER:
+    moves = order.state in MUST_MOVE or order.paid_on_delivery
+    if moves and since is not None and today - since > STUCK_AFTER:
         yield _finding(
             order,
             OrderProblem.STUCK,

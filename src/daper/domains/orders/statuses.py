@@ -3,6 +3,7 @@
 Every word that the rules know is in this file. Any other is a person's: nobody can tell what it would overwrite.
 """
 
+import re
 from enum import StrEnum
 
 
@@ -70,6 +71,17 @@ PAID = frozenset(
 )
 CLOSED = frozenset({"completed", "cancelled", "canceled", "delivered", "refunded", "returned", "shipped", "closed"})
 KNOWN = OPEN | CLOSED | MUST_MOVE | PAID | UNPAID | WITHOUT_APPROVAL | {normal(OrderStatus.ON_HOLD)}
+
+_ON_DELIVERY = re.compile(
+    r"\b(cash|pay(ment)?|paid|collect)[\s_-]*(up)?on[\s_-]*(delivery|receipt)\b|\bcod\b|cashondelivery|nachnahme",
+    re.IGNORECASE,
+)
+
+
+def on_delivery(payment_method: str) -> bool:
+    """Whether a way to pay is one in which the money comes with the delivery."""
+    return bool(_ON_DELIVERY.search(payment_method))
+
 
 RESTOCK_ORDERED = frozenset({"ordered", "on-order"})
 RESTOCK_DELIVERED = frozenset({"delivered"})

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from daper.core.text import shown
-from daper.domains.orders.fields import cents
 
 
 def field(text: str, *, longest: int = 200) -> str:
@@ -11,9 +10,10 @@ def field(text: str, *, longest: int = 200) -> str:
     return shown(text, longest=longest)
 
 
-def money(amount: Decimal) -> str:
-    """An amount to the cent."""
-    return f"{cents(amount):f}"
+def money(amount: Decimal, currency: object = None) -> str:
+    """An amount as it was written, with the currency that its order names."""
+    named = shown(currency, longest=20) if isinstance(currency, str) and currency.strip() else ""
+    return f"{amount:f} {named}".rstrip()
 
 
 def unaddressable(what: str, name: str, value: str) -> str | None:

@@ -1,7 +1,7 @@
 """Orders and the inventory rows of their items, parsed from raw records and looked up by id."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +10,8 @@ from daper.core.commands import CommandLine
 from daper.core.digests import content_version
 from daper.core.errors import StoreDamaged
 from daper.core.text import visible
+from daper.domains.orders.allotment import allotted
+from daper.domains.orders.fields import Number
 from daper.domains.orders.models import Order, StockRow
 from daper.ports import Record
 from daper.stores.jsonfiles.documents import Documents
@@ -39,12 +41,23 @@ def is_order(record: Record) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderRecord(Record):
+    """An order from a store, which alone can tell what other orders take: `ahead` as in a world."""
+
+    ahead: Mapping[str, Number] = field(default_factory=dict[str, Number])
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
-    """One snapshot: orders by id, inventory rows by item id, and the version of each by ref."""
+    """One snapshot: orders by id, inventory rows by item id, and the version of each by ref.
+
+    `ahead`: by order and item how many of it earlier open orders take, whether they are in this snapshot or not.
+    """
 
     orders: Mapping[str, Order]
     stock: Mapping[str, StockRow]
     versions: Mapping[str, str]
+    ahead: Mapping[str, Mapping[str, Number]] = field(default_factory=dict[str, Mapping[str, Number]])
 
     def versions_of(self, refs: Iterable[str]) -> dict[str, str]:
         """The versions of those refs that exist."""
@@ -56,13 +69,16 @@ def world_of(records: Iterable[Record]) -> World:
     orders: dict[str, Order] = {}
     stock: dict[str, StockRow] = {}
     versions: dict[str, str] = {}
-    for record in records:
+    known = tuple(records)
+    for record in known:
         versions[record.ref] = record.version
         if is_order(record):
             orders[record.record_id] = parse_row(Order, record.data, place=f"record {record.ref!r}, ")
         else:
             stock[record.record_id] = parse_row(StockRow, record.data, place=f"record {record.ref!r}, ")
-    return World(orders=orders, stock=stock, versions=versions)
+    told = {each.record_id: each.ahead for each in known if isinstance(each, OrderRecord)}
+    ahead = told if len(told) == len(orders) else allotted(orders.values())
+    return World(orders=orders, stock=stock, versions=versions, ahead=ahead)
 
 
 class Worlds:

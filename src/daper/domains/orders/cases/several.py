@@ -52,10 +52,11 @@ def short_and_restricted(desk: Desk) -> Written:
     order = desk.order("pending-approval", [(item, needed)])
     return desk.case(
         order,
-        "It is short and needs an approval: the Ministry is asked first, then the supplier.",
+        "It is short and needs an approval: the Ministry is asked, and nothing is bought before it has said yes.",
         problems=["inventory-short", "restricted-without-approval"],
-        actions=[asks_ministry(order), restocks(order, item, needed)],
-        end_status="completed",
+        actions=[asks_ministry(order)],
+        calls_person=True,
+        end_status="approved-preparing-shipment",
     )
 
 

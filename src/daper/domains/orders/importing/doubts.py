@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from daper.domains.orders.changes import currencies
+from daper.domains.orders.fields import number
 from daper.domains.orders.importing.remarks import holds
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.world import Raw, raw_lines
@@ -37,10 +38,10 @@ def about_orders(orders: Iterable[Mapping[str, object]]) -> Iterator[str]:
 
 def about_row(row: StockRow) -> Iterator[Doubt]:
     """What the rules cannot make much of in one inventory row."""
-    if row.current_stock < 0:
+    if row.current_stock is not None and row.current_stock < 0:
         yield ".current_stock", f"{holds(row.current_stock)}, which is less than nothing; it counts as it is"
-    if row.available_stock is not None and row.available_stock != row.current_stock - row.reserved_stock:
-        right = row.current_stock - row.reserved_stock
+    right = None if row.current_stock is None else number(row.current_stock - row.reserved_stock)
+    if None not in (row.available_stock, right) and row.available_stock != right:
         yield ".available_stock", f"{holds(row.available_stock)}, which counts; current less reserved is {right}"
     if not row.supplier_contact:
         yield ".supplier_contact", "is missing: nobody can be asked for more of it"

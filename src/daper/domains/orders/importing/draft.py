@@ -6,6 +6,7 @@ from pathlib import Path
 
 from daper.core.errors import UserError
 from daper.domains.orders import rules
+from daper.domains.orders.allotment import allotted
 from daper.domains.orders.importing import doubts
 from daper.domains.orders.importing.inspection import NewOrder, NewStockRow
 from daper.domains.orders.importing.sources import Kind, Source, open_source
@@ -26,6 +27,7 @@ def draft_of(files: Sequence[Path], *, now: datetime) -> ImportDraft:
     orders, stock = sources
     rows = _stock_of(stock)
     found = _orders_of(orders, items=stock.rows.ids if stock.rows else None, now=now)
+    world = World(orders=found, stock=rows, versions={}, ahead=allotted(found.values()))
     faults = tuple(note for source in sources for note in source.remarks.faults)
     return ImportDraft(
         faults=faults,
@@ -35,7 +37,7 @@ def draft_of(files: Sequence[Path], *, now: datetime) -> ImportDraft:
             "order_lines": sum(len(order.items) for order in found.values()),
             "inventory_rows": len(rows),
         },
-        findings=() if faults else rules.detect(World(orders=found, stock=rows, versions={}), now),
+        findings=() if faults else rules.detect(world, now),
         contents={} if faults else {source.kind.file: source.text for source in sources},
     )
 

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from daper.domains.orders.fields import Count, CountOrNone, PlainId
+from daper.domains.orders.fields import Count, CountOrNone, CountOrNothing, PlainId
 from daper.domains.orders.importing.remarks import Remarks, holds
 from daper.domains.orders.models import Line, Order, Restock, StockRow
 from daper.domains.orders.world import Raw
@@ -26,7 +26,7 @@ class _NewLine(Line, frozen=True):
 class _NewRestock(Restock, frozen=True):
     item_id: PlainId
     quantity: Count
-    taken: Count | None = None
+    taken: CountOrNone = None
 
 
 class NewOrder(Order, frozen=True):
@@ -41,9 +41,9 @@ class NewStockRow(StockRow, frozen=True):
     """An inventory row as it may come in: stricter than what a store puts up with."""
 
     item_id: PlainId
-    reserved_stock: CountOrNone = 0
-    reorder_quantity: CountOrNone = 0
-    max_stock_level: Count | None = None
+    reserved_stock: CountOrNothing = 0
+    reorder_quantity: CountOrNothing = 0
+    max_stock_level: CountOrNone = None
 
 
 @dataclass(kw_only=True)

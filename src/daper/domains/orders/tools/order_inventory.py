@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from math import ceil, floor
 from types import MappingProxyType
 
 from pydantic import JsonValue
@@ -13,9 +14,9 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.orders.changes import forget_statuses, list_of, move_stock, set_status, stock_of
 from daper.domains.orders.counterparty import can_complete, supplier_delivers
-from daper.domains.orders.fields import LONGEST_ID
+from daper.domains.orders.fields import LONGEST_ID, as_json, number
 from daper.domains.orders.models import Order, Restock, StockRow
-from daper.domains.orders.needs import OrderProblem, short_items
+from daper.domains.orders.needs import OrderProblem, share_of, short_items, unapproved_items
 from daper.domains.orders.rules import restock_fingerprint
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.tools.job import Job
@@ -57,6 +58,8 @@ class OrderInventory(UndoableOrderTool):
         """A paid order that is short of the item, a supplier to write to, and room for what comes."""
         if order.unpaid:
             return f"order {order.order_id!r} is not paid; restock once it is"
+        if unapproved_items(order, world):
+            return f"order {order.order_id!r} waits for an approval; restock once it is given"
         item, short = arguments.get("inventory_to_order"), short_items(order, world)
         if not isinstance(item, str) or item not in short:
             return _not_short(order, world, item, short)
@@ -71,7 +74,7 @@ class OrderInventory(UndoableOrderTool):
             return f"inventory row {named} names no supplier_contact to order from: add it"
         if why := unaddressable(f"inventory row {named}", "supplier_contact", row.supplier_contact):
             return why
-        least, most = quantity_bounds(order, row)
+        least, most = quantity_bounds(order, world, row)
         if least > most:
             reserved = f"{row.reserved_stock} of {row.current_stock} are reserved"
             return (
@@ -83,7 +86,7 @@ class OrderInventory(UndoableOrderTool):
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
         """The item that is short, and as much as is missing and there is room for."""
         row = world.stock[str(arguments.get("inventory_to_order"))]
-        least, most = quantity_bounds(order, row)
+        least, most = quantity_bounds(order, world, row)
         return {
             "inventory_to_order": Exactly(value=row.item_id),
             "inventory_description": Exactly(value=field(row.item_name)),
@@ -100,13 +103,13 @@ class OrderInventory(UndoableOrderTool):
             if finding is None or self.obstacle(order, world, {"inventory_to_order": item}) is not None:
                 continue
             row = world.stock[item]
-            quantity = _usual(order, row, moved=moved.get(item, 0))
+            quantity = _usual(order, world, row, moved=moved.get(item, 0))
             arguments: Arguments = {
                 "inventory_to_order": item,
                 "inventory_description": field(row.item_name),
                 "quantity": quantity,
             }
-            moved[item] = moved.get(item, 0) + quantity - order.need(item)
+            moved[item] = moved.get(item, 0) + quantity - ceil(order.need(item))
             yield self.proposal(order, arguments, [finding])
 
     def obstacle_to(self, finding: Finding, order: Order, world: World) -> str | None:
@@ -142,8 +145,10 @@ class OrderInventory(UndoableOrderTool):
         row, quantity = world.stock[str(arguments.get("inventory_to_order"))], _quantity(arguments)
         if quantity is None:
             return super().preview(order, world, arguments)
-        full = row.current_stock + quantity
-        after = f"{full} when delivered, {full - order.need(row.item_id)} when this order has its own"
+        if row.current_stock is None:
+            return super().preview(order, world, arguments)
+        full = number(row.current_stock + quantity)
+        after = f"{full} when delivered, {number(full - order.need(row.item_id))} when this order has its own"
         stock = Change(record=stock_ref(row.item_id), field="current_stock", before=str(row.current_stock), after=after)
         return (*super().preview(order, world, arguments), stock)
 
@@ -151,7 +156,10 @@ class OrderInventory(UndoableOrderTool):
         """The order's status, and the stock of the item."""
         raw = job.stock_row(str(job.call.arguments["inventory_to_order"]))
         row = stock_of(raw)
-        stock: dict[str, JsonValue] = {"current_stock": row.current_stock, "available_stock": row.available}
+        stock: dict[str, JsonValue] = {
+            "current_stock": as_json(row.current_stock),
+            "available_stock": as_json(row.available),
+        }
         if "last_restocked" in raw:
             stock["last_restocked"] = shown(raw["last_restocked"], longest=LONGEST_ID)
         return super().figures(job) | stock
@@ -194,7 +202,7 @@ class OrderInventory(UndoableOrderTool):
         if not restocks:
             del job.raw["restocks"]
         if not last.on_order:
-            move_stock(row, current=(last.taken or 0) - last.quantity)
+            move_stock(row, current=number((last.taken or 0) - last.quantity))
             job.give_back(row, "last_restocked")
         completed = effect.after.get("status") == OrderStatus.COMPLETED
         forget_statuses(job.raw, changes=2 if completed else 1)
@@ -221,23 +229,26 @@ class OrderInventory(UndoableOrderTool):
         return word(Holding.UNKNOWN, f"{what}; {status}")
 
 
-def quantity_bounds(order: Order, row: StockRow) -> tuple[int, int]:
+def quantity_bounds(order: Order, world: World, row: StockRow) -> tuple[int, int]:
     """The least and the most that may be ordered of an item for an order.
 
     The least covers the shortfall; with the most, the stock just reaches its maximum once the order took its own. The
     most may be below the least: then no quantity is right.
     """
-    need = order.need(row.item_id)
-    least = need - row.available
+    need, share = order.need(row.item_id), share_of(order, world, row.item_id) or 0
+    least = ceil(need - share)
     if row.max_stock_level is None:
-        return least, max(least, row.reorder_quantity)
-    return least, row.max_stock_level - row.current_stock + need
+        return least, max(least, floor(row.reorder_quantity))
+    on_shelf = (row.available or 0) if row.current_stock is None else row.current_stock
+    # What earlier orders take leaves the shelf too.
+    gone = (row.available or 0) - share
+    return least, floor(row.max_stock_level - on_shelf + gone + need)
 
 
-def _usual(order: Order, row: StockRow, *, moved: int) -> int:
+def _usual(order: Order, world: World, row: StockRow, *, moved: int) -> int:
     """The usual quantity, if it is enough: also when the orders before this one have taken theirs off the shelf."""
-    least, most = quantity_bounds(order, row)
-    return min(most, max(least, least - moved, min(most - max(0, moved), row.reorder_quantity)))
+    least, most = quantity_bounds(order, world, row)
+    return min(most, max(least, min(most - max(0, moved), floor(row.reorder_quantity))))
 
 
 def _quantity(arguments: Arguments) -> int | None:
@@ -254,7 +265,9 @@ def _not_short(order: Order, world: World, item: JsonValue, short: Sequence[str]
         return f"{told} {what}; it is short of: {', '.join(short) or 'nothing'}"
     if order.waits_for_restock(item):
         return f"{told} {shown(item)} now: a restock of it is on its way already"
-    need, available = order.need(item), world.stock[item].available
+    need, available = order.need(item), share_of(order, world, item)
+    if available is None:
+        return f"{told} {shown(item)}: nobody counts what is in stock of it"
     return f"{told} {shown(item)} now: it needs {need}, and {available} are available; let it go on"
 
 

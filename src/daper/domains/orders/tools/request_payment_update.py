@@ -44,10 +44,13 @@ class RequestPaymentUpdate(OrderTool):
         """Asked once, for what is owed, and only somebody who can be written to."""
         if order.payment_asked:
             return f"the customer of order {order.order_id!r} has been asked already"
+        if order.paid_on_delivery:
+            return f"order {order.order_id!r} is paid on delivery: nothing is asked for before"
         if order.state not in PAYMENT_PENDING | PAYMENT_DENIED:
             return f"order {order.order_id!r} has no payment problem; it is {shown(order.status)}"
         if order.total is not None and order.total <= 0:
-            return f"order {order.order_id!r} owes nothing (its total is {money(order.total)}): set its status by hand"
+            total = money(order.total, order.currency)
+            return f"order {order.order_id!r} owes nothing (its total is {total}): set its status by hand"
         if gaps(order):
             return f"the amounts of order {order.order_id!r} do not add up: correct them before anybody is asked to pay"
         if not order.customer_id:
