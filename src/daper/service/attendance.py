@@ -74,25 +74,32 @@ class Attendance:
     async def _words(self, queue: str) -> Said:
         if queue == self._queue:
             return no_worker(queue).said
-        place = await self._place(queue)
+        place, lacking = await self._place(queue)
+        if lacking and not place:
+            return Said(
+                f"no worker answered on queue {queue!r}, which may be for records that cannot be read: {lacking}"
+            )
         records = f"the records in {place}" if place else "records that are not here"
         return Said(
             f"no worker answered on queue {queue!r}, which is for {records}; "
             "start one where they are, with their DAPER_HOME: ",
             CommandLine("worker"),
+            "; one that runs says what it lacks for them",
         )
 
-    async def _place(self, queue: str) -> str:
-        """Where the records of a queue are, if they are here."""
+    async def _place(self, queue: str) -> tuple[str, str]:
+        """Where the records of a queue are, if they are here; and why that cannot be told, where a domain fails."""
+        lacking: list[str] = []
         for domain in self._domains.values():
             try:
                 store = await domain.store()
-            except StoreUnavailable:
-                continue  # whoever asks it is told
+            except StoreUnavailable as error:
+                lacking.append(str(error))
+                continue
             own = activity_queue(self._queue, store.store_id)
             if queue == own or queue.startswith(f"{own}--"):
-                return store.place
-        return ""
+                return store.place, ""
+        return "", "; ".join(lacking)
 
 
 class Quiet:

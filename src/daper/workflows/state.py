@@ -182,7 +182,7 @@ class CycleState:
         waits = "; ".join(different[:_WAITS_NAMED]) + (f"; and {counted(more, 'more reason')}" if more > 0 else "")
         if self.waits_until is not None:
             return f"it is being stopped, and waits until {self.waits_until:%H:%M:%S} UTC for the last word: {waits}"
-        return f"it waits: {waits}. It goes on by itself after that, unless it is stopped"
+        return f"it waits: {waits}. The repair goes on by itself after that, unless it is stopped"
 
     def spent(self) -> Usage:
         """What models took: as the ledger has it, or so far, as their answers said."""

@@ -27,6 +27,7 @@ from daper.domains.declared.request import names_of
 from daper.domains.declared.set_tool import SetTool
 from daper.domains.declared.sql_tool import SqlTool, UndoableSqlTool
 from daper.domains.declared.tool import DeclaredTool, ToolFrame
+from daper.domains.declared.wording import SET_THERE
 from daper.stores.rows import statements
 from daper.stores.rows.address import database_address
 from daper.stores.rows.engine import RowsDatabase
@@ -197,8 +198,7 @@ def _database(file: DeclaredFile, variable: str, variables: Variables) -> RowsDa
     found = variables(name)
     if not found:
         raise SettingError(
-            f"{file.path}: {name} is not set; it must have the URL of the database of {file.name!r}, in the "
-            "environment or in .env, when daper starts: start again what runs"
+            f"{file.path}: {name} is not set; it must have the URL of the database of {file.name!r}; {SET_THERE}"
         )
     return RowsDatabase(database_address(found, variable=name), timeout=file.document.domain.timeout)
 

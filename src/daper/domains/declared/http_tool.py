@@ -19,7 +19,7 @@ from daper.domains.declared.expressions import CannotJudge, answer_condition
 from daper.domains.declared.record import Asked, DeclaredRecord
 from daper.domains.declared.request import KEY, CannotSend, Request
 from daper.domains.declared.tool import FramedTool, ToolFrame, record_of
-from daper.domains.declared.wording import named_in
+from daper.domains.declared.wording import SET_THERE, named_in
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import OutsideTool, Trace
@@ -244,7 +244,7 @@ def secret_of(secret: SecretSection, variables: Variables) -> str:
     name = secret.value.removeprefix(ENV)
     found = variables(name)
     if not found:
-        raise CannotSend(f"{name} is not set, where the tool runs; it must have what {secret.header} proves")
+        raise CannotSend(f"{name} is not set; it must have what {secret.header} proves; {SET_THERE}")
     if len(found) > _LONGEST_SECRET or not found.isascii() or not found.isprintable() or found != found.strip():
         raise CannotSend(f"{name} cannot be sent: it must be one line of plain characters, without blanks around it")
     return found

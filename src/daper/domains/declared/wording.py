@@ -10,6 +10,13 @@ from daper.domains.declared.record import in_sentence
 _NAMED: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
 
+SET_THERE: Final = (
+    "set it where daper up or daper worker runs, in the environment or in .env, and start that again: "
+    "what runs takes no new variable"
+)
+"""What to do about a variable that is missing."""
+
+
 def named_in(sentence: str) -> tuple[str, ...]:
     """The columns that it names. Raises ValueError for a brace that is none of a pair."""
     found: list[str] = []
