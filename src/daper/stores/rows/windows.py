@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlglot import exp
 
 from daper.core.text import folded
-from daper.stores.rows.address import SQLITE
+from daper.stores.rows.address import MYSQL, POSTGRESQL, SQLITE
 from daper.stores.rows.engine import FOLDED
 from daper.stores.rows.statements import Sql, page_start, quoted, rendered
 
@@ -68,6 +68,27 @@ class Windows:
         """How many rows there are."""
         return self._sql(f"SELECT count(*) FROM {self._from}{self._all([])}")  # noqa: S608 - as above
 
+    def found(self, *, most: int, skip: int, after: bool, before: bool) -> Sql:
+        """How many rows there are, and beside it the keys of one page of them: by one way through all.
+
+        A row for each key, `daper_n` and `daper_k`, in the order of the page; where that is empty, one row without a
+        key, or in MySQL none.
+        """
+        every = f"SELECT {self._key} AS daper_k FROM {self._from}{self._all([])}"  # noqa: S608 - as above
+        bounds = [*([f"daper_k > :{AFTER}"] if after else []), *([f"daper_k < :{BEFORE}"] if before else [])]
+        where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+        order = f"ORDER BY daper_k {'DESC' if before else 'ASC'}"
+        page = f"{where} {order} LIMIT {most:d} OFFSET {skip:d}"
+        if self._kind == MYSQL:  # which would go through them once for each place in which they are named
+            within = every.replace("SELECT ", "SELECT count(*) OVER () AS daper_n, ", 1)
+            return self._sql(f"SELECT daper_n, daper_k FROM ({within}) AS daper_s{page}")  # noqa: S608 - as above
+        kept = "MATERIALIZED " if self._kind == POSTGRESQL else ""
+        return self._sql(
+            f"WITH daper_f AS {kept}({every}) SELECT daper_n, daper_k"  # noqa: S608 - as above
+            f" FROM (SELECT count(*) AS daper_n FROM daper_f) AS daper_c"
+            f" LEFT JOIN (SELECT daper_k FROM daper_f{page}) AS daper_p ON 1 = 1 {order}"
+        )
+
     def _sql(self, written: str) -> Sql:
         return Sql(written=text(written), values=dict(self._values))
 
@@ -105,7 +126,7 @@ class Windows:
         )
 
     def _text(self, piece: Column | str) -> str:
-        kind = "CHAR" if self._kind == "mysql" else "TEXT"
+        kind = "CHAR" if self._kind == MYSQL else "TEXT"
         if isinstance(piece, str):
             return f"CAST(:{self._value(piece)} AS {kind})"
         nothing = self._value("(nothing)")
