@@ -146,6 +146,7 @@ class Shell:
             "USER_NAME": "Minerva",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
+            "PAGER": "cat",  # nobody is there who would leave another one
         }
         return {**ours, **self.env, **(extra or {})}
 

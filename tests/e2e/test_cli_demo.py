@@ -113,7 +113,7 @@ def test_on_a_terminal_the_demo_asks_and_y_approves_but_not_what_was_typed_befor
         terminal.expect("Approve all of it?")
         assert "APPROVED" not in terminal.shown
         terminal.type("what\n")
-        terminal.expect("Approve all of it? [y]es, [n]o, empty leaves it open: what")
+        terminal.expect("'what' names no actions")
         terminal.type("y\n")
 
         assert terminal.end() == 0

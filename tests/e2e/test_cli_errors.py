@@ -38,7 +38,9 @@ def test_a_wrong_id_is_one_line(shop: Shop, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("repair", "start"), ("repair", "list"), ("repair", "show", WRONG_ID), ("worker",)], ids=" ".join
+    "words",
+    [("repair", "start"), ("repair", "stop", WRONG_ID), ("repair", "show", WRONG_ID), ("worker",)],
+    ids=" ".join,
 )
 def test_a_stopped_server_is_one_line(shell: Shell, dead_address: str, words: tuple[str, ...]) -> None:
     ran = shell.run(*words, extra={"TEMPORAL_ADDRESS": dead_address})
@@ -180,3 +182,29 @@ def test_a17_who_follows_is_told_while_nothing_happens(shop: Shop) -> None:
 
     assert "--" in told
     assert f"which is for the records in {shop.home}/data/orders; start one where they are" in told
+
+
+def test_b7_an_ended_repair_is_found_in_short_and_told_without_a_server(open_shop: Shop, dead_address: str) -> None:
+    repair_id = open_shop.run("repair", "start", "--auto-approve").value("Workflow started with ID:")
+    short, away = repair_id[-36:-28], {"TEMPORAL_ADDRESS": dead_address}
+
+    here = open_shop.run("repair", "show", short)
+    listed, ended, waiting = (
+        open_shop.run("repair", "list", "--json", *words).document()["repairs"]
+        for words in ((), ("--phase", "ended", "--domain", "orders", "--who", "minerva"), ("--waiting",))
+    )
+    shown, report, known = (
+        open_shop.run("repair", *words, extra=away)
+        for words in (("show", short), ("report", short), ("list", "--json"))
+    )
+    stop = open_shop.run("repair", "stop", short, extra=away)
+
+    assert (here.code, here.out.splitlines()[0]) == (0, f"{repair_id}: REPORT-COMPLETED")
+    assert shown.out.splitlines()[1:] == here.out.splitlines()
+    assert shown.out.startswith(f"From the report that is kept: Temporal at '{dead_address}'")
+    assert f"# Repair report `{repair_id}`" in report.out
+    for repairs in (listed, ended, known.document()["repairs"]):
+        [line] = [each for each in repairs if each["repair_id"] == repair_id]
+        assert (line["domain"], line["problems"], line["actions"], line["done"]) == ("orders", 4, 4, 4)
+    assert repair_id not in {each["repair_id"] for each in waiting}
+    assert (stop.code, "cannot be reached" in stop.err) == (1, True)

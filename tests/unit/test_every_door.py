@@ -2,16 +2,25 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import pytest
 from every_door import DOORS, LOOK, UNTIL, VIEW
+from planned import findings_of, plan_of, proposed
 
 from daper.adapters.reports.repair_document import repair_document
 from daper.core import lines
+from daper.core.action_groups import grouped
 from daper.core.lines import ACTION_KINDS, FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
+from daper.core.phases import Phase
+from daper.core.views import view_plan
+from daper.entrypoints.cli.repair_view import look_lines
+from daper.entrypoints.cli.story import Story
 from daper.entrypoints.mcp.presentation import details_of
+from daper.entrypoints.web.plan_cards import plan_part
+from daper.workflows.details import details
 
 HEAD: Final = PlanHead.of(VIEW, decide_by=UNTIL).lines()
 # The keys of the documents for programs, in the order of the fields.
@@ -130,3 +139,32 @@ def test_every_document_has_every_field_in_the_same_order(door: str) -> None:
     assert (plan["spends"], plan["left_out"]) == (VIEW.spends, VIEW.left_out) == ("170.00", 7)
     assert plan["overall_confidence_score"] == VIEW.overall_confidence_score
     assert document["decide_by"].replace("+00:00", "Z") == f"{UNTIL:%Y-%m-%dT%H:%M:%SZ}"
+
+
+ALIKE: Final = plan_of(*(proposed(number, spends=Decimal("65.00")) for number in range(1, 49)))
+ALIKE_VIEW: Final = view_plan(ALIKE, size=100, findings=findings_of(ALIKE))
+ALIKE_LOOK: Final = LOOK.model_copy(update={"plan": ALIKE_VIEW})
+# The doors that tell what is alike once, as what stands there.
+GROUPING: Final[dict[str, Callable[[], str]]] = {
+    "show": lambda: "\n".join(look_lines(ALIKE_LOOK)),
+    "show, at a glance": lambda: "\n".join(look_lines(ALIKE_LOOK, more="--all")),
+    "prompt": lambda: "\n".join(Story(more="more").go_on(ALIKE_LOOK)),
+    "Temporal UI": lambda: details(Phase.PENDING_APPROVAL, ALIKE, "", findings=findings_of(ALIKE)).replace("`", ""),
+    "console": lambda: "\n".join(
+        f"{group.ids}: {group.heading}\n" + "\n".join(line.text for line in group.common)
+        for group in plan_part(ALIKE_VIEW, rounds=1).groups
+    ),
+}
+
+
+@pytest.mark.parametrize("door", GROUPING)
+def test_b7_every_door_that_tells_what_is_alike_once_has_the_same_words_for_it(door: str) -> None:
+    shown = GROUPING[door]()
+    [group] = grouped(ALIKE_VIEW)
+    assert group.heading.text == "48 × send_reminder, 3,120.00 in all"
+    assert shown.count(group.heading.text) == 1
+    assert re.search(rf"a1-a48:? {re.escape(group.heading.text)}", shown)
+    for line in group.common:
+        if line.kind not in {LineKind.TOOL, LineKind.SPENDS}:
+            assert shown.count(line.text) >= 1
+    assert shown.count("Nobody has reminded them.") == 1

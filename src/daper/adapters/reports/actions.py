@@ -6,6 +6,7 @@ from datetime import UTC
 
 from pydantic import JsonValue
 
+from daper.adapters.reports.alike import ACTION_IDS, EACH, EVERY_RECORD, together
 from daper.core.lines import ACTION_KINDS, LABELS, FieldLine, LineKind, change_line, confidence_line
 from daper.core.models import BlockedProposal, Change, ProposedAction
 from daper.core.outcomes import ActionOutcome, RepairResult
@@ -57,6 +58,7 @@ _ACTION_COLUMNS = (
     Column("before → after", 1, "before → after"),
     Column("evidence", 2),
 )
+_ACTION_OWN = {0: ACTION_IDS, 1: EVERY_RECORD, 3: EACH, 7: EACH}
 _BLOCKED_PARTS = (Part("record", 30), Part("what was proposed", 35), Part("why it may not run", 35))
 _BLOCKED_COLUMNS = (
     Column("record", 0),
@@ -115,11 +117,12 @@ def _fields(kind: LineKind, lines: Sequence[FieldLine]) -> Cell:
     return uncut(worded_lines) if kind is LineKind.ARGUMENT else listed(worded_lines)
 
 
-def actions_table(result: RepairResult) -> Table | None:
-    """Every proposed action of every round, and what became of it."""
+def actions_table(result: RepairResult, *, whole: bool = False) -> Table | None:
+    """Every proposed action of every round, and what became of it; those alike together, if not `whole`."""
     outcomes = {outcome.action_id: outcome for outcome in result.outcomes}
     actions = [action for plan in result.plans for action in plan.actions]
-    return rows_table(_ACTION_COLUMNS, _ACTION_PARTS, (_action(action, outcomes.get(action.id)) for action in actions))
+    rows = (_action(action, outcomes.get(action.id)) for action in actions)
+    return rows_table(_ACTION_COLUMNS, _ACTION_PARTS, together(rows, _ACTION_OWN, whole=whole))
 
 
 def rows_table(columns: tuple[Column, ...], parts: tuple[Part, ...], rows: Iterable[tuple[Cell, ...]]) -> Table | None:

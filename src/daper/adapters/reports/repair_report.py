@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from daper.adapters.reports.actions import actions_table, blocked_table, plans_table, rows_table
+from daper.adapters.reports.alike import ACTION_IDS, BECAME, EACH, RECORDS, together
 from daper.adapters.reports.decision_log import decision_log, suppressed_table
 from daper.adapters.reports.fates import chart, fates
 from daper.adapters.reports.model_costs import by_record, by_role
@@ -38,6 +39,7 @@ from daper.documents.cells import (
 )
 
 _RECORD_PARTS = (Part("record", 30), Part("status", 35), Part("outstanding", 35))
+_RECORD_OWN = {0: RECORDS, 1: EACH}
 _RECORD_COLUMNS = (
     Column("record", 0),
     Column("about", 0),
@@ -46,6 +48,7 @@ _RECORD_COLUMNS = (
     Column("outstanding", 2),
 )
 _FINDING_PARTS = (Part("record", 30), Part("problem", 35), Part("what happened", 35))
+_FINDING_OWN = {0: RECORDS, 2: EACH, 4: BECAME}
 _FINDING_COLUMNS = (
     Column("record", 0),
     Column("kind", 0),
@@ -54,6 +57,7 @@ _FINDING_COLUMNS = (
     Column("what happened", 2),
 )
 _VERIFIED_PARTS = (Part("record", 30), Part("what was seen afterwards", 70))
+_VERIFIED_OWN = {0: RECORDS, 2: ACTION_IDS}
 _VERIFIED_COLUMNS = (
     Column("record", 0),
     Column("kind", 0),
@@ -63,8 +67,11 @@ _VERIFIED_COLUMNS = (
 )
 
 
-def repair_report(result: RepairResult) -> Document:
-    """The whole report: what is left for a person comes first, the technical facts last."""
+def repair_report(result: RepairResult, *, whole: bool = False) -> Document:
+    """The whole report: what is left for a person comes first, the technical facts last.
+
+    Of rows that say the same, one stands for all; `whole`: each stands for itself.
+    """
     planned = {plan.digest: [action.id for action in plan.actions] for plan in result.plans}
     return Document(
         title="Repair report",
@@ -78,10 +85,12 @@ def repair_report(result: RepairResult) -> Document:
             *section(f"In the words of {_narrator(result)}", _narrative(result)),
             *section("What went otherwise than it was set up", _notices(result)),
             *section("In numbers", _numbers(result.counts), chart(result)),
-            *section("Records", _records(result), otherwise="No record was looked at closely."),
-            *section("What happened to each problem", _findings(result), otherwise="No problem was found."),
-            *section("Actions", actions_table(result), otherwise="No action was proposed."),
-            *section("Verification", _verification(result), otherwise="There was nothing to verify."),
+            *section("Records", _records(result, whole=whole), otherwise="No record was looked at closely."),
+            *section(
+                "What happened to each problem", _findings(result, whole=whole), otherwise="No problem was found."
+            ),
+            *section("Actions", actions_table(result, whole=whole), otherwise="No action was proposed."),
+            *section("Verification", _verification(result, whole=whole), otherwise="There was nothing to verify."),
             *section("Decisions", *decision_log(result.decisions, planned), otherwise="Nobody decided anything."),
             *section(
                 "Suppressed problems", suppressed_table(item for plan in result.plans for item in plan.suppressed)
@@ -156,21 +165,18 @@ def _nothing_left(result: RepairResult) -> str:
     return "Look at the phase above and its reason." if result.needs_person else "Nothing is left for a person."
 
 
-def _records(result: RepairResult) -> Table | None:
-    return rows_table(
-        _RECORD_COLUMNS,
-        _RECORD_PARTS,
+def _records(result: RepairResult, *, whole: bool) -> Table | None:
+    rows = (
         (
-            (
-                cell(code(record.record_id)),
-                cell(text(record.title)),
-                cell(code(record.status_before)),
-                cell(code(record.status_after)),
-                listed(map(text, record.outstanding)),
-            )
-            for record in _record_reports(result)
-        ),
+            cell(code(record.record_id)),
+            cell(text(record.title)),
+            cell(code(record.status_before)),
+            cell(code(record.status_after)),
+            listed(map(text, record.outstanding)),
+        )
+        for record in _record_reports(result)
     )
+    return rows_table(_RECORD_COLUMNS, _RECORD_PARTS, together(rows, _RECORD_OWN, whole=whole))
 
 
 def _record_reports(result: RepairResult) -> Iterable[RecordReport]:
@@ -188,21 +194,18 @@ def _record_reports(result: RepairResult) -> Iterable[RecordReport]:
     )
 
 
-def _findings(result: RepairResult) -> Table | None:
-    return rows_table(
-        _FINDING_COLUMNS,
-        _FINDING_PARTS,
+def _findings(result: RepairResult, *, whole: bool) -> Table | None:
+    rows = (
         (
-            (
-                cell(code(finding.record_id)),
-                cell(code(finding.kind)),
-                cell(text(finding.issue)),
-                _finders(finding),
-                fate,
-            )
-            for finding, fate in fates(result)
-        ),
+            cell(code(finding.record_id)),
+            cell(code(finding.kind)),
+            cell(text(finding.issue)),
+            _finders(finding),
+            fate,
+        )
+        for finding, fate in fates(result)
     )
+    return rows_table(_FINDING_COLUMNS, _FINDING_PARTS, together(rows, _FINDING_OWN, whole=whole))
 
 
 def _finders(finding: Finding) -> Cell:
@@ -212,21 +215,18 @@ def _finders(finding: Finding) -> Cell:
     return listed(map(text, (f"{finding.found_by} ({score(finding.confidence_score)})", *also, *doubts)))
 
 
-def _verification(result: RepairResult) -> Table | None:
-    return rows_table(
-        _VERIFIED_COLUMNS,
-        _VERIFIED_PARTS,
+def _verification(result: RepairResult, *, whole: bool) -> Table | None:
+    rows = (
         (
-            (
-                cell(code(item.record_id)),
-                cell(code(item.kind)),
-                cell(code(item.action_id)),
-                cell(code(item.status)),
-                cell(text(item.evidence)),
-            )
-            for item in (result.verification.findings if result.verification else ())
-        ),
+            cell(code(item.record_id)),
+            cell(code(item.kind)),
+            cell(code(item.action_id)),
+            cell(code(item.status)),
+            cell(text(item.evidence)),
+        )
+        for item in (result.verification.findings if result.verification else ())
     )
+    return rows_table(_VERIFIED_COLUMNS, _VERIFIED_PARTS, together(rows, _VERIFIED_OWN, whole=whole))
 
 
 def _facts(result: RepairResult) -> Facts:

@@ -17,14 +17,15 @@ from daper.documents.pdf import to_pdf
 Form = Literal["markdown", "html", "pdf", "json"]
 
 
-def report_file(look: RepairView | RepairResult, form: Form, *, plan: bool) -> bytes:
+def report_file(look: RepairView | RepairResult, form: Form, *, plan: bool, whole: bool = False) -> bytes:
     """The file. Of an open repair, and of any where `plan` is wanted, it is about the plan.
 
-    A long PDF takes seconds. Raises UserError where there is no plan, or no PDF can be made here.
+    `whole`: as `repair_report` has it. A long PDF takes seconds. Raises UserError where there is no plan, or no PDF can
+    be made here.
     """
     if form == "json":
         return json_text(repair_document(look)).encode()
-    document = _plan(look) if plan or isinstance(look, RepairView) else repair_report(look)
+    document = _plan(look) if plan or isinstance(look, RepairView) else repair_report(look, whole=whole)
     match form:
         case "markdown":
             return to_markdown(document).encode()

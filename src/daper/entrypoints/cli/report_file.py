@@ -36,6 +36,7 @@ def report(
     repair_id: str,
     *,
     plan: Flag = False,
+    whole: Annotated[bool, Parameter(name="--all", negative=(), show_default=False)] = False,
     form: Annotated[Form | None, Parameter(name="--format", show_default=False)] = None,
     output: Annotated[Path | None, Parameter(show_default=False)] = None,
     as_json: Json = False,
@@ -50,6 +51,8 @@ def report(
         The id that `repair start` printed, or how it begins.
     plan
         The plan instead: as it waits for a decision, or as it was decided.
+    whole
+        A row for each record, problem and action; without it, one stands for all of which the same is to be said.
     form
         How it is written; by default as the ending of --output says, else Markdown.
     output
@@ -67,7 +70,7 @@ def report(
         repair_id = await service.whole_id(said_id)
         look = await (look_at_whole_plan(service, repair_id) if plan else _ended(service, repair_id))
         # In a thread: a long PDF takes seconds, and Ctrl-C is heard meanwhile.
-        data = await asyncio.to_thread(report_file, look, chosen, plan=plan)
+        data = await asyncio.to_thread(report_file, look, chosen, plan=plan, whole=whole)
         if output is not None:
             save(output, data, home=settings.home)
             say(console(), f"Report written: {output}")

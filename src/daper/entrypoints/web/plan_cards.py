@@ -108,12 +108,14 @@ class ActionCard:
 class CardGroup:
     """Actions that are the same but for their record, told together; or one alone.
 
-    `common`: what all of them have in common, told once. `ids`: they, as a selection says it.
+    `common`: what all of them have in common, told once. `ids`: they, as a selection says it. `heading`: how many of
+    what, and what they spend in all.
     """
 
     cards: tuple[ActionCard, ...]
     common: tuple[FieldLine, ...] = ()
     ids: str = ""
+    heading: str = ""
 
     @property
     def first(self) -> ActionCard:
@@ -217,6 +219,7 @@ def _group(
         cards=tuple(card(action, group.own(action)) for action in group.actions),
         common=group.common,
         ids=in_short(group.ids, plan),
+        heading=group.heading.text,
     )
 
 
