@@ -62,7 +62,7 @@ def stock(item_id: str = "X", /, **fields: object) -> Record:
     return Record(ref=f"inventory/{item_id}", record_id=item_id, version=f"s-{item_id}", data=data | fields)
 
 
-def short(available: int = 1, /, **fields: object) -> Record:
+def short(available: int | Decimal = 1, /, **fields: object) -> Record:
     stocks: dict[str, object] = {"current_stock": available, "available_stock": available}
     return stock(**(stocks | fields))
 

@@ -7,6 +7,7 @@ from daper.core.models import Scope
 from daper.core.text import folded, shown
 from daper.domains.orders.book import PAGE, BookStore, Replacement
 from daper.domains.orders.changes import SUMMARY, refresh_summary
+from daper.domains.orders.fields import Number
 from daper.domains.orders.shipped import DOCUMENTS
 from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.world import (
@@ -19,6 +20,7 @@ from daper.domains.orders.world import (
     current_version,
     find_order,
     find_stock,
+    queue_of,
     raw_orders,
     records_for,
 )
@@ -64,6 +66,8 @@ class JsonKeeping:
         self.files = JsonStore(folder, documents=DOCUMENTS, versions=current_version)
         self.store = BookStore(self.files, JsonBook)
         self._checked: Documents | None = None
+        # Replaced as a whole: safe from many threads.
+        self._queued: tuple[Documents, Mapping[str, Mapping[str, Number]]] | None = None
 
     def install(self, texts: Mapping[str, str], *, about: StoreAbout) -> bool:
         """Bring the orders of a new store."""
@@ -114,7 +118,7 @@ class JsonKeeping:
         orders = _in_scope(documents, scope)
         end = after + PAGE
         return RecordPage(
-            records=records_for(documents, orders[after:end]),
+            records=self._records(documents, orders[after:end]),
             next_page=str(end) if end < len(orders) else None,
             total=len(orders),
         )
@@ -130,7 +134,7 @@ class JsonKeeping:
         else:
             start = max(0, end - window.most)
         return WindowView(
-            records=records_for(documents, orders[start:end]),
+            records=self._records(documents, orders[start:end]),
             total=len(orders),
             earlier=start > 0,
             later=end < len(orders),
@@ -139,11 +143,17 @@ class JsonKeeping:
     def context(self, order_ids: Collection[str]) -> tuple[Record, ...]:
         """The named orders, with the rows of their items."""
         documents, wanted = self._read(), frozenset(order_ids)
-        return records_for(documents, [raw for raw in raw_orders(documents) if raw["order_id"] in wanted])
+        return self._records(documents, [raw for raw in raw_orders(documents) if raw["order_id"] in wanted])
 
     def count_open(self, scope: Scope) -> int:
         """How many orders in scope are not closed."""
         return sum(normal(str(raw.get("status") or "")) not in CLOSED for raw in _in_scope(self._read(), scope))
+
+    def _records(self, documents: Documents, orders: Iterable[Raw]) -> tuple[Record, ...]:
+        known = self._queued
+        if known is None or known[0] is not documents:
+            known = self._queued = (documents, queue_of(documents))
+        return records_for(documents, orders, ahead=known[1])
 
     def _read(self) -> Documents:
         documents = self.files.read()

@@ -21,7 +21,6 @@ from daper.domains.orders.restrictions import asks_ministry, prohibits
 from daper.domains.orders.statuses import (
     CLOSED,
     KNOWN,
-    LEFT_ALONE,
     PAYMENT_ASKED,
     PAYMENT_PENDING,
     RESTOCK_DELIVERED,
@@ -32,6 +31,7 @@ from daper.domains.orders.statuses import (
     OrderStatus,
     normal,
     on_delivery,
+    takes_stock,
 )
 
 
@@ -141,7 +141,7 @@ class Order(_Row, frozen=True, extra="allow"):
     @property
     def takes_stock(self) -> bool:
         """Whether its goods are still to come from the stock: it is open, and nobody keeps or withdraws it."""
-        return not (self.closed or self.parked or self.unknown or self.state in LEFT_ALONE)
+        return takes_stock(self.state)
 
     @property
     def paid_on_delivery(self) -> bool:

@@ -9,10 +9,14 @@ from sqlalchemy import Connection
 from daper.core.errors import SettingError
 from daper.core.models import Scope
 from daper.domains.orders.book import PAGE, BookStore, Replacement
+from daper.domains.orders.claims import TABLE as CLAIMS_TABLE
+from daper.domains.orders.claims import Queue, create_claims
+from daper.domains.orders.fields import Number
 from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.world import (
     ORDERS_FILE,
     STOCK_FILE,
+    OrderRecord,
     Raw,
     check_documents,
     item_ids,
@@ -45,16 +49,17 @@ STOCK: Final = Table(name="inventory", key="item_id", document=STOCK_FILE)
 def _create(db: Connection) -> None:
     create_collections(db, (ORDERS, STOCK))
     create_words(db, ORDERS)
+    create_claims(db)
 
 
 BRANCHES: Final = (
     RECORDS,
     Branch(
         name="orders",
-        head="orders_0003",
+        head="orders_0004",
         scripts=Path(__file__).parent / "migrations",
         create=_create,
-        tables=frozenset({ORDERS.table_name, STOCK.table_name}),
+        tables=frozenset({ORDERS.table_name, STOCK.table_name, CLAIMS_TABLE}),
     ),
 )
 """The tables that a database of orders has."""
@@ -111,6 +116,8 @@ class SqlKeeping:
     def __init__(self, database: Database) -> None:
         self.tables = DocumentStore(database, name="orders", collections=(ORDERS, STOCK))
         self.store = BookStore(self.tables, SqlBook)
+        # Of the last look through all orders: who gets what is found once, and not again for each page.
+        self._queue = Queue()
 
     def install(self, texts: Mapping[str, str], *, about: StoreAbout) -> bool:
         """Bring the orders of a new store."""
@@ -158,6 +165,8 @@ class SqlKeeping:
 
     def scan(self, scope: Scope, after: int, *, only_open: bool) -> RecordPage:
         """The orders behind that place in the table: those with a status in scope are found by its index."""
+        queue = self._queue if after else Queue()
+        self._queue = queue
         with self.tables.reading() as rows:
             if scope.record_ids:
                 return self._named(rows, scope)
@@ -165,7 +174,7 @@ class SqlKeeping:
             found = rows.page(ORDERS.name, after=after, limit=PAGE + 1, where=where)
             page, shared = found[:PAGE], scope.partition is not None
             return RecordPage(
-                records=records_of(rows, _in_part(page, scope)),
+                records=records_of(rows, _in_part(page, scope), queue),
                 next_page=str(page[-1].position) if len(found) > PAGE else None,
                 # A database cannot tell which part an order is in: how many there are in it shows at the end.
                 total=None if after or shared else rows.count(ORDERS.name, where=_where(rows, scope, only_open=False)),
@@ -226,14 +235,19 @@ def _in_part(rows: Iterable[Row], scope: Scope) -> list[Row]:
     return [row for row in rows if part is None or part.holds(str(row.raw["order_id"]))]
 
 
-def records_of(rows: DocumentRows, orders: Iterable[Row]) -> tuple[Record, ...]:
+def records_of(rows: DocumentRows, orders: Iterable[Row], queue: Queue | None = None) -> tuple[Record, ...]:
     """These orders as records, with the inventory rows of their items, each in the order of its table."""
     found = [*orders]
     stock = rows.find(STOCK.name, {item for row in found for item in item_ids(row.raw)})
+    ahead = (queue or Queue()).ahead(rows, found, stock)
     return (
-        *(_record(order_ref(str(row.raw["order_id"])), str(row.raw["order_id"]), row) for row in found),
+        *(_order(str(row.raw["order_id"]), row, ahead.get(row.position, {})) for row in found),
         *(_record(stock_ref(item_id), item_id, row) for item_id, row in stock.items()),
     )
+
+
+def _order(order_id: str, row: Row, ahead: Mapping[str, Number]) -> OrderRecord:
+    return OrderRecord(ref=order_ref(order_id), record_id=order_id, version=row.version, data=row.raw, ahead=ahead)
 
 
 def _record(ref: str, record_id: str, row: Row) -> Record:

@@ -71,6 +71,13 @@ PAID = frozenset(
 )
 CLOSED = frozenset({"completed", "cancelled", "canceled", "delivered", "refunded", "returned", "shipped", "closed"})
 KNOWN = OPEN | CLOSED | MUST_MOVE | PAID | UNPAID | WITHOUT_APPROVAL | {normal(OrderStatus.ON_HOLD)}
+_KEPT = CLOSED | LEFT_ALONE | {normal(OrderStatus.ON_HOLD)}
+
+
+def takes_stock(state: str) -> bool:
+    """Whether the goods of an order with this status, normalised, are still to come from what is in stock."""
+    return state not in _KEPT and (not state or state in KNOWN)
+
 
 _ON_DELIVERY = re.compile(
     r"\b(cash|pay(ment)?|paid|collect)[\s_-]*(up)?on[\s_-]*(delivery|receipt)\b|\bcod\b|cashondelivery|nachnahme",

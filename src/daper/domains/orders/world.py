@@ -1,6 +1,6 @@
 """Orders and the inventory rows of their items, parsed from raw records and looked up by id."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -13,6 +13,7 @@ from daper.core.text import visible
 from daper.domains.orders.allotment import allotted
 from daper.domains.orders.fields import Number
 from daper.domains.orders.models import Order, StockRow
+from daper.domains.orders.statuses import normal, takes_stock
 from daper.ports import Record
 from daper.stores.jsonfiles.documents import Documents
 
@@ -152,9 +153,25 @@ def current_version(documents: Documents, ref: str) -> str | None:
     return None if row is None else content_version(row)
 
 
-def records_for(documents: Documents, orders: Iterable[Raw]) -> tuple[Record, ...]:
-    """These order rows as records, with the inventory rows of their items."""
-    found = [_record(order_ref(str(row["order_id"])), str(row["order_id"]), row) for row in orders]
+def queue_of(documents: Documents, items: Collection[str] | None = None) -> dict[str, Mapping[str, Number]]:
+    """By order and item how many of it earlier open orders take; of these items, or of all."""
+    rows = raw_orders(documents)
+    some = rows if items is None else [row for row in rows if not item_ids(row).isdisjoint(items)]
+    waiting = [row for row in some if takes_stock(normal(str(row.get("status") or "")))]
+    return allotted(parse_row(Order, row, place=f"{ORDERS_FILE}: order {row.get('order_id')!r}, ") for row in waiting)
+
+
+def records_for(
+    documents: Documents, orders: Iterable[Raw], *, ahead: Mapping[str, Mapping[str, Number]] | None = None
+) -> tuple[Record, ...]:
+    """These order rows as records, with the inventory rows of their items.
+
+    `ahead`: what earlier orders take, where that is known for all orders already.
+    """
+    rows = list(orders)
+    if ahead is None:
+        ahead = queue_of(documents, {item for row in rows for item in item_ids(row)})
+    found = [_order(str(row["order_id"]), row, ahead) for row in rows]
     wanted = {item for record in found for item in item_ids(record.data)}
     stock = [row for row in raw_stock(documents) if row.get("item_id") in wanted]
     return (*found, *(_record(stock_ref(str(row["item_id"])), str(row["item_id"]), row) for row in stock))
@@ -174,6 +191,16 @@ def parse_row(model: type[RowT], data: Mapping[str, object], *, place: str) -> R
             "nothing was changed. Correct it in the file, or restore the shipped data: ",
             CommandLine("records", "reset"),
         ) from error
+
+
+def _order(order_id: str, row: Raw, ahead: Mapping[str, Mapping[str, Number]]) -> OrderRecord:
+    return OrderRecord(
+        ref=order_ref(order_id),
+        record_id=order_id,
+        version=content_version(row),
+        data=row,
+        ahead=ahead.get(order_id, {}),
+    )
 
 
 def _record(ref: str, record_id: str, row: Raw) -> Record:

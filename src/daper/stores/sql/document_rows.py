@@ -4,9 +4,9 @@ from collections.abc import Collection as Values
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, or_, select, text, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from daper.core.digests import digest
@@ -105,6 +105,10 @@ class DocumentRows:
         known = self._collections[collection]
         query = select(func.count()).select_from(known.table).where(*_conditions(known, where))
         return int(self._db.execute(query).scalar_one())
+
+    def beside(self, query: Select[*tuple[Any, ...]]) -> Sequence[RowMapping]:
+        """What the database keeps beside the records, and makes from them by itself, as they were when this began."""
+        return self._db.execute(query).mappings().all()
 
     def values(self, collection: str, field: str) -> tuple[str | None, ...]:
         """Every value that a searched field has, each once: by its index, without looking at each record."""

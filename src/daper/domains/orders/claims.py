@@ -1,0 +1,240 @@
+"""What open orders take of each item, kept by the database beside the orders, by whatever tool they are written.
+
+So that what earlier orders take is a sum over an index, and no order has to be read for it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from pydantic import ValidationError
+from sqlalchemy import BigInteger, ColumnElement, Connection, Numeric, Text, column, func, or_, select, table
+
+from daper.domains.orders.fields import Number, number
+from daper.domains.orders.models import StockRow
+from daper.domains.orders.statuses import RESTOCK_DELIVERED, RESTOCK_ORDERED, OrderStatus, normal, takes_stock
+from daper.domains.orders.world import item_ids
+from daper.stores.sql.document_rows import DocumentRows, Row
+
+TABLE: Final = "daper_orders_claims"
+CLAIMS: Final = table(
+    TABLE,
+    column("item_id", Text),
+    column("at", Text),
+    column("order_id", Text),
+    column("position", BigInteger),
+    column("status", Text),
+    column("restocked", BigInteger),
+    column("claim", Numeric),
+)
+_ASKED: Final = 500  # places in one statement
+_MOST_KEPT: Final = 100_000
+_EPSILON: Final = 1e-9  # SQLite adds up binary fractions
+_NEVER: Final = "9999"  # of an order without a date: behind all that have one
+
+
+def create_claims(db: Connection) -> None:
+    """Make the table, and what keeps it; fill it from the orders that are there."""
+    for statement in _postgresql() if db.dialect.name == "postgresql" else _sqlite():
+        db.exec_driver_sql(statement)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cut:
+    """The order at which an item runs out: its place in the queue, and what those before it take."""
+
+    at: str
+    order_id: str
+    before: Number
+
+    def ahead_of(self, at: str, order_id: str, available: Number) -> Number:
+        """What earlier orders take from the sight of one in this place: for those before the cut there is enough."""
+        if (at, order_id) == (self.at, self.order_id):
+            return self.before
+        return available if (at, order_id) > (self.at, self.order_id) else 0
+
+
+@dataclass(kw_only=True)
+class Queue:
+    """Who gets what of each item, as far as it was looked at; for the time of one look through the orders."""
+
+    cuts: dict[tuple[str, Number], _Cut | None] = field(default_factory=dict[tuple[str, Number], _Cut | None])
+
+    def ahead(
+        self, rows: DocumentRows, orders: Collection[Row], stock: Mapping[str, Row]
+    ) -> dict[int, dict[str, Number]]:
+        """By the place of an order and item how many earlier open orders take; no entry where that leaves enough."""
+        takers = [row for row in orders if takes_stock(_state(row.raw.get("status")))]
+        wanted = {item for row in takers for item in item_ids(row.raw)}
+        counted = {item: much for item in wanted if item in stock and (much := _available(stock[item])) is not None}
+        open_ = [each for each in rows.values("orders", "status") if takes_stock(_state(each))]
+        cuts = {item: cut for item, much in counted.items() if much > 0 and (cut := self._cut(rows, item, much, open_))}
+        found: dict[int, dict[str, Number]] = {}
+        if not cuts:
+            return found
+        places = [row.position for row in takers]
+        for start in range(0, len(places), _ASKED):
+            mine = select(CLAIMS.c["position"], CLAIMS.c.item_id, CLAIMS.c.at, CLAIMS.c.order_id)
+            for each in rows.beside(mine.where(CLAIMS.c["position"].in_(places[start : start + _ASKED]))):
+                item = str(each["item_id"])
+                if item in cuts:
+                    much = cuts[item].ahead_of(str(each["at"]), str(each["order_id"]), counted[item])
+                    found.setdefault(int(str(each["position"])), {})[item] = much
+        return found
+
+    def _cut(self, rows: DocumentRows, item: str, available: Number, open_: Iterable[str | None]) -> _Cut | None:
+        if (item, available) not in self.cuts:
+            if len(self.cuts) >= _MOST_KEPT:
+                self.cuts.clear()
+            self.cuts[item, available] = _find_cut(rows, item, available, open_)
+        return self.cuts[item, available]
+
+
+def _find_cut(rows: DocumentRows, item: str, available: Number, open_: Iterable[str | None]) -> _Cut | None:
+    statuses = tuple(open_)
+    waiting = [each for each in statuses if each and _state(each) == normal(OrderStatus.RESTOCK_ORDERED)]
+    others = [each for each in statuses if each not in waiting]
+    total = func.sum(CLAIMS.c.claim).over(order_by=(CLAIMS.c.at, CLAIMS.c.order_id))
+    queue = (
+        select(CLAIMS.c.at, CLAIMS.c.order_id, CLAIMS.c.claim, total.label("total"))
+        .where(CLAIMS.c.item_id == item, CLAIMS.c.claim > 0)
+        # One that says that it waits for a restock, and names none, waits for all of it.
+        .where(or_(_among(others), _among(waiting) & (CLAIMS.c.restocked == 1)))
+        .subquery()
+    )
+    query = select(queue).where(queue.c.total > float(available) + _EPSILON).order_by(queue.c.at, queue.c.order_id)
+    for each in rows.beside(query.limit(1)):
+        before = Decimal(str(each["total"])) - Decimal(str(each["claim"]))
+        return _Cut(at=str(each["at"]), order_id=str(each["order_id"]), before=number(round(before, 9)))
+    return None
+
+
+def _among(statuses: Iterable[str | None]) -> ColumnElement[bool]:
+    found = tuple(statuses)
+    some = CLAIMS.c.status.in_([each for each in found if each is not None])
+    return or_(some, CLAIMS.c.status.is_(None)) if None in found else some
+
+
+def _state(status: object) -> str:
+    return normal(str(status or ""))
+
+
+def _available(row: Row) -> Number | None:
+    try:
+        return StockRow.model_validate(row.raw).available
+    except ValidationError:  # whoever judges it says what is wrong with it
+        return None
+
+
+def _words(words: frozenset[str]) -> str:
+    return ", ".join(f"'{word}'" for word in sorted(words))
+
+
+def _normal(text: str) -> str:
+    return f"replace(replace(lower(trim({text})), '_', '-'), ' ', '-')"
+
+
+def _sqlite() -> Iterator[str]:
+    yield (
+        f"CREATE TABLE {TABLE} (position INTEGER NOT NULL, item_id TEXT NOT NULL, at TEXT NOT NULL, order_id TEXT,"
+        " status TEXT, restocked INTEGER NOT NULL, claim NUMERIC NOT NULL)"
+    )
+    yield f"CREATE INDEX {TABLE}_by_item ON {TABLE} (item_id, at, order_id, status, restocked, claim)"
+    yield f"CREATE INDEX {TABLE}_by_position ON {TABLE} (position)"
+    gone, put = (f"DELETE FROM {TABLE} WHERE position = OLD.position;", f"{_sqlite_rows('NEW', '')};")  # noqa: S608 - names of ours
+    yield f"CREATE TRIGGER {TABLE}_insert AFTER INSERT ON daper_orders BEGIN {put} END"
+    yield f"CREATE TRIGGER {TABLE}_update AFTER UPDATE OF data, position ON daper_orders BEGIN {gone} {put} END"
+    yield f"CREATE TRIGGER {TABLE}_delete AFTER DELETE ON daper_orders BEGIN {gone} END"
+    yield _sqlite_rows("o", "daper_orders o, ")
+
+
+def _sqlite_rows(row: str, source: str) -> str:
+    data, key, state = f"{row}.data", "json_extract(value, '$.item_id')", "json_extract(value, '$.state')"
+
+    def is_number(name: str) -> str:
+        return f"json_type(value, '$.{name}') IN ('integer', 'real')"
+
+    def restocked(words: frozenset[str], much: str) -> str:
+        return (
+            f"coalesce((SELECT sum({much}) FROM json_each({data}, '$.restocks') WHERE type = 'object' AND"  # noqa: S608
+            f" {key} = line.item_id AND {is_number('quantity')} AND {_normal(state)} IN ({_words(words)})), 0)"
+        )
+
+    much = "json_extract(value, '$.quantity')"
+    took = f"CASE WHEN {is_number('taken')} THEN json_extract(value, '$.taken') ELSE {much} END"
+    date = f"CASE WHEN json_type({data}, '$.order_date') = 'text' THEN json_extract({data}, '$.order_date') END"
+    lines = (
+        f"SELECT {{position}} {key} AS item_id, sum({much}) AS needed FROM {{source}}json_each({data}, '$.items')"  # noqa: S608
+        f" WHERE type = 'object' AND json_type(value, '$.item_id') = 'text' AND {is_number('quantity')} GROUP BY {{by}}"
+    )
+    if source:
+        inner = lines.format(position=f"{row}.position AS position,", source=source, by=f"{row}.position, 2")
+        of = f"({inner}) line JOIN daper_orders {row} ON {row}.position = line.position"
+    else:
+        of = f"({lines.format(position='', source='', by='1')}) line"
+    return (
+        f"INSERT INTO {TABLE} (position, item_id, at, order_id, status, restocked, claim) SELECT {row}.position,"  # noqa: S608
+        f" line.item_id, coalesce(strftime('%Y-%m-%d %H:%M:%f', {date}), '{_NEVER}'),"
+        f" json_extract({data}, '$.order_id'), json_extract({data}, '$.status'),"
+        f" json_type({data}, '$.restocks') IS 'array' AND json_array_length({data}, '$.restocks') > 0,"
+        f" max(0, max(0, line.needed - {restocked(RESTOCK_DELIVERED, took)}) - {restocked(RESTOCK_ORDERED, much)})"
+        f" FROM {of}"
+    )
+
+
+def _postgresql() -> Iterator[str]:
+    yield (
+        f'CREATE TABLE {TABLE} (position BIGINT NOT NULL, item_id TEXT COLLATE "C" NOT NULL,'
+        ' at TEXT COLLATE "C" NOT NULL, order_id TEXT COLLATE "C", status TEXT, restocked INTEGER NOT NULL,'
+        " claim NUMERIC NOT NULL)"
+    )
+    yield f"CREATE INDEX {TABLE}_by_item ON {TABLE} (item_id, at, order_id) INCLUDE (status, restocked, claim)"
+    yield f"CREATE INDEX {TABLE}_by_position ON {TABLE} (position)"
+
+    state = "v ->> 'state'"
+
+    def array(name: str) -> str:
+        of = f"doc -> '{name}'"
+        return f"json_array_elements(CASE WHEN json_typeof({of}) = 'array' THEN {of} ELSE '[]' END)"
+
+    def restocked(words: frozenset[str], much: str) -> str:
+        return (
+            f"coalesce((SELECT sum({much}) FROM {array('restocks')} r(v) WHERE json_typeof(v) = 'object'"  # noqa: S608
+            f" AND v ->> 'item_id' = line.item_id AND json_typeof(v -> 'quantity') = 'number'"
+            f" AND {_normal(state)} IN ({_words(words)})), 0)"
+        )
+
+    much = "(v ->> 'quantity')::numeric"
+    took = f"CASE WHEN json_typeof(v -> 'taken') = 'number' THEN (v ->> 'taken')::numeric ELSE {much} END"
+    claimed = (
+        f"INSERT INTO {TABLE} (position, item_id, at, order_id, status, restocked, claim) SELECT place, line.item_id,"  # noqa: S608
+        " moment, doc ->> 'order_id', doc ->> 'status', CASE WHEN json_typeof(doc -> 'restocks') = 'array' AND"
+        " json_array_length(doc -> 'restocks') > 0 THEN 1 ELSE 0 END,"
+        f" greatest(0, greatest(0, line.needed - {restocked(RESTOCK_DELIVERED, took)}) -"
+        f" {restocked(RESTOCK_ORDERED, much)}) FROM (SELECT v ->> 'item_id' AS item_id, sum({much}) AS needed"
+        f" FROM {array('items')} l(v) WHERE json_typeof(v) = 'object' AND json_typeof(v -> 'item_id') = 'string'"
+        " AND json_typeof(v -> 'quantity') = 'number' GROUP BY 1) line;"
+    )
+    nul = "regexp_replace(data::text, '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1', 'g')::json"
+    yield (
+        f"CREATE FUNCTION {TABLE}_put(place bigint, data json) RETURNS void LANGUAGE plpgsql SECURITY DEFINER"
+        " SET search_path FROM CURRENT SET timezone = 'UTC' AS $body$ DECLARE doc json; moment text; BEGIN"
+        " doc := CASE WHEN position('\\u0000' IN data::text) = 0 THEN data ELSE " + nul + " END;"
+        f" moment := '{_NEVER}'; BEGIN IF json_typeof(doc -> 'order_date') = 'string'"
+        " AND doc ->> 'order_date' ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]' THEN moment :="
+        " to_char((doc ->> 'order_date')::timestamptz, 'YYYY-MM-DD HH24:MI:SS.MS'); END IF;"
+        " EXCEPTION WHEN OTHERS THEN NULL; END;"
+        f" BEGIN {claimed} EXCEPTION WHEN OTHERS THEN NULL; END; END $body$"
+    )
+    gone = f"DELETE FROM {TABLE} WHERE position = OLD.position"  # noqa: S608 - names of ours
+    yield (
+        f"CREATE FUNCTION {TABLE}_keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT"
+        f" AS $body$ BEGIN IF TG_OP <> 'INSERT' THEN {gone}; END IF;"
+        f" IF TG_OP <> 'DELETE' THEN PERFORM {TABLE}_put(NEW.position, NEW.data); END IF; RETURN NULL; END $body$"
+    )
+    yield (
+        f"CREATE TRIGGER {TABLE}_keep AFTER INSERT OR DELETE OR UPDATE OF data, position ON daper_orders"
+        f" FOR EACH ROW EXECUTE FUNCTION {TABLE}_keep()"
+    )
+    yield f"SELECT count({TABLE}_put(position, data)) FROM daper_orders"  # noqa: S608 - names of ours
