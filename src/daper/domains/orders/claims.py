@@ -1,6 +1,7 @@
 """What open orders take of each item, kept by the database beside the orders, by whatever tool they are written.
 
-So that what earlier orders take is a sum over an index, and no order has to be read for it.
+So that what earlier orders take is a sum over an index, and no order has to be read for it. Closed ones are not there;
+which of the others takes its goods from the stock is looked up by their statuses.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,7 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Numeric, Text, col
 
 from daper.domains.orders.fields import Number, number
 from daper.domains.orders.models import StockRow
-from daper.domains.orders.statuses import RESTOCK_DELIVERED, RESTOCK_ORDERED, OrderStatus, normal, takes_stock
+from daper.domains.orders.statuses import CLOSED, RESTOCK_DELIVERED, RESTOCK_ORDERED, OrderStatus, normal, takes_stock
 from daper.domains.orders.world import item_ids
 from daper.stores.sql.document_rows import DocumentRows, Row
 
@@ -161,7 +162,7 @@ def _sqlite_rows(row: str, source: str) -> str:
             f" {key} = line.item_id AND {is_number('quantity')} AND {_normal(state)} IN ({_words(words)})), 0)"
         )
 
-    much = "json_extract(value, '$.quantity')"
+    much, status = "json_extract(value, '$.quantity')", f"json_extract({data}, '$.status')"
     took = f"CASE WHEN {is_number('taken')} THEN json_extract(value, '$.taken') ELSE {much} END"
     date = f"CASE WHEN json_type({data}, '$.order_date') = 'text' THEN json_extract({data}, '$.order_date') END"
     lines = (
@@ -179,7 +180,7 @@ def _sqlite_rows(row: str, source: str) -> str:
         f" json_extract({data}, '$.order_id'), json_extract({data}, '$.status'),"
         f" json_type({data}, '$.restocks') IS 'array' AND json_array_length({data}, '$.restocks') > 0,"
         f" max(0, max(0, line.needed - {restocked(RESTOCK_DELIVERED, took)}) - {restocked(RESTOCK_ORDERED, much)})"
-        f" FROM {of}"
+        f" FROM {of} WHERE coalesce({_normal(status)}, '') NOT IN ({_words(CLOSED)})"
     )
 
 
@@ -192,7 +193,7 @@ def _postgresql() -> Iterator[str]:
     yield f"CREATE INDEX {TABLE}_by_item ON {TABLE} (item_id, at, order_id) INCLUDE (status, restocked, claim)"
     yield f"CREATE INDEX {TABLE}_by_position ON {TABLE} (position)"
 
-    state = "v ->> 'state'"
+    state, status = "v ->> 'state'", "doc ->> 'status'"
 
     def array(name: str) -> str:
         of = f"doc -> '{name}'"
@@ -214,7 +215,8 @@ def _postgresql() -> Iterator[str]:
         f" greatest(0, greatest(0, line.needed - {restocked(RESTOCK_DELIVERED, took)}) -"
         f" {restocked(RESTOCK_ORDERED, much)}) FROM (SELECT v ->> 'item_id' AS item_id, sum({much}) AS needed"
         f" FROM {array('items')} l(v) WHERE json_typeof(v) = 'object' AND json_typeof(v -> 'item_id') = 'string'"
-        " AND json_typeof(v -> 'quantity') = 'number' GROUP BY 1) line;"
+        " AND json_typeof(v -> 'quantity') = 'number' GROUP BY 1) line"
+        f" WHERE coalesce({_normal(status)}, '') NOT IN ({_words(CLOSED)});"
     )
     nul = "regexp_replace(data::text, '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1', 'g')::json"
     yield (
