@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from daper.core.errors import StoreBusy
 from daper.domains.declared import constants
 from daper.domains.declared.checking import Check, Look
 from daper.domains.declared.constants import compared
@@ -105,6 +107,22 @@ def test_a_rare_status_of_a_large_table_is_looked_for_by_itself(
     assert not any("status" in each for each in look(shop, ("r.status == 'failed' &&", "r.status == 'paid' &&")).hints)
     found = look(shop, ("r.status == 'failed' &&", "r.status == 'faild' &&"))
     assert any("no row has status 'faild'" in each for each in found.hints)
+
+
+def test_a_look_that_takes_too_long_is_not_tried_for_each_text_and_fails_nothing(
+    shop: Payments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def slow(query: object, column: str, kind: str, *, rows: int, most: int) -> NoReturn:
+        asked.append(column)
+        raise StoreBusy("it took too long")
+
+    monkeypatch.setattr(constants.statements, "values", slow)
+    found = look(shop, ("r.status == 'failed' &&", "r.status in ['faild', 'stuck'] && r.status != 'x' &&"))
+    assert (found.faults, found.hints) == ([], [])
+    assert asked.count("status") < len(asked), "other columns are asked for all the same"
+    assert asked.count("status") == 4, "once for each query: records, scope, the table of tools, the rule in SQL"
 
 
 def test_an_empty_table_gives_no_hints(shop: Payments) -> None:

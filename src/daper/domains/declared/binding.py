@@ -198,7 +198,8 @@ def _database(file: DeclaredFile, variable: str, variables: Variables) -> RowsDa
     found = variables(name)
     if not found:
         raise SettingError(
-            f"{file.path}: {name} is not set; it must have the URL of the database of {file.name!r}; {SET_THERE}"
+            f"{file.path}: {name} is not set; it must have the URL of the database of {file.name!r}; ",
+            SET_THERE,
         )
     return RowsDatabase(database_address(found, variable=name), timeout=file.document.domain.timeout)
 

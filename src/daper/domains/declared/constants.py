@@ -169,7 +169,7 @@ class Constants:
 
     def _slip(self, path: Path, each: Compared, who: str, query: exp.Query, database: RowsDatabase) -> Iterator[str]:
         known = self._missing(each, query, database)
-        if known and (meant := near(each.value, known)):
+        if known and not self._is_personal(each.column) and (meant := near(each.value, known)):
             told = f"it sets {each.column} to {shown(each.value)!r}, which no row has"
             yield f"{who}, line {self._line(path, each)}: {told}; did you mean {shown(meant)!r}?"
 
@@ -225,6 +225,7 @@ class Constants:
                 return ()
             return () if not whole and self._is_there(each, query, database) else known
         except (StoreError, ActionFailed):  # it takes too long, or cannot be asked so: a hint is no reason to fail
+            self._known[each.column, query.sql()] = ((), True)
             return ()
 
     def _values(self, column: str, query: exp.Query, database: RowsDatabase) -> tuple[tuple[str, ...], bool]:

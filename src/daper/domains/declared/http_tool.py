@@ -244,7 +244,7 @@ def secret_of(secret: SecretSection, variables: Variables) -> str:
     name = secret.value.removeprefix(ENV)
     found = variables(name)
     if not found:
-        raise CannotSend(f"{name} is not set; it must have what {secret.header} proves; {SET_THERE}")
+        raise CannotSend(f"{name} is not set; it must have what {secret.header} proves; ", SET_THERE)
     if len(found) > _LONGEST_SECRET or not found.isascii() or not found.isprintable() or found != found.strip():
         raise CannotSend(f"{name} cannot be sent: it must be one line of plain characters, without blanks around it")
     return found

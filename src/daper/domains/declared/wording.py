@@ -4,15 +4,19 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
+from daper.core.commands import CommandLine, Said
 from daper.core.text import shown
 from daper.domains.declared.record import in_sentence
 
 _NAMED: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
 
-SET_THERE: Final = (
-    "set it where daper up or daper worker runs, in the environment or in .env, and start that again: "
-    "what runs takes no new variable"
+SET_THERE: Final = Said(
+    "set it where ",
+    CommandLine("up"),
+    " or ",
+    CommandLine("worker"),
+    " runs, in the environment or in .env, and start that again: what runs takes no new variable",
 )
 """What to do about a variable that is missing."""
 
