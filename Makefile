@@ -45,6 +45,9 @@ test-llm: install-dev ## one cycle with a real language model: LLM_MODEL, LLM_BA
 faults: install-dev ## the long runs: 300 faults at once among repairs, 20 kills of workers, 10 kills of `daper up`, 100 cycles beside an attacking model, every injection, 200 of one fault, 50 decided ones
 	.venv/bin/python -m tests.faults.chaos_harness --faults 100 --repairs 30 --seed 11 12 13
 	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 $(ARGS)
+	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 --domain "payments in sqlite" $(ARGS)
+	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 --domain "payments in postgresql" $(ARGS)
+	.venv/bin/python -m tests.faults.kill_harness --kills 20 --repairs 10 --domain "payments in mariadb" $(ARGS)
 	.venv/bin/python -m tests.faults.up_harness --kills 10 --repairs 4 $(ARGS)
 	.venv/bin/python -m tests.faults.database_harness --seconds 60 $(ARGS)
 	.venv/bin/python -m tests.faults.database_harness --seconds 60 --kind sqlite $(ARGS)

@@ -47,6 +47,13 @@ class Processor:
     gone: threading.Event = field(default_factory=threading.Event)
     secure: Callable[[ssl.SSLContext], None] = lambda context: None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    standing: int = 0
+    """How many requests have been left without an answer."""
+
+    @staticmethod
+    def key_of(asked: Asked) -> str:
+        """By which key it was asked."""
+        return asked.headers.get(KEY_HEADER) or asked.path.partition("&request=")[2]
 
     @property
     def changes(self) -> list[Asked]:
@@ -68,7 +75,7 @@ class Processor:
             if self.answers:
                 return self.answers.pop(0)
             if self.acted[key]:
-                return 200, json.dumps({"state": "done", "echo": [each.headers for each in self.asked]})
+                return 200, json.dumps({"state": "done", "echo": [each.headers for each in self.asked[-3:]]})
             self.never.add(key)
             return 404, "{}"
 
@@ -87,12 +94,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._change()
 
-    def _note(self, body: bytes) -> None:
-        self.processor.asked.append(Asked(self.command, self.path, dict(self.headers), body))
+    def _note(self, body: bytes) -> Asked:
+        asked = Asked(self.command, self.path, dict(self.headers), body)
+        self.processor.asked.append(asked)
+        return asked
 
     def _change(self) -> None:
-        self._note(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-        key = self.headers.get(KEY_HEADER) or self.path.partition("&request=")[2]
+        key = self.processor.key_of(self._note(self.rfile.read(int(self.headers.get("Content-Length") or 0))))
         with self.processor.lock:
             now = self.processor.behaviours.pop(0) if self.processor.behaviours else "ok"
         before, _, how = now.rpartition(" ")
@@ -127,6 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang(self, key: str) -> None:
         """No answer at all; until whoever asks has gone."""
+        self.processor.standing += 1
         self.connection.recv(1)
         self.close_connection = True
         self.processor.gone.set()

@@ -85,14 +85,15 @@ def draw_case(key: str, records: tuple[str, ...], rng: random.Random) -> Case:
 class Desk:
     """Where the person sits. `told`: which errors the service answered with; each is tried again."""
 
-    def __init__(self, service: RepairService) -> None:
+    def __init__(self, service: RepairService, *, domain: str = "orders") -> None:
         self._service = service
+        self._domain = domain
         self.told = Counter[str]()
 
     async def see_to(self, case: Case) -> None:
         """From the start of a repair to its end."""
         case.began = time.monotonic()
-        await self._start(case)
+        await self.start(case)
         while case.result is None:
             look = await self._look(case)
             if isinstance(look, RepairResult):
@@ -102,10 +103,11 @@ class Desk:
             await asyncio.sleep(_LOOK_S)
         case.ended = time.monotonic()
 
-    async def _start(self, case: Case) -> None:
+    async def start(self, case: Case) -> None:
+        """Start its repair, unless that is done."""
         order = StartRepair(
             requested_by=PERSON,
-            domain="orders",
+            domain=self._domain,
             scope=Scope(record_ids=case.records),
             approval_timeout=_SOON if case.answer is Answer.NOTHING else _LATE,
             request_key=case.key,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daper.core.digests import undo_key
+from daper.core.digests import effect_key, undo_key
 from daper.core.models import Verdict
 from daper.core.outcomes import ActionOutcome, Effect, OutcomeStatus, RepairResult
 from daper.core.phases import Phase
@@ -26,14 +26,16 @@ _STATUS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What is left of a run: the results of the repairs, and what the store holds."""
+class Told:
+    """What is left of a run, whatever was repaired: the results of the repairs, and the ledger.
+
+    `held`: the keys that killed holders were writing; `open_tools`: those whose effect nobody may be able to tell.
+    """
 
     results: Sequence[RepairResult]
     rows: Mapping[str, LedgerRow]
-    messages: Mapping[str, int]
-    documents: Documents
-    held: Sequence[str]
+    held: Sequence[str] = ()
+    open_tools: frozenset[str] = frozenset()
 
     @property
     def outcomes(self) -> tuple[ActionOutcome, ...]:
@@ -45,6 +47,14 @@ class Evidence:
         """The outcomes whose effect is in the records, by key."""
         kept = {OutcomeStatus.APPLIED, OutcomeStatus.ALREADY_APPLIED, OutcomeStatus.UNDO_BLOCKED}
         return {outcome.key: outcome for outcome in self.outcomes if outcome.status in kept}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(Told):
+    """The same of the shop, with what its store holds."""
+
+    messages: Mapping[str, int]
+    documents: Documents
 
 
 def gather(shop: GeneratedShop, results: Sequence[RepairResult], *, held: Sequence[str] = ()) -> Evidence:
@@ -64,9 +74,10 @@ def gather(shop: GeneratedShop, results: Sequence[RepairResult], *, held: Sequen
 def problems(shop: GeneratedShop, evidence: Evidence) -> tuple[str, ...]:
     """Everything that is not as it must be, each in a sentence that names the key, the order or the file."""
     return (
-        *_endings(evidence),
+        *endings(evidence),
         *each_outcome_has_its_row(evidence),
         *each_row_has_its_outcome(evidence),
+        *each_approved_has_its_outcome(evidence),
         *_nothing_lost(shop, evidence),
         *_orders(shop, evidence),
         *_stock(shop, evidence),
@@ -76,7 +87,8 @@ def problems(shop: GeneratedShop, evidence: Evidence) -> tuple[str, ...]:
     )
 
 
-def _endings(evidence: Evidence) -> Iterator[str]:
+def endings(evidence: Told) -> Iterator[str]:
+    """Which repairs did not end as they should, with a report."""
     for result in evidence.results:
         if result.phase is not Phase.REPORT_COMPLETED:
             yield f"{result.repair_id} ended as {result.phase}: {result.reason!r}"
@@ -84,13 +96,14 @@ def _endings(evidence: Evidence) -> Iterator[str]:
             yield f"{result.repair_id} has no report.json"
 
 
-def each_outcome_has_its_row(evidence: Evidence) -> Iterator[str]:
+def each_outcome_has_its_row(evidence: Told) -> Iterator[str]:
     """Where a report says something else of an action than the ledger."""
     for outcome in evidence.outcomes:
         name = f"key {outcome.key or '(none)'} of {outcome.action_id} on {outcome.record_id}, {outcome.status}"
         row = evidence.rows.get(outcome.key)
         if outcome.status is OutcomeStatus.UNKNOWN:
-            yield f"{name}: {outcome.evidence}"
+            if outcome.tool not in evidence.open_tools or (row is not None and row.kind != "begun"):
+                yield f"{name}: {outcome.evidence}"
         elif not outcome.status.took_effect:
             if row is not None and (row.kind != "tombstone" or outcome.status not in NEVER_RAN):
                 yield f"{name}, but the ledger has a row of kind {row.kind}"
@@ -104,7 +117,7 @@ def _facts(what: Effect | ActionOutcome) -> tuple[object, ...]:
     return what.before, what.after, what.wrote
 
 
-def each_row_has_its_outcome(evidence: Evidence) -> Iterator[str]:
+def each_row_has_its_outcome(evidence: Told) -> Iterator[str]:
     """What the ledger has, and no report or several tell of."""
     counted = Counter(outcome.key for outcome in evidence.outcomes if outcome.status.took_effect)
     undone = {undo_key(one.key) for one in evidence.outcomes if one.status is OutcomeStatus.UNDONE}
@@ -115,8 +128,8 @@ def each_row_has_its_outcome(evidence: Evidence) -> Iterator[str]:
             yield f"key {key}: an undo of {row.tool} on {row.record_id} that no outcome tells of"
 
 
-def _nothing_lost(shop: GeneratedShop, evidence: Evidence) -> Iterator[str]:
-    done = Counter((outcome.record_id, outcome.tool) for outcome in evidence.effects.values())
+def each_approved_has_its_outcome(evidence: Told) -> Iterator[str]:
+    """What was approved, and nothing is told of."""
     for result in evidence.results:
         told = {outcome.action_id for outcome in result.outcomes}
         for recorded in result.decisions:
@@ -124,6 +137,23 @@ def _nothing_lost(shop: GeneratedShop, evidence: Evidence) -> Iterator[str]:
             yield from (
                 f"{result.repair_id}: {name} was approved and has no outcome" for name in approved if name not in told
             )
+
+
+def each_effect_was_approved(evidence: Told) -> Iterator[str]:
+    """The effects that were approved by nobody."""
+    granted = {
+        effect_key(result.cycle_id, digest)
+        for result in evidence.results
+        for recorded in result.decisions
+        for digest in recorded.will_run.values()
+    }
+    for key, row in evidence.rows.items():
+        if row.kind == "effect" and key not in granted and key not in evidence.held:
+            yield f"key {key}: {row.tool} on {row.record_id} was approved by nobody"
+
+
+def _nothing_lost(shop: GeneratedShop, evidence: Evidence) -> Iterator[str]:
+    done = Counter((outcome.record_id, outcome.tool) for outcome in evidence.effects.values())
     fought_over: Counter[str] = Counter()
     for task in shop.tasks.values():
         for tool in task.tools:

@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import StrEnum
 
 from temporalio.client import Client
 
-from tests.faults.generated_shop import GeneratedShop
+from tests.faults.grounds import Ground
 from tests.faults.victims_run import Victims, kill, until
 
 _PATIENCE = 2.0
@@ -19,19 +19,17 @@ class Kind(StrEnum):
     """How a process dies."""
 
     WORKER = "worker"
-    WORKER_IN_CHANGE = "worker holding the store"
-    WORKER_AT_WRITE = "worker between two writes"
+    WORKER_IN_CHANGE = "worker in the middle of a change"
+    WORKER_AT_STEP = "worker between two steps"
     HOLDER = "holder of the store"
 
 
 class Killer:
     """Keeps a worker alive, and kills so many processes; `held` are the keys that killed holders were writing."""
 
-    def __init__(
-        self, *, victims: Victims, shop: GeneratedShop, client: Client, rng: random.Random, kills: int
-    ) -> None:
+    def __init__(self, *, victims: Victims, ground: Ground, client: Client, rng: random.Random, kills: int) -> None:
         self._victims = victims
-        self._shop = shop
+        self._ground = ground
         self._client = client
         self._rng = rng
         # Each kind comes up about as often, in any order.
@@ -64,17 +62,17 @@ class Killer:
         """Whether somebody was killed in the way that was meant."""
         if kind is Kind.HOLDER:
             return await self._kill_holder()
-        if kind is Kind.WORKER_AT_WRITE:
+        if kind is Kind.WORKER_AT_STEP:
             # Beside the other one: two workers share what there is to do, and one dies in the middle of a change.
-            dying = await self._victims.worker(self._rng.randint(1, 60))
+            dying = await self._ground.dying(self._victims, self._rng.randint(1, self._ground.most_steps))
             await until(lambda: dying.returncode is not None or not going(), within=_STALL)
             died = dying.returncode is not None
             await kill(dying)
             return died
         assert self._worker is not None
         if kind is Kind.WORKER_IN_CHANGE:
-            lock, pid = self._shop.folder / "lock", f"process {self._worker.pid} "
-            await until(lambda: pid in lock.read_text("utf-8") or not going(), within=_STALL)
+            with self._ground.caught(self._worker.pid) as caught:
+                await until(lambda: caught() or not going(), within=_STALL)
             if not going():
                 return False
         await kill(self._worker)
@@ -84,7 +82,7 @@ class Killer:
     async def _kill_holder(self) -> bool:
         key = f"held-{len(self.held) + 1:02d}"
         self.held.append(key)
-        holder = await self._victims.holder(self._shop.folder, key, self._rng.randint(0, 45))
+        holder = await self._ground.holder(self._victims, key, self._rng.randint(0, self._ground.most_operations))
         if holder is None:
             return False
         await asyncio.sleep(self._rng.uniform(0, 0.3))  # the others wait for the store meanwhile
@@ -94,13 +92,13 @@ class Killer:
     async def _moment(self, going: Callable[[], bool]) -> None:
         """A random point: some more effects, some more history of one run, or simply some time."""
         how = self._rng.choice(("rows", "events", "delay"))
-        rows = self._rows() + self._rng.randint(1, 3)
+        rows = self._ground.rows() + self._rng.randint(1, 3)
         events, repair_id = self._rng.randint(1, 12), self._rng.choice(self.ids)
         delay = self._rng.uniform(0, 0.8)
         if how == "delay":
             await asyncio.sleep(delay)
         elif how == "rows":
-            await until(lambda: self._rows() >= rows or not going(), within=_PATIENCE)
+            await until(lambda: self._ground.rows() >= rows or not going(), within=_PATIENCE)
         else:
             await self._events(repair_id, events, going)
 
@@ -112,7 +110,3 @@ class Killer:
             if described.history_length >= enough or described.close_time is not None or not going():
                 return
             await asyncio.sleep(0.05)
-
-    def _rows(self) -> int:
-        names: Iterable[object] = (self._shop.folder / "ledger").iterdir()
-        return sum(1 for _ in names)

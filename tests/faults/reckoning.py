@@ -5,12 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from daper.core.digests import effect_key
 from daper.core.models import Verdict
 from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult, VerificationStatus
 from daper.core.phases import Phase
 from tests.faults.cases import Answer, Case, Edit
-from tests.faults.checks import Evidence, each_outcome_has_its_row, each_row_has_its_outcome, files, history, restocks
+from tests.faults.checks import (
+    Evidence,
+    each_effect_was_approved,
+    each_outcome_has_its_row,
+    each_row_has_its_outcome,
+    files,
+    history,
+    restocks,
+)
 from tests.faults.generated_shop import HELD_ITEM, GeneratedShop, orders_in, stock_in
 
 _ENDS = {Answer.NONE: Phase.REJECTED, Answer.NOTHING: Phase.APPROVAL_EXPIRED}
@@ -59,7 +66,7 @@ def reckon(
     notes = {order["order_id"]: str(order["notes"]) for order in _raw(evidence)}
     return (
         *(wrong for case in cases for wrong in _of_case(shop, case, notes=notes, report=reports.get(case.repair_id))),
-        *_undecided(evidence, cases),
+        *_undecided(evidence),
         *(Wrong(fault=Fault.MISREPORTED, what=what, case=by_key.get(_key(what), "")) for what in _told_of(evidence)),
         *_messages(evidence, by_key),
         *_records(shop, evidence, owners),
@@ -143,14 +150,8 @@ def _named(outcome: ActionOutcome) -> str:
     return f"{outcome.action_id} ({outcome.tool} on {outcome.record_id}), {outcome.status}: {outcome.evidence}"
 
 
-def _undecided(evidence: Evidence, cases: Sequence[Case]) -> Iterator[Wrong]:
-    granted: dict[str, str] = {}
-    for result in (case.result for case in cases if case.result is not None):
-        for recorded in result.decisions:
-            granted |= {effect_key(result.cycle_id, digest): result.repair_id for digest in recorded.will_run.values()}
-    for key, row in evidence.rows.items():
-        if row.kind == "effect" and key not in granted:
-            yield Wrong(fault=Fault.UNDECIDED, what=f"key {key}: {row.tool} on {row.record_id} was approved by nobody")
+def _undecided(evidence: Evidence) -> Iterator[Wrong]:
+    yield from (Wrong(fault=Fault.UNDECIDED, what=what) for what in each_effect_was_approved(evidence))
 
 
 def _told_of(evidence: Evidence) -> Iterator[str]:

@@ -4,34 +4,105 @@ import dataclasses
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from daper.core.outcomes import OutcomeStatus
 from daper.domains.orders.changes import list_of
 from daper.domains.orders.world import raw_orders
-from tests.faults.checks import Evidence, gather, problems
+from tests.faults.checks import Evidence, Told, gather, problems
+from tests.faults.generated_payments import TOOLS, Need
 from tests.faults.generated_shop import GeneratedShop
-from tests.faults.kill_harness import Outcome, run
+from tests.faults.grounds import PaymentsGround, ShopGround
+from tests.faults.kill_harness import DOMAINS, Outcome, run
+from tests.faults.payments_checks import PaymentsEvidence, problems_of_payments
 
 pytestmark = pytest.mark.long
 
 SEED = 3
+E = TypeVar("E", bound=Told)
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What is left of orders, and of the run."""
+
+    outcome: Outcome
+    shop: GeneratedShop
+    evidence: Evidence
 
 
 @pytest.fixture(scope="module")
-async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
     outcome = await run(kills=3, repairs=10, seed=SEED, home=tmp_path_factory.mktemp("kills"))
+    sys.stdout.write(f"{outcome}\n")
+    assert isinstance(outcome.ground, ShopGround)
+    assert isinstance(outcome.evidence, Evidence)
+    return Aftermath(outcome, outcome.ground.shop, outcome.evidence)
+
+
+def test_three_kills_among_ten_repairs_repeat_nothing_and_lose_nothing(aftermath: Aftermath) -> None:
+    _nothing_is_wrong(aftermath.outcome, kills=3, repairs=10)
+
+
+@pytest.fixture(scope="module", params=DOMAINS[1:])
+async def payments(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    outcome = await run(
+        kills=4, repairs=10, seed=SEED, within=800, home=tmp_path_factory.mktemp("kills"), domain=request.param
+    )
     sys.stdout.write(f"{outcome}\n")
     return outcome
 
 
-def test_three_kills_among_ten_repairs_repeat_nothing_and_lose_nothing(aftermath: Outcome) -> None:
-    assert aftermath.problems == (), str(aftermath)
-    assert aftermath.kills.total() == 3
-    assert len(aftermath.evidence.results) >= 10
-    assert aftermath.retried, f"no kill met any work; the seed {SEED} shows nothing"
+def test_four_kills_among_repairs_of_a_declared_domain_repeat_nothing_and_lose_nothing(payments: Outcome) -> None:
+    _nothing_is_wrong(payments, kills=4, repairs=10)
+
+
+def test_the_checks_see_what_does_not_agree_in_a_declared_domain(payments: Outcome) -> None:
+    """Whatever is another than it is in what is left: the table, the ledger, what the processor did, what is told."""
+    ground, left = payments.ground, payments.evidence
+    assert isinstance(ground, PaymentsGround)
+    assert isinstance(left, PaymentsEvidence)
+    by_tool = {one.tool: one for one in left.effects.values()}
+    retried, closed, charged = (by_tool[TOOLS[need]] for need in (Need.RETRY, Need.CLOSE, Need.CHARGE))
+    refused = next(one for one in ground.payments.tasks.values() if one.is_rejected).record_id
+    amount = left.found[refused].amount
+    asked = left.asked[charged.key]
+    row = left.rows[retried.key]
+
+    def as_it_would_be(record_id: str, **changes: object) -> PaymentsEvidence:
+        found = dataclasses.replace(left.found[record_id], **changes)  # pyright: ignore[reportArgumentType] - of its own
+        return dataclasses.replace(left, found={**left.found, record_id: found})
+
+    wrong = {
+        "done twice": as_it_would_be(retried.record_id, attempts=2),
+        "not done": as_it_would_be(retried.record_id, status="failed", attempts=0),
+        "not approved": as_it_would_be(refused, status="queued", attempts=1),
+        "closed twice": as_it_would_be(closed.record_id, closings=(amount, amount)),
+        "the ledger lost it": dataclasses.replace(left, rows={k: v for k, v in left.rows.items() if k != retried.key}),
+        "approved by nobody": dataclasses.replace(left, rows={**left.rows, "k": row.model_copy(update={"key": "k"})}),
+        "charged twice": dataclasses.replace(left, acted={**left.acted, charged.key: 2}),
+        "not charged": dataclasses.replace(left, acted={k: v for k, v in left.acted.items() if k != charged.key}),
+        "asked by nobody": dataclasses.replace(left, asked={**left.asked, "k": asked}),
+        "asked for something else": dataclasses.replace(
+            left, asked={**left.asked, charged.key: (*asked, dataclasses.replace(asked[0], body=b"{}"))}
+        ),
+        "nobody knows": _with_status(left, retried.key, OutcomeStatus.UNKNOWN),
+        "nothing is told of it": _with_status(left, retried.key, None),
+    }
+    assert problems_of_payments(ground.payments, left) == ()
+    for name, evidence in wrong.items():
+        assert problems_of_payments(ground.payments, evidence), name
+
+
+def _nothing_is_wrong(outcome: Outcome, *, kills: int, repairs: int) -> None:
+    assert outcome.problems == (), str(outcome)
+    assert outcome.kills.total() == kills
+    assert len(outcome.evidence.results) >= repairs
+    assert outcome.retried, f"no kill met any work; the seed {SEED} shows nothing"
 
 
 Tamper = Callable[[Path, str], None]
@@ -56,7 +127,7 @@ def _change_row(folder: Path, key: str) -> None:
 
 @pytest.mark.parametrize("tamper", [_forget_row, _lose_message, _repeat_message, _change_row])
 def test_the_checks_name_the_key_when_ledger_or_outbox_differ(
-    aftermath: Outcome, tmp_path: Path, tamper: Tamper
+    aftermath: Aftermath, tmp_path: Path, tamper: Tamper
 ) -> None:
     shop, key = _copy(aftermath, tmp_path), next(iter(aftermath.evidence.effects))
     tamper(shop.folder, key)
@@ -66,7 +137,7 @@ def test_the_checks_name_the_key_when_ledger_or_outbox_differ(
 
 @pytest.mark.parametrize("status", [OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.STALE, None])
 def test_the_checks_name_the_key_when_an_outcome_is_not_the_ledgers(
-    aftermath: Outcome, status: OutcomeStatus | None
+    aftermath: Aftermath, status: OutcomeStatus | None
 ) -> None:
     key = next(iter(aftermath.evidence.effects))
     changed = _with_status(aftermath.evidence, key, status)
@@ -76,7 +147,7 @@ def test_the_checks_name_the_key_when_an_outcome_is_not_the_ledgers(
 
 @pytest.mark.parametrize(("file", "was", "then"), [("inventory.json", '"current_stock": 0', '"current_stock": 1')])
 def test_the_checks_see_stock_that_no_effect_explains(
-    aftermath: Outcome, tmp_path: Path, file: str, was: str, then: str
+    aftermath: Aftermath, tmp_path: Path, file: str, was: str, then: str
 ) -> None:
     shop = _copy(aftermath, tmp_path)
     text = (shop.folder / file).read_text("utf-8")
@@ -85,7 +156,7 @@ def test_the_checks_see_stock_that_no_effect_explains(
     assert any("its effects give" in problem for problem in found), found
 
 
-def test_the_checks_see_an_effect_that_is_in_the_order_twice(aftermath: Outcome, tmp_path: Path) -> None:
+def test_the_checks_see_an_effect_that_is_in_the_order_twice(aftermath: Aftermath, tmp_path: Path) -> None:
     shop = _copy(aftermath, tmp_path)
     paid = next(task for task in shop.tasks if task.endswith("-PAY"))
     with shop.store().change() as change:
@@ -96,12 +167,12 @@ def test_the_checks_see_an_effect_that_is_in_the_order_twice(aftermath: Outcome,
     assert any(problem.startswith(f"{paid}: ") for problem in found), found
 
 
-def _copy(aftermath: Outcome, folder: Path) -> GeneratedShop:
+def _copy(aftermath: Aftermath, folder: Path) -> GeneratedShop:
     shutil.copytree(aftermath.shop.folder, folder / "store")
     return dataclasses.replace(aftermath.shop, folder=folder / "store")
 
 
-def _with_status(evidence: Evidence, key: str, status: OutcomeStatus | None) -> Evidence:
+def _with_status(evidence: E, key: str, status: OutcomeStatus | None) -> E:
     """The evidence with another status for the outcome of a key, or without that outcome."""
     results = [
         result.model_copy(

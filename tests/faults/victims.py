@@ -1,7 +1,9 @@
 """Programs made to be killed: a worker, a worker that dies at its nth write, a holder of the store, an applier.
 
 `python -m tests.faults.victims worker [OPERATION]`, `… hold FOLDER KEY OPERATION`, `… apply`, and one in trouble, whose
-clock is as far off as a file says, and whose disk obeys another one: `… worker CLOCK WORD`.
+clock is as far off as a file says, and whose disk obeys another one: `… worker CLOCK WORD`. Of a domain that a file
+declares: a worker that dies at its nth step to a database or to another system, `… worker step NUMBER`, a holder, `…
+hold-rows FILE KEY OPERATION`, and an applier, `… apply-rows FILE`, whose attempts die at such a step.
 """
 
 import asyncio
@@ -9,13 +11,24 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, tzinfo
+from itertools import count
 from pathlib import Path
+
+from pydantic import TypeAdapter
+from sqlalchemy import Engine, event, text
+from sqlalchemy.pool import Pool
 
 from daper import clock
 from daper.core.base import Wire
 from daper.core.errors import DaperError
+from daper.domains.declared import http_tool
+from daper.domains.declared.domain import DeclaredDomain
+from daper.domains.declared.exchange import Answer
+from daper.domains.declared.request import Request
+from daper.domains.declared.set_tool import SetTool
+from daper.domains.declared.tool import DeclaredTool
 from daper.domains.orders import shipped
 from daper.domains.orders.domain import open_domain
 from daper.entrypoints.cli.app import run
@@ -23,12 +36,23 @@ from daper.entrypoints.cli.exits import leave
 from daper.ports import ToolCall
 from daper.stores.jsonfiles import store
 from daper.stores.jsonfiles.store import JsonStore
+from tests.faults.generated_payments import HOLD, held_row
 from tests.faults.generated_shop import AS_OF, hold
 from tests.faults.small_disk import ObedientDisk
 from tests.faults.stopping_disk import StoppingDisk
 
 STOPPED, DONE = "stopped", "done"
+CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
 GO_ON = signal.SIGUSR1  # blocked from the start, so that it is never missed, as SIGCONT before SIGSTOP would be
+
+
+class RowsAttempt(Wire):
+    """One attempt of a tool that a file declares, or of its undo, to be killed at step `die_at`."""
+
+    tool: str
+    call: str
+    undo: bool = False
+    die_at: int
 
 
 class Attempt(Wire):
@@ -48,22 +72,34 @@ def main(arguments: list[str]) -> int:
     die_with_parent()
     signal.pthread_sigmask(signal.SIG_BLOCK, {GO_ON})
     match arguments:
-        case ["worker"]:
-            return run(["worker"])
-        case ["worker", operation]:
-            _break_disk(int(operation), stop=_die)
-            return run(["worker"])
-        case ["worker", seconds, word]:
-            _move_clock(Path(seconds))
-            _obey(Path(word))
-            return run(["worker"])
+        case ["worker", *how]:
+            return _work(how)
+        case ["hold-rows", file, key, operation]:
+            return _hold_rows(Path(file), key, int(operation))
         case ["hold", folder, key, operation]:
             return _hold(Path(folder), key, int(operation))
         case ["apply"]:
-            return _serve()
+            return _serve(lambda line: _attempt(Attempt.model_validate_json(line)))
+        case ["apply-rows", file]:
+            tools = DeclaredDomain(Path(file), variables=os.environ.get).tools  # read once, and not by each child
+            return _serve(lambda line: _attempt_rows(tools, RowsAttempt.model_validate_json(line)))
         case _:
             sys.stderr.write(f"no such victim: {arguments!r}\n")
             return 2
+
+
+def _work(how: list[str]) -> int:
+    match how:
+        case ["step", number]:
+            _break_steps(int(number))
+        case [operation]:
+            _break_disk(int(operation), stop=_die)
+        case [seconds, word]:
+            _move_clock(Path(seconds))
+            _obey(Path(word))
+        case _:
+            pass
+    return run(["worker"])
 
 
 def die_with_parent() -> None:
@@ -108,6 +144,45 @@ def _move_clock(seconds: Path) -> None:
     clock.datetime = Off  # type: ignore[misc]  # pyright: ignore[reportPrivateImportUsage]
 
 
+def _break_steps(number: int) -> None:
+    """Die at a step of that number: before or after a statement, before a commit or behind it, or around a request."""
+    steps = count(1)
+
+    def step(*_: object) -> None:
+        if next(steps) == number:
+            _die()
+
+    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        event.listen(Engine, name, step)
+    event.listen(Pool, "checkin", step)
+    send = http_tool.exchange
+
+    def exchange(sent: Request, *, within: timedelta) -> Answer:
+        step()
+        answer = send(sent, within=within)
+        step()
+        return answer
+
+    http_tool.exchange = exchange  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _hold_rows(file: Path, key: str, operation: int) -> int:
+    steps = count(1)
+
+    def step() -> None:
+        if next(steps) == operation:
+            _stand_still()
+
+    with DeclaredDomain(file, variables=os.environ.get).now().store.change() as change:
+        step()
+        change.write_row(held_row(key))
+        step()
+        change.records.db.execute(text(HOLD))
+        step()
+    _say(DONE)
+    return 0
+
+
 def _hold(folder: Path, key: str, operation: int) -> int:
     disk = StoppingDisk(at=operation, stop=_stand_still)
     with JsonStore(folder, documents=shipped.DOCUMENTS, disk=disk).change() as change:
@@ -116,14 +191,13 @@ def _hold(folder: Path, key: str, operation: int) -> int:
     return 0
 
 
-def _serve() -> int:
+def _serve(attempt: Callable[[str], None]) -> int:
     """Each line is an attempt, made by a child of its own; answers what became of it, then that the child is gone."""
     for line in sys.stdin:
-        attempt = Attempt.model_validate_json(line)
         child = os.fork()
         if child == 0:
             die_with_parent()
-            _attempt(attempt)
+            attempt(line)
             os._exit(0)
         os.waitpid(child, 0)
         _say(DONE)
@@ -145,6 +219,15 @@ def _attempt(attempt: Attempt) -> None:
         _say(f"raised {error}")
     else:
         _say(f"effect {effect.model_dump_json()}")
+
+
+def _attempt_rows(tools: Mapping[str, DeclaredTool], attempt: RowsAttempt) -> None:
+    call, tool = CALL.validate_json(attempt.call), tools[attempt.tool]
+    assert isinstance(tool, SetTool)
+    done = asyncio.run(tool.settle(call.key)) if attempt.undo else None
+    _break_steps(attempt.die_at)
+    found = asyncio.run(tool.undo(call, done, key=f"{call.key} undone") if done else tool.apply(call))
+    _say(f"effect {found.model_dump_json()}")
 
 
 if __name__ == "__main__":
