@@ -13,27 +13,22 @@ from daper.core.outcomes import Holding, OutcomeStatus
 from daper.domains.declared.cases import try_cases
 from daper.domains.declared.checking import Check
 from daper.domains.declared.domain import DeclaredDomain
-from daper.domains.declared.examples import EXAMPLES, example_seed, example_variable, expected, place_example
+from daper.domains.declared.examples import EXAMPLES, example_variable, expected, place_example
 from daper.domains.declared.reading import read_file
 from daper.domains.declared.record import DeclaredRecord
 from daper.ports import Evaluable, ToolCall
 from daper.stores.rows.engine import disconnect
 from daper.stores.rows.values import typed
-from tests.declared_shop import set_tool
+from tests.declared_examples import seed_of
+from tests.declared_shop import KINDS, database_in, set_tool
 from tests.postgresql import PostgresqlServer
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Engine, str]]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'shop.db'}"
-        engine = create_engine(url)
-    else:
-        server: PostgresqlServer = request.getfixturevalue("postgresql")
-        url = server.empty()
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    engine, url = database_in(request.param, tmp_path, request)
     yield engine, url
     engine.dispose()
     disconnect()
@@ -45,7 +40,9 @@ async def test_a_shipped_file_is_without_fault_and_its_cases_are_its_rows(
 ) -> None:
     engine, url = place
     with engine.begin() as db:
-        for statement in example_seed(name):
+        if "mariadb" in url:
+            db.exec_driver_sql("SET time_zone = '+00:00'")
+        for statement in seed_of(name, "mariadb" if "mariadb" in url else ""):
             db.exec_driver_sql(statement)
     file = read_file(place_example(name, tmp_path))
     variables = {example_variable(name): url}

@@ -29,7 +29,7 @@ def example_text(name: str) -> str:
 
 
 def example_seed(name: str) -> tuple[str, ...]:
-    """The statements that make its tables and rows, for PostgreSQL, SQLite and MySQL."""
+    """The statements that make its tables and rows, for PostgreSQL and SQLite."""
     text = (_FOLDER / name / "seed.sql").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("--")]
     return tuple(part.strip() for part in "\n".join(lines).split(";\n") if part.strip())

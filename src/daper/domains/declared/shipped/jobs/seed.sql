@@ -1,4 +1,4 @@
--- A queue of jobs as Procrastinate keeps one in PostgreSQL, with what this domain reads; for SQLite and MySQL as well.
+-- A queue of jobs as Procrastinate keeps one in PostgreSQL, with what this domain reads; for SQLite as well.
 CREATE TABLE procrastinate_jobs (id INTEGER PRIMARY KEY, queue_name VARCHAR(128) NOT NULL,
   task_name VARCHAR(128) NOT NULL, priority INTEGER NOT NULL, lock VARCHAR(128), args VARCHAR(2000) NOT NULL,
   status VARCHAR(20) NOT NULL, scheduled_at TIMESTAMP NULL, attempts INTEGER NOT NULL);
