@@ -16,6 +16,7 @@ from daper.core.models import (
     ForPerson,
     Person,
     Plan,
+    ProposedAction,
     RecordedDecision,
     Risk,
     SuppressedFinding,
@@ -26,6 +27,7 @@ from daper.core.phases import Phase
 from daper.core.views import ActionView, PlanView, RepairView, view_plan
 from daper.entrypoints.cli.output import say
 from daper.entrypoints.cli.plan_lines import hidden_at_a_glance, plan_lines
+from daper.entrypoints.cli.session import how_to_decide
 from daper.entrypoints.cli.story import Story, decided, result_lines
 
 AT = datetime(2025, 6, 28, 9, 30, 5, tzinfo=UTC)
@@ -409,10 +411,20 @@ def test_a_decision_on_many_names_all_of_them() -> None:
         ("  - id: 0123456789-0123456789-0123456789", ["  - id:", "    0123456789-0123456789-0123456789"]),
         ("  daper repair approve repair-1 --plan 0123", ["  daper repair approve repair-1 --plan 0123"]),
         ("See it again: daper repair show 1 --all", ["See it again: daper repair show 1 --all"]),
-        ("Report Summary: 50 problems found", ["Report Summary: 50", "problems found"]),
-        ("  (for some of it --action 'a1')", ["  (for some of it", "  --action 'a1')"]),
+        ("Report Summary: 50 problems found", ["Report Summary: 50", "   problems found"]),
+        ("Note: said - a1 pay: applied (b)", ["Note: said - a1 pay:", "   applied (b)"]),
+        ("  (for some of it --action 'a1')", ["  (for some of it", "     --action 'a1')"]),
     ],
-    ids=["words", "wide letters", "one long word", "a command", "a command in a line", "a sentence", "a note"],
+    ids=[
+        "words",
+        "wide letters",
+        "one long word",
+        "a command",
+        "a command in a line",
+        "a sentence",
+        "no line of ours",
+        "a note",
+    ],
 )
 def test_b7_on_a_terminal_an_item_goes_on_below_its_words_and_no_word_is_broken(line: str, shown: list[str]) -> None:
     assert told(line, width=24, terminal=True) == shown
@@ -423,3 +435,26 @@ def told(line: str, *, width: int, terminal: bool) -> list[str]:
     to = io.StringIO()
     say(Console(file=to, width=width, force_terminal=terminal, color_system=None), line)
     return to.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("actions", "hint"),
+    [
+        ([proposed(1)], []),
+        (
+            [proposed(1), proposed(2, tool="hold_order")],
+            ["  (for some of it --action 'a1' or --action 'all but a2', and --reject a2 beside that, or --where"
+             " 'tool = send_reminder')"],
+        ),
+        (
+            [proposed(n, spends=Decimal(n), quantity=n) for n in range(1, 9)],
+            ["  (for some of it --action 'a1-a4' or --action 'all but a8', and --reject a8 beside that, or --where"
+             " 'spends < 8')",
+             "  (to change it within its limits: --edit a1.quantity=VALUE)"],
+        ),
+    ],
+    ids=["one action", "two tools", "amounts"],
+)  # fmt: skip
+def test_b7_hints_fit_the_plan(actions: list[ProposedAction], hint: list[str]) -> None:
+    look = a_look(*UP_TO_PLAN, Phase.PENDING_APPROVAL, plan=shown_plan(*actions))
+    assert list(how_to_decide(look))[3:] == hint

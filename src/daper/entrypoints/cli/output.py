@@ -17,8 +17,8 @@ from daper.entrypoints.cli.exits import Interrupted, mute
 
 _LONGEST_LINE = 4000  # an argument and what a person makes of it, whole
 _ITEM = re.compile(r" *- (?=\S)")
-_BEGINS = re.compile(r" *(?:- (?=\S))?")
 _COMMAND = "daper "
+_GOES_ON = 3
 _NARROWEST = 20
 
 
@@ -43,19 +43,25 @@ def console(*, width: int | None = None) -> Console:
 def say(screen: Console, line: str, *, style: str = "") -> None:
     """Print one line in which nothing is hidden and nothing is markup.
 
-    On a terminal no word is broken, and what is indented or an item of a list goes on below where its words began. What
-    has a command and is no item is left to the terminal, which breaks it where it likes: a command can be copied whole.
+    On a terminal no word is broken: an item of a list goes on below where its words began, another line somewhat to the
+    right. What has a command and is no item is left to the terminal, which breaks it where it likes: a command can be
+    copied whole.
     """
     shown = visible(line, longest=_LONGEST_LINE)
-    item = _BEGINS.match(shown) if screen.is_terminal and (_ITEM.match(shown) or _COMMAND not in shown) else None
-    for part in _hanging(screen, shown, indent=item.end()) if item else [shown]:
-        screen.print(Text(part, style=style), soft_wrap=True)
+    item = _ITEM.match(shown) if screen.is_terminal else None
+    parts = [shown]
+    if item:
+        parts = _hanging(screen, shown, begins=item.end(), indent=item.end())
+    elif screen.is_terminal and _COMMAND not in shown:
+        # What goes on stands where no line of ours begins: record text there passes for none.
+        parts = _hanging(screen, shown, begins=0, indent=len(shown) - len(shown.lstrip(" ")) + _GOES_ON)
+    screen.print(Text("\n".join(parts), style=style), soft_wrap=True)
 
 
-def _hanging(screen: Console, item: str, *, indent: int) -> list[str]:
+def _hanging(screen: Console, item: str, *, begins: int, indent: int) -> list[str]:
     width = max(screen.width, indent + _NARROWEST)
-    lines, line = list[str](), item[:indent]
-    for number, word in enumerate(item[indent:].split(" ")):
+    lines, line = list[str](), item[:begins]
+    for number, word in enumerate(item[begins:].split(" ")):
         if number and cell_len(line) + 1 + cell_len(word) > width:
             lines.append(line)
             line = " " * indent + word

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
 
 from rich.console import Console
 
@@ -11,7 +11,7 @@ from daper.core.decisions import answer_plan
 from daper.core.models import Person, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.selections import choose, in_short
-from daper.core.views import PlanView, RepairView
+from daper.core.views import UNKNOWN_AMOUNT, PlanView, RepairView
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import print_json, say
 from daper.entrypoints.cli.plan_prompt import AT_THE_QUESTION, PlanPrompt
@@ -22,8 +22,6 @@ from daper.entrypoints.cli.story import Story
 from daper.service.repairs import RepairService
 from daper.service.whole_plan import with_whole_plans
 from daper.settings import Settings
-
-_MANY: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +99,20 @@ def _for_some_of(plan: PlanView) -> Iterator[str]:
     if len(ids) > 1:
         first = in_short(ids[: max(1, len(ids) // 2)], plan)
         few = f"--action '{first}' or --action 'all but {ids[-1]}', and --reject {ids[-1]} beside that"
-        yield f"  (for some of it {few}" + (", or --where 'spends < 100')" if len(ids) > _MANY else ")")
+        yield f"  (for some of it {few}{_other_words(plan)})"
     editable = next(((action, name) for action in plan.actions for name in action.editable), None)
     if editable:
         action, name = editable
         yield f"  (to change it within its limits: --edit {action.id}.{name}=VALUE)"
+
+
+def _other_words(plan: PlanView) -> str:
+    """A condition that parts the actions of this plan: by what they spend, or by what they do."""
+    amounts = {Decimal(action.spends) for action in plan.actions if action.spends != UNKNOWN_AMOUNT}
+    if len(amounts) > 1:
+        return f", or --where 'spends < {max(amounts)}'"
+    tools = {action.tool for action in plan.actions}
+    return f", or --where 'tool = {plan.actions[0].tool}'" if len(tools) > 1 else ""
 
 
 def run_link(settings: Settings, repair_id: str) -> str | None:
