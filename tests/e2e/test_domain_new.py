@@ -245,8 +245,8 @@ def test_somebody_at_a_terminal_is_asked_and_asked_again_after_a_wrong_answer(pl
             ("Which of its values are wrong?", "failde\n"),
             ("did you mean 'failed'?", "failed, stuck\n"),
             ("may a tool set them?", "stuk\n"),
-            (f"status 'stuk' yet; {THERE}; did you mean 'stuck'? Type it again", "queued\n"),
-            (f"no row of payments has status 'queued' yet; {THERE}; type it again", "queued\n"),
+            (f"status 'stuk' yet; {THERE}; did you mean 'stuck'?", "queued\n"),
+            (f"no row of payments has status 'queued' yet; {THERE}", "queued\n"),
         ):
             terminal.expect(question)
             terminal.type(typed)

@@ -32,7 +32,7 @@ def shell(tmp_path: Path) -> Shell:
 
 def recorded(shell: Shell) -> str:
     """What somebody sees at a terminal who makes a file for the payments."""
-    with shell.terminal("domain", "new", "payments") as terminal:
+    with shell.terminal("domain", "new", "payments", extra={"COLUMNS": "250"}) as terminal:
         for question, answer in TYPED:
             terminal.expect(question)
             terminal.type(f"{answer}\n")
