@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from daper.core.models import Scope
+from daper.domains.declared import browsing
 from daper.domains.declared.binding import Declared
 from daper.ports import Browsable, Window
 from daper.service.records import RecordsService
@@ -94,7 +95,11 @@ async def test_a_text_is_found_whatever_its_case_and_never_a_pattern(
     assert await ids(domain, Window(most=1, search=search)) == found[:1]
 
 
-async def test_a_page_of_what_is_found_is_the_same_whether_it_is_counted_or_not(shop: Payments) -> None:
+@pytest.mark.parametrize("few", [1000, 20, 0])
+async def test_a_page_of_what_is_found_is_the_same_whether_it_is_counted_or_not(
+    shop: Payments, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "FEW", few)
     more(shop.engine, last=160)
     domain = shop.domain()
     for skip in (0, 3, 500):
@@ -109,7 +114,11 @@ async def test_a_page_of_what_is_found_is_the_same_whether_it_is_counted_or_not(
                 assert counted.total == {"ärger": 20, "o1": 21}.get(search, 0)
 
 
-async def test_a_text_is_looked_for_in_each_row_once(shop: Payments) -> None:
+@pytest.mark.parametrize("few", [1000, 20, 19])
+async def test_a_text_that_few_rows_have_is_looked_for_in_each_row_once(
+    shop: Payments, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "FEW", few)
     more(shop.engine, last=160)
     domain = shop.domain()
     seen: list[str] = []
@@ -122,8 +131,9 @@ async def test_a_text_is_looked_for_in_each_row_once(shop: Payments) -> None:
         view = await domain.browse(Scope(), Window(most=5, search="ärger", skip=3))
     finally:
         event.remove(Engine, "before_cursor_execute", noted)
-    assert len(view.records) == 5
-    assert len([each for each in seen if "instr(" in each or "position(" in each]) == 1
+    assert ([each.record_id for each in view.records], view.total) == (["110", "113", "116", "119", "122"], 20)
+    looking = [each for each in seen if "instr(" in each or "position(" in each]
+    assert len([each for each in looking if " IN (" not in each.replace("status IN (", "")]) == (1 if few >= 20 else 4)
 
 
 async def test_what_is_hidden_is_not_searched_and_a_status_is_kept_to(shop: Payments) -> None:

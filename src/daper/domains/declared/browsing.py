@@ -1,6 +1,7 @@
 """Any of the records that a file declares, or those with a text, without reading all the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from daper.core.models import Scope
 from daper.domains.declared.binding import Declared
@@ -8,7 +9,10 @@ from daper.domains.declared.document import RecordsSection
 from daper.domains.declared.wording import pieces_of
 from daper.ports.domain import Window, WindowView
 from daper.stores.rows import statements, windows
-from daper.stores.rows.store import Row, Rows, RowsView
+from daper.stores.rows.store import Row, RowsView
+
+FEW: Final = 1000
+"""So many rows with a text are known by their keys."""
 
 
 def browse(made: Declared, scope: Scope, window: Window) -> WindowView:
@@ -26,20 +30,20 @@ def browse(made: Declared, scope: Scope, window: Window) -> WindowView:
         bounds: dict[str, object] = {} if after is None else {windows.AFTER: after}
         if before is not None:
             bounds[windows.BEFORE] = before
-        if window.counted and window.search:
-            total, found = _found(view, sql, rows, window, bounds)
-            skipped = window.skip > 0 and before is None and total > 0
-        else:
+        few = _few(view, sql) if window.search and window.counted else None
+        if few is None:
             total = int(view.value(sql.counted()) or 0) if window.counted else 0
-            found = _page(view, sql, window, bounds)
-            skipped = False
+        else:  # each row was looked through, and need not be again
+            total, bounds[statements.IDS] = len(few), few
+            sql = windows.Windows(rows.scoped, rows.key, made.store.reader.kind, wanted, among=True)
+        found = _page(view, sql, window, bounds) if few is None or few else ()
         more = len(found) > window.most
         shown = found[: window.most]
         shown = shown[::-1] if before is not None else shown
         return WindowView(
             records=made.read(view, shown),
             total=total,
-            earlier=more if before is not None else skipped or windows.AFTER in bounds,
+            earlier=more if before is not None else windows.AFTER in bounds,
             later=True if before is not None else more,
         )
 
@@ -54,22 +58,10 @@ def _page(view: RowsView, sql: windows.Windows, window: Window, bounds: dict[str
     return view.rows(page, **bounds)
 
 
-def _found(
-    view: RowsView, sql: windows.Windows, rows: Rows, window: Window, bounds: Mapping[str, object]
-) -> tuple[int, tuple[Row, ...]]:
-    """How many rows there are, and those of a page, and one more: each row is looked through once."""
-    before = windows.BEFORE in bounds
-    asked = sql.found(
-        most=window.most + 1, skip=0 if before else window.skip, after=windows.AFTER in bounds, before=before
-    )
-    found = view.db.execute(asked.written, asked.with_values(**bounds)).all()
-    total = int(found[0].daper_n) if found else int(view.value(sql.counted()) or 0)
-    keys = [row.daper_k for row in found if row.daper_k is not None]
-    if not keys:
-        return total, ()
-    read = view.rows(statements.named(rows.scoped, rows.key, view.kind), **{statements.IDS: keys})
-    page = {row.raw_key: row for row in read}
-    return total, tuple(page[key] for key in keys if key in page)
+def _few(view: RowsView, sql: windows.Windows) -> list[object] | None:
+    """The keys of all rows that are wanted, where those are few: else a page is full long before the last row."""
+    found = list(view.db.execute((keys := sql.keys(most=FEW + 1)).written, keys.with_values()).scalars())
+    return found if len(found) <= FEW else None
 
 
 def _key_of(view: RowsView, record_id: str) -> object:

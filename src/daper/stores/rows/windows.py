@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import BindParameter, bindparam, text
 from sqlglot import exp
 
 from daper.core.text import folded
-from daper.stores.rows.address import MYSQL, POSTGRESQL, SQLITE
+from daper.stores.rows.address import MYSQL, SQLITE
 from daper.stores.rows.engine import FOLDED
-from daper.stores.rows.statements import Sql, page_start, quoted, rendered
+from daper.stores.rows.statements import IDS, Sql, page_start, quoted, rendered
 
 AFTER: Final = "daper_after"
 BEFORE: Final = "daper_before"
@@ -38,9 +38,9 @@ class Wanted:
 
 
 class Windows:
-    """Statements over a query whose rows have that key, in that kind of database."""
+    """Statements over a query whose rows have that key, in that kind of database; `among`: only those with `IDS`."""
 
-    def __init__(self, query: exp.Query, key: str, kind: str, wanted: Wanted) -> None:
+    def __init__(self, query: exp.Query, key: str, kind: str, wanted: Wanted, *, among: bool = False) -> None:
         self._kind = kind
         self._key = f"daper_r.{quoted(key, kind)}"
         self._values: dict[str, object] = {}
@@ -49,7 +49,8 @@ class Windows:
         self._values |= values
         self._from = f"({written}) AS daper_r"
         self._start, self._select = page_start(query, key, kind)
-        self._where = conditions
+        self._where = [*([f"{self._key} IN :{IDS}"] if among else []), *conditions]
+        self._parameters: list[BindParameter[Any]] = [bindparam(IDS, expanding=True)] if among else []
 
     def page(self, *, most: int, after: bool, before: bool) -> Sql:
         """At most so many behind `AFTER` and in front of `BEFORE`, where those are given; backwards from that."""
@@ -68,29 +69,15 @@ class Windows:
         """How many rows there are."""
         return self._sql(f"SELECT count(*) FROM {self._from}{self._all([])}")  # noqa: S608 - as above
 
-    def found(self, *, most: int, skip: int, after: bool, before: bool) -> Sql:
-        """How many rows there are, and beside it the keys of one page of them: by one way through all.
-
-        A row for each key, `daper_n` and `daper_k`, in the order of the page; where that is empty, one row without a
-        key, or in MySQL none.
-        """
-        every = f"SELECT {self._key} AS daper_k FROM {self._from}{self._all([])}"  # noqa: S608 - as above
-        bounds = [*([f"daper_k > :{AFTER}"] if after else []), *([f"daper_k < :{BEFORE}"] if before else [])]
-        where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
-        order = f"ORDER BY daper_k {'DESC' if before else 'ASC'}"
-        page = f"{where} {order} LIMIT {most:d} OFFSET {skip:d}"
-        if self._kind == MYSQL:  # which would go through them once for each place in which they are named
-            within = every.replace("SELECT ", "SELECT count(*) OVER () AS daper_n, ", 1)
-            return self._sql(f"SELECT daper_n, daper_k FROM ({within}) AS daper_s{page}")  # noqa: S608 - as above
-        kept = "MATERIALIZED " if self._kind == POSTGRESQL else ""
+    def keys(self, *, most: int) -> Sql:
+        """The keys of the first rows, at most so many, as `daper_k`."""
         return self._sql(
-            f"WITH daper_f AS {kept}({every}) SELECT daper_n, daper_k"  # noqa: S608 - as above
-            f" FROM (SELECT count(*) AS daper_n FROM daper_f) AS daper_c"
-            f" LEFT JOIN (SELECT daper_k FROM daper_f{page}) AS daper_p ON 1 = 1 {order}"
+            f"{self._start}{self._select} {self._key} AS daper_k FROM {self._from}{self._all([])}"
+            f" ORDER BY {self._key} LIMIT {most:d}"
         )
 
     def _sql(self, written: str) -> Sql:
-        return Sql(written=text(written), values=dict(self._values))
+        return Sql(written=text(written).bindparams(*self._parameters), values=dict(self._values))
 
     def _all(self, bounds: Sequence[str]) -> str:
         conditions = [*self._where, *bounds]
