@@ -136,7 +136,11 @@ async def _waves(
         cases = [_case(f"{wave}-{number}", ground, ids) for number, ids in enumerate(ground.add_wave(wave, repairs))]
         killer.ids = [await _start(service, desk, case) for case in cases]
         ending = asyncio.gather(*(_result(client, desk, case) for case in cases))
-        await killer.strike_while(lambda ending=ending: not ending.done())
+        try:
+            await killer.strike_while(lambda ending=ending: not ending.done())
+        except BaseException:
+            await _given_up(ending)
+            raise
         last = time.monotonic()
         results += await ending
         killer.all_ids += killer.ids
@@ -157,6 +161,13 @@ async def _waves(
         evidence=evidence,
         problems=(*found, *refusals),
     )
+
+
+async def _given_up(ending: asyncio.Future[list[RepairResult]]) -> None:
+    """Wait for nobody any more; a call to Temporal may take being cancelled for an answer, so that it is said again."""
+    while not ending.done():
+        ending.cancel()
+        await asyncio.wait([ending], timeout=0.5)
 
 
 def _case(key: str, ground: Ground, records: tuple[str, ...]) -> Case:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ EACH_STEP = (
     ("payments", "sqlite", 7),
     *(pytest.param(name, kind, 1 if kind == "sqlite" else 3, marks=pytest.mark.long) for name, kind in EACH),
 )
-"""Each shipped domain in each kind of database, and how many steps lie between two kills."""
+"""Each shipped domain in each kind of database, and how many steps lie between two kills; one is behind the commit."""
 
 TOOK_EFFECT = (OutcomeStatus.APPLIED, OutcomeStatus.ALREADY_APPLIED)
 
@@ -88,7 +88,7 @@ async def attempts(request: pytest.FixtureRequest, tmp_path: Path, name: str, ki
 async def test_killed_at_any_step_a_shipped_tool_has_its_effect_once_or_never(attempts: Attempts, every: int) -> None:
     """Of those killed, every other one is tried again; the rest is settled, and comes late."""
     sample, seen, killed = attempts.example.sample, Counter[str](), True
-    for step in count(1, every):
+    for step in chain([0], count(1, every)):
         if not killed:
             break
         attempts.example.put_back(attempts.record_id)
@@ -104,13 +104,13 @@ async def test_killed_at_any_step_a_shipped_tool_has_its_effect_once_or_never(at
             assert late.status in TOOK_EFFECT, late.evidence
             assert attempts.row == sample.after
     assert seen["not done"] > 2, "hardly any was killed before its commit"
-    assert seen["done"] or every > 3, "none was killed behind its commit"
+    assert seen["done"], "none was killed behind its commit"
 
 
 @pytest.mark.parametrize(("name", "kind", "every"), EACH_STEP)
 async def test_killed_at_any_step_of_undoing_a_shipped_tool_is_taken_back_once(attempts: Attempts, every: int) -> None:
     sample, seen, killed = attempts.example.sample, Counter[str](), True
-    for step in count(1, every):
+    for step in chain([0], count(1, every)):
         if not killed:
             break
         attempts.example.put_back(attempts.record_id)

@@ -145,7 +145,13 @@ def _move_clock(seconds: Path) -> None:
 
 
 def _break_steps(number: int) -> None:
-    """Die at a step of that number: before or after a statement, before a commit or behind it, or around a request."""
+    """Die at a step of that number: before or after a statement, before a commit or behind it, or around a request.
+
+    At none of them but behind the first commit where it is 0.
+    """
+    if number == 0:
+        event.listen(Pool, "checkin", lambda *_: _die())
+        return
     steps = count(1)
 
     def step(*_: object) -> None:
