@@ -147,3 +147,31 @@ async def test_an_earlier_order_that_is_closed_by_hand_makes_room_for_the_later_
     with database.transaction() as db:
         db.exec_driver_sql(f"UPDATE daper_orders SET data = {changed} WHERE order_id = 'earlier'")  # noqa: S608 - names of ours
     assert await looked(domain, Scope()) == set()
+
+
+@pytest.mark.parametrize(
+    ("ordered", "kept", "how"),
+    [
+        ("CAFE\u0301-1", "CAF\u00c9-1", "stored in another way"),
+        ("caf\u00e9-1", "CAF\u00c9-1", "upper and lower case"),
+        ("IPHONE-12", "iPhone-12", "upper and lower case"),
+        ("MUG 1", "MUG1", "blanks differ"),
+        ("mug_1", "MUG-1", "only look the same"),
+    ],
+)
+async def test_an_id_that_only_looks_like_one_of_the_inventory_is_told_with_it_and_not_held(
+    keeping: JsonKeeping | SqlKeeping, tmp_path: Path, ordered: str, kept: str, how: str
+) -> None:
+    orders: list[Raw] = [
+        {"order_id": "A", "status": "processing", "items": [{"item_id": ordered, "quantity": 1}]},
+        {"order_id": "B", "status": "processing", "items": [{"item_id": "nothing like it", "quantity": 1}]},
+    ]
+    domain = domain_of(keeping, orders, [{"item_id": kept, "current_stock": 9}], tmp_path / "shop")
+    for records in ((await domain.scan(Scope())).records, await domain.context(["A", "B"])):
+        findings = domain.detect(records, TODAY)
+        assert [(each.record_id, each.kind) for each in findings] == [("A", "unknown-item"), ("B", "unknown-item")]
+        plan = domain.propose(findings, records)
+        assert [(each.record_id, each.tool) for each in plan.proposals] == [("B", "hold_order")]
+        reason = plan.for_person[findings[0].fingerprint]
+        assert f"the inventory has {kept!r}" in reason
+        assert how in reason

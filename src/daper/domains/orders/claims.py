@@ -10,13 +10,14 @@ from decimal import Decimal
 from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import BigInteger, ColumnElement, Connection, Numeric, Text, column, func, or_, select, table
+from sqlalchemy import BigInteger, ColumnElement, Connection, Numeric, Text, case, column, func, or_, select, table
 
 from daper.domains.orders.fields import Number, number
+from daper.domains.orders.lookalikes import POSTGRESQL, SQLITE, folded_by_sql, look
 from daper.domains.orders.models import StockRow
 from daper.domains.orders.statuses import CLOSED, RESTOCK_DELIVERED, RESTOCK_ORDERED, OrderStatus, normal, takes_stock
 from daper.domains.orders.world import item_ids
-from daper.stores.sql.document_rows import DocumentRows, Row
+from daper.stores.sql.document_rows import DocumentRows, Row, can_be_asked
 
 TABLE: Final = "daper_orders_claims"
 CLAIMS: Final = table(
@@ -29,7 +30,9 @@ CLAIMS: Final = table(
     column("restocked", BigInteger),
     column("claim", Numeric),
 )
+_STOCK: Final = table("daper_inventory", column("item_id", Text))
 _ASKED: Final = 500  # places in one statement
+_ASKED_EACH: Final = 100  # items in one statement that names a number for each
 _MOST_KEPT: Final = 100_000
 _EPSILON: Final = 1e-9  # SQLite adds up binary fractions
 _NEVER: Final = "9999"  # of an order without a date: behind all that have one
@@ -37,8 +40,26 @@ _NEVER: Final = "9999"  # of an order without a date: behind all that have one
 
 def create_claims(db: Connection) -> None:
     """Make the table, and what keeps it; fill it from the orders that are there."""
-    for statement in _postgresql() if db.dialect.name == "postgresql" else _sqlite():
+    postgresql = db.dialect.name == "postgresql"
+    for statement in _postgresql() if postgresql else _sqlite():
         db.exec_driver_sql(statement)
+    db.exec_driver_sql(
+        f"CREATE INDEX daper_inventory_by_look ON daper_inventory ({POSTGRESQL if postgresql else SQLITE})"
+    )
+
+
+def near_rows(rows: DocumentRows, items: Iterable[str]) -> dict[str, Row]:
+    """The inventory rows whose ids look like these, which are not there."""
+    wanted = {look(item) for item in items}
+    folds = sorted({fold for item in items for fold in folded_by_sql(item) if can_be_asked(fold)})
+    found: set[str] = set()
+    for start in range(0, len(folds), _ASKED):
+        condition = rows.expression(sqlite=SQLITE, postgresql=POSTGRESQL).in_(folds[start : start + _ASKED])
+        ids = (
+            str(each["item_id"]) for each in rows.beside(select(_STOCK.c.item_id).where(condition))
+        )
+        found |= {item for item in ids if look(item) in wanted}
+    return rows.find("inventory", found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +91,7 @@ class Queue:
         wanted = {item for row in takers for item in item_ids(row.raw)}
         counted = {item: much for item in wanted if item in stock and (much := _available(stock[item])) is not None}
         open_ = [each for each in rows.values("orders", "status") if takes_stock(_state(each))]
-        cuts = {item: cut for item, much in counted.items() if much > 0 and (cut := self._cut(rows, item, much, open_))}
+        cuts = self._cuts(rows, {item: much for item, much in counted.items() if much > 0}, _in_queue(open_))
         found: dict[int, dict[str, Number]] = {}
         if not cuts:
             return found
@@ -84,31 +105,52 @@ class Queue:
                     found.setdefault(int(str(each["position"])), {})[item] = much
         return found
 
-    def _cut(self, rows: DocumentRows, item: str, available: Number, open_: Iterable[str | None]) -> _Cut | None:
-        if (item, available) not in self.cuts:
-            if len(self.cuts) >= _MOST_KEPT:
+    def _cuts(
+        self, rows: DocumentRows, available: Mapping[str, Number], in_queue: ColumnElement[bool]
+    ) -> dict[str, _Cut]:
+        new = {item: much for item, much in available.items() if (item, much) not in self.cuts}
+        if new:
+            if len(self.cuts) + len(new) > _MOST_KEPT:
                 self.cuts.clear()
-            self.cuts[item, available] = _find_cut(rows, item, available, open_)
-        return self.cuts[item, available]
+                new = dict(available)
+            found = _find_cuts(rows, new, in_queue)
+            self.cuts |= {(item, much): found.get(item) for item, much in new.items()}
+        known = {item: self.cuts[item, much] for item, much in available.items()}
+        return {item: cut for item, cut in known.items() if cut is not None}
 
 
-def _find_cut(rows: DocumentRows, item: str, available: Number, open_: Iterable[str | None]) -> _Cut | None:
-    statuses = tuple(open_)
-    waiting = [each for each in statuses if each and _state(each) == normal(OrderStatus.RESTOCK_ORDERED)]
-    others = [each for each in statuses if each not in waiting]
-    total = func.sum(CLAIMS.c.claim).over(order_by=(CLAIMS.c.at, CLAIMS.c.order_id))
-    queue = (
-        select(CLAIMS.c.at, CLAIMS.c.order_id, CLAIMS.c.claim, total.label("total"))
-        .where(CLAIMS.c.item_id == item, CLAIMS.c.claim > 0)
-        # One that says that it waits for a restock, and names none, waits for all of it.
-        .where(or_(_among(others), _among(waiting) & (CLAIMS.c.restocked == 1)))
-        .subquery()
-    )
-    query = select(queue).where(queue.c.total > float(available) + _EPSILON).order_by(queue.c.at, queue.c.order_id)
-    for each in rows.beside(query.limit(1)):
-        before = Decimal(str(each["total"])) - Decimal(str(each["claim"]))
-        return _Cut(at=str(each["at"]), order_id=str(each["order_id"]), before=number(round(before, 9)))
-    return None
+def _find_cuts(rows: DocumentRows, available: Mapping[str, Number], in_queue: ColumnElement[bool]) -> dict[str, _Cut]:
+    """Where each item runs out, if it does."""
+    c, found, items = CLAIMS.c, dict[str, _Cut](), sorted(available)
+    scarce: list[str] = []
+    for start in range(0, len(items), _ASKED):
+        some = c.item_id.in_(items[start : start + _ASKED])
+        wanted = select(c.item_id, func.sum(c.claim).label("claimed")).where(some, in_queue).group_by(c.item_id)
+        for each in rows.beside(wanted):
+            if Decimal(str(each["claimed"])) > available[str(each["item_id"])]:
+                scarce.append(str(each["item_id"]))
+    for start in range(0, len(scarce), _ASKED_EACH):
+        part = scarce[start : start + _ASKED_EACH]
+        total = func.sum(c.claim).over(partition_by=c.item_id, order_by=(c.at, c.order_id))
+        queue = select(c.item_id, c.at, c.order_id, c.claim, total.label("total"))
+        queued = queue.where(c.item_id.in_(part), c.claim > 0, in_queue).subquery()
+        enough = case({item: float(available[item]) + _EPSILON for item in part}, value=queued.c.item_id)
+        runs_out = (queued.c.total > enough) & (queued.c.total - queued.c.claim <= enough)
+        for each in rows.beside(select(queued).where(runs_out)):
+            before = Decimal(str(each["total"])) - Decimal(str(each["claim"]))
+            cut = _Cut(at=str(each["at"]), order_id=str(each["order_id"]), before=number(round(before, 9)))
+            found[str(each["item_id"])] = cut
+    return found
+
+
+def _in_queue(statuses: Iterable[str | None]) -> ColumnElement[bool]:
+    """Of the orders with these statuses those that take from what is in stock.
+
+    One that says that it waits for a restock, and names none, waits for all of it.
+    """
+    found = tuple(statuses)
+    waiting = [each for each in found if each and _state(each) == normal(OrderStatus.RESTOCK_ORDERED)]
+    return or_(_among(each for each in found if each not in waiting), _among(waiting) & (CLAIMS.c.restocked == 1))
 
 
 def _among(statuses: Iterable[str | None]) -> ColumnElement[bool]:

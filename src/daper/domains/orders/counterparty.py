@@ -5,7 +5,7 @@ from typing import cast
 
 from daper.domains.orders.amounts import gaps
 from daper.domains.orders.changes import list_of, move_stock, order_of, set_status, stamp, stock_of
-from daper.domains.orders.needs import hold_reasons, short_of, unapproved_items
+from daper.domains.orders.needs import hold_reasons, misspelt_items, short_of, unapproved_items
 from daper.domains.orders.statuses import OrderStatus, on_delivery
 from daper.domains.orders.world import Raw, World
 
@@ -39,6 +39,7 @@ def can_complete(raw: Raw, world: World) -> bool:
         or on_delivery(order.payment_method)
         or hold_reasons(order, world)
         or unapproved_items(order, world)
+        or misspelt_items(order, world)
         or gaps(order)
         or any(short_of(order, world, item) > 0 for item in order.quantities)
     )

@@ -56,9 +56,15 @@ def hold_reasons(order: Order, world: World) -> tuple[OrderProblem, ...]:
     reasons: list[OrderProblem] = []
     if any(is_prohibited(world, item) for item in order.quantities):
         reasons.append(OrderProblem.PROHIBITED_ITEM)
-    if any(item not in world.stock for item in order.quantities):
+    if any(item not in world.stock and world.near(item) is None for item in order.quantities):
         reasons.append(OrderProblem.UNKNOWN_ITEM)
     return tuple(reasons)
+
+
+def misspelt_items(order: Order, world: World) -> dict[str, str]:
+    """The items of an order that the inventory has under an id that looks the same, with that id."""
+    near = {item: world.near(item) for item in order.quantities if item not in world.stock}
+    return {item: other for item, other in near.items() if other is not None}
 
 
 def restricted(world: World, item_id: str) -> bool:

@@ -10,8 +10,17 @@ from daper.core.models import Finding
 from daper.core.text import shown
 from daper.domains.orders.amounts import gaps, other_parts
 from daper.domains.orders.fields import as_json, cents
+from daper.domains.orders.lookalikes import difference
 from daper.domains.orders.models import Order
-from daper.domains.orders.needs import OrderProblem, is_prohibited, share_of, short_items, short_of, unapproved_items
+from daper.domains.orders.needs import (
+    OrderProblem,
+    is_prohibited,
+    misspelt_items,
+    share_of,
+    short_items,
+    short_of,
+    unapproved_items,
+)
 from daper.domains.orders.statuses import MUST_MOVE, PAYMENT_DENIED, PAYMENT_PENDING, UNDER_WAY, WITHDRAWN
 from daper.domains.orders.wording import money
 from daper.domains.orders.world import World
@@ -106,9 +115,19 @@ def _items(order: Order, world: World) -> Iterator[Finding]:
     forbidden = [item for item in order.quantities if is_prohibited(world, item)]
     if forbidden:
         yield _about_items(order, world, OrderProblem.PROHIBITED_ITEM, forbidden, "Must not be sold")
-    unknown = [item for item in order.quantities if item not in world.stock]
+    misspelt = misspelt_items(order, world)
+    if misspelt:
+        told = "The inventory has it under an id that only looks the same"
+        found = _about_items(order, world, OrderProblem.UNKNOWN_ITEM, tuple(misspelt), told)
+        how = [_near(item, other) for item, other in list(misspelt.items())[:5]]
+        yield found.model_copy(update={"evidence": (*found.evidence, *how)})
+    unknown = [item for item in order.quantities if item not in world.stock and item not in misspelt]
     if unknown:
         yield _about_items(order, world, OrderProblem.UNKNOWN_ITEM, unknown, "Is not in the inventory")
+
+
+def _near(item: str, other: str) -> str:
+    return shown(f"the inventory has {other!r}: {difference(item, other)}", longest=200)
 
 
 def _about_items(order: Order, world: World, kind: OrderProblem, items: Sequence[str], what: str) -> Finding:

@@ -10,7 +10,7 @@ from daper.core.errors import SettingError
 from daper.core.models import Scope
 from daper.domains.orders.book import PAGE, BookStore, Replacement
 from daper.domains.orders.claims import TABLE as CLAIMS_TABLE
-from daper.domains.orders.claims import Queue, create_claims
+from daper.domains.orders.claims import Queue, create_claims, near_rows
 from daper.domains.orders.fields import Number
 from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.world import (
@@ -239,6 +239,9 @@ def records_of(rows: DocumentRows, orders: Iterable[Row], queue: Queue | None = 
     """These orders as records, with the inventory rows of their items, each in the order of its table."""
     found = [*orders]
     stock = rows.find(STOCK.name, {item for row in found for item in item_ids(row.raw)})
+    missing = {item for row in found for item in item_ids(row.raw)} - stock.keys()
+    if missing:
+        stock |= near_rows(rows, missing)
     ahead = (queue or Queue()).ahead(rows, found, stock)
     return (
         *(_order(str(row.raw["order_id"]), row, ahead.get(row.position, {})) for row in found),

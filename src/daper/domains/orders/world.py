@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,7 @@ from daper.core.errors import StoreDamaged
 from daper.core.text import visible
 from daper.domains.orders.allotment import allotted
 from daper.domains.orders.fields import Number
+from daper.domains.orders.lookalikes import look
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.statuses import normal, takes_stock
 from daper.ports import Record
@@ -59,6 +61,14 @@ class World:
     stock: Mapping[str, StockRow]
     versions: Mapping[str, str]
     ahead: Mapping[str, Mapping[str, Number]] = field(default_factory=dict[str, Mapping[str, Number]])
+
+    def near(self, item_id: str) -> str | None:
+        """The id in the inventory that looks the same as one that is not there."""
+        return None if item_id in self.stock else self._looks.get(look(item_id))
+
+    @cached_property
+    def _looks(self) -> Mapping[str, str]:
+        return {look(item): item for item in self.stock}
 
     def versions_of(self, refs: Iterable[str]) -> dict[str, str]:
         """The versions of those refs that exist."""
@@ -173,7 +183,11 @@ def records_for(
         ahead = queue_of(documents, {item for row in rows for item in item_ids(row)})
     found = [_order(str(row["order_id"]), row, ahead) for row in rows]
     wanted = {item for record in found for item in item_ids(record.data)}
-    stock = [row for row in raw_stock(documents) if row.get("item_id") in wanted]
+    rows_there = raw_stock(documents)
+    stock = [row for row in rows_there if row.get("item_id") in wanted]
+    if missing := wanted - {str(row.get("item_id")) for row in stock}:
+        looks = set(map(look, missing))
+        stock = [row for row in rows_there if row.get("item_id") in wanted or look(str(row.get("item_id"))) in looks]
     return (*found, *(_record(stock_ref(str(row["item_id"])), str(row["item_id"]), row) for row in stock))
 
 

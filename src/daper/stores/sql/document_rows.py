@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, Select, Text, bindparam, func, literal_column, or_, select, text, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from daper.core.digests import digest
@@ -65,7 +65,7 @@ class DocumentRows:
         known = self._collections[collection]
         found = [
             loaded
-            for some in _batches(sorted(filter(_can_be_asked, set(ids))))
+            for some in _batches(sorted(filter(can_be_asked, set(ids))))
             for loaded in self._loaded(known, _with_ids(known), {_IDS: some})
         ]
         return {_id_of(each.row, known): each.row for each in sorted(found, key=lambda each: each.row.position)}
@@ -109,6 +109,10 @@ class DocumentRows:
     def beside(self, query: Select[*tuple[Any, ...]]) -> Sequence[RowMapping]:
         """What the database keeps beside the records, and makes from them by itself, as they were when this began."""
         return self._db.execute(query).mappings().all()
+
+    def expression(self, *, sqlite: str, postgresql: str) -> ColumnElement[str]:
+        """What of this is for the database that this is."""
+        return literal_column(postgresql if self._db.dialect.name == "postgresql" else sqlite, Text)
 
     def values(self, collection: str, field: str) -> tuple[str | None, ...]:
         """Every value that a searched field has, each once: by its index, without looking at each record."""
@@ -206,7 +210,7 @@ class ChangingRows(DocumentRows):
         return _Loaded(row=row, text=fresh, number=int(number))
 
     def _lock(self, collection: Collection, record_id: str, loaded: _Loaded | None) -> None:
-        if _can_be_asked(record_id):
+        if can_be_asked(record_id):
             query = _with_ids(collection, locking=True)
             found = self._db.execute(query, {_IDS: [record_id]}).mappings().first()
         else:
@@ -220,7 +224,7 @@ class ChangingRows(DocumentRows):
         collection = self._collections[name]
         for some in _batches(ids):
             self._read |= {(name, each): None for each in some}
-            asked = [each for each in some if _can_be_asked(each)]
+            asked = [each for each in some if can_be_asked(each)]
             if locking:
                 self._locked |= {(name, each) for each in some}
             for loaded in self._loaded(collection, _with_ids(collection, locking=locking), {_IDS: asked}):
@@ -249,7 +253,7 @@ def _with_ids(collection: Collection, *, locking: bool = False) -> Select[tuple[
     return query.with_for_update() if locking else query
 
 
-def _can_be_asked(record_id: str) -> bool:
+def can_be_asked(record_id: str) -> bool:
     """Whether a database takes it as a text: no NUL, no half of a surrogate pair. No record is found by another one."""
     return "\0" not in record_id and not any("\ud800" <= char <= "\udfff" for char in record_id)
 

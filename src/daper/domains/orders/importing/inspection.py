@@ -1,6 +1,5 @@
 """Looks over the rows of an import: what makes it impossible. What only should be known is in `doubts`."""
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from daper.domains.orders.fields import Count, CountOrNone, CountOrNothing, PlainId
 from daper.domains.orders.importing.remarks import Remarks, holds
+from daper.domains.orders.lookalikes import look
 from daper.domains.orders.models import Line, Order, Restock, StockRow
 from daper.domains.orders.world import Raw
 
@@ -105,7 +105,7 @@ class Rows:
         if first != place:
             self.remarks.fault(there, f"{holds(value)}, which {first} has too; give each its own")
             return
-        like = self._looks.setdefault(_look(value), place)
+        like = self._looks.setdefault(look(value), place)
         if like != place:
             self.remarks.warn(there, f"{holds(value)}, which is easily taken for that of {like}")
 
@@ -116,8 +116,3 @@ def _too_many(entries: list[object], most: int) -> str:
 
 def _list(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def _look(name: str) -> str:
-    """What is left of an id for somebody who does not look closely."""
-    return unicodedata.normalize("NFKC", name).casefold().replace(" ", "").replace("_", "-")

@@ -9,8 +9,9 @@ from daper.core.models import Change, Finding, Proposal, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.orders.changes import forget_statuses, set_status
+from daper.domains.orders.lookalikes import difference
 from daper.domains.orders.models import Order
-from daper.domains.orders.needs import OrderProblem, hold_reasons, is_prohibited
+from daper.domains.orders.needs import OrderProblem, hold_reasons, is_prohibited, misspelt_items
 from daper.domains.orders.statuses import OrderStatus
 from daper.domains.orders.tools.job import Job
 from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, status_change, word
@@ -43,6 +44,9 @@ class HoldOrder(UndoableOrderTool):
         """An order that may be shipped needs no hold."""
         if hold_reasons(order, world):
             return None
+        for item, other in misspelt_items(order, world).items():
+            told = f"{difference(item, other)}: correct one of them"
+            return f"the inventory has {shown(other)!r} for {shown(item)!r} of order {order.order_id!r}, {told}"
         return f"order {order.order_id!r} has no prohibited or unknown item"
 
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
