@@ -407,3 +407,43 @@ def test_what_is_reserved_for_the_open_orders_is_theirs() -> None:
         ref="inventory/X", record_id="X", version="v", data=row | {"reserved_for_orders": True, "available_stock": 0}
     )
     assert shortages(*both, told) == {}
+
+
+def test_of_several_actions_on_one_record_the_second_begins_with_what_the_first_leaves() -> None:
+    lines = [LINE, LINE | {"item_id": "Y"}]
+    two = order("O-1", items=lines, subtotal=12, total=12)
+    other = order("O-2", order_date="2025-06-28T10:00:00Z")
+    records = (two, other, short(0), stock("Y", current_stock=1, available_stock=1))
+    shop = domain()
+    proposals = shop.propose(shop.detect(records, TODAY), records).proposals
+    assert [(one.record_id, one.arguments["inventory_to_order"]) for one in proposals] == [
+        ("O-1", "X"),
+        ("O-1", "Y"),
+        ("O-2", "X"),
+    ]
+    previews = shop.previews(proposals, records)
+    told = [[(change.field, change.before, change.after) for change in changes] for changes in previews]
+    assert told == [
+        [
+            ("status", "new", "restock-ordered"),
+            ("current_stock", "0", "5 when delivered, 2 when this order has its own"),
+        ],
+        [
+            ("status", "restock-ordered", "restock-ordered"),
+            ("current_stock", "1", "6 when delivered, 3 when this order has its own"),
+        ],
+        [
+            ("status", "new", "restock-ordered"),
+            ("current_stock", "2", "7 when delivered, 4 when this order has its own"),
+        ],
+    ]
+
+
+def test_an_approval_and_a_payment_in_one_plan_are_chained() -> None:
+    records = (order(status="payment-denied"), stock(special_requirements={"ministry_approval": True}))
+    shop = domain()
+    proposals = shop.propose(shop.detect(records, TODAY), records).proposals
+    assert [one.tool for one in proposals] == ["request_approval", "request_payment_update"]
+    [[asked], [paid]] = shop.previews(proposals, records)
+    assert (asked.before, asked.after) == ("none", "asked; the order stays payment-denied")
+    assert (paid.before, paid.after) == ("payment-denied", "payment_update_requested")

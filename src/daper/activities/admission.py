@@ -9,10 +9,10 @@ from pydantic import JsonValue, ValidationError
 from daper.activities.plan_caps import PlanRoom, beyond_caps, caps_of
 from daper.core.guard import Bindable, GuardCase, bind, complete, refuse_proposal
 from daper.core.messages import Advice, PlanInput
-from daper.core.models import RULES, BlockedProposal, Finding, Proposal, ProposedAction, SuppressedFinding
+from daper.core.models import RULES, BlockedProposal, Change, Finding, Proposal, ProposedAction, SuppressedFinding
 from daper.core.second_opinion import Option, add_advice, doubt
 from daper.core.weights import MOST_OF_ACTIONS, weight
-from daper.ports import Domain, ProposalSet, Record, RepairTool, Terms, Undoable
+from daper.ports import Chaining, Domain, ProposalSet, Record, RepairTool, Terms, Undoable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +86,11 @@ class Guarding:
             first.setdefault(option.proposal.record_id, place)
         order = sorted(range(len(options)), key=lambda at: (first[options[at].proposal.record_id], at))
         ids = {at: f"a{input.first_action + place}" for place, at in enumerate(order)}
+        previews = self._previews(options, order)
         return tuple(
             bind(
                 options[at].proposal,
-                options[at].bindable,
+                options[at].bindable.model_copy(update={"preview": previews[at]}),
                 action_id=ids[at],
                 cycle_id=input.cycle.cycle_id,
                 round_number=input.round,
@@ -99,6 +100,15 @@ class Guarding:
             )
             for at in order
         )
+
+    def _previews(self, options: Sequence[Option], order: Sequence[int]) -> dict[int, tuple[Change, ...]]:
+        """What each would change, by its place: from what those before it leave. Alternatives stand alone."""
+        found = {at: options[at].bindable.preview for at in order}
+        chain = [at for at in order if options[at].instead_of is None]
+        if isinstance(self._domain, Chaining):
+            proposals = [options[at].proposal for at in chain]
+            found |= zip(chain, self._domain.previews(proposals, self._records), strict=True)
+        return found
 
     def _fitting(self, proposals: Sequence[Proposal], blocked: list[BlockedProposal]) -> list[Option]:
         fitting: list[Option] = []

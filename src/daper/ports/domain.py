@@ -281,6 +281,15 @@ class OpenScan(Protocol):
 
 
 @runtime_checkable
+class Chaining(Protocol):
+    """A domain that can tell what an action would change once others have run before it."""
+
+    def previews(self, proposals: Sequence[Proposal], records: Sequence[Record]) -> Sequence[tuple[Change, ...]]:
+        """What each of these, which all fit, would change where those before it have run. Pure."""
+        ...
+
+
+@runtime_checkable
 class Browsable(Protocol):
     """A domain that shows any of its records, or finds those with a text, without reading all the others."""
 

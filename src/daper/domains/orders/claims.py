@@ -55,9 +55,7 @@ def near_rows(rows: DocumentRows, items: Iterable[str]) -> dict[str, Row]:
     found: set[str] = set()
     for start in range(0, len(folds), _ASKED):
         condition = rows.expression(sqlite=SQLITE, postgresql=POSTGRESQL).in_(folds[start : start + _ASKED])
-        ids = (
-            str(each["item_id"]) for each in rows.beside(select(_STOCK.c.item_id).where(condition))
-        )
+        ids = (str(each["item_id"]) for each in rows.beside(select(_STOCK.c.item_id).where(condition)))
         found |= {item for item in ids if look(item) in wanted}
     return rows.find("inventory", found)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
-from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
+from daper.core.models import Change, Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.book import Book, Keeping
@@ -218,6 +218,19 @@ class OrdersDomain:
         if tool is None:
             return Terms(answers=frozenset(), limits={})
         return tool.terms_in(self._worlds.of(records), proposal.record_id, proposal.arguments)
+
+    def previews(self, proposals: Sequence[Proposal], records: Sequence[Record]) -> Sequence[tuple[Change, ...]]:
+        """What each would change, from what those before it leave of its order and of the inventory."""
+        world = self._worlds.of(records)
+        orders, stock = dict(world.orders), dict(world.stock)
+        now, found = replace(world, orders=orders, stock=stock), list[tuple[Change, ...]]()
+        for each in proposals:
+            tool, order = self._tools[each.tool], orders[each.record_id]
+            found.append(tool.preview(order, now, each.arguments))
+            orders[each.record_id], row = tool.leaves(order, now, each.arguments)
+            if row is not None:
+                stock[row.item_id] = row
+        return found
 
     async def reset(self, *, replace_own: bool = False) -> Replaced:
         """Restore the shipped data; the store keeps its id, its ledger and its outbox, and a backup."""

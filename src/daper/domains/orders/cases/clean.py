@@ -1,9 +1,12 @@
 """Orders that have to be left alone, some of which only look as if something were wrong."""
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import cast
 
 from daper.domains.orders.cases.desk import AS_OF, PROHIBITED, RESTRICTED, Desk, Item, Writer, Written
 from daper.domains.orders.changes import stamp
+from daper.domains.orders.world import Raw
 
 _MINISTRY = "approve-orders@diagonalley.co.uk"
 
@@ -98,6 +101,52 @@ def nearly_two_weeks_old(desk: Desk) -> Written:
     return desk.case(order, "It is slow, but has not stood still for two weeks.")
 
 
+def paid_on_delivery(desk: Desk) -> Written:
+    """The money comes with the goods."""
+    method = desk.one_of("Cash on delivery", "COD", "cash_on_delivery")
+    order = desk.order("pending-payment", [(desk.item(), desk.few())], payment_method=method)
+    return desk.case(order, "It is paid on delivery: that no payment has come in is as it should be.")
+
+
+def discounted(desk: Desk) -> Written:
+    """Right in the shop's own way to add up."""
+    order = desk.order("processing", [(desk.item(), desk.few(2, 4))])
+    total, less = cast("Decimal", order["total"]), Decimal("0.75")
+    ways: tuple[Raw, ...] = (
+        {"discount": less, "total": total - less},
+        {"gift_cards": [{"code": "OWL", "amount": less}], "total": total - less},
+        {"handling_fee": less, "total": total + less},
+        {"refunded": less},
+        {"total": total - cast("Decimal", order["tax"]), "prices_include_tax": True},
+        {"eco_levy": less, "total": total + less},
+    )
+    order |= desk.rng.choice(ways)
+    return desk.case(order, "A discount, gift card, fee, refund or tax in the prices: it adds up, or nobody can tell.")
+
+
+def sold_by_weight(desk: Desk) -> Written:
+    """Not a whole number, and enough of it."""
+    item, count = desk.item(current=3), Decimal("2.5")
+    line = {"item_id": item.item_id, "item_name": item.name, "quantity": count}
+    order = desk.order("processing", [(item, 2)], items=[line])
+    return desk.case(order, "Two and a half are ordered, and three are there.")
+
+
+def nobody_counts_it(desk: Desk) -> Written:
+    """No stock is kept of it."""
+    uncounted: Raw = {"current_stock": None, "available_stock": None}
+    return _fine(
+        desk, "processing", desk.item(row=uncounted), "Nobody counts what is in stock of it: it is never short.", 90
+    )
+
+
+def history_out_of_order(desk: Desk) -> Written:
+    """The newest entry stands first."""
+    entries = [{"status": "processing", "at": stamp(AS_OF - timedelta(days=days))} for days in (2, 30)]
+    order = desk.order("processing", [(desk.item(), desk.few())], days=40, status_history=entries)
+    return desk.case(order, "It moved two days ago, though an older entry stands last in its history.")
+
+
 def _fine(desk: Desk, status: str, item: Item, why: str, count: int = 0) -> Written:
     return desk.case(desk.order(status, [(item, count or desk.few(1, 4))]), why)
 
@@ -116,4 +165,9 @@ KINDS: tuple[Writer, ...] = (
     restock_on_its_way,
     customer_just_asked,
     nearly_two_weeks_old,
+    paid_on_delivery,
+    discounted,
+    sold_by_weight,
+    nobody_counts_it,
+    history_out_of_order,
 )

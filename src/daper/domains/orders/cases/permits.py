@@ -1,5 +1,7 @@
 """Orders with an item that may not be sold as it is: restricted, prohibited, or not known."""
 
+from typing import cast
+
 from daper.domains.orders.cases.desk import AS_OF, PROHIBITED, RESTRICTED, Desk, Writer, Written, asks_ministry, holds
 from daper.domains.orders.changes import stamp
 from daper.domains.orders.world import Raw
@@ -74,6 +76,34 @@ def unknown_item(desk: Desk) -> Written:
     )
 
 
+def item_spelt_another_way(desk: Desk) -> Written:
+    """The inventory has it in other letters."""
+    item = desk.item()
+    order = desk.order("processing", [(item, desk.few())])
+    line = cast("Raw", cast("list[object]", order["items"])[0])
+    line["item_id"] = desk.one_of(
+        item.item_id.lower(), item.item_id.replace("-", "_"), f"{item.item_id[:3]} {item.item_id[3:]}"
+    )
+    return desk.case(
+        order,
+        "The inventory has the item under an id that looks the same: nothing is held, a person corrects the id.",
+        problems=["unknown-item"],
+        calls_person=True,
+    )
+
+
+def status_in_words_of_another_system(desk: Desk) -> Written:
+    """Nobody here knows it."""
+    status = desk.one_of("voided", "complete", "draft", "Cancelled by customer", "fulfilled", "archived")
+    order = desk.order(status, [(desk.item(current=0, row=RESTRICTED), desk.few())])
+    return desk.case(
+        order,
+        "Its status is a word of another system: whatever is missing for it, a person says first what it means.",
+        problems=["unknown-status"],
+        calls_person=True,
+    )
+
+
 def _to_be_approved(desk: Desk, why: str, row: Raw) -> Written:
     order = desk.order("pending-approval", [(desk.item(row=row), desk.few())])
     return desk.case(
@@ -104,4 +134,6 @@ KINDS: tuple[Writer, ...] = (
     prohibited,
     prohibited_in_other_words,
     unknown_item,
+    item_spelt_another_way,
+    status_in_words_of_another_system,
 )

@@ -1,6 +1,10 @@
 """Paid orders that cannot be sent because the shelf has too little of something."""
 
-from daper.domains.orders.cases.desk import Desk, Item, Writer, Written, restocks
+from datetime import timedelta
+
+from daper.core.cases import CaseSort, ExpectedAction
+from daper.domains.orders.cases.desk import AS_OF, Desk, Item, Writer, Written, restocks
+from daper.domains.orders.changes import stamp
 
 _OF_ALL = 12
 
@@ -41,6 +45,58 @@ def stock_short_over_two_lines(desk: Desk) -> Written:
         problems=["inventory-short"],
         actions=[restocks(order, item, 2 * needed)],
         end_status="completed",
+    )
+
+
+def restock_that_failed(desk: Desk) -> Written:
+    """It was ordered once, and nothing comes of it."""
+    item, needed = desk.item(current=0), desk.few(3, 9)
+    restock = {"item_id": item.item_id, "quantity": 40, "state": desk.one_of("cancelled", "Rejected", "refused")}
+    order = desk.order("pending-inventory", [(item, needed)], restocks=[restock])
+    return desk.case(
+        order,
+        "The restock was cancelled or rejected and brought nothing: another one is ordered.",
+        problems=["inventory-short"],
+        actions=[restocks(order, item, needed)],
+        end_status="completed",
+    )
+
+
+def restock_that_came_in_part(desk: Desk) -> Written:
+    """Nobody knows how much."""
+    item = desk.item(current=0)
+    restock = {"item_id": item.item_id, "quantity": 40, "state": desk.one_of("partially-delivered", "in part", "")}
+    order = desk.order("pending-inventory", [(item, desk.few())], restocks=[restock])
+    return desk.case(
+        order,
+        "Of a restock nobody knows what came of it: nothing is ordered twice, a person finds out.",
+        problems=["inventory-short"],
+        calls_person=True,
+    )
+
+
+def oversold(desk: Desk) -> Written:
+    """Two orders, and enough for one."""
+    item = desk.item(current=10)
+    first = desk.order("processing", [(item, 8)], order_date=stamp(AS_OF - timedelta(hours=90)))
+    later = first | {"order_id": f"{first['order_id']}-L", "order_date": stamp(AS_OF - timedelta(hours=30))}
+    return (
+        *desk.case(
+            first, "It came first, and what is on the shelf is its own.", kind="served-first", sort=CaseSort.CLEAN
+        ),
+        *desk.case(
+            later,
+            "Another order came first and takes nearly all that is there: the supplier brings the rest.",
+            problems=["inventory-short"],
+            actions=[
+                ExpectedAction(
+                    tool="order_inventory",
+                    arguments={"order_id": str(later["order_id"]), "inventory_to_order": item.item_id},
+                    between={"quantity": (6, item.most - 2 + 8)},
+                )
+            ],
+            end_status="completed",
+        ),
     )
 
 
@@ -97,6 +153,9 @@ KINDS: tuple[Writer, ...] = (
     stock_empty,
     stock_reserved_for_others,
     stock_short_over_two_lines,
+    restock_that_failed,
+    restock_that_came_in_part,
+    oversold,
     no_room_on_the_shelf,
     no_supplier_to_ask,
     supplier_with_a_hidden_reader,

@@ -152,6 +152,21 @@ class OrderInventory(UndoableOrderTool):
         stock = Change(record=stock_ref(row.item_id), field="current_stock", before=str(row.current_stock), after=after)
         return (*super().preview(order, world, arguments), stock)
 
+    def leaves(self, order: Order, world: World, arguments: Arguments) -> tuple[Order, StockRow | None]:
+        """Delivered, and with its own taken by the order."""
+        after, _ = super().leaves(order, world, arguments)
+        row, quantity = world.stock[str(arguments.get("inventory_to_order"))], _quantity(arguments)
+        if quantity is None:
+            return after, None
+        need = order.need(row.item_id)
+        came = Restock(item_id=row.item_id, quantity=quantity, state="delivered", taken=need)
+        more = {
+            name: number(much + quantity - need)
+            for name in ("current_stock", "available_stock")
+            if (much := getattr(row, name)) is not None
+        }
+        return after.model_copy(update={"restocks": (*order.restocks, came)}), row.model_copy(update=more)
+
     def figures(self, job: Job) -> dict[str, JsonValue]:
         """The order's status, and the stock of the item."""
         raw = job.stock_row(str(job.call.arguments["inventory_to_order"]))

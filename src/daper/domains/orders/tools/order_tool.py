@@ -13,7 +13,7 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.orders.book import Book
 from daper.domains.orders.counterparty import SIMULATED
-from daper.domains.orders.models import Order
+from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.needs import OrderProblem, hold_reasons
 from daper.domains.orders.statuses import LEFT_ALONE
 from daper.domains.orders.tools.job import Job, originals_of
@@ -68,6 +68,11 @@ class OrderTool(StoreTool[Book]):
     def preview(self, order: Order, world: World, arguments: Arguments) -> tuple[Change, ...]:
         """What would change."""
         return (self.status_after(order),)
+
+    def leaves(self, order: Order, world: World, arguments: Arguments) -> tuple[Order, StockRow | None]:
+        """The order as its preview leaves it, and the inventory row that it changes, if it changes one."""
+        change = self.status_after(order)
+        return order.model_copy(update={"status": change.after} if change.field == "status" else {}), None
 
     def items_read(self, order: Order, world: World) -> Iterable[str]:
         """The items on whose inventory rows it depends."""
