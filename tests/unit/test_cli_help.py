@@ -38,6 +38,9 @@ records adopt
 records copy
 records import
 records list
+records mapping list
+records mapping new
+records mapping show
 records recover
 records reset
 records show

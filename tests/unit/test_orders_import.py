@@ -394,19 +394,21 @@ async def test_no_more_is_told_than_anybody_reads_and_that_is_said(desk: Desk) -
 
 
 async def test_more_records_than_can_be_are_one_fault(desk: Desk) -> None:
-    draft = await desk.read_rows([0] * 100_001)
+    draft = await desk.read_rows([0] * 1_000_001)
 
-    assert told(draft.faults) == ["o.json: orders has 100,001 entries; at most 100,000 can be imported"]
+    assert told(draft.faults) == ["o.json: orders has 1,000,001 entries; at most 1,000,000 can be imported"]
 
 
 async def test_a_file_over_the_limit_is_refused_before_it_is_read(desk: Desk) -> None:
     large = desk.folder / "large.json"
     with large.open("wb") as file:
-        file.truncate(50_000_000)
+        file.truncate(intake.LARGEST_STREAM + 1)
 
     draft = await desk.domain.read_import((large, desk.write("i.json", [ITEM])), now=NOW)
 
-    assert told(draft.faults) == [f"large.json:  has 50,000,000 bytes; at most {intake.LARGEST_FILE:,} can be imported"]
+    assert told(draft.faults) == [
+        f"large.json:  has {intake.LARGEST_STREAM + 1:,} bytes; at most {intake.LARGEST_STREAM:,} can be imported"
+    ]
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])

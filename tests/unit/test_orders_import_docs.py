@@ -60,7 +60,7 @@ def test_the_limits_are_those_that_hold() -> None:
         int(number.replace(",", "")) for number in re.findall(r"\| ([\d,]+)(?: bytes)? \|$", section("Limits"), re.M)
     ]
 
-    assert told == [intake.LARGEST_FILE, inspection.MOST_RECORDS, inspection.MOST_ENTRIES, remarks.MOST_REMARKS]
+    assert told == [intake.LARGEST_STREAM, inspection.MOST_RECORDS, inspection.MOST_ENTRIES, remarks.MOST_REMARKS]
 
 
 def test_the_example_is_imported_without_a_word(tmp_path: Path) -> None:

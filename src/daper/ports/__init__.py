@@ -1,14 +1,20 @@
 """The Protocols that the cycle is built on: a domain of records and its tools, the agents, what is kept."""
 
 from daper.ports.administration import (
+    MOST_SAID,
+    PLAIN,
     Adoptable,
     Evaluable,
     Importable,
     ImportDraft,
     ImportNote,
+    ImportWay,
+    MergeCounts,
     Recoverable,
     Replaced,
     Resettable,
+    Tell,
+    untold,
 )
 from daper.ports.agents import Agents, Analysis, Review, Suspicion, Work
 from daper.ports.domain import (
@@ -50,6 +56,8 @@ from daper.ports.runs import Runs, RunState
 from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
 
 __all__ = (
+    "MOST_SAID",
+    "PLAIN",
     "Adoptable",
     "Agents",
     "Analysis",
@@ -65,12 +73,14 @@ __all__ = (
     "Guide",
     "ImportDraft",
     "ImportNote",
+    "ImportWay",
     "Importable",
     "KeptAnswer",
     "KeptTranscripts",
     "LedgerRow",
     "Letter",
     "Memory",
+    "MergeCounts",
     "Message",
     "Notifier",
     "OpenScan",
@@ -93,6 +103,7 @@ __all__ = (
     "Store",
     "StoreChange",
     "Suspicion",
+    "Tell",
     "Terms",
     "Tokens",
     "ToolCall",
@@ -102,5 +113,6 @@ __all__ = (
     "Window",
     "WindowView",
     "Work",
+    "untold",
     "with_options",
 )

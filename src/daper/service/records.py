@@ -14,19 +14,23 @@ from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.models import Scope, StoreInfo
 from daper.ports import (
+    PLAIN,
     Adoptable,
     Briefing,
     Browsable,
     Domain,
     Importable,
     ImportDraft,
+    ImportWay,
     Memory,
     OpenScan,
     Recoverable,
     Replaced,
     Resettable,
     Window,
+    untold,
 )
+from daper.ports import Tell as ImportTell
 from daper.ports.copying import Copied, Copyable
 from daper.service.fruitless import why_nothing
 from daper.service.record_pages import RecordPageView, record_page, seen
@@ -153,19 +157,23 @@ class RecordsService:
         """What the files of an import have to hold, in their order. Raises UserError where nothing can be imported."""
         return self._importable(name).import_files
 
-    async def read_import(self, name: str, files: Sequence[Path], *, now: datetime) -> ImportDraft:
+    async def read_import(
+        self, name: str, files: Sequence[Path], *, now: datetime, way: ImportWay = PLAIN
+    ) -> ImportDraft:
         """Look files over, and change nothing; what is wrong with them is in the draft.
 
         Raises UserError for another number of files than `import_files` says.
         """
-        return await self._importable(name).read_import(files, now=now)
+        return await self._importable(name).read_import(files, now=now, way=way)
 
-    async def import_records(self, name: str, draft: ImportDraft, *, replace_own: bool) -> Replaced:
-        """Replace all records by those of a draft; the ledger of effects is kept, and a backup.
+    async def import_records(
+        self, name: str, draft: ImportDraft, *, replace_own: bool, tell: ImportTell = untold
+    ) -> Replaced:
+        """Replace all records by those of a draft, or merge them; the ledger of effects is kept, and a backup.
 
         Raises UserError for a draft with faults, and for a person's own records unless `replace_own`.
         """
-        replaced = await self._importable(name).import_records(draft, replace_own=replace_own)
+        replaced = await self._importable(name).import_records(draft, replace_own=replace_own, tell=tell)
         await self._tell_memory(find_domain(self._domains, name))
         return replaced
 

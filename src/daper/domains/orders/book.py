@@ -1,7 +1,7 @@
 """Orders and inventory rows as a store has them at one moment, or within a change, whatever store it is."""
 
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
@@ -104,6 +104,39 @@ class Replacement:
     backup: str | None
 
 
+class Known(Protocol):
+    """What a store has at one moment, and what its ledger knows of it."""
+
+    def count(self, collection: str) -> int:
+        """How many rows there are in a collection."""
+        ...
+
+    def rows(self, collection: str, ids: Collection[str]) -> Mapping[str, Raw]:
+        """The rows with these ids, those that there are; not to be changed."""
+        ...
+
+    def deeds(self, record_ids: Collection[str]) -> Mapping[str, Sequence[LedgerRow]]:
+        """The rows of the ledger that are about these orders."""
+        ...
+
+
+class Merging(Known, Protocol):
+    """A store that is brought up to date, in one change; nobody else changes it meanwhile."""
+
+    def put(self, collection: str, changed: Mapping[str, Raw], fresh: Sequence[Raw]) -> None:
+        """These rows in the place of those with their ids, and those others behind all."""
+        ...
+
+    def put_extra(self, collection: str, extra: Raw) -> None:
+        """What stands around the rows of a collection, field by field."""
+        ...
+
+    @property
+    def backup(self) -> str | None:
+        """Where what was changed is kept, once the change is over; None where nothing was."""
+        ...
+
+
 class Keeping(Protocol):
     """How a shop's orders are kept. Methods block, and raise what those of a store do."""
 
@@ -121,6 +154,14 @@ class Keeping(Protocol):
 
         `only`: the data sets that may be replaced. Raises UserError for records of another data set.
         """
+        ...
+
+    def known(self) -> AbstractContextManager[Known]:
+        """What is there, to be looked at."""
+        ...
+
+    def merging(self) -> AbstractContextManager[Merging]:
+        """Bring rows up to date: all of it at the end of the block, or nothing if that raises."""
         ...
 
     def holds(self, contents: Mapping[str, bytes], *, about: StoreAbout) -> bool:

@@ -16,6 +16,8 @@ from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.book import Book, Keeping
 from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
+from daper.domains.orders.importing.merging import Tally, merged
+from daper.domains.orders.importing.spool import Spool
 from daper.domains.orders.json_keeping import JsonKeeping
 from daper.domains.orders.models import OrderLabel
 from daper.domains.orders.tools.hold_order import HoldOrder
@@ -23,19 +25,23 @@ from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.order_tool import OrderTool
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
-from daper.domains.orders.world import Worlds, is_order, parse_row
+from daper.domains.orders.world import ORDERS, STOCK, Worlds, is_order, parse_row
 from daper.ports import (
+    PLAIN,
     DomainOption,
     Guide,
     ImportDraft,
+    ImportWay,
     ProposalSet,
     Record,
     RecordPage,
     RepairTool,
     Replaced,
+    Tell,
     Terms,
     Window,
     WindowView,
+    untold,
     with_options,
 )
 from daper.ports.copying import WholeStore
@@ -246,15 +252,22 @@ class OrdersDomain:
         """Whether the records that are there are not shipped ones, as they were or as repairs and people left them."""
         return await asyncio.to_thread(self._holds_own)
 
-    async def read_import(self, files: Sequence[Path], *, now: datetime) -> ImportDraft:
+    async def read_import(self, files: Sequence[Path], *, now: datetime, way: ImportWay = PLAIN) -> ImportDraft:
         """Look two files over. Raises UserError for another number of files, StoreDamaged for a broken store."""
-        return await asyncio.to_thread(self._read_import, files, now)
+        return await asyncio.to_thread(self._read_import, files, now, way)
 
-    async def import_records(self, draft: ImportDraft, *, replace_own: bool = False) -> Replaced:
-        """Replace the records; the store keeps its id, its ledger and its outbox, and a backup."""
-        if draft.faults or not draft.contents:
+    async def import_records(self, draft: ImportDraft, *, replace_own: bool = False, tell: Tell = untold) -> Replaced:
+        """Replace the records, or merge them; the store keeps its id, its ledger and its outbox, and a backup."""
+        if draft.faults or not (draft.contents or isinstance(draft.rows, Spool)):
             raise UserError("what is to be imported has faults; nothing was changed")
-        return await asyncio.to_thread(self._replace, draft.contents, ABOUT, replace_own)
+        if not isinstance(draft.rows, Spool):
+            return await asyncio.to_thread(self._replace, draft.contents, ABOUT, replace_own)
+        try:
+            if draft.merge is not None:
+                return await asyncio.to_thread(self._merge, draft.rows, tell)
+            return await asyncio.to_thread(self._bring, draft.rows, replace_own, tell)
+        finally:
+            draft.rows.close()
 
     async def install_cases(self, *, seed: int, per_kind: int = 1, kinds: Collection[str] = ()) -> CaseSet:
         """Begin a new store with generated orders, and say what is right for each."""
@@ -309,12 +322,42 @@ class OrdersDomain:
     def _holds_own(self) -> bool:
         return self._keeping.dataset() not in (None, *shipped.names())
 
-    def _read_import(self, files: Sequence[Path], now: datetime) -> ImportDraft:
-        draft = draft_of(files, now=now)
+    def _read_import(self, files: Sequence[Path], now: datetime, way: ImportWay) -> ImportDraft:
+        if way.merge and self._holds_own():
+            self._keeping.refuse_copy()
+            with self._keeping.known() as known:
+                return draft_of(files, now=now, way=way, known=known)
+        draft = draft_of(files, now=now, way=way)
         if draft.faults:
             return draft
+        if not draft.contents:
+            return replace(draft, replaces_own=self._holds_own())
         same = self._keeping.holds(draft.contents, about=ABOUT)
         return replace(draft, same=same, replaces_own=self._holds_own())
+
+    def _merge(self, spool: Spool, tell: Tell) -> Replaced:
+        with self._keeping.merging() as merging:
+            tally, of = Tally(), spool.count(ORDERS) + spool.count(STOCK)
+            for collection, extra in spool.extras.items():
+                merging.put_extra(collection, extra)
+            for page in merged(spool, merging, tally):
+                merging.put(page.collection, page.changed, page.fresh)
+                tell("importing", tally.new + tally.changed + tally.same, of)
+        return Replaced(store=self._info(), changed=bool(tally.new or tally.changed), backup=merging.backup)
+
+    def _bring(self, spool: Spool, replace_own: bool, tell: Tell) -> Replaced:
+        with self._keeping.as_whole().intake() as intake:
+            if intake.former is not None and not replace_own and intake.former.dataset not in shipped.names():
+                raise UserError("the records that are there are your own. Say --yes to have them replaced")
+            frames = {name: spool.extras.get(name, {}) for name in (ORDERS, STOCK)}
+            intake.put_documents(ABOUT, {name: {**extra, name: []} for name, extra in frames.items()})
+            done, of = 0, spool.count(ORDERS) + spool.count(STOCK)
+            for name in (ORDERS, STOCK):
+                for page in spool.pages(name):
+                    intake.put_records(name, [row.raw for row in page])
+                    done += len(page)
+                    tell("importing", done, of)
+        return Replaced(store=self._info(), changed=True, backup=intake.backup)
 
     def _replace(self, contents: Mapping[str, bytes], about: StoreAbout, replace_own: bool) -> Replaced:
         done = self._keeping.replace(contents, about=about, only=None if replace_own else shipped.names())

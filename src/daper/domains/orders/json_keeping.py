@@ -1,6 +1,7 @@
 """Orders kept in two JSON files, which a person can look at and edit."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from daper.core.models import Scope
@@ -22,12 +23,14 @@ from daper.domains.orders.world import (
     find_stock,
     queue_of,
     raw_orders,
+    raw_stock,
     records_for,
 )
 from daper.ports import Record, RecordPage, Window, WindowView
-from daper.ports.store import Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.stores import jsontext
 from daper.stores.jsonfiles.documents import Documents
-from daper.stores.jsonfiles.drafts import JsonRecords
+from daper.stores.jsonfiles.drafts import JsonChange, JsonRecords
 from daper.stores.jsonfiles.store import JsonStore
 from daper.stores.jsonfiles.whole import JsonWhole
 
@@ -77,6 +80,25 @@ class JsonKeeping:
         """Replace both files; the backup is a folder."""
         done = self.files.replace(contents, about=about, only=only)
         return Replacement(changed=done.changed, backup=None if done.backup is None else str(done.backup))
+
+    @contextmanager
+    def known(self) -> Generator["JsonKnown"]:
+        """Both files as they are, and the ledger."""
+        with self.files.alone():
+            yield JsonKnown(self.files.documents(), self.files.draft())
+
+    @contextmanager
+    def merging(self) -> Generator["JsonMerging"]:
+        """Rows are changed in their places; the backup is a folder."""
+        with self.files.alone():
+            draft = self.files.draft()
+            merging = JsonMerging(self.files.documents(), draft)
+            yield merging
+            if merging.touched:
+                refresh_summary(merging.documents)
+                texts = {name: jsontext.dump(document) for name, document in merging.documents.items()}
+                done = self.files.put(texts, about=self.files.known(), beside=draft)
+                merging.backup = None if done.backup is None else str(done.backup)
 
     def holds(self, contents: Mapping[str, bytes], *, about: StoreAbout) -> bool:
         """Whether these very records are there; layout does not count."""
@@ -162,6 +184,70 @@ class JsonKeeping:
             check_documents(documents)
             self._checked = documents
         return documents
+
+
+class JsonKnown:
+    """The documents of a store that nobody changes meanwhile."""
+
+    def __init__(self, documents: Documents, draft: JsonChange) -> None:
+        check_documents(documents)
+        self.documents = {name: dict(document) for name, document in documents.items()}
+        self._lists = {ORDERS: raw_orders(documents), STOCK: raw_stock(documents)}
+        self._keys = {ORDERS: "order_id", STOCK: "item_id"}
+        self._places = {
+            name: {str(row[self._keys[name]]): place for place, row in enumerate(rows)}
+            for name, rows in self._lists.items()
+        }
+        self._draft = draft
+        self._deeds: dict[str, list[LedgerRow]] | None = None
+
+    def count(self, collection: str) -> int:
+        """How many rows there are."""
+        return len(self._lists[collection])
+
+    def rows(self, collection: str, ids: Collection[str]) -> dict[str, Raw]:
+        """By their ids."""
+        places = self._places[collection]
+        return {each: self._lists[collection][places[each]] for each in ids if each in places}
+
+    def deeds(self, record_ids: Collection[str]) -> dict[str, list[LedgerRow]]:
+        """The ledger is read once, as a whole: its files are by key."""
+        if self._deeds is None:
+            self._deeds = {}
+            for key in self._draft.keys():  # noqa: SIM118 - no mapping
+                if (row := self._draft.row(key)) is not None and row.record_id:
+                    self._deeds.setdefault(row.record_id, []).append(row)
+        return {each: self._deeds[each] for each in record_ids if each in self._deeds}
+
+
+class JsonMerging(JsonKnown):
+    """Documents that are brought up to date; nothing is written before the end."""
+
+    def __init__(self, documents: Documents, draft: JsonChange) -> None:
+        super().__init__(documents, draft)
+        self.touched = False
+        self.backup: str | None = None
+
+    def put(self, collection: str, changed: Mapping[str, Raw], fresh: Sequence[Raw]) -> None:
+        """In the list itself."""
+        rows, places = self._lists[collection], self._places[collection]
+        for each, raw in changed.items():
+            rows[places[each]] = raw
+        for raw in fresh:
+            places[str(raw[self._keys[collection]])] = len(rows)
+            rows.append(raw)
+        self.touched = self.touched or bool(changed or fresh)
+
+    def put_extra(self, collection: str, extra: Raw) -> None:
+        """The summary follows from the rows, and is no field of its own."""
+        document = self.documents[ORDERS_FILE if collection == ORDERS else STOCK_FILE]
+        for name, value in extra.items():
+            if name != collection and not (name == SUMMARY and isinstance(document.get(name), dict)):
+                self.touched = self.touched or document.get(name, _NOTHING) != value
+                document[name] = value
+
+
+_NOTHING = object()
 
 
 def _is_seen(raw: Raw, window: Window) -> bool:

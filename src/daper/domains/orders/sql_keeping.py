@@ -1,6 +1,7 @@
 """Orders kept in tables of SQLite or PostgreSQL: an effect costs the same whether there are ten or a million."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,12 @@ from daper.stores.sql.document_tables import Collection as Table
 from daper.stores.sql.document_tables import create_collections
 from daper.stores.sql.document_words import create_words
 from daper.stores.sql.documents import DocumentStore
+from daper.stores.sql.documents_merge import (
+    KnownDocuments,
+    MergingDocuments,
+    known_documents,
+    merging_documents,
+)
 from daper.stores.sql.documents_whole import DocumentsWhole
 from daper.stores.sql.engine import Branch, Database
 from daper.stores.sql.records_schema import BACKUP, RECORDS
@@ -130,6 +137,14 @@ class SqlKeeping:
         done = self.tables.replace(_rows_in(contents), about=about, only=only)
         where = f"backup {done.number} in the table {BACKUP.name} of {self.tables.database.named}"
         return Replacement(changed=done.changed, backup=None if done.number is None else where)
+
+    def known(self) -> AbstractContextManager[KnownDocuments]:
+        """The tables as of one moment."""
+        return known_documents(self.tables)
+
+    def merging(self) -> AbstractContextManager[MergingDocuments]:
+        """In one transaction; a row that stays the same keeps its version."""
+        return merging_documents(self.tables)
 
     def holds(self, contents: Mapping[str, bytes], *, about: StoreAbout) -> bool:
         """Whether these very records are there."""

@@ -35,6 +35,7 @@ proactive = App(
 policy = App(name="policy", help="What may run without a person's yes.")
 schedule = App(name="schedule", help="Repairs that start at their times, each with a plan that waits for you.")
 records = App(name="records", help="See the records and what is wrong with them; import your own.")
+mapping = App(name="mapping", help="How other systems write orders and stock, for records import.")
 database = App(name="db", help="The database that records and state are in: what it has, and upgrading it.")
 domain = App(name="domain", help="Domains that a file declares: look a file over, make its ledger, see what is there.")
 people = App(name="people", help="Who may be told of repairs: see them, and try them out.")
@@ -43,6 +44,7 @@ app.command(proactive)
 app.command(schedule)
 app.command(policy)
 app.command(records)
+records.command(mapping)
 app.command(database)
 app.command(domain)
 app.command(people)
@@ -95,6 +97,11 @@ _RECORDS = {
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
     "recover": ("records:recover", "The ways out when a change was interrupted and a file edited since."),
 }
+_MAPPING = {
+    "list": ("record_mapping:list_mappings", "The mappings that ship, and what they read."),
+    "show": ("record_mapping:show", "The text of a mapping, as a beginning for one of your own."),
+    "new": ("record_mapping:new", "Write a mapping for a file of yours, from its header."),
+}
 _DATABASE = {
     "status": ("database:status", "Which database it is, what it has, and what this version needs."),
     "upgrade": ("database:upgrade", "Make its tables, or bring them to this version."),
@@ -117,6 +124,7 @@ _GROUPS = (
     (schedule, _SCHEDULE),
     (policy, _POLICY),
     (records, _RECORDS),
+    (mapping, _MAPPING),
     (database, _DATABASE),
     (domain, _DOMAIN),
     (people, _PEOPLE),

@@ -10,7 +10,7 @@ from daper.core.names import tally
 from daper.core.text import counted
 from daper.entrypoints.cli.output import say
 from daper.entrypoints.cli.records import store_line
-from daper.ports import ImportDraft, ImportNote, Replaced
+from daper.ports import ImportDraft, ImportNote, MergeCounts, Replaced
 
 MOST_TOLD = 50
 
@@ -24,8 +24,20 @@ def say_draft(screen: Console, draft: ImportDraft) -> None:
     if not draft.faults:
         counts = ", ".join(f"{what.replace('_', ' ')} {count:,}" for what, count in draft.counts.items())
         say(screen, f"in these files: {counts}")
-        kinds = Counter(finding.kind for finding in draft.findings)
-        say(screen, f"problems that the rules find: {tally(kinds)} ({counted(_suspects(draft), 'record')})")
+        say(screen, f"problems that the rules find: {tally(draft.problems)} ({counted(draft.suspects, 'record')})")
+    if draft.merge is not None:
+        _say_merge(screen, draft.merge)
+
+
+def _say_merge(screen: Console, merge: MergeCounts) -> None:
+    parts = [f"{merge.new:,} new", f"{merge.changed:,} changed", f"{merge.same:,} the same"]
+    if merge.missing:
+        parts.append(f"{merge.missing:,} not in these files, which stay as they are")
+    say(screen, f"against the records that are there: {', '.join(parts)}")
+    if merge.laid_over:
+        say(screen, f"what repairs did is laid over {counted(merge.laid_over, 'record')}, as their facts are the same")
+    for line in _first([*merge.said]):
+        say(screen, f"changed since: {line}")
 
 
 def say_outcome(screen: Console, draft: ImportDraft, done: Replaced | None) -> None:
@@ -34,9 +46,9 @@ def say_outcome(screen: Console, draft: ImportDraft, done: Replaced | None) -> N
         why = "the store has these very records" if _same(draft, done) else "they can be imported"
         say(screen, f"{why}; nothing was changed")
         return
-    say(screen, f"imported. {store_line(done.store)}")
+    say(screen, f"{'imported' if draft.merge is None else 'brought up to date'}. {store_line(done.store)}")
     say_backup(screen, done)
-    say(screen, "next: daper repair start" if draft.findings else "next: daper records list")
+    say(screen, "next: daper repair start" if draft.suspects else "next: daper records list")
 
 
 def say_backup(screen: Console, done: Replaced) -> None:
@@ -52,8 +64,9 @@ def draft_document(draft: ImportDraft, done: Replaced | None = None) -> dict[str
         "store": done.store.model_dump(mode="json") if done else None,
         "backup": done.backup if done else None,
         "counts": dict(draft.counts),
-        "problems": dict(Counter(finding.kind for finding in draft.findings)),
-        "records_with_problems": _suspects(draft),
+        "problems": dict(draft.problems),
+        "records_with_problems": draft.suspects,
+        "merge": asdict(draft.merge) if draft.merge else None,
         "faults": [asdict(note) for note in draft.faults],
         "warnings": [asdict(note) for note in draft.warnings],
     }
@@ -69,10 +82,6 @@ def _outcome(draft: ImportDraft, done: Replaced | None) -> str:
 
 def _same(draft: ImportDraft, done: Replaced | None) -> bool:
     return draft.same or (done is not None and not done.changed)
-
-
-def _suspects(draft: ImportDraft) -> int:
-    return len({finding.record_id for finding in draft.findings})
 
 
 def _told(note: ImportNote, *, more: int = 0) -> str:

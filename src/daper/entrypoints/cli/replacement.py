@@ -1,4 +1,4 @@
-"""`daper records import` and `reset`: all records replaced at once, by a person's own or by the shipped ones."""
+"""`daper records import` and `reset`: a person's own records brought in or up to date, or the shipped ones again."""
 
 from pathlib import Path
 
@@ -9,25 +9,36 @@ from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.import_report import draft_document, say_backup, say_draft, say_outcome
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Flag, Json
+from daper.entrypoints.cli.progress import progress
 from daper.entrypoints.cli.records import open_records, store_line
 from daper.entrypoints.cli.runner import ask_line, on_terminal, run_to_end
-from daper.ports import ImportDraft
+from daper.ports import ImportDraft, ImportWay
 
 _OWN = "the records in this store are your own; say --yes to have them replaced. A backup of them is kept"
 
 
 def import_records(
-    *files: Path, check: Flag = False, yes: Flag = False, domain: str | None = None, as_json: Json = False
+    *files: Path,
+    mapping: str = "",
+    replace: Flag = False,
+    check: Flag = False,
+    yes: Flag = False,
+    domain: str | None = None,
+    as_json: Json = False,
 ) -> int:
-    """Replace the records by your own: daper records import ORDERS.json INVENTORY.json
+    """Bring in your own records: daper records import ORDERS.json INVENTORY.json
 
-    Each file is a JSON list, or an object with that list: {"orders": [...]} and {"inventory": [...]}. All of it is
-    looked over first. What makes it impossible is told, each with its place, and then nothing is imported; what only
-    should be known is told as a warning.
+    Each file is a JSON list, or an object with that list: {"orders": [...]} and {"inventory": [...]}; with --mapping,
+    CSV or JSON as another system writes it. All of it is looked over first. What makes it impossible is told, each with
+    its place, and then nothing is imported; what only should be known is told as a warning.
 
-    The records that are there go into a dated backup beside them. The store keeps its id, its ledger of effects and its
-    outbox. From then on nobody's answers are simulated, and today is today. Waiting repairs of records that changed
-    come to nothing: their actions end as stale.
+    The first import replaces the shipped records. From then on nobody's answers are simulated, and today is today. Each
+    later one brings your records up to date: new ones come in, changed ones change, those that are not in the files
+    stay. What repairs did (asked, ordered, put on hold) is laid over a record that comes again while its facts are the
+    same; where they changed, that is told.
+
+    What is changed goes into a dated backup. The store keeps its id, its ledger of effects and its outbox. Waiting
+    repairs of records that changed come to nothing: their actions end as stale.
 
     Exit codes: 0 imported, or there already, or fine with --check; 1 refused, because of what is in the files; 2 the
     command line does not say enough.
@@ -36,6 +47,10 @@ def import_records(
     ----------
     files
         For orders: the orders, then the inventory. Both are needed.
+    mapping
+        What says how another system writes them: shopify, woocommerce, magento, or a file. See records mapping.
+    replace
+        Replace all records by these, also your own, and lay nothing over them.
     check
         Only look the files over, and change nothing.
     yes
@@ -49,7 +64,9 @@ def import_records(
     needed = service.import_files(name)
     if len(files) != len(needed):
         raise UsageError(f"an import of {name} needs {len(needed)} files: {', then '.join(needed)}; got {len(files)}")
-    draft = run_to_end(service.read_import(name, files, now=utc_now()))
+    with progress(shown=not as_json) as tell:
+        way = ImportWay(mapping=mapping, merge=not replace, tell=tell)
+        draft = run_to_end(service.read_import(name, files, now=utc_now(), way=way))
     screen = console()
     if not as_json:
         say_draft(screen, draft)
@@ -59,7 +76,8 @@ def import_records(
         raise UserError(f"{counted(len(draft.faults), 'fault')}; nothing was imported. Mend the files and try again")
     done = None
     if not (check or draft.same) and _may_replace(draft, yes=yes, asks=not as_json):
-        done = run_to_end(service.import_records(name, draft, replace_own=draft.replaces_own))
+        with progress(shown=not as_json) as tell:
+            done = run_to_end(service.import_records(name, draft, replace_own=draft.replaces_own, tell=tell))
     if as_json:
         print_json(draft_document(draft, done))
     else:

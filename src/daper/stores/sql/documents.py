@@ -22,7 +22,7 @@ from daper.stores.sql.document_words import many_at_once
 from daper.stores.sql.engine import Database
 from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, OUTBOX, STORES
 
-_BACKED_UP = ("store", "number", "collection", "position", "at", "data")
+BACKED_UP = ("store", "number", "collection", "position", "at", "data")
 _BATCH = 1000  # rows that are written at once
 # Made once: for each effect that is dear.
 _ABOUT = select(STORES.c.about).where(STORES.c.name == bindparam("store"))
@@ -249,12 +249,12 @@ class DocumentStore:
                 literal(self._name), literal(number), literal(name), collection.table.c.position, literal(at),
                 collection.table.c.data,
             )  # fmt: skip
-            db.execute(insert(BACKUP).from_select(_BACKED_UP, rows))
+            db.execute(insert(BACKUP).from_select(BACKED_UP, rows))
         # At the place of none: what stood around them.
         frames = select(
             FRAMES.c.store, literal(number), FRAMES.c.collection, literal(0), literal(at), FRAMES.c.frame
         ).where(FRAMES.c.store == self._name)
-        db.execute(insert(BACKUP).from_select(_BACKED_UP, frames))
+        db.execute(insert(BACKUP).from_select(BACKED_UP, frames))
         return number
 
 

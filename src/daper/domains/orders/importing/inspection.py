@@ -12,7 +12,7 @@ from daper.domains.orders.lookalikes import look
 from daper.domains.orders.models import Line, Order, Restock, StockRow
 from daper.domains.orders.world import Raw
 
-MOST_RECORDS = 100_000  # in one file
+MOST_RECORDS = 1_000_000  # in one file
 MOST_ENTRIES = 10_000  # in one list of one record
 
 RowT = TypeVar("RowT", bound=BaseModel)

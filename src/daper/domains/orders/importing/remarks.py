@@ -46,7 +46,7 @@ class Remarks:
     def faults_of(self, error: ValidationError, *, place: str, record: object) -> None:
         """Everything that does not fit in one row."""
         for each in error.errors(include_url=False):
-            self.fault(place + spot(each["loc"]), _message(each), record=record)
+            self.fault(place + spot(each["loc"]), message_of(each), record=record)
 
     def _add(self, notes: list[ImportNote], place: str, message: str, record: object) -> None:
         if len(notes) == MOST_REMARKS:
@@ -72,7 +72,8 @@ def holds(value: object) -> str:
     return f"holds '{visible(value, longest=_LONGEST_VALUE)}'"
 
 
-def _message(error: ErrorDetails) -> str:
+def message_of(error: ErrorDetails) -> str:
+    """What is wrong with one value, after what it holds."""
     if error["type"] == "missing":
         return "is missing"
     wanted = _INSTEAD.get(error["type"], "").format(**error.get("ctx", {})) or error["msg"].removeprefix(
