@@ -112,7 +112,7 @@ def _lines(sample: _Sample, named: str) -> Iterator[str]:
     lines_in = next((name for name in _LISTS if isinstance(sample.first.get(name), list)), "")
     orders, stock = _guessed(_ORDER, columns), _guessed(_STOCK, columns)
     is_stock = not lines_in and "status" not in orders and "current_stock" in stock
-    yield f"# How {named} is to be read; look it over, then name it: daper records import … --mapping FILE"
+    yield f"# How {named} is to be read; look it over, then name it with --mapping"
     yield "# What a field is for is in the page on your own data. Columns that no line names are left out."
     if is_stock:
         yield from _head(sample, STOCK, [stock[name] for name in ("item_id", "current_stock") if name in stock])
