@@ -283,3 +283,16 @@ async def test_an_effect_of_before_is_once_after_an_import_too(shop: Shop) -> No
 
     assert (await shop.domain.tools["order_inventory"].apply(call)).status is OutcomeStatus.ALREADY_APPLIED
     assert len(cast("list[Raw]", (await shop.there("SHORT"))["restocks"])) == 1
+
+
+async def test_c1_what_the_ledger_knows_of_a_record_is_told_also_after_a_replacement(shop: Shop) -> None:
+    for order_id in ("PAY", "SHORT"):
+        await shop.act(order_id)
+    await shop.bring(merge=False)
+
+    known = await shop.domain.done_before(["PAY", "SHORT", "EGG", "NOBODY"])
+
+    assert known == {
+        "PAY": ("asked customer 'luna@owls.example' to see to the payment, on 2026-11-29",),
+        "SHORT": ("ordered 300 x 'badge' from trade@supplier.example, on 2026-11-29",),
+    }

@@ -93,7 +93,12 @@ PLAN: Final[Plan] = seal(
                 "a1",
                 200,
                 spends=Decimal("170.00"),
-                more={"confidence_score": 0.95, "seconded_by": ("fake-2",), "doubts": ("fake-1: They sell slowly.",)},
+                more={
+                    "confidence_score": 0.95,
+                    "seconded_by": ("fake-2",),
+                    "doubts": ("fake-1: They sell slowly.",),
+                    "done_before": ("ordered 100 x 'badges', on 2026-02-01",),
+                },
             ),
             _action(
                 "a2",

@@ -31,6 +31,7 @@ KEYS: Final = {
     LineKind.PROPOSER: ("proposed_by",),
     LineKind.PROBLEM: ("problems",),
     LineKind.REASON: ("rationale",),
+    LineKind.DONE_BEFORE: ("done_before",),
     LineKind.ARGUMENT: ("arguments", "editable"),
     LineKind.CHANGE: ("preview", "changes"),
     LineKind.SPENDS: ("spends",),
@@ -134,6 +135,7 @@ def test_every_document_has_every_field_in_the_same_order(door: str) -> None:
         assert (shown["arguments"], shown["editable"]) == (action.arguments, action.editable)
         assert (tuple(shown["problems"]), shown["rationale"]) == (action.problems, action.rationale)
         assert tuple(shown["doubts"]) == action.doubts
+        assert tuple(shown["done_before"]) == action.done_before
         assert action.proposed_by in shown["proposed_by"]
         assert shown["instead_of"].startswith(action.instead_of)
     assert (plan["spends"], plan["left_out"]) == (VIEW.spends, VIEW.left_out) == ("170.00", 7)

@@ -36,6 +36,7 @@ from daper.core.models import (
     Detection,
     Finding,
     Plan,
+    ProposedAction,
     Scope,
 )
 from daper.core.partition import Partition, within
@@ -43,7 +44,7 @@ from daper.core.policy import ALONE_RISK, Alone, ApprovalPolicy
 from daper.core.text import counted
 from daper.core.usage import CallSpent, Role, Spent
 from daper.core.weights import light
-from daper.ports import Agents, Domain, Record, Work
+from daper.ports import Agents, Chronicled, Domain, Record, Work
 
 _LONGEST_NOTES = 2000
 
@@ -208,7 +209,7 @@ class DiagnoseActivities:
         # In a thread: a large plan must not keep the worker from its heartbeats.
         input, sifted = await asyncio.to_thread(guarding.sift_to_fit, proposed.proposals, input)
         options, held = await self._claims.hold(sifted.options, input, domain=domain, records=records)
-        actions = await asyncio.to_thread(guarding.bind, options, input)
+        actions = await _with_history(domain, await asyncio.to_thread(guarding.bind, options, input))
         for_person, left_out = remainder(input, proposed, actions, held, over=sifted.over)
         for_person += since_analysis(input, present)
         plan = Plan(
@@ -250,6 +251,19 @@ class DiagnoseActivities:
 def _work(domain: Domain, records: Sequence[Record], cycle: CycleRef, partition: Partition | None = None) -> Work:
     ids = within(partition, (record.record_id for record in records if domain.head(record) is not None))
     return Work(cycle=cycle, domain=domain, records=records, record_ids=ids)
+
+
+async def _with_history(domain: Domain, actions: tuple[ProposedAction, ...]) -> tuple[ProposedAction, ...]:
+    """The actions, each with what was done to its record before. It explains, and is no part of what would run."""
+    if not actions or not isinstance(domain, Chronicled):
+        return actions
+    known = await domain.done_before(tuple(dict.fromkeys(action.bound.record_id for action in actions)))
+    return tuple(
+        action.model_copy(update={"done_before": tuple(known[action.bound.record_id])})
+        if known.get(action.bound.record_id)
+        else action
+        for action in actions
+    )
 
 
 def _call(role: Role, work: Work, spent: Spent) -> CallSpent:

@@ -109,6 +109,7 @@ def _sameness(action: ActionView) -> tuple[Hashable, ...]:
         action.proposed_by,
         action.seconded_by,
         action.doubts,
+        action.done_before,
         action.kinds,
         action.spends,
         action.if_it_does_not_help,

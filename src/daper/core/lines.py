@@ -38,6 +38,7 @@ class LineKind(StrEnum):
     PROPOSER = "proposer"
     PROBLEM = "problem"
     REASON = "reason"
+    DONE_BEFORE = "done-before"
     ARGUMENT = "argument"
     CHANGE = "change"
     SPENDS = "spends"
@@ -66,6 +67,7 @@ LABELS: Final[Mapping[LineKind, str]] = {
     LineKind.PROPOSER: "proposed by",
     LineKind.PROBLEM: "problem",
     LineKind.REASON: "why",
+    LineKind.DONE_BEFORE: "done before",
     LineKind.ARGUMENT: "arguments",
     LineKind.CHANGE: "before → after",
     LineKind.SPENDS: "spends",
@@ -282,6 +284,10 @@ def _reason(action: ActionView, _: _Edits) -> Iterable[FieldLine]:
         yield _line(LineKind.REASON, _text(action.rationale))
 
 
+def _done_before(action: ActionView, _: _Edits) -> Iterable[FieldLine]:
+    return (_line(LineKind.DONE_BEFORE, _text(each)) for each in action.done_before)
+
+
 def _arguments(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:
     for name, value in action.arguments.items():
         changed = (Piece(CHANGED_TO), _value(edits[name])) if name in edits else ()
@@ -318,6 +324,7 @@ ACTION_FIELDS: Final[dict[LineKind, Callable[[ActionView, _Edits], Iterable[Fiel
     LineKind.PROPOSER: _proposer,
     LineKind.PROBLEM: _problems,
     LineKind.REASON: _reason,
+    LineKind.DONE_BEFORE: _done_before,
     LineKind.ARGUMENT: _arguments,
     LineKind.CHANGE: _changes,
     LineKind.SPENDS: _spends,

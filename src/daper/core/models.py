@@ -167,6 +167,7 @@ class ProposedAction(Wire):
     """One action of a plan. `text` is what would run, `digest` is over that text; the rest explains it to a person.
 
     `instead_of` names an action of the same plan that answers the same problem: at most one of the two can be approved.
+    `done_before`: what repairs did to its record earlier, each with its day.
     """
 
     id: str
@@ -180,6 +181,7 @@ class ProposedAction(Wire):
     doubts: tuple[str, ...] = ()
     instead_of: str = ""
     answers: tuple[str, ...] = ()
+    done_before: tuple[str, ...] = ()
 
     @cached_property
     def bound(self) -> BoundAction:

@@ -36,8 +36,8 @@ class ActionView(Wire):
     """One proposed action as a person reads it; everything that would run is taken from the action's text.
 
     `problems` are the findings that it answers, each as a sentence, `kinds` what they are, each once, and `evidence`
-    what shows them. `editable`: what a person may change, in words; `limits`: the same for a form. `spent`: what models
-    took for its record.
+    what shows them. `done_before`: what repairs did to its record earlier. `editable`: what a person may change, in
+    words; `limits`: the same for a form. `spent`: what models took for its record.
     """
 
     id: str
@@ -52,6 +52,7 @@ class ActionView(Wire):
     evidence: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     rationale: str
+    done_before: tuple[str, ...] = ()
     arguments: dict[str, JsonValue]
     editable: dict[str, str]
     limits: dict[str, Limit] = Field(default_factory=dict[str, Limit])
@@ -144,6 +145,7 @@ def view_action(
         preview=action.preview,
         confidence_score=action.confidence_score,
         rationale=action.rationale,
+        done_before=action.done_before,
         proposed_by=action.proposed_by,
         seconded_by=action.seconded_by,
         doubts=action.doubts,

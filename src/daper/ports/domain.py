@@ -299,6 +299,15 @@ class Browsable(Protocol):
 
 
 @runtime_checkable
+class Chronicled(Protocol):
+    """A domain that knows what repairs did to its records earlier."""
+
+    async def done_before(self, record_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """For each of these records of which anything is known: what was done, each with its day, the oldest first."""
+        ...
+
+
+@runtime_checkable
 class Briefing(Protocol):
     """A domain that tells a language model more than its bare records; without it, those and the tools' words do."""
 

@@ -37,6 +37,7 @@ _PART_OF = {
     LineKind.PROPOSER: 0,
     LineKind.PROBLEM: 1,
     LineKind.REASON: 1,
+    LineKind.DONE_BEFORE: 1,
     LineKind.ARGUMENT: 1,
     LineKind.CHANGE: 1,
     LineKind.SPENDS: 2,
@@ -45,7 +46,7 @@ _PART_OF = {
     LineKind.ALTERNATIVE: 2,
 }
 _NAMED = frozenset({LineKind.ARGUMENT, LineKind.CHANGE})  # each line of theirs has a name of its own
-_RARE = frozenset({LineKind.DOUBT, LineKind.ALTERNATIVE})
+_RARE = frozenset({LineKind.DONE_BEFORE, LineKind.DOUBT, LineKind.ALTERNATIVE})
 _ACTION_PARTS = (Part("action", 30), Part("what was to be done", 40), Part("what became of it", 30))
 _ACTION_COLUMNS = (
     Column("action", 0),

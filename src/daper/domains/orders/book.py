@@ -156,6 +156,10 @@ class Keeping(Protocol):
         """
         ...
 
+    def deeds(self, record_ids: Collection[str]) -> Mapping[str, Sequence[LedgerRow]]:
+        """The rows of the ledger that are about these orders, without a look at the orders."""
+        ...
+
     def known(self) -> AbstractContextManager[Known]:
         """What is there, to be looked at."""
         ...

@@ -15,6 +15,7 @@ from daper.core.models import Change, Finding, Proposal, RecordHead, Scope, Stor
 from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.book import Book, Keeping
+from daper.domains.orders.importing.deeds import standing
 from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
 from daper.domains.orders.importing.merging import Tally, merged
 from daper.domains.orders.importing.spool import Spool
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
+_MOST_DEEDS: Final = 5
 STORES: Final = ("json", "sqlite", "postgresql")
 
 
@@ -210,6 +212,10 @@ class OrdersDomain:
         """What the rules propose, in the order in which actions on one order must run."""
         return proposals.propose(findings, self._worlds.of(records), tools=tuple(self._tools.values()))
 
+    async def done_before(self, record_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """What the ledger knows to have been done for these orders and stands, a few of each: the newest."""
+        return await asyncio.to_thread(self._done_before, record_ids)
+
     def guide(self) -> Guide:
         """What a language model has to know of orders."""
         return briefing.guide(tuple(self._tools.values()))
@@ -334,6 +340,11 @@ class OrdersDomain:
             return replace(draft, replaces_own=self._holds_own())
         same = self._keeping.holds(draft.contents, about=ABOUT)
         return replace(draft, same=same, replaces_own=self._holds_own())
+
+    def _done_before(self, record_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        ledger = self._open().deeds(record_ids)
+        found = {each: tuple(deed.told for deed in standing(rows)[-_MOST_DEEDS:]) for each, rows in ledger.items()}
+        return {each: told for each, told in found.items() if told}
 
     def _merge(self, spool: Spool, tell: Tell) -> Replaced:
         with self._keeping.merging() as merging:

@@ -81,6 +81,11 @@ class JsonKeeping:
         done = self.files.replace(contents, about=about, only=only)
         return Replacement(changed=done.changed, backup=None if done.backup is None else str(done.backup))
 
+    def deeds(self, record_ids: Collection[str]) -> dict[str, list[LedgerRow]]:
+        """The ledger is gone through: its files are by key."""
+        with self.files.alone():
+            return _deeds(self.files.draft(), record_ids)
+
     @contextmanager
     def known(self) -> Generator["JsonKnown"]:
         """Both files as they are, and the ledger."""
@@ -213,10 +218,7 @@ class JsonKnown:
     def deeds(self, record_ids: Collection[str]) -> dict[str, list[LedgerRow]]:
         """The ledger is read once, as a whole: its files are by key."""
         if self._deeds is None:
-            self._deeds = {}
-            for key in self._draft.keys():  # noqa: SIM118 - no mapping
-                if (row := self._draft.row(key)) is not None and row.record_id:
-                    self._deeds.setdefault(row.record_id, []).append(row)
+            self._deeds = _deeds(self._draft, None)
         return {each: self._deeds[each] for each in record_ids if each in self._deeds}
 
 
@@ -248,6 +250,16 @@ class JsonMerging(JsonKnown):
 
 
 _NOTHING = object()
+
+
+def _deeds(draft: JsonChange, record_ids: Collection[str] | None) -> dict[str, list[LedgerRow]]:
+    """By record what the ledger has of it; of these records, or of all."""
+    found: dict[str, list[LedgerRow]] = {}
+    for key in draft.keys():  # noqa: SIM118 - no mapping
+        row = draft.row(key)
+        if row is not None and row.record_id and (record_ids is None or row.record_id in record_ids):
+            found.setdefault(row.record_id, []).append(row)
+    return found
 
 
 def _is_seen(raw: Raw, window: Window) -> bool:

@@ -1,6 +1,6 @@
 """Orders kept in tables of SQLite or PostgreSQL: an effect costs the same whether there are ten or a million."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from daper.domains.orders.world import (
     stock_ref,
 )
 from daper.ports import Record, RecordPage, Window, WindowView
-from daper.ports.store import Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, StoreAbout
 from daper.stores import jsontext
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.sql.document_rows import DocumentRows, Row, Where
@@ -137,6 +137,11 @@ class SqlKeeping:
         done = self.tables.replace(_rows_in(contents), about=about, only=only)
         where = f"backup {done.number} in the table {BACKUP.name} of {self.tables.database.named}"
         return Replacement(changed=done.changed, backup=None if done.number is None else where)
+
+    def deeds(self, record_ids: Collection[str]) -> Mapping[str, Sequence[LedgerRow]]:
+        """By the index of the ledger."""
+        with known_documents(self.tables) as known:
+            return known.deeds(record_ids)
 
     def known(self) -> AbstractContextManager[KnownDocuments]:
         """The tables as of one moment."""

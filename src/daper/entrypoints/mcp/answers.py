@@ -54,6 +54,7 @@ class PlannedAction(Wire):
     proposed_by: str
     problems: tuple[str, ...]
     rationale: str
+    done_before: tuple[str, ...] = ()
     arguments: dict[str, JsonValue]
     editable: dict[str, str]
     changes: tuple[str, ...]

@@ -268,6 +268,7 @@ def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> PlannedAction
         proposed_by=_all_of(said, LineKind.PROPOSER),
         problems=tuple(said.get(LineKind.PROBLEM, ())),
         rationale=_all_of(said, LineKind.REASON),
+        done_before=tuple(said.get(LineKind.DONE_BEFORE, ())),
         arguments=action.arguments,
         editable=action.editable,
         changes=tuple(said.get(LineKind.CHANGE, ())),

@@ -24,6 +24,7 @@ from daper.domains.orders.world import ORDERS, Raw
 
 _ANY: Final = "*"
 _NUMBER: Final = re.compile(r"-?\d[\d.,'\u00a0\u202f ]*")
+_PLAIN: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _TRUE: Final = frozenset({"true", "1", "yes"})
 
 
@@ -176,6 +177,8 @@ class Mapper:
         if not isinstance(value, str):
             return value
         text = value.strip()
+        if self.form.decimal == "." and _PLAIN.fullmatch(text):  # nearly all of them
+            return Decimal(text)
         found = _NUMBER.search(text)
         # A sign of money may stand on either side, and nothing else.
         if found is None or any(char.isalnum() for char in text[: found.start()] + text[found.end() :]):
