@@ -13,6 +13,7 @@ import pytest
 from daper.core.models import Scope
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
+from daper.domains.orders.importing import draft as importing
 from daper.domains.orders.sql_keeping import BRANCHES
 from daper.ports import ImportDraft, ImportWay, Replaced, ToolCall, Undoable
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
@@ -296,3 +297,26 @@ async def test_c1_what_the_ledger_knows_of_a_record_is_told_also_after_a_replace
         "PAY": ("asked customer 'luna@owls.example' to see to the payment, on 2026-11-29",),
         "SHORT": ("ordered 300 x 'badge' from trade@supplier.example, on 2026-11-29",),
     }
+
+
+@pytest.mark.parametrize("merge", [True, False])
+async def test_an_import_that_is_stopped_on_the_way_leaves_all_as_it_was(
+    shop: Shop, merge: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "LARGEST_FILE", 10)  # also what replaces goes row by row
+    await shop.act("SHORT")
+    before = {each: await shop.there(each) for each in ARGUMENTS}
+    for each in ("PAY", "SHORT", "EGG", "BAD"):
+        shop.row(each)["customer_name"] = "Nobody"
+    draft = await shop.read(merge=merge)
+
+    def stop(what: str, done: int, of: int) -> None:
+        if done == of:
+            raise RuntimeError("pulled the plug")
+
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        await shop.domain.import_records(draft, replace_own=True, tell=stop)
+
+    assert {each: await shop.there(each) for each in ARGUMENTS} == before
+    await shop.bring(merge=merge)
+    assert (await shop.there("PAY"))["customer_name"] == "Nobody"

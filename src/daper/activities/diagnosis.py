@@ -41,12 +41,14 @@ from daper.core.models import (
 )
 from daper.core.partition import Partition, within
 from daper.core.policy import ALONE_RISK, Alone, ApprovalPolicy
-from daper.core.text import counted
+from daper.core.text import counted, shown
 from daper.core.usage import CallSpent, Role, Spent
 from daper.core.weights import light
 from daper.ports import Agents, Chronicled, Domain, Record, Work
 
 _LONGEST_NOTES = 2000
+_LONGEST_DEED = 200
+_MOST_DEEDS = 3  # of one record: a plan at its cap has five hundred
 
 
 class DiagnoseActivities:
@@ -258,9 +260,13 @@ async def _with_history(domain: Domain, actions: tuple[ProposedAction, ...]) -> 
     if not actions or not isinstance(domain, Chronicled):
         return actions
     known = await domain.done_before(tuple(dict.fromkeys(action.bound.record_id for action in actions)))
+    told = {
+        record_id: tuple(shown(each, longest=_LONGEST_DEED) for each in list(deeds)[-_MOST_DEEDS:])
+        for record_id, deeds in known.items()
+    }
     return tuple(
-        action.model_copy(update={"done_before": tuple(known[action.bound.record_id])})
-        if known.get(action.bound.record_id)
+        action.model_copy(update={"done_before": told[action.bound.record_id]})
+        if told.get(action.bound.record_id)
         else action
         for action in actions
     )

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
 
 DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
-_MOST_DEEDS: Final = 5
+_MOST_DEEDS: Final = 3
 STORES: Final = ("json", "sqlite", "postgresql")
 
 

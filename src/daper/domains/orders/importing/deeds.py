@@ -16,6 +16,7 @@ ASKED_TO_PAY: Final = "request_payment_update"
 ASKED_TO_APPROVE: Final = "request_approval"
 ORDERED: Final = "order_inventory"
 HELD: Final = "hold_order"
+_LONGEST: Final = 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Deed:
     def told(self) -> str:
         """In a few words, with the day: what was asked or ordered, as the effect itself said it."""
         said = "; ".join(self.evidence[:2]) or f"{self.tool}: {self.before} became {self.after}"
-        return f"{said}, on {self.at:%Y-%m-%d}"
+        return f"{shown(said, longest=_LONGEST)}, on {self.at:%Y-%m-%d}"
 
 
 def standing(rows: Iterable[LedgerRow]) -> tuple[Deed, ...]:

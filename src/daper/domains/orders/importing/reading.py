@@ -276,10 +276,10 @@ class Look:
     def _ids(self, intake: Intake) -> None:
         for key, place, first in self._spool.twice(intake.collection, MOST_REMARKS):
             where = f"{place}.{intake.kind.key}" if intake.mapper is None else place
-            intake.remarks.fault(where, f"{holds(key)}, which {first} has too; give each its own", record=key)
+            intake.remarks.fault(where, f"{holds(key)}, which {first} has too; give each its own")
         for key, place, first in self._spool.alike(intake.collection, MOST_REMARKS):
             where = f"{place}.{intake.kind.key}" if intake.mapper is None else place
-            intake.remarks.warn(where, f"{holds(key)}, which is easily taken for that of {first}", record=key)
+            intake.remarks.warn(where, f"{holds(key)}, which is easily taken for that of {first}")
 
     def _over_stock(self, page: Sequence[Spooled]) -> None:
         for row in page:

@@ -14,6 +14,7 @@ _BLANK: Final = b" \t\r\n"
 _TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _STOP: Final = re.compile(rb'["{}\[\]]')
 _SCALAR_END: Final = re.compile(rb"[,\]}\s]")
+_FIRST_BYTES: Final = 4  # from which it can be told what kind of text it is
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -43,7 +44,8 @@ class Elements:
         """How the list is called, once it was come to; "" for a document that is one."""
 
     def __iter__(self) -> Iterator[Element]:
-        self._more()
+        while len(self._buffer) < _FIRST_BYTES and self._more():
+            pass
         if re.match(rb"\xff\xfe|\xfe\xff|.{0,3}?\x00", self._buffer, re.DOTALL):
             raise NotReadable("is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8")
         self._at = len(_BOM) if self._buffer.startswith(_BOM) else 0
