@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Final, LiteralString, cast
 
+import psycopg
 import pytest
 
 from daper.core.models import Scope
@@ -16,8 +17,10 @@ from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
 from daper.domains.orders.importing import draft as importing
 from daper.domains.orders.sql_keeping import BRANCHES
 from daper.ports import ImportDraft, ImportWay, Replaced, ToolCall, Undoable
+from daper.stores.sql.documents_merge import MergingDocuments
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.upgrading import upgrade
+from tests.postgresql import PostgresqlServer
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 Raw = dict[str, object]
@@ -63,6 +66,11 @@ STOCK = [
     item("egg", 9, special_requirements="Ministry approval"),
     item("skull", 9, category="prohibited"),
 ]
+# What a tool does first: it holds a row that it is going to change.
+LOOKS: Final[Mapping[str, LiteralString]] = {
+    "orders": "LOCK TABLE daper_orders IN ROW SHARE MODE NOWAIT",
+    "inventory": "LOCK TABLE daper_inventory IN ROW SHARE MODE NOWAIT",
+}
 ARGUMENTS: Mapping[str, str] = {
     "PAY": "request_payment_update",
     "SHORT": "order_inventory",
@@ -320,3 +328,29 @@ async def test_an_import_that_is_stopped_on_the_way_leaves_all_as_it_was(
     assert {each: await shop.there(each) for each in ARGUMENTS} == before
     await shop.bring(merge=merge)
     assert (await shop.there("PAY"))["customer_name"] == "Nobody"
+
+
+async def test_nobody_changes_a_row_between_the_look_at_it_and_the_change_of_it(
+    tmp_path: Path, postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgresql.empty()
+    upgrade(PostgresqlDatabase(url, BRANCHES))
+    options = {"approvers": "a@b.example", "dataset": "hogwarts", "database_url": url, "store": "postgresql"}
+    shop = Shop(domain=open_domain(tmp_path / "data", options), folder=tmp_path)
+    await shop.bring()
+    shop.row("PAY")["customer_name"] = "Luna Scamander"
+    put, refused = MergingDocuments.put, list[str]()
+
+    def put_and_look(self: MergingDocuments, collection: str, changed: Mapping[str, Raw], fresh: list[Raw]) -> None:
+        with psycopg.connect(url) as other:
+            try:
+                other.execute(LOOKS[collection])
+            except psycopg.errors.LockNotAvailable:
+                refused.append(collection)
+        put(self, collection, changed, fresh)
+
+    monkeypatch.setattr(MergingDocuments, "put", put_and_look)
+    await shop.bring()
+
+    assert refused == ["inventory", "orders"]
+    assert (await shop.there("PAY"))["customer_name"] == "Luna Scamander"
