@@ -249,6 +249,27 @@ async def test_magento_s_products_are_those_with_a_stock_of_their_own(desk: Desk
     assert {name: row["current_stock"] for name, row in found.items()} == {"CAULDRON-2": 12, "LADLE": None}
 
 
+@pytest.mark.parametrize(
+    ("given", "mapping", "problems"),
+    [
+        ((SHOPIFY_ORDERS, SHOPIFY_PRODUCTS), "shopify", {"inventory-short", "payment-pending", "unknown-status"}),
+        ((SHOPIFY_API_ORDERS, SHOPIFY_API_PRODUCTS), "shopify", {"payment-denied", "unknown-status"}),
+        ((WOO_ORDERS, WOO_PRODUCTS), "woocommerce", {"unknown-status"}),
+        ((MAGENTO_GRID, MAGENTO_SOURCES), "magento", {"payment-pending", "unknown-status"}),
+        ((MAGENTO_LINES, MAGENTO_PRODUCTS), "magento", set[str]()),
+    ],
+)
+async def test_what_other_systems_give_comes_in_and_no_sum_of_theirs_is_doubted(
+    desk: Desk, given: tuple[str, str], mapping: str, problems: set[str]
+) -> None:
+    draft = await desk.read(*given, mapping)
+
+    assert told(draft) == []
+    assert (await desk.domain.import_records(draft)).changed
+    assert "totals-mismatch" not in draft.problems
+    assert draft.problems.keys() - {"unknown-item"} == problems
+
+
 async def test_a_mapped_import_is_merged_like_any_other(desk: Desk) -> None:
     draft = await desk.read(SHOPIFY_ORDERS, PLAIN_STOCK, "shopify")
     assert told(draft) == []

@@ -76,6 +76,7 @@ def _judged(draft: ImportDraft, spool: Spool, *, known: Known | None, now: datet
             orders={order.order_id: order for order in map(order_of, raws)},
             stock=stock_for(raws, spool, known),
             versions={},
+            ahead=spool.ahead([str(raw["order_id"]) for raw in raws]),
         )
         found = rules.detect(world, now)
         problems.update(finding.kind for finding in found)

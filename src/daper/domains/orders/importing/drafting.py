@@ -11,11 +11,10 @@ from typing import Final, cast
 
 from daper.core.errors import UserError
 from daper.core.text import visible
-from daper.domains.orders.importing.doubts import KNOWN
 from daper.domains.orders.importing.intake import NotReadable, opened
 from daper.domains.orders.importing.streams import Elements, as_object
 from daper.domains.orders.importing.tables import Table
-from daper.domains.orders.statuses import normal
+from daper.domains.orders.statuses import KNOWN, normal
 from daper.domains.orders.world import ORDERS, STOCK
 
 _LOOKED_AT: Final = 10_000

@@ -8,6 +8,7 @@ from daper.core.errors import StoreDamaged
 from daper.core.text import shown
 from daper.domains.orders.book import Known
 from daper.domains.orders.changes import order_of, stock_of
+from daper.domains.orders.fields import Number
 from daper.domains.orders.importing.deeds import (
     ASKED_TO_APPROVE,
     ASKED_TO_PAY,
@@ -97,10 +98,10 @@ def _laid_over(
 ) -> dict[str, Raw]:
     ledger = known.deeds(ours)
     done = {each: deeds for each, rows in ledger.items() if each in ours and (deeds := standing(rows))}
-    stock = stock_for([theirs[each] for each in done], spool, known)
+    stock, ahead = stock_for([theirs[each] for each in done], spool, known), spool.ahead(done)
     found = dict(theirs)
     for each, deeds in done.items():
-        over = _Over(theirs[each], ours[each], deeds, stock)
+        over = _Over(theirs[each], ours[each], deeds, stock, ahead)
         found[each] = over.row()
         tally.laid_over += found[each] != theirs[each]
         if over.changes and len(tally.said) < MOST_SAID:
@@ -111,13 +112,20 @@ def _laid_over(
 class _Over:
     """One order: as it comes, as it is in the store, and what was done for it."""
 
-    def __init__(self, theirs: Raw, ours: Raw, deeds: Sequence[Deed], stock: Mapping[str, StockRow]) -> None:
+    def __init__(
+        self,
+        theirs: Raw,
+        ours: Raw,
+        deeds: Sequence[Deed],
+        stock: Mapping[str, StockRow],
+        ahead: Mapping[str, Mapping[str, Number]],
+    ) -> None:
         self._theirs = theirs
         self._ours = ours
         self._deeds = deeds
         self._new = order_of(theirs)
         self._old = _order_or_none(ours)
-        self._world = World(orders={self._new.order_id: self._new}, stock=stock, versions={})
+        self._world = World(orders={self._new.order_id: self._new}, stock=stock, versions={}, ahead=ahead)
         self.changes: list[str] = []
         """What is another fact now, so that something that was done no longer counts."""
 

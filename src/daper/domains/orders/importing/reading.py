@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from daper.core.text import visible
 from daper.domains.orders.book import Known
 from daper.domains.orders.changes import currencies
+from daper.domains.orders.fields import number
 from daper.domains.orders.importing import doubts
 from daper.domains.orders.importing.inspection import MOST_ENTRIES, MOST_RECORDS, NewOrder, NewStockRow
 from daper.domains.orders.importing.intake import LARGEST_STREAM, NotReadable, opened
@@ -165,8 +166,8 @@ class Intake:
 
     def _spool(self, spool: Spool, rows: Iterable[MappedRow]) -> None:
         mapper = None
-        for number, row in enumerate(rows):
-            self._refuse_more(number)
+        for place, row in enumerate(rows):
+            self._refuse_more(place)
             mapper = mapper or self.mapper
             key = row.raw.get(self.kind.key)
             known = spool.first(self.collection, key) if isinstance(key, str) and mapper and _goes_on(mapper) else None
@@ -184,8 +185,8 @@ class _Told:
 
     def each(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """The same entries."""
-        for number, entry in enumerate(entries):
-            if number % _TELL_EVERY == 0:
+        for place, entry in enumerate(entries):
+            if place % _TELL_EVERY == 0:
                 self._tell(self._what, self._file.tell(), self._size)
             yield entry
         self._tell(self._what, self._size, self._size)
@@ -206,7 +207,7 @@ def _together(known: Spooled, row: MappedRow, form: Form) -> Spooled:
     for name in form.add_up:
         one, other = raw.get(name), row.raw.get(name)
         if isinstance(one, int | Decimal) and isinstance(other, int | Decimal):
-            raw[name] = one + other
+            raw[name] = number(one + other)
         elif one is None:
             raw[name] = other
     if form.one_row_for_each == "line":
@@ -225,7 +226,7 @@ def add_taken(spool: Spool, orders: Intake, stock: Intake) -> None:
         for row in page:
             item, current = row.raw.get("item_id"), row.raw.get("current_stock")
             if isinstance(item, str) and isinstance(current, int | Decimal) and (taken := spool.taken(item)):
-                spool.put(STOCK, row._replace(raw={**row.raw, "current_stock": current + taken}))
+                spool.put(STOCK, row._replace(raw={**row.raw, "current_stock": number(current + taken)}))
 
 
 def _count_taken(spool: Spool, orders: Intake, wanted: set[str]) -> None:
@@ -270,6 +271,7 @@ class Look:
                 look(page)
                 done += len(page)
                 self._tell("looking over", done, of)
+        self._spool.allot()
         for message in doubts.about_orders({"currency": each} for each in sorted(self._currencies)):
             self._orders.remarks.warn(self._orders.kind.list_name, message)
 
@@ -295,6 +297,8 @@ class Look:
             if (typed := _typed(self._orders, NewOrder, row)) is not None:
                 self.counts["orders"] += 1
                 self.counts["order_lines"] += len(typed.items)
+                if typed.takes_stock:
+                    self._spool.claim(typed)
                 for where, message in doubts.about_order(row.raw, typed, items=items, now=self._now):
                     self._orders.remarks.warn(row.place + where, message, record=typed.order_id)
 

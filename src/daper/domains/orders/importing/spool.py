@@ -7,7 +7,10 @@ from typing import Final, NamedTuple, cast
 
 import simplejson
 
+from daper.domains.orders.allotment import turn
+from daper.domains.orders.fields import Number, number
 from daper.domains.orders.lookalikes import look
+from daper.domains.orders.models import Order
 from daper.domains.orders.world import ORDERS, STOCK, Raw
 from daper.stores import jsontext
 
@@ -37,6 +40,8 @@ class Spool:
             )
             self._db.execute(f"CREATE INDEX {name}_by_id ON {name} (id)")
             self._db.execute(f"CREATE INDEX {name}_by_look ON {name} (look, id)")
+        self._db.execute("CREATE TABLE claims (at TEXT, order_id TEXT, item TEXT, claim TEXT)")
+        self._db.execute("CREATE TABLE ahead (order_id TEXT, item TEXT, quantity TEXT)")
         self._db.execute("CREATE TABLE taken (item TEXT PRIMARY KEY, quantity TEXT)")
         self._db.execute("BEGIN")
         self.extras: dict[str, Raw] = {}
@@ -124,6 +129,40 @@ class Spool:
         """How many of an item orders have."""
         found = self._db.execute("SELECT quantity FROM taken WHERE item = ?", (_sayable(item_id),)).fetchone()
         return Decimal(found[0]) if found else Decimal(0)
+
+    def claim(self, order: Order) -> None:
+        """Note what an open order takes from the stock."""
+        at, order_id = turn(order)
+        rows = (
+            (at.isoformat(), _sayable(order_id), _sayable(item), str(order.claim(item))) for item in order.quantities
+        )
+        self._db.executemany("INSERT INTO claims VALUES (?, ?, ?, ?)", rows)
+
+    def allot(self) -> None:
+        """Find out what earlier orders take of each item, once all have claimed theirs."""
+        taken: dict[str, Decimal] = {}
+        ahead: list[tuple[str, str, str]] = []
+        self._db.execute("CREATE INDEX claims_by_turn ON claims (at, order_id)")
+        for order_id, item, claim in self._db.execute("SELECT order_id, item, claim FROM claims ORDER BY at, order_id"):
+            if before := taken.get(item):
+                ahead.append((order_id, item, str(before)))
+            taken[item] = taken.get(item, Decimal(0)) + Decimal(claim)
+            if len(ahead) >= PAGE:
+                self._db.executemany("INSERT INTO ahead VALUES (?, ?, ?)", ahead)
+                ahead.clear()
+        self._db.executemany("INSERT INTO ahead VALUES (?, ?, ?)", ahead)
+        self._db.execute("CREATE INDEX ahead_by_order ON ahead (order_id)")
+
+    def ahead(self, order_ids: Collection[str]) -> dict[str, dict[str, Number]]:
+        """By order and item how many of it earlier orders take."""
+        found: dict[str, dict[str, Number]] = {}
+        wanted = sorted(map(_sayable, order_ids))
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
+            query = f"SELECT order_id, item, quantity FROM ahead WHERE order_id IN ({','.join('?' * len(some))})"  # noqa: S608 - names of ours
+            for order_id, item, quantity in self._db.execute(query, some):
+                found.setdefault(order_id, {})[item] = number(Decimal(quantity))
+        return found
 
     def count(self, collection: str) -> int:
         """How many rows there are."""
