@@ -1,5 +1,6 @@
 """The shipped domains in a file, in each kind of database, and what strangers do to their rows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,6 +141,7 @@ class Example:
         head, at, tail = self.file.read_text("utf-8").partition(f'name   = "{self.sample.tool}"')
         if not at:
             head, at, tail = head.partition(f'name  = "{self.sample.tool}"')
+        tail = re.sub(r"(?m)^(helped|waits) .*\n", "", tail, count=2)
         more = f'\nsettles = "15m"\nhelped = "{self.sample.never}"'
         self.file.write_text(f"{head}{at}{more}{tail}", encoding="utf-8")
 

@@ -456,3 +456,20 @@ async def test_the_table_of_a_tool_may_call_the_key_otherwise_than_the_query_doe
         )
         look = Check(read_file(shop.file), variables={"PAYMENTS_URL": shop.url}.get, now=TODAY).run()
         assert [each.said for each in look.faults if said in each.said], look.faults
+
+
+async def test_what_is_up_to_somebody_else_waits_and_is_no_repair_yet(shop: Payments) -> None:
+    """Nor is it in vain: it stands until the others came to it, and is judged by `helped` then."""
+    waits = 'spends = "amount"\nhelped = "r.status == \'paid\'"\nwaits = "r.status == \'queued\'"\n'
+    shop.file.write_text(FILE.replace('spends = "amount"\n', waits), encoding="utf-8")
+    domain = shop.domain()
+    domain.now().store.init()
+    call, _ = await proposed(domain, "7")
+    tool = set_tool(domain, "retry_payment")
+    effect = await tool.apply(call)
+    word = await tool.holds(call, effect)
+    assert word.holding is Holding.WAITING
+    assert "it waits, for r.status == 'queued' holds" in word.evidence
+    for status, holding in (("paid", Holding.YES), ("failed", Holding.NO), ("queued", Holding.WAITING)):
+        shop.run(f"UPDATE payments SET status = '{status}' WHERE id = 7")  # noqa: S608 - a text of ours
+        assert (await tool.holds(call, effect)).holding is holding

@@ -78,7 +78,7 @@ class GeneratedShop:
 def hold(change: JsonChange, key: str) -> None:
     """What the store holder changes, all of it or nothing: a row of stock, an order, a ledger row, a message."""
     row = next(row for row in raw_stock(change.documents) if row["item_id"] == HELD_ITEM)
-    row["current_stock"] = row["available_stock"] = parse_row(StockRow, row, place=HELD_ITEM).current_stock + 1
+    row["current_stock"] = row["available_stock"] = (parse_row(StockRow, row, place=HELD_ITEM).current_stock or 0) + 1
     order = next(order for order in raw_orders(change.documents) if order["order_id"] == HELD_ORDER)
     order["notes"] = f"{order['notes']} {key}"
     effect = Effect(status=OutcomeStatus.APPLIED)

@@ -196,7 +196,7 @@ def _stock(shop: GeneratedShop, evidence: Evidence) -> Iterator[Wrong]:
         expected[item] += int(str(one.arguments["quantity"])) - shop.tasks[one.record_id].lines[item]
     for item, row in stock_in(evidence.documents).items():
         if (row.current_stock, row.available) != (expected[item], expected[item]) and item != HELD_ITEM:
-            fault = Fault.DOUBLE if row.current_stock > expected[item] else Fault.LOST
+            fault = Fault.DOUBLE if (row.current_stock or 0) > expected[item] else Fault.LOST
             yield Wrong(fault=fault, what=f"{item}: stock {row.current_stock}; its effects give {expected[item]}")
 
 

@@ -77,7 +77,7 @@ def test_what_a_rule_in_sql_would_find_is_not_proved(tmp_path: Path) -> None:
             "close_payment =",
             "has no 'helped' that could be tried",
         ),
-        ("row = { id = 1 }", "[[case]]", "case 1 expects nothing: give it 'finds', 'fix' or 'helped'"),
+        ("row = { id = 1 }", "[[case]]", "case 1 expects nothing: give it 'finds', 'fix', 'helped' or 'waits'"),
         (
             'row = { amount = "much" }\nfinds = []',
             'amount = "much',

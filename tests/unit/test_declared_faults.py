@@ -20,6 +20,18 @@ MORE: dict[str, tuple[str, str, str, str]] = {
     "no list": ('hide    = ["email"]', 'hide = "email"', "it must be a list, as in", 'hide = "email"'),
     "no names": ('{ amount = "money", failed_at', '["money"] # {', "it must be names with values", '["money"]'),
     "a time": ('spends = "amount"', 'settles = "15 minutes"', "it must be a time as in 30s", "15 minutes"),
+    "waits for nothing": (
+        'spends = "amount"',
+        "waits = \"r.status == 'queued'\"",
+        "'waits' needs 'helped': what it waits for",
+        "waits =",
+    ),
+    "waits in SQL": (
+        'spends = "amount"',
+        "helped = 'r.attempts > 1'\nwaits = 'SELECT id FROM payments'",
+        "it is in SQL, and 'waits' is CEL",
+        "SELECT id",
+    ),
     "too little": ("sentence = 200", "sentence = 0", "is 0: it must be at least 1", "sentence = 0"),
     "three bounds": (REASON, "{ between = [1, 2, 3] }", "two whole numbers, as in [1, 10]", "[1, 2, 3]"),
     "bounds the wrong way": (REASON, "{ between = [5, 1] }", "5 is over 1; turn them round", "[5, 1]"),

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -47,6 +48,7 @@ def test_every_entry_is_as_it_is_in_the_whole(seed: int, chunk: int, monkeypatch
 
         assert flaws == ()
         assert isinstance(whole, dict)
+        whole = cast("dict[str, object]", whole)
         assert [each.value for each in found if each.key is None] == whole["orders"]
         assert {each.key: each.value for each in found if each.key is not None} == {
             name: value for name, value in whole.items() if name != "orders"

@@ -8,7 +8,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.models import Verdict
-from daper.core.outcomes import OutcomeStatus
+from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from daper.stores.rows.engine import disconnect
 from tests.declared_examples import EACH_SOON, Example, example_in
@@ -76,3 +76,18 @@ async def test_what_did_not_help_is_taken_back_but_where_somebody_wrote_since(sh
     assert result.report is not None
     left = [each.split(":")[0] for each in result.report.left_for_person]
     assert sorted(left) == sorted([alone, touched, touched]), "both problems, and what could not be taken back"
+
+
+@pytest.mark.parametrize(("name", "kind"), EACH_SOON)
+async def test_what_is_up_to_others_afterwards_waits_and_stays_as_it_was_set(shop: Shop, example: Example) -> None:
+    """It is neither called repaired nor taken back."""
+    sample = example.sample
+    repair_id = await shop.start(domain=example.name, scope={"record_ids": list(sample.records)})
+    await shop.decide(repair_id, await shop.plan(repair_id))
+    result = await shop.end(repair_id)
+    assert {each.record_id: each.status for each in result.verified} == dict.fromkeys(
+        sample.records, VerificationStatus.WAITING_ON_OTHER
+    )
+    assert result.report is not None
+    assert (result.report.requested, result.report.repaired) == (2, 0)
+    assert [example.row(each) for each in sample.records] == [sample.after] * 2

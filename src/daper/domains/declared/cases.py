@@ -10,7 +10,14 @@ from sqlglot import exp
 
 from daper.core.text import shown
 from daper.domains.declared.document import CaseSection, DomainDocument
-from daper.domains.declared.expressions import CannotJudge, ExpressionFault, MissingColumn, expression, read_by
+from daper.domains.declared.expressions import (
+    CannotJudge,
+    Expression,
+    ExpressionFault,
+    MissingColumn,
+    expression,
+    read_by,
+)
 from daper.domains.declared.positions import Path
 from daper.domains.declared.sql_tool import is_sql
 from daper.stores.rows import statements
@@ -70,8 +77,8 @@ def case_faults(document: DomainDocument, columns: Sequence[str] | None = None) 
     known = columns_of(document) if columns is None else columns
     for number, case in enumerate(document.case):
         path: Path = ("case", number)
-        if case.finds is None and case.fix is None and not case.helped:
-            yield path, f"{_called(case, number)} expects nothing: give it 'finds', 'fix' or 'helped'"
+        if case.finds is None and case.fix is None and not case.helped and not case.waits:
+            yield path, f"{_called(case, number)} expects nothing: give it 'finds', 'fix', 'helped' or 'waits'"
         yield from ((path + at, said) for at, said in _row_faults(document, case, known))
         yield from ((path + at, said) for at, said in _name_faults(document, case))
 
@@ -88,17 +95,18 @@ def _row_faults(document: DomainDocument, case: CaseSection, known: Sequence[str
 
 def _name_faults(document: DomainDocument, case: CaseSection) -> Iterator[tuple[Path, str]]:
     kinds = [*(rule.kind for rule in document.rule), CANNOT_JUDGE]
-    tools = {tool.name: tool.helped for tool in document.tool}
+    tools = {tool.name: tool for tool in document.tool}
     for number, kind in enumerate(case.finds or ()):
         if kind not in kinds:
             yield ("finds", number), f"there is no rule {kind!r}; {_meant(kind, kinds)}"
     if case.fix and case.fix not in tools:
         yield ("fix",), f"there is no tool {case.fix!r}; {_meant(case.fix, [*tools])}"
-    for name in case.helped:
-        if name not in tools:
-            yield ("helped", name), f"there is no tool {name!r}; {_meant(name, [*tools])}"
-        elif not tools[name]:
-            yield ("helped", name), f"tool {name!r} has no 'helped' that could be tried; give it one"
+    for key, names in (("helped", case.helped), ("waits", case.waits)):
+        for name in names:
+            if name not in tools:
+                yield (key, name), f"there is no tool {name!r}; {_meant(name, [*tools])}"
+            elif not (tools[name].helped if key == "helped" else tools[name].waits):
+                yield (key, name), f"tool {name!r} has no {key!r} that could be tried; give it one"
 
 
 def expression_faults(document: DomainDocument) -> Iterator[tuple[Path, str]]:
@@ -106,6 +114,7 @@ def expression_faults(document: DomainDocument) -> Iterator[tuple[Path, str]]:
     columns = columns_of(document)
     texts: list[tuple[Path, str]] = [(("rule", number, "when"), rule.when) for number, rule in enumerate(document.rule)]
     texts += [(("tool", number, "helped"), tool.helped) for number, tool in enumerate(document.tool)]
+    texts += [(("tool", number, "waits"), tool.waits) for number, tool in enumerate(document.tool)]
     for path, text in texts:
         try:
             if text and not is_sql(text):
@@ -134,19 +143,33 @@ def _tried(
         _kinds(document, case.finds, found, judged)
     if case.fix is not None:
         _fix(document, case.fix, found, judged)
+    tools = {tool.name: tool for tool in document.tool}
     for name, wanted in case.helped.items():
-        text = next(tool.helped for tool in document.tool if tool.name == name)
-        if is_sql(text):
+        if is_sql(tools[name].helped):
             judged.unproved.append(f"whether {name} helped is asked in SQL, and takes the database")
             continue
-        try:
-            helped = expression(text, columns).holds(whole, moment)
-        except CannotJudge as error:
-            judged.amiss.append(f"whether {name} helped: {error}")
-            continue
-        if helped is not wanted:
-            judged.amiss.append(f"{name} {'helped' if helped else 'did not help'}, and the contrary was expected")
+        _word(expression(tools[name].helped, columns), whole, moment, judged, name, ("helped", "did not help"), wanted)
+    for name, wanted in case.waits.items():
+        _word(expression(tools[name].waits, columns), whole, moment, judged, name, ("waits", "does not wait"), wanted)
     return Tried(number=number, name=_called(case, number), amiss=tuple(judged.amiss), unproved=tuple(judged.unproved))
+
+
+def _word(
+    asked: Expression,
+    row: dict[str, object],
+    now: datetime,
+    judged: _Judged,
+    name: str,
+    words: tuple[str, str],
+    wanted: bool,
+) -> None:
+    try:
+        holds = asked.holds(row, now)
+    except CannotJudge as error:
+        judged.amiss.append(f"whether {name} {words[0]}: {error}")
+        return
+    if holds is not wanted:
+        judged.amiss.append(f"{name} {words[not holds]}, and the contrary was expected")
 
 
 def _fix(document: DomainDocument, wanted: str, found: dict[str, str], judged: _Judged) -> None:
@@ -190,6 +213,7 @@ def _every_column(document: DomainDocument, row: Iterable[str]) -> tuple[str, ..
     texts = [
         *(rule.when for rule in document.rule),
         *(tool.helped for tool in document.tool if not is_sql(tool.helped)),
+        *(tool.waits for tool in document.tool),
     ]
     return tuple(dict.fromkeys([*row, *_read_by(texts)]))
 

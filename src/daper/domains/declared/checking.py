@@ -176,6 +176,8 @@ class Check:
     def _of_tool(self, number: int, tool: ToolSection) -> None:
         if tool.helped and not is_sql(tool.helped):
             self._condition(("tool", number, "helped"), tool.helped)
+        if tool.waits:
+            self._condition(("tool", number, "waits"), tool.waits)
         if tool.only and not isinstance(tool, SetSection):
             self._condition(("tool", number, "only"), tool.only)
         if tool.spends:

@@ -148,6 +148,7 @@ class Constants:
         who = f"tool {tool.name!r}"
         if not is_sql(tool.helped):
             yield from self._of_cel((*at, "helped"), tool.helped, who, slips=True)
+        yield from self._of_cel((*at, "waits"), tool.waits, who, slips=True)
         ready = self._made.tools[tool.name]
         if not isinstance(tool, SetSection):
             yield from self._of_cel((*at, "only"), tool.only, who)

@@ -139,7 +139,10 @@ class LimitSection(Reply):
 
 
 class ToolSection(Reply):
-    """What may be done, whatever the way: `only` says for which records, in the words of that way."""
+    """What may be done, whatever the way: `only` says for which records, in the words of that way.
+
+    `helped`: when it has; `waits`: where it has not, when that is still up to somebody else. Both are of the record.
+    """
 
     name: Name
     does: Words
@@ -150,6 +153,7 @@ class ToolSection(Reply):
     limit: LimitSection = LimitSection()
     settles: Span | None = None
     helped: StrictStr = Field(default="", max_length=_LONG)
+    waits: StrictStr = Field(default="", max_length=_LONG)
     when_not: StrictStr = Field(default="", max_length=500)
 
 
@@ -259,7 +263,8 @@ class CaseSection(Reply):
     """A row that the file makes up, and what is expected of it. Columns that are left out are empty.
 
     `finds`: the kinds of exactly the problems that are found; `fix`: a tool, or "" for none; `helped`: of tools by
-    name, whether they would be judged to have helped a record that is like this now. `now`: the moment it is judged at.
+    name, whether they would be judged to have helped a record that is like this now; `waits`: whether to wait for
+    somebody else. `now`: the moment it is judged at.
     """
 
     name: Words | None = None
@@ -268,6 +273,7 @@ class CaseSection(Reply):
     finds: tuple[StrictStr, ...] | None = None
     fix: StrictStr | None = None
     helped: dict[StrictStr, StrictBool] = Field(default_factory=dict[str, bool])
+    waits: dict[StrictStr, StrictBool] = Field(default_factory=dict[str, bool])
 
 
 class DomainDocument(Reply):

@@ -201,6 +201,7 @@ class Draft:
             yield f"{mark}only  = {_toml(self._where())}  # asked again when it is done"
         yield '# settles = "15m"               # how long until the effect shows'
         yield "# helped  = \"r.status == 'done'\"  # if not by then, it is undone"
+        yield "# waits   = \"r.status == 'queued'\"  # but while somebody else is to act, it waits"
 
 
 def _names(used: Sequence[ColumnHead], key: Sequence[str]) -> dict[str, str]:

@@ -58,6 +58,7 @@ class ToolView(Wire):
     limits: str
     settles: str
     helped: str
+    waits: str
     when_not: str
 
 
@@ -161,6 +162,7 @@ def _tool(tool: ToolSection, rules: tuple[RuleSection, ...]) -> ToolView:
         limits=_limits(tool.limit),
         settles="" if tool.settles is None else written_span(tool.settles),
         helped=tool.helped,
+        waits=tool.waits,
         when_not=tool.when_not,
     )
 

@@ -173,7 +173,8 @@ class SqlTool(FramedTool, StoreTool[RowsView]):
         if self._helped is None:
             return self._frame.helped(record, self._clock())
         asked = record.ahead.get(self.name)
-        return said_of(self.section.helped, holds=isinstance(asked, Shown) and asked.helped)
+        word = said_of(self.section.helped, holds=isinstance(asked, Shown) and asked.helped)
+        return self._frame.or_waits(word, record, self._clock())
 
     def try_out(self, records: RowsView, record_id: str) -> str:
         """Do it, as a repair would, within a transaction that whoever asks rolls back; what of it is not proved.

@@ -114,8 +114,22 @@ class ToolFrame:
         try:
             holds = self._judged(self.section.helped, record, now)
         except CannotJudge as error:
-            return Postcondition(holding=Holding.NO, evidence=str(error))
-        return said_of(self.section.helped, holds=holds)
+            return self.or_waits(Postcondition(holding=Holding.NO, evidence=str(error)), record, now)
+        return self.or_waits(said_of(self.section.helped, holds=holds), record, now)
+
+    def or_waits(self, word: Postcondition, record: DeclaredRecord, now: datetime) -> Postcondition:
+        """The same; but where it has not helped and its `waits` holds, that it waits for somebody else."""
+        if word.holding is not Holding.NO or not self.section.waits:
+            return word
+        try:
+            holds = self._judged(self.section.waits, record, now)
+        except CannotJudge as error:
+            return Postcondition(holding=Holding.NO, evidence=f"{word.evidence}; {error}")
+        if not holds:
+            return Postcondition(holding=Holding.NO, evidence=f"{word.evidence}; nor does {shown(self.section.waits)}")
+        return Postcondition(
+            holding=Holding.WAITING, evidence=f"{word.evidence} yet: it waits, for {shown(self.section.waits)} holds"
+        )
 
     def _judged(self, text: str, record: DeclaredRecord, now: datetime) -> bool:
         condition = self.condition(text, frozenset(record.columns), f"tool {self.section.name!r}")

@@ -23,7 +23,7 @@ from daper.domains.declared.request import (
     told_address,
 )
 from daper.domains.declared.shape import dotted
-from daper.domains.declared.sql_tool import ID
+from daper.domains.declared.sql_tool import ID, is_sql
 from daper.domains.declared.wording import named_in
 
 # What HTTP itself needs, what leads elsewhere, and what is a secret.
@@ -45,6 +45,10 @@ def tool_faults(document: DomainDocument) -> Faults:
         if most is not None and first > most:
             said = f"'limit.canary' is {first}, and one plan has {most} at most: none would run after them"
             yield (*at, "limit", "canary"), said
+        if tool.waits and not tool.helped:
+            yield (*at, "waits"), "'waits' needs 'helped': what it waits for"
+        if is_sql(tool.waits):
+            yield (*at, "waits"), "it is in SQL, and 'waits' is CEL over the record: r.status == 'queued'"
         match tool:
             case SqlToolSection():
                 yield from _sql(tool, at)

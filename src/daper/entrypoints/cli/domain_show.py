@@ -69,7 +69,8 @@ def _tool(tool: ToolView) -> Iterator[str]:
         yield f"  sets in {tool.table}: {', '.join(f'{name} = {part}' for name, part in tool.sets.items())}"
     rest = {"asks": tool.asks, "sends": tool.sends, "settled by": tool.settled_by, "runs": tool.runs}
     rest |= {"shows before": tool.preview, "undone by": tool.undo, "only where": tool.only, "spends": tool.spends}
-    rest |= {"at most": tool.limits, "settles": tool.settles, "helped": tool.helped, "not when": tool.when_not}
+    rest |= {"at most": tool.limits, "settles": tool.settles, "helped": tool.helped, "waits": tool.waits}
+    rest |= {"not when": tool.when_not}
     rest |= {f"argument {name}": limit for name, limit in tool.args.items()}
     for name, value in rest.items():
         if value:
