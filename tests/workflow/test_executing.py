@@ -154,14 +154,15 @@ async def test_several_actions_on_one_record_run_in_order_on_what_the_one_before
     """Rule 4: the version that an earlier action of the same plan wrote counts as the planned one."""
     async with open_shop(temporal_env, tmp_path) as shop:
         shop.add_line("ORD-002-HJG", "DRG-EGG-007", of="ORD-004-RHG")
-        shop.edit_order("ORD-002-HJG", subtotal=None)  # amounts that do not add up would keep it open
+        # Nobody is asked to pay what does not add up.
+        shop.edit_order("ORD-002-HJG", subtotal=None, status="payment-denied")
         repair_id = await shop.start(scope={"record_ids": ["ORD-002-HJG"]})
         plan = await shop.plan(repair_id)
-        assert [action.tool for action in plan.actions] == ["request_approval", "order_inventory"]
+        assert [action.tool for action in plan.actions] == ["request_approval", "request_payment_update"]
         await shop.decide(repair_id, plan)
         result = await shop.end(repair_id)
         assert [outcome.status for outcome in result.outcomes] == [OutcomeStatus.APPLIED] * 2
-        assert shop.status("ORD-002-HJG") == "completed"
+        assert shop.status("ORD-002-HJG") == "payment_update_requested"
 
 
 async def test_after_a_failed_action_the_next_on_the_same_record_does_not_run(
@@ -175,6 +176,7 @@ async def test_after_a_failed_action_the_next_on_the_same_record_does_not_run(
     orders.script("request_approval", before=fail)
     async with open_shop(temporal_env, tmp_path, domains={"orders": orders}) as shop:
         shop.add_line("ORD-002-HJG", "DRG-EGG-007", of="ORD-004-RHG")
+        shop.edit_order("ORD-002-HJG", subtotal=None, status="payment-denied")
         repair_id = await shop.start(scope={"record_ids": ["ORD-002-HJG"]})
         await shop.decide(repair_id, await shop.plan(repair_id))
         result = await shop.end(repair_id)
