@@ -154,7 +154,7 @@ def test_an_unknown_record_names_those_that_may_be_meant(shell: Shell) -> None:
 
 
 def test_an_import_into_a_new_folder_says_what_came_in_and_what_to_do_next(shell: Shell) -> None:
-    files = files_of(shell, [order(), order(2, status="new")])
+    files = files_of(shell, [order(), order(2, status="voided")])
 
     checked = shell.run("records", "import", *files, "--check")
     assert not shell.home.exists()
@@ -163,7 +163,7 @@ def test_an_import_into_a_new_folder_says_what_came_in_and_what_to_do_next(shell
     assert (checked.code, checked.out.splitlines()[-1]) == (0, "they can be imported; nothing was changed")
     assert (ran.code, ran.err) == (0, "")
     told = ran.out.splitlines()
-    assert told[0].startswith("warning: orders.json: orders[1].status holds 'new': no rule knows this status")
+    assert told[0].startswith("warning: orders.json: orders[1].status holds 'voided': no rule knows this status")
     assert "in these files: orders 2, order lines 2, inventory rows 1" in told
     assert "problems that the rules find: inventory-short 2, payment-denied 1 (2 records)" in told
     assert told[-2].startswith("imported. Store ")
@@ -197,13 +197,13 @@ def test_an_import_with_faults_tells_them_all_and_changes_nothing(shell: Shell) 
 
 
 def test_warnings_in_the_same_words_are_one_line_and_all_of_them_in_json(shell: Shell) -> None:
-    files = files_of(shell, [order(n, status="new") for n in range(300)])
+    files = files_of(shell, [order(n, status="voided") for n in range(300)])
 
     ran = shell.run("records", "import", *files, "--check")
     document = shell.run("records", "import", *files, "--check", "--json").document()
 
     [status] = [line for line in ran.out.splitlines() if ".status" in line]
-    assert status.startswith("warning: orders.json: orders[0].status holds 'new': ")
+    assert status.startswith("warning: orders.json: orders[0].status holds 'voided': ")
     assert status.endswith("(in 'O-0', and 299 more such)")
     assert document["outcome"] == "checked"
     assert len([note for note in document["warnings"] if note["place"].endswith(".status")]) == 300

@@ -113,9 +113,9 @@ def _tasks(wave: int, number: int) -> tuple[Task, ...]:
         # Two effects on one record: the second one reads what the first one wrote.
         Task(
             order_id=f"{name}-RST",
-            status="pending-approval",
+            status="pending-payment",
             lines={restricted: 3},
-            tools=(RequestApproval.name, restock),
+            tools=(RequestApproval.name, RequestPaymentUpdate.name),
         ),
         # Reads the row that the second order of the same repair writes, and one that other repairs write.
         Task(
@@ -138,7 +138,8 @@ def _order(task: Task) -> dict[str, object]:
         "order_id": task.order_id,
         "customer_name": "Poppy Pomfrey",
         "customer_id": f"CUST-{task.order_id}",
-        "order_date": "2025-06-20T09:00:00Z",
+        # What others write as well is read first by those that come first: their share of it stays the same.
+        "order_date": "2025-06-19T09:00:00Z" if task.contested else "2025-06-20T09:00:00Z",
         "status": task.status,
         "items": lines,
         "subtotal": total,
