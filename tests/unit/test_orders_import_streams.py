@@ -48,10 +48,10 @@ def test_every_entry_is_as_it_is_in_the_whole(seed: int, chunk: int, monkeypatch
 
         assert flaws == ()
         assert isinstance(whole, dict)
-        whole = cast("dict[str, object]", whole)
-        assert [each.value for each in found if each.key is None] == whole["orders"]
+        fields = cast("dict[str, object]", whole)
+        assert [each.value for each in found if each.key is None] == fields["orders"]
         assert {each.key: each.value for each in found if each.key is not None} == {
-            name: value for name, value in whole.items() if name != "orders"
+            name: value for name, value in fields.items() if name != "orders"
         }
     assert [each.value for each in Elements(io.BytesIO(json.dumps(entries).encode()), frozenset())] == entries
 

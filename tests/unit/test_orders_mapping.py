@@ -377,18 +377,21 @@ def test_every_shipped_mapping_is_sound_and_says_what_it_reads(name: str) -> Non
 
 async def test_a_drafted_mapping_reads_the_file_that_it_was_drafted_from(desk: Desk) -> None:
     text = (
-        "Order No,State,E-Mail,Grand Total,SKU,Qty,Price\nA-1,processing,a@b.example,10,QLL-1,2,5\nA-1,,,,INK-1,1,0\n"
+        "Order No,State,E-Mail,Date,Grand Total,SKU,Qty,Price\n"
+        "A-1,processing,a@b.example,2026-11-20 16:20:00 +0100,10,QLL-1,2,5\nA-1,,,,,INK-1,1,0\n"
     )
     file, mapping = desk.folder / "export.csv", desk.folder / "mine.toml"
     file.write_text(text)
 
     mapping.write_text(draft_mapping(file))
+    assert told(await desk.read(text, PLAIN_STOCK, str(mapping))) == []
     found = orders(desk.mapped(text, PLAIN_STOCK, str(mapping)))
 
     assert found["A-1"] == {
         "order_id": "A-1",
         "status": "processing",
         "customer_id": "a@b.example",
+        "order_date": "2026-11-20T16:20:00+0100",
         "total": 10,
         "items": [
             {"item_id": "QLL-1", "quantity": 2, "unit_price": 5},

@@ -25,6 +25,7 @@ from daper.domains.orders.world import ORDERS, Raw
 _ANY: Final = "*"
 _NUMBER: Final = re.compile(r"-?\d[\d.,'\u00a0\u202f ]*")
 _PLAIN: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
+_ZONED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ?[+-]\d\d:?\d\d", re.ASCII)
 _TRUE: Final = frozenset({"true", "1", "yes"})
 
 
@@ -195,6 +196,8 @@ class Mapper:
     def _date(self, text: str) -> str:
         if (moment := moment_of(text, self.form)) is not None:
             return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if _ZONED.fullmatch(text):
+            return text.replace(" ", "T", 1).replace(" ", "")
         if self.form.zone != "UTC" and re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?", text):
             local = moment_of(
                 text.replace("T", " ")[:19], self.form.model_copy(update={"dates": ["%Y-%m-%d %H:%M:%S"]})
