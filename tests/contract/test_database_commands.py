@@ -12,7 +12,7 @@ from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.records_schema import RECORDS
 from tests.postgresql import PASSWORD, PostgresqlServer
 
-ALL = "orders_0003, records_0001, state_0002, visitors_0001"
+ALL = "orders_0004, records_0001, state_0002, visitors_0001"
 Says = Callable[..., tuple[int, str]]
 
 
@@ -50,8 +50,8 @@ def test_upgrade_makes_the_tables_once_and_status_names_all(postgresql: Postgres
     )
     assert says(url, "db", "upgrade") == (
         0,
-        f"{named}: done: state_0001, state_0002, visitors_0001, records_0001, orders_0001, orders_0002, orders_0003;"
-        f" it has {ALL}\n",
+        f"{named}: done: state_0001, state_0002, visitors_0001, records_0001, orders_0001, orders_0002, orders_0003,"
+        f" orders_0004; it has {ALL}\n",
     )
     assert says(url, "db", "upgrade") == (0, f"{named}: nothing to do; it has {ALL}\n")
     assert says(url, "db", "status") == (
@@ -75,7 +75,16 @@ def test_both_say_the_same_in_json(postgresql: PostgresqlServer, says: Says) -> 
     (done,) = json.loads(says(url, "db", "upgrade", "--json")[1])["databases"]
     assert (done["before"], done["ran"], done["revisions"]) == (
         [],
-        ["state_0001", "state_0002", "visitors_0001", "records_0001", "orders_0001", "orders_0002", "orders_0003"],
+        [
+            "state_0001",
+            "state_0002",
+            "visitors_0001",
+            "records_0001",
+            "orders_0001",
+            "orders_0002",
+            "orders_0003",
+            "orders_0004",
+        ],
         ALL.split(", "),
     )
     (found,) = json.loads(says(url, "db", "status", "--json")[1])["databases"]

@@ -22,8 +22,8 @@ def item(number: int, **fields: object) -> dict[str, object]:
     return {
         "item_id": f"I-{number}",
         "item_name": f"Item {number}",
-        "current_stock": 5,
-        "max_stock_level": 100,
+        "current_stock": 5 if number == 49 else 50_000,
+        "max_stock_level": 100_000,
         "unit_cost": 1.25,
         "supplier_contact": "owls@example.org",
         **fields,
@@ -37,7 +37,7 @@ def order(number: int, **fields: object) -> dict[str, object]:
         "customer_id": f"C-{number}",
         "order_date": "2025-06-30",
         "status": STATUSES[number % 4],
-        "items": [{"item_id": f"I-{number % 50}", "quantity": 9 if number % 100 == 1 else 1}],
+        "items": [{"item_id": "I-49" if number % 100 == 1 else f"I-{number % 49}", "quantity": 9 if number % 100 == 1 else 1}],
         **fields,
     }
 

@@ -19,6 +19,7 @@ from daper.stores.rows.values import ColumnType, typed
 # The codes that the protocols have for types whose values are texts, and for those among them that are padded.
 _TEXTS: Final = {POSTGRESQL: frozenset({18, 19, 25, 1042, 1043}), MYSQL: frozenset({15, 247, 248, *range(249, 255)})}
 _PADDED: Final = {POSTGRESQL: 1042, MYSQL: 254}
+_BITS_OF_MYSQL: Final = 16
 _JSON_OF_MYSQL: Final = 245
 _PROMISED: Final = "daper_promised"
 
@@ -62,6 +63,8 @@ class Columns:
                 return False
         if self._kind == MYSQL and isinstance(promised, bytes) and isinstance(kept, bytes) and code == _PADDED[MYSQL]:
             return promised.rstrip(b"\0") == kept.rstrip(b"\0")
+        if self._kind == MYSQL and isinstance(promised, bytes) and isinstance(kept, bytes) and code == _BITS_OF_MYSQL:
+            return promised.lstrip(b"\0") == kept.lstrip(b"\0")
         if self._kind == MYSQL and code == _JSON_OF_MYSQL:
             promised, kept = _parsed(promised), _parsed(kept)
         found = same(promised, kept)
