@@ -44,25 +44,6 @@ async def test_d12_what_was_tried_with_different_ends_says_how_each_ended(memory
     )
 
 
-async def test_d12_what_took_effect_in_vain_and_stands_is_left_alone_at_once(memory: Memory, clock: Clock) -> None:
-    """What nobody took back would be done a second time."""
-    await do_each(memory, "r1", START - timedelta(days=1), ineffective=finding(), standing=finding())
-    await memory.records_replaced(store_id=cycle("r1").store_id, domain=cycle("r1").domain)
-
-    reason = only_reason(await memory.claim(claim_of("r2")))
-    again = await memory.claim(claim_of("r3", again=True))
-    other = await memory.claim(claim_of("r4", finding(fingerprint="other facts")))
-    clock.now = START + timedelta(days=29, minutes=1)
-    later = await memory.claim(claim_of("r5", until=clock.now + HOURS_12))
-
-    assert reason == (
-        "its repair took effect on 2026-02-28 by repair r1, did not help, and was not taken back: look first;"
-        " to ask anew: --again or --record ORD-1"
-    )
-    assert again.fresh == later.fresh == (finding(),)
-    assert other.fresh == (finding(fingerprint="other facts"),)
-
-
 async def test_d12_a_problem_that_comes_back_with_other_facts_each_time_is_left_alone_after_six_repairs(
     memory: Memory,
 ) -> None:

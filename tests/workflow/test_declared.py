@@ -300,28 +300,6 @@ async def test_a_system_is_asked_for_what_was_approved_and_for_nothing_else(
     assert TOKEN not in result.model_dump_json() + history + kept.decode(errors="replace")
 
 
-async def test_what_a_system_was_asked_for_in_vain_is_told_and_not_asked_for_again(
-    shop: Shop, payments: Payments
-) -> None:
-    with processing() as processor:
-        text = http_file(processor.url, settle=False).replace("r.status == 'queued'", "r.status == 'paid'")
-        payments.file.write_text(text, encoding="utf-8")
-        first = await shop.start(domain="payments", scope={"record_ids": ["7"]})
-        await shop.decide(first, await shop.plan(first))
-        assert [each.status for each in (await shop.end(first)).outcomes] == [OutcomeStatus.APPLIED]
-        again = await shop.end(await shop.start(domain="payments", scope={"record_ids": ["7"]}))
-        [left] = [each for plan in again.plans for each in plan.suppressed if each.finding.record_id == "7"]
-        assert left.reason.startswith("its repair took effect on 20"), left.reason
-        assert f"by repair {first}, did not help, and was not taken back: look first; to ask anew" in left.reason
-        assert len(processor.changes) == 1
-        payments.run("UPDATE payments SET failure_code = 'processor_down' WHERE id = 7")
-        other = await shop.start(domain="payments", scope={"record_ids": ["7"]})
-        assert [action.tool for action in (await shop.plan(other)).actions] == ["retry_payment"], (
-            "with other facts it is"
-        )
-        assert len(processor.changes) == 1
-
-
 async def test_what_nobody_can_tell_is_unknown_and_a_person_looks(shop: Shop, payments: Payments) -> None:
     with processing("act close") as processor:
         payments.file.write_text(http_file(processor.url, key_header=False, settle=False), encoding="utf-8")

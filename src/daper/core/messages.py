@@ -334,13 +334,11 @@ class ConcludeInput(Wire):
 
     Of those on which an action took effect: `ineffective` ones were verified and are not gone, `repaired` ones are,
     and `unverified` are all others, also where somebody was asked. `unsettled`: nobody can tell whether it did.
-    `standing`: those of the ineffective ones whose effect was not taken back.
     """
 
     cycle: CycleRef
     rejected: tuple[Finding, ...] = ()
     ineffective: tuple[Finding, ...] = ()
-    standing: tuple[Finding, ...] = ()
     unsettled: tuple[Finding, ...] = ()
     repaired: tuple[Finding, ...] = ()
     unverified: tuple[Finding, ...] = ()

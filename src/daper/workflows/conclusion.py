@@ -23,9 +23,6 @@ def conclusion(state: CycleState, now: datetime) -> ConcludeInput:
         cycle=state.cycle,
         rejected=_only_rejected(state, rejected),
         ineffective=ineffective,
-        standing=_answered(
-            state, [each for each in useless if state.outcomes[each].status is not OutcomeStatus.UNDONE]
-        ),
         unsettled=_answered(state, unsettled),
         repaired=tuple(finding for finding in others if finding.fingerprint in gone),
         unverified=tuple(finding for finding in others if finding.fingerprint not in gone),

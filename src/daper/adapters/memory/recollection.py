@@ -25,7 +25,6 @@ class CameTo(StrEnum):
     """What a repair that took effect came to."""
 
     NO_HELP = "no-help"
-    STANDS = "no-help-stands"  # it did not help either, and was not taken back
     HELPED = "helped"
     UNKNOWN = "unknown"  # somebody was asked, or nobody could look
 
@@ -134,10 +133,6 @@ class Recollection:
         tries = sorted(self._tries.get((record_id, kind), ()), key=lambda each: each.at)
         of_cycles = {each.cycle_id: each for each in tries}
         same = [each for each in tries if each.fingerprint == fingerprint]
-        if standing := [each for each in same if each.came_to is CameTo.STANDS]:
-            last = standing[-1]
-            took = f"its repair took effect on {last.at[:10]} by repair {last.repair_id}"
-            return f"{took}, did not help, and was not taken back: look first"
         if len(same) >= TRIES_MOST:
             return _tried_so_often(same)
         if len(of_cycles) >= TRIES_WHATEVER_THE_FACTS:
@@ -147,9 +142,7 @@ class Recollection:
 
 def _tried_so_often(tries: Sequence[_Try]) -> str:
     """What became of all these repairs, the oldest first."""
-    in_vain = (CameTo.NO_HELP, CameTo.STANDS)
-    came_to = Counter(CameTo.NO_HELP if each.came_to in in_vain else each.came_to for each in tries)
-    last = tries[-1]
+    came_to, last = Counter(each.came_to for each in tries), tries[-1]
     since = f"{len(tries)} times since {tries[0].at[:10]}"
     lately = f"last on {last.at[:10]} by repair {last.repair_id}"
     if came_to.keys() == {CameTo.NO_HELP}:

@@ -92,12 +92,10 @@ class MemoryTables:
         cycle, at = request.cycle, time_text(request.at)
         told = {"repair_id": cycle.repair_id, "at": at}
         rejected = [{**row_of(cycle, finding), **told, "decided_by": request.by} for finding in request.rejected]
-        standing = {finding.fingerprint for finding in request.standing}
         tried = [
             {**row_of(cycle, finding), **told, "cycle_id": cycle.cycle_id, "came_to": came_to.value}
             for came_to, findings in (
-                (CameTo.STANDS, request.standing),
-                (CameTo.NO_HELP, [each for each in request.ineffective if each.fingerprint not in standing]),
+                (CameTo.NO_HELP, request.ineffective),
                 (CameTo.HELPED, request.repaired),
                 (CameTo.UNKNOWN, request.unverified),
             )
@@ -162,7 +160,7 @@ class MemoryTables:
                     delete(TRIES).where(
                         TRIES.c.store_id == store_id,
                         TRIES.c.domain == domain,
-                        TRIES.c.came_to.not_in([CameTo.NO_HELP.value, CameTo.STANDS.value]),
+                        TRIES.c.came_to != CameTo.NO_HELP.value,
                     )
                 )
 
