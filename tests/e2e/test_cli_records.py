@@ -215,19 +215,19 @@ def test_a_person_s_own_records_are_replaced_only_with_leave_and_are_never_lost(
     mine = (shell.home / "data/orders/orders.json").read_bytes()
     files = files_of(shell, [order(2)])
 
-    for words in (("import", *files), ("import", *files, "--json"), ("reset",)):
+    for words in (("import", "--replace", *files), ("import", "--replace", *files, "--json"), ("reset",)):
         refused = shell.run("records", *words)
         assert refused.code == 2
         assert "the records in this store are your own; say --yes" in refused.err
     for answer, code in (("\n", 0), ("n\n", 0), ("\x03", 130)):
-        with shell.terminal("records", "import", *files) as terminal:
+        with shell.terminal("records", "import", "--replace", *files) as terminal:
             terminal.expect("[y]es, empty for no: ")
             terminal.type(answer)
             assert terminal.end() == code
     assert (shell.home / "data/orders/orders.json").read_bytes() == mine
     assert not (shell.home / "data/orders/backups").exists()
 
-    with shell.terminal("records", "import", *files) as terminal:
+    with shell.terminal("records", "import", "--replace", *files) as terminal:
         terminal.expect("[y]es, empty for no: ")
         terminal.type("y\n")
         assert terminal.end() == 0

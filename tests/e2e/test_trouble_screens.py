@@ -204,7 +204,7 @@ def test_the_outbox_and_the_ledger_show_all_that_they_hold(walk: Walk) -> None:
 
 def what(document: Any) -> dict[str, Any]:
     """What a repair found, proposed and did, without what differs between any two repairs."""
-    passing = {"digest", "key", "wrote", "fingerprint", "action_id", "id"}
+    passing = {"digest", "key", "wrote", "fingerprint", "action_id", "id", "at"}
 
     def kept(value: Any) -> Any:
         if isinstance(value, dict):

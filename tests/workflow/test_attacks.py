@@ -33,6 +33,7 @@ async def test_what_a_person_rejected_is_not_run_by_policy_when_a_sibling_is_ask
     shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
     await shop.domains["orders"].store()
     shop.add_line("ORD-002-HJG", "DRG-EGG-007", of="ORD-004-RHG")
+    shop.edit_order("ORD-002-HJG", subtotal=None, status="payment-denied")
     async with shop.worker():
         repair_id = await shop.start(
             scope={"record_ids": ["ORD-002-HJG"]},
@@ -41,7 +42,7 @@ async def test_what_a_person_rejected_is_not_run_by_policy_when_a_sibling_is_ask
             decision_valid_for=timedelta(seconds=1),
         )
         plan = await shop.plan(repair_id)
-        assert [action.tool for action in plan.actions] == ["request_approval", "order_inventory"]
+        assert [action.tool for action in plan.actions] == ["request_approval", "request_payment_update"]
     async with shop.workflow_worker():
         await shop.decide(repair_id, plan, a1=APPROVE, a2=REJECT)
         await shop.until_lapsed(repair_id)

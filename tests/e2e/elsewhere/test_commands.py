@@ -117,7 +117,7 @@ def test_a_profile_of_the_official_file_is_used(shell: Shell, elsewhere: Elsewhe
             2,
             "it wants a client certificate (CertificateRequired); set TEMPORAL_TLS_CLIENT",
         ),
-        (("repair", "list"), "expired", {}, 1, "cannot be reached: its certificate has expired; who runs it"),
+        (("proactive", "status"), "expired", {}, 1, "cannot be reached: its certificate has expired; who runs it"),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_an_exit_code(

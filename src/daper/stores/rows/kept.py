@@ -61,8 +61,9 @@ class Columns:
                 return True
             if code in _TEXTS.get(self._kind, ()) or self._kind not in _TEXTS:
                 return False
-        if self._kind == MYSQL and isinstance(promised, bytes) and isinstance(kept, bytes) and code == _PADDED[MYSQL]:
-            return promised.rstrip(b"\0") == kept.rstrip(b"\0")
+        if self._kind == MYSQL and isinstance(kept, bytes) and code == _PADDED[MYSQL]:
+            told = promised.encode() if isinstance(promised, str) else promised
+            return isinstance(told, bytes) and told.rstrip(b"\0") == kept.rstrip(b"\0")
         if self._kind == MYSQL and isinstance(promised, bytes) and isinstance(kept, bytes) and code == _BITS_OF_MYSQL:
             return promised.lstrip(b"\0") == kept.lstrip(b"\0")
         if self._kind == MYSQL and code == _JSON_OF_MYSQL:
