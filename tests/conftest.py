@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 from temporalio import workflow
+from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker._workflow import _WorkflowWorker  # pyright: ignore[reportPrivateUsage]
@@ -17,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES
+from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.program import QUEUE_PACE, UNDIVIDED_QUEUES, find_temporal
 
 if TYPE_CHECKING:
@@ -106,6 +108,14 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     """
     async with _time_skipping_server() as env:
         yield env
+
+
+@pytest.fixture(scope="module")
+async def real_time(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkflowEnvironment]:
+    """A server whose clock is everybody's: schedules know no other."""
+    async with embedded_server(log_file=tmp_path_factory.mktemp("server") / "temporal.log") as server:
+        client = await Client.connect(server.address, data_converter=data_converter())
+        yield WorkflowEnvironment.from_client(client)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,10 @@ def item(number: int, **fields: object) -> dict[str, object]:
     }
 
 
+def line(item_id: str, quantity: int) -> dict[str, object]:
+    return {"item_id": item_id, "quantity": quantity}
+
+
 def order(number: int, **fields: object) -> dict[str, object]:
     return {
         "order_id": f"O-{number}",
@@ -37,7 +41,9 @@ def order(number: int, **fields: object) -> dict[str, object]:
         "customer_id": f"C-{number}",
         "order_date": "2025-06-30",
         "status": STATUSES[number % 4],
-        "items": [{"item_id": "I-49" if number % 100 == 1 else f"I-{number % 49}", "quantity": 9 if number % 100 == 1 else 1}],
+        "items": [
+            {"item_id": "I-49" if number % 100 == 1 else f"I-{number % 49}", "quantity": 9 if number % 100 == 1 else 1}
+        ],
         **fields,
     }
 

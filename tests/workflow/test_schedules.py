@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,6 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.activities import diagnosis
 from daper.adapters.temporal.codec import data_converter
-from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.kept_server import KeptServer
 from daper.clock import utc_now
 from daper.core.errors import NotFound, Occupied, UserError
@@ -36,14 +35,6 @@ from daper.service.schedule_orders import PutSchedule, ScheduleRef
 from tests.workflow.shop import DEADLINE, GINNY, HARRY, Shop, open_shop
 from tests.workflow.timetable import EVERY_SECOND, EVERY_YEAR, Timetable, timetable
 from tests.workflow.wide_shop import install
-
-
-@pytest.fixture(scope="module")
-async def real_time(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkflowEnvironment]:
-    """A server whose clock is everybody's: schedules know no other."""
-    async with embedded_server(log_file=tmp_path_factory.mktemp("server") / "temporal.log") as server:
-        client = await Client.connect(server.address, data_converter=data_converter())
-        yield WorkflowEnvironment.from_client(client)
 
 
 @asynccontextmanager
