@@ -129,17 +129,18 @@ async def test_pages_scopes_partitions_and_single_orders_all_find_the_same(
     assert found == {each for each in expected if each[0] in processing}
 
 
+@pytest.mark.parametrize("keeping", ["sqlite", "postgresql"], indirect=True)
 async def test_an_earlier_order_that_is_closed_by_hand_makes_room_for_the_later_one(
     keeping: JsonKeeping | SqlKeeping, tmp_path: Path
 ) -> None:
-    if isinstance(keeping, JsonKeeping):
-        pytest.skip("a file is edited as a whole")
+    """By a statement; a file is edited as a whole."""
     orders: list[Raw] = [
         {"order_id": name, "status": "processing", "order_date": date, "items": [{"item_id": "S", "quantity": 8}]}
         for name, date in (("later", "2025-06-27"), ("earlier", "2025-06-26"))
     ]
     domain = domain_of(keeping, orders, [{"item_id": "S", "current_stock": 10}], tmp_path / "shop")
     assert {each[0] for each in await looked(domain, Scope())} == {"later"}
+    assert isinstance(keeping, SqlKeeping)
     [database] = keeping.databases()
     text_of = "CAST(data AS TEXT)" if isinstance(database, SqliteDatabase) else "data::text"
     kept = "%s" if "AS TEXT" in text_of else "(%s)::json"
