@@ -355,20 +355,21 @@ def test_two_effects_that_wait_for_each_other_are_both_tried_again_or_done(serve
     """The server ends one of them; what it had done is undone, and its next attempt does it."""
     both, said = threading.Barrier(2), list[StoreError]()
 
-    def work(first: str, then: str, meet: Callable[[], object]) -> None:
+    def work(first: str, then: str, *, meets: bool) -> None:
         with served.store.change() as change:
             _add_one(change, first)
-            meet()
+            if meets:
+                both.wait(10)
             _add_one(change, then)
 
     def try_again(first: str, then: str) -> None:
-        meet: Callable[[], object] = lambda: both.wait(10)  # noqa: E731 - nothing, where it is tried again
+        meets = True
         while True:
             try:
-                return work(first, then, meet)
+                return work(first, then, meets=meets)
             except StoreError as error:  # as Temporal would try again
                 said.append(error)
-                meet = int
+                meets = False
 
     threads = [threading.Thread(target=try_again, args=order) for order in (("A", "B"), ("B", "A"))]
     for thread in threads:
