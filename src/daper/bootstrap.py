@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
@@ -33,7 +34,7 @@ from daper.core.errors import DaperError, ModelError, SettingError, StoreUnavail
 from daper.core.notices import TellInput
 from daper.domains.registry import declared_options, load_domains
 from daper.ports import Agents, Domain
-from daper.ports.entry import DATABASE_OPTION
+from daper.ports.entry import DATABASE_OPTION, OnTemporal
 from daper.service.board import Board
 from daper.service.listing import ended_repairs, open_repairs
 from daper.service.proactive import ProactiveService
@@ -43,6 +44,7 @@ from daper.service.repairs import RepairService
 from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
 from daper.settings import Part, Settings
+from daper.settings.temporal_profile import cluster_of
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue, people_queue
@@ -81,7 +83,15 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
         return {**shared, **settings.domain_options(name)}
 
     installed = load_domains(settings.home / "data", options=options)
+    for domain in installed.values():
+        if isinstance(domain, OnTemporal):
+            domain.reach_by(partial(_reach, settings))
     return _with_declared(installed, settings)
+
+
+async def _reach(settings: Settings, place: Mapping[str, str]) -> Client:
+    """The cluster of a domain: ours, or the one that its options name."""
+    return await connect(cluster_of(settings, place))
 
 
 def _with_declared(installed: dict[str, Domain], settings: Settings) -> dict[str, Domain]:

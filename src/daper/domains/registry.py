@@ -14,11 +14,31 @@ GROUP = "daper.domains"
 
 
 def load_domains(data: Path, *, options: Callable[[str], Mapping[str, str]]) -> dict[str, Domain]:
-    """Every installed domain by name, each with its own folder under `data`. Opens no file.
+    """Every installed domain by name, each with its own folder under `data`, but those that nothing is set of that they
+    need. Opens no file.
 
     Raises SettingError for a domain that cannot be loaded.
     """
-    return {name: _loaded(entry)(data / safe_name(name), options(name)) for name, entry in _installed().items()}
+    opened: dict[str, Domain] = {}
+    for name, entry in _installed().items():
+        door, given = _loaded(entry), options(name)
+        needed = _needs(door)
+        if needed is None or given.get(needed.name, "").strip():
+            opened[name] = door(data / safe_name(name), given)
+    return opened
+
+
+def lacking(name: str, options: Mapping[str, str]) -> DomainOption | None:
+    """The option that an installed domain needs and that is not set; None where it needs none, or there is no such."""
+    entry = _installed().get(name)
+    needed = None if entry is None else _needs(_loaded(entry))
+    return None if needed is None or options.get(needed.name, "").strip() else needed
+
+
+def _needs(door: Callable[[Path, Mapping[str, str]], Domain]) -> DomainOption | None:
+    if not isinstance(door, DomainEntry):
+        return None
+    return next((option for option in door.options if option.name == door.needs), None)
 
 
 def declared_options() -> dict[str, tuple[DomainOption, ...]]:

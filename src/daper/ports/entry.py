@@ -1,10 +1,10 @@
 """How a domain is opened: what its entry point names, and the options that it takes from the settings."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from daper.core.errors import SettingError
 from daper.ports.domain import Domain
@@ -36,10 +36,14 @@ class DomainOption:
 
 @dataclass(frozen=True)
 class DomainEntry(Generic[Opened]):
-    """Opens a domain on its folder; each option that it declares is there, as it is set or by its default."""
+    """Opens a domain on its folder; each option that it declares is there, as it is set or by its default.
+
+    `needs`: the option without which there is no such domain, "" for one that is always there.
+    """
 
     open: Callable[[Path, Mapping[str, str]], Opened]
     options: tuple[DomainOption, ...]
+    needs: str = ""
 
     def __call__(self, folder: Path, options: Mapping[str, str]) -> Opened:
         """The domain, as the function that is decorated opens it."""
@@ -47,11 +51,25 @@ class DomainEntry(Generic[Opened]):
         return self.open(folder, {**defaults, **options})
 
 
+@runtime_checkable
+class OnTemporal(Protocol):
+    """A domain whose records are on a Temporal cluster: daper's own, or another one."""
+
+    def reach_by(self, connect: Callable[[Mapping[str, str]], Awaitable[object]]) -> None:
+        """Say how a cluster is connected to; called once, before anything is asked of the domain.
+
+        `connect` takes what is set of another cluster, each by the last part of its official variable (`address`,
+        `tls_client_key_path`), gives a client of Temporal's library, and raises Unreachable and SettingError.
+        """
+        ...
+
+
 def with_options(
-    *options: DomainOption,
+    *options: DomainOption, needs: str = ""
 ) -> Callable[[Callable[[Path, Mapping[str, str]], Opened]], DomainEntry[Opened]]:
     """Declare, at the function that an entry point names, which options the domain takes.
 
-    They are then shown by `daper doctor`, and a variable that is like them and none of them is warned of.
+    They are then shown by `daper doctor`, and a variable that is like them and none of them is warned of. The domain
+    is there only where the option that it `needs` is set.
     """
-    return lambda function: DomainEntry(function, options)
+    return lambda function: DomainEntry(function, options, needs)

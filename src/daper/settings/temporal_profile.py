@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from daper.adapters.regular_file import is_there, read_if_there
 from daper.adapters.temporal.server_file import SERVER_FILE, announced_server
@@ -176,3 +176,61 @@ def _get(table: object, key: str) -> object:
         return None
     # Parsed text: a table of anything by anything, which isinstance cannot say.
     return cast(dict[object, object], table).get(key)
+
+
+class _Known(Protocol):
+    """What is needed of the settings to reach a cluster of a domain."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def address_source(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def temporal(self) -> Mapping[str, str]: ...
+    @property
+    def variables(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class ClusterChoice:
+    """A cluster as a connection needs it; `temporal` are the official variables, and may hold secrets."""
+
+    address: str
+    address_source: str
+    namespace: str
+    temporal: Mapping[str, str] = field(repr=False)
+
+
+def cluster_of(settings: _Known, place: Mapping[str, str]) -> ClusterChoice:
+    """The cluster of a domain: ours, or the one that `place` names, each by the last part of its official variable.
+
+    Of another cluster nothing of ours is used: it must not get our keys. Raises SettingError.
+    """
+    elsewhere = {"address", "profile", "config_file"} & place.keys()
+    if not elsewhere and not place.keys() <= {"namespace"}:
+        strange = ", ".join(sorted(place.keys() - {"namespace"}))
+        raise SettingError(f"{strange} is set of another cluster, and no address, profile or config_file of it")
+    if not elsewhere:
+        return ClusterChoice(
+            address=settings.address,
+            address_source=settings.address_source,
+            namespace=place.get("namespace", settings.namespace),
+            temporal=settings.temporal,
+        )
+    home = {name: settings.variables[name] for name in ("HOME", "XDG_CONFIG_HOME") if name in settings.variables}
+    theirs = {f"TEMPORAL_{name.upper()}": value for name, value in place.items()}
+    if "address" in place and not {"profile", "config_file"} & place.keys():
+        home = {}  # the profile by default is that of our own cluster
+    variables = temporal_variables(home | theirs)
+    profile = profile_of(variables)
+    address = place.get("address") or profile.get("address")
+    if not address or not _is_address(address):
+        raise SettingError(f"the address of the other cluster is {address!r}; it must be host:port")
+    return ClusterChoice(
+        address=address,
+        address_source="another cluster than daper's own",
+        namespace=place.get("namespace") or profile.get("namespace") or NO_SERVER.namespace,
+        temporal=variables,
+    )

@@ -1,0 +1,21 @@
+"""How often a process asks a cluster: never more often than is set, however many ask at once."""
+
+import asyncio
+
+from daper.clock import ticks
+
+
+class Pace:
+    """Lets so many calls through in a second, one after another, in the order in which they come."""
+
+    def __init__(self, per_second: int) -> None:
+        self._apart = 1 / per_second
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until it is this call's turn."""
+        now = ticks()
+        at = max(now, self._next)
+        self._next = at + self._apart
+        if at > now:
+            await asyncio.sleep(at - now)

@@ -1,0 +1,103 @@
+"""What is the same for every tool on workflows: whom it is for, how it looks, and how one sees that it helped."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from daper.clock import agreed_now
+from daper.core.limits import Limit
+from daper.core.models import Change
+from daper.domains.temporal.cluster import Cluster
+from daper.domains.temporal.options import TemporalOptions
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
+from daper.ports.domain import PlanCaps, Record, Terms, ToolCall
+from daper.ports.store import Store
+from daper.stores.outside import OutsideTool, UndoableOutsideTool
+
+TRACE = "daper key="
+"""Before the key in whatever text of a call stays in the history: the trace by which it is found again."""
+
+
+class NoArguments(BaseModel):
+    """Nothing to choose."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """What the tools share: the cluster, what is set, how workflows are read, and where the ledger is."""
+
+    cluster: Cluster
+    options: TemporalOptions
+    look: Callable[[str], Awaitable[tuple[Record, ...]]]
+    books: Callable[[], Store[object]]
+
+
+class WorkflowTool(OutsideTool):
+    """A tool on one workflow. `kinds`: the problems that it answers; `does`: what it does, for people and models.
+
+    One of each is tried first, and seen to help, before the others of a plan are done.
+    """
+
+    kinds: frozenset[str]
+    does: str
+    args: type[BaseModel] = NoArguments
+    settling = timedelta(seconds=5)
+    caps = PlanCaps(canary=1)
+
+    def __init__(self, bench: Workbench, *, clock: Callable[[], datetime] = agreed_now) -> None:
+        super().__init__(bench.books, clock=clock)
+        self._bench = bench
+
+    async def look(self, record_id: str) -> tuple[Record, ...]:
+        """The workflow as it is now, with what judging it needs."""
+        return await self._bench.look(record_id)
+
+    @abstractmethod
+    def unfit(self, state: WorkflowState) -> str:
+        """Why it is not for a workflow as it is; nothing where it is."""
+
+    @abstractmethod
+    def preview(
+        self, record: WorkflowRecord, arguments: Mapping[str, JsonValue], records: Sequence[Record]
+    ) -> tuple[Change, ...]:
+        """What would change."""
+
+    def limits(self, state: WorkflowState) -> Mapping[str, Limit]:
+        """What each argument may be."""
+        return {}
+
+    def reads(self, record: WorkflowRecord, records: Sequence[Record]) -> Mapping[str, str]:
+        """What it depends on: the workflow."""
+        return {record.ref: record.version}
+
+    def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
+        """On what terms it may run; an obstacle where it does not fit."""
+        record = workflow_in(records, record_id)
+        why = "it is not there any more" if record is None else self.unfit(record.state)
+        if record is None or why:
+            return Terms(answers=self.kinds, limits={}, obstacle=why)
+        return Terms(
+            answers=self.kinds,
+            limits=dict(self.limits(record.state)),
+            reads=dict(self.reads(record, records)),
+            preview=self.preview(record, arguments, records),
+        )
+
+
+class UndoableWorkflowTool(WorkflowTool, UndoableOutsideTool):
+    """One whose effect can be taken back."""
+
+
+def workflow_in(records: Sequence[Record], record_id: str) -> WorkflowRecord | None:
+    """The workflow with that id among records."""
+    return next((each for each in records if isinstance(each, WorkflowRecord) and each.record_id == record_id), None)
+
+
+def reason(call: ToolCall, key: str) -> str:
+    """What a call leaves where the server keeps a reason: the key, by which it is found again."""
+    return f"{TRACE}{key}"

@@ -1,0 +1,326 @@
+"""What is known of one workflow, read from what the server says of it. Times are aware; texts are as they came."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import TypeAdapter, ValidationError
+from temporalio.api.activity.v1 import ActivityOptions as WireOptions
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState, TimeoutType, WorkflowExecutionStatus
+from temporalio.api.failure.v1 import Failure as WireFailure
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+
+from daper.core.digests import canonical, digest
+from daper.ports.domain import Record
+
+REPORTED_PROBLEMS: Final = "TemporalReportedProblems"
+_TEXTS: Final = TypeAdapter(list[str])
+_DEEPEST: Final = 20  # of a chain of failures: more nobody reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One failure of a chain. `sort`: application, timeout, canceled and so on; `type`: its own name, or "".
+
+    `message` is text of somebody's own code: data, whatever it says.
+    """
+
+    sort: str
+    type: str = ""
+    message: str = ""
+    retryable: bool = True
+
+    @property
+    def name(self) -> str:
+        """What it is called: by its own name, else by its sort."""
+        return self.type or self.sort
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Since when an activity is paused, by whom and why; a rule of the server has no reason."""
+
+    at: datetime | None
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingActivity:
+    """One activity that has not ended. `failures`: the last one, its cause behind it, and so on."""
+
+    id: str
+    type: str
+    state: str
+    attempt: int
+    most_attempts: int
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    next_at: datetime | None
+    paused: bool
+    pause: Pause | None = None
+    failures: tuple[Failure, ...] = ()
+    worker: str = ""
+    build: str = ""
+    queue: str = ""
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def cause(self) -> str:
+        """The name of the failure at the root, or ""."""
+        return self.failures[-1].name if self.failures else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingTask:
+    """The workflow task that has not ended: `scheduled` waits for a worker, `started` is at one."""
+
+    state: str
+    scheduled_at: datetime | None
+    first_scheduled_at: datetime | None
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowState:
+    """One run of a workflow as the server describes it.
+
+    `problems`: what the server reports of its tasks, as `cause=WorkflowTaskFailedCauseNonDeterministicError`. `ended`:
+    the chain of failures by which it closed, where that was read. `reset_to`: the run that a reset of this one made.
+    """
+
+    workflow_id: str
+    run_id: str
+    type: str
+    queue: str
+    status: str
+    started_at: datetime | None
+    closed_at: datetime | None
+    history_length: int
+    first_run_id: str = ""
+    parent: str = ""
+    children: tuple[str, ...] = ()
+    activities: tuple[PendingActivity, ...] = ()
+    task: PendingTask | None = None
+    problems: tuple[str, ...] = ()
+    ended: tuple[Failure, ...] = ()
+    override: str = ""
+    build: str = ""
+    reset_to: str = ""
+    cancel_requested: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status == "Running"
+
+    def activity(self, activity_id: str) -> PendingActivity | None:
+        """The pending activity with that id."""
+        return next((each for each in self.activities if each.id == activity_id), None)
+
+    @property
+    def version(self) -> str:
+        """Changes with what a plan goes by: the run, its status, what is pending, paused and failing, and why.
+
+        Not with what goes on by itself: heartbeats, attempts, events of the history, words of a failure.
+        """
+        facts = {
+            "run": self.run_id,
+            "status": self.status,
+            "activities": [[each.id, each.type, each.paused, each.cause] for each in self.activities],
+            "problems": list(self.problems),
+            "override": self.override,
+            "cancel": self.cancel_requested,
+        }
+        return digest(canonical(facts))[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowRecord(Record):
+    """A workflow chain: `record_id` is the workflow's id, `state` its latest run."""
+
+    state: WorkflowState
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueState:
+    """A task queue on which work waits. `pollers`: how many workers ask for workflow tasks and for activities."""
+
+    name: str
+    workflow_pollers: int
+    activity_pollers: int
+    waiting: tuple[str, ...] = ()
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueRecord(Record):
+    """A task queue: of what nobody polls, the queue is the problem, and not each workflow on it."""
+
+    state: QueueState
+
+
+def workflow_ref(workflow_id: str) -> str:
+    """How a workflow is named in what a plan read."""
+    return f"workflows/{workflow_id}"
+
+
+def workflow_record(state: WorkflowState) -> WorkflowRecord:
+    """A workflow as a record."""
+    return WorkflowRecord(
+        ref=workflow_ref(state.workflow_id),
+        record_id=state.workflow_id,
+        version=state.version,
+        data={"type": state.type, "status": state.status},
+        state=state,
+    )
+
+
+def described(answer: DescribeWorkflowExecutionResponse, *, ended: tuple[Failure, ...] = ()) -> WorkflowState:
+    """What a description says."""
+    info, more = answer.workflow_execution_info, answer.workflow_extended_info
+    task = answer.pending_workflow_task
+    has_task = answer.HasField("pending_workflow_task")
+    return WorkflowState(
+        workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
+        first_run_id=info.first_run_id,
+        type=info.type.name,
+        queue=answer.execution_config.task_queue.name or info.task_queue,
+        status=status_name(info.status),
+        started_at=moment(info.start_time),
+        closed_at=moment(info.close_time) if info.HasField("close_time") else None,
+        history_length=info.history_length,
+        parent=info.parent_execution.workflow_id,
+        children=tuple(child.workflow_id for child in answer.pending_children),
+        activities=tuple(_activity(each) for each in answer.pending_activities),
+        task=PendingTask(
+            state=_short(PendingWorkflowTaskState.Name(task.state), "PENDING_WORKFLOW_TASK_STATE_"),
+            scheduled_at=moment(task.scheduled_time),
+            first_scheduled_at=moment(task.original_scheduled_time),
+            attempt=task.attempt,
+        )
+        if has_task
+        else None,
+        problems=problems_of(info),
+        ended=ended,
+        override=_override(info),
+        build=info.versioning_info.deployment_version.build_id or info.assigned_build_id,
+        reset_to=more.reset_run_id,
+        cancel_requested=more.cancel_requested,
+    )
+
+
+def problems_of(info: WorkflowExecutionInfo) -> tuple[str, ...]:
+    """What the server reports of a workflow's tasks, in one order."""
+    payload = info.search_attributes.indexed_fields.get(REPORTED_PROBLEMS)
+    if payload is None:
+        return ()
+    try:
+        return tuple(sorted(_TEXTS.validate_json(payload.data)))
+    except ValidationError:
+        return ()
+
+
+def failures_of(failure: WireFailure) -> tuple[Failure, ...]:
+    """A failure with its causes, the outermost first."""
+    found: list[Failure] = []
+    while len(found) < _DEEPEST:
+        found.append(_failure(failure))
+        if not failure.HasField("cause"):
+            break
+        failure = failure.cause
+    return tuple(found)
+
+
+def status_name(status: WorkflowExecutionStatus.ValueType) -> str:
+    """A status as Temporal writes it in filters: Running, TimedOut."""
+    words = _short(WorkflowExecutionStatus.Name(status), "WORKFLOW_EXECUTION_STATUS_")
+    return "".join(word.capitalize() for word in words.split("-"))
+
+
+def moment(value: Timestamp) -> datetime | None:
+    """A time of the server; None where it says none."""
+    return value.ToDatetime(tzinfo=UTC) if value.seconds or value.nanos else None
+
+
+def length(value: Duration) -> timedelta:
+    """A length of time of the server."""
+    return value.ToTimedelta()
+
+
+def options_in(options: WireOptions) -> dict[str, object]:
+    """The options of an activity: times in seconds."""
+    policy = options.retry_policy
+    return {
+        "task_queue": options.task_queue.name,
+        "schedule_to_close": length(options.schedule_to_close_timeout).total_seconds(),
+        "schedule_to_start": length(options.schedule_to_start_timeout).total_seconds(),
+        "start_to_close": length(options.start_to_close_timeout).total_seconds(),
+        "heartbeat": length(options.heartbeat_timeout).total_seconds(),
+        "initial_interval": length(policy.initial_interval).total_seconds(),
+        "backoff_coefficient": policy.backoff_coefficient,
+        "maximum_interval": length(policy.maximum_interval).total_seconds(),
+        "maximum_attempts": policy.maximum_attempts,
+    }
+
+
+def _activity(info: PendingActivityInfo) -> PendingActivity:
+    pause = info.pause_info
+    return PendingActivity(
+        id=info.activity_id,
+        type=info.activity_type.name,
+        state=_short(PendingActivityState.Name(info.state), "PENDING_ACTIVITY_STATE_"),
+        attempt=info.attempt,
+        most_attempts=info.maximum_attempts,
+        scheduled_at=moment(info.scheduled_time),
+        started_at=moment(info.last_started_time),
+        next_at=moment(info.next_attempt_schedule_time),
+        paused=info.paused,
+        pause=Pause(at=moment(pause.pause_time), by=pause.manual.identity, reason=pause.manual.reason)
+        if info.HasField("pause_info")
+        else None,
+        failures=failures_of(info.last_failure) if info.HasField("last_failure") else (),
+        worker=info.last_worker_identity,
+        build=info.last_deployment_version.build_id,
+        queue=info.activity_options.task_queue.name,
+        options=options_in(info.activity_options),
+    )
+
+
+def _failure(failure: WireFailure) -> Failure:
+    sort = (failure.WhichOneof("failure_info") or "unknown").removesuffix("_failure_info").removesuffix("_execution")
+    type_, retryable = "", True
+    match sort:
+        case "application":
+            type_, retryable = failure.application_failure_info.type, not failure.application_failure_info.non_retryable
+        case "timeout":
+            type_ = _short(TimeoutType.Name(failure.timeout_failure_info.timeout_type), "TIMEOUT_TYPE_")
+        case "activity":
+            type_ = failure.activity_failure_info.activity_type.name
+        case "child_workflow":
+            type_ = failure.child_workflow_execution_failure_info.workflow_type.name
+        case _:
+            pass
+    return Failure(sort=sort.replace("_", "-"), type=type_, message=failure.message, retryable=retryable)
+
+
+def _override(info: WorkflowExecutionInfo) -> str:
+    override = info.versioning_info.versioning_override
+    if override.HasField("pinned"):
+        version = override.pinned.version
+        return f"pinned {version.deployment_name}.{version.build_id}"
+    return "auto-upgrade" if override.auto_upgrade else ""
+
+
+def _short(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower().replace("_", "-")
+
+
+def causes(failures: Iterable[Failure]) -> str:
+    """A chain of failures in names: `activity pay > application CardDeclined`."""
+    return " > ".join(f"{each.sort} {each.type}".strip() for each in failures)
