@@ -1,10 +1,12 @@
 """A whole repair of a domain that a file declares: what was approved is done, verified, and reported."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
 from daper import bootstrap
@@ -13,7 +15,8 @@ from daper.core.models import MOST_PROBLEMS, Fallback, Finding, Verdict
 from daper.core.outcomes import OutcomeStatus, RepairResult
 from daper.core.phases import Phase
 from daper.domains.declared.domain import DeclaredDomain
-from daper.ports import Record
+from daper.domains.declared.set_tool import SetTool
+from daper.ports import Record, Terms
 from daper.stores.rows.engine import disconnect
 from tests.declared_shop import FILE, ONE_SOON, Payments, payments_in
 from tests.declared_tools import TOKEN, http_file
@@ -132,6 +135,34 @@ async def test_once_what_was_tried_first_has_helped_the_others_run(shop: Shop, p
     assert result.durations["VERIFYING-REPAIR"] >= timedelta(minutes=45)
     assert result.counts.repaired == 5
     assert result.troubles == ()
+
+
+async def test_one_that_is_tried_first_speaks_for_those_alike_alone(
+    shop: Shop, payments: Payments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each sort one is tried; where that does not help, the others of that sort are not done, and the rest is."""
+    many(payments, 6, limit="{ canary = 1 }", helped="r.id >= 103")
+    terms = SetTool.terms
+
+    def sorted_terms(
+        self: SetTool, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]
+    ) -> Terms:
+        alike = "late ones" if int(record_id) >= 103 else "early ones"
+        return replace(terms(self, record_id, arguments, records), alike=alike)
+
+    monkeypatch.setattr(SetTool, "terms", sorted_terms)
+    repair_id = await shop.start(domain="payments")
+    plan = await shop.plan(repair_id)
+    assert {action.alike for action in plan.actions} == {"late ones", "early ones"}
+    await shop.decide(repair_id, plan)
+    result = await settled(shop, repair_id, times=3)
+    became = {each.record_id: str(each.status) for each in result.outcomes}
+    assert became == {
+        "100": "undone",
+        **dict.fromkeys(("101", "102"), "skipped"),
+        **dict.fromkeys(("103", "104", "105"), "applied"),
+    }
+    assert any("2 actions of retry_payment (early ones) not done" in each for each in result.troubles)
 
 
 async def test_of_one_that_is_stale_nothing_was_seen_and_the_next_is_tried(shop: Shop, payments: Payments) -> None:

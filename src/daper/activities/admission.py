@@ -181,6 +181,7 @@ def _bindable(tool: RepairTool, terms: Terms) -> Bindable:
         settles_in=tool.settling,
         can_undo=isinstance(tool, Undoable),
         canary=caps_of(tool).canary,
+        alike=terms.alike,
         kinds=terms.answers,
         findings=terms.findings,
     )

@@ -113,6 +113,7 @@ def _sameness(action: ActionView) -> tuple[Hashable, ...]:
         action.kinds,
         action.spends,
         action.if_it_does_not_help,
+        action.alike,
         tuple(sorted(action.arguments)),
         canonical(chosen) if chosen else "",
         # What stands instead of another is like nothing else: at most one of the two can be approved.

@@ -40,6 +40,7 @@ class Bindable(BaseModel):
     settles_in: timedelta = timedelta()
     can_undo: bool = False
     canary: int = 0
+    alike: str = ""
     kinds: frozenset[str]
     findings: frozenset[str] | None = None
 
@@ -177,6 +178,7 @@ def bind(
         settles_in=bindable.settles_in,
         if_it_does_not_help=Fallback.UNDO if bindable.can_undo else Fallback.HAND_OVER,
         canary=bindable.canary,
+        alike=bindable.alike,
     ).to_text()
     return ProposedAction(
         id=action_id,

@@ -304,7 +304,8 @@ def _spends(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:
 
 
 def _fallback(action: ActionView, _: _Edits) -> Iterable[FieldLine]:
-    tried = f"; of this tool {action.canary} first, the others once that helped" if action.canary else ""
+    sort = "of those alike" if action.alike else "of this tool"
+    tried = f"; {sort} {action.canary} first, the others once that helped" if action.canary else ""
     yield _line(LineKind.FALLBACK, Piece(FALLBACKS[action.if_it_does_not_help] + tried))
 
 

@@ -141,6 +141,7 @@ class BoundAction(Wire):
     """Exactly what would run. Parsed from an action's canonical text, and from nothing else.
 
     `canary`: of those of its tool in the plan so many are tried first, one at a time; the others run once these helped.
+    `alike`: what those have in common of which one speaks for the others, where that is not only their tool.
     """
 
     cycle_id: str
@@ -157,10 +158,17 @@ class BoundAction(Wire):
     settles_in: timedelta = timedelta()
     if_it_does_not_help: Fallback
     canary: Annotated[int, Field(ge=0)] = 0
+    alike: str = ""
+
+    @property
+    def peers(self) -> tuple[str, str]:
+        """The same for all actions of which one speaks for the others: what is seen of it holds for them too."""
+        return self.tool, self.alike
 
     def to_text(self) -> str:
-        """The canonical JSON text of this action."""
-        return canonical(self.model_dump(mode="json", exclude=set() if self.canary else {"canary"}))
+        """The canonical JSON text of this action. What came later and says nothing is not in it: digests stay."""
+        silent = {name for name, value in (("canary", self.canary), ("alike", self.alike)) if not value}
+        return canonical(self.model_dump(mode="json", exclude=silent))
 
 
 class ProposedAction(Wire):

@@ -60,6 +60,7 @@ class ActionView(Wire):
     spends: str
     if_it_does_not_help: Fallback
     canary: int = 0
+    alike: str = ""
     doubts: tuple[str, ...] = ()
     instead_of: str = ""
     spent: Spent = Spent()
@@ -153,6 +154,7 @@ def view_action(
         spent=spent or Spent(),
         if_it_does_not_help=bound.if_it_does_not_help,
         canary=bound.canary,
+        alike=bound.alike,
         digest=action.digest,
         problems=tuple(finding.issue for finding in answered),
         evidence=tuple(dict.fromkeys(shown for finding in answered for shown in finding.evidence)),

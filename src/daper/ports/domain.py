@@ -102,7 +102,7 @@ class Terms:
     be, from record fields, settings and allow-lists; an argument without a limit is refused. `reads`: the version of
     every record the action depends on. `preview`: what would change. `spends`: money; None where nobody can say, which
     no grant by policy covers. `obstacle`: why the tool does not fit the record at all, as it is now; then there are no
-    limits.
+    limits. `alike`: what it has in common with those for which a canary speaks, as their cause; "" for all of the tool.
     """
 
     answers: frozenset[str]
@@ -112,6 +112,7 @@ class Terms:
     preview: tuple[Change, ...] = ()
     spends: Decimal | None = Decimal(0)
     obstacle: str = ""
+    alike: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +203,7 @@ class PlanCaps:
 
     `actions`: so many; `money`: they spend so much together, and one of which nobody can say what it spends is over
     that. `canary`: so many are tried first, one at a time and each verified; the others run only once these helped.
+    Where the terms of some are alike in something else too, so many of each such sort.
     """
 
     actions: int | None = None

@@ -57,7 +57,7 @@ class Execution:
         self._refs: dict[str, ActionRef] = {}
         self._groups = independent_groups(plan.actions)
         self._stopped: dict[str, str] = {}
-        self._held: dict[str, str] = {}
+        self._held: dict[tuple[str, str], str] = {}
         self._taken: set[str] = set()
         self._slots = asyncio.Semaphore(options.PARALLEL_EFFECTS)
 
@@ -75,9 +75,9 @@ class Execution:
         approved = self._recorded.will_run
         return tuple(each for each in self._plan.actions if each.id in approved and each.id not in self._outcomes)
 
-    def hold(self, tool: str, why: str) -> None:
-        """Run no more actions of this tool; those that are left are skipped."""
-        self._held[tool] = why
+    def hold(self, peers: tuple[str, str], why: str) -> None:
+        """Run no more actions that are alike; those that are left are skipped."""
+        self._held[peers] = why
 
     def take_applied(self) -> tuple[Applied, ...]:
         """The actions that took effect since this was asked last, in the order in which they took it."""
@@ -124,7 +124,7 @@ class Execution:
             if action.id in self._outcomes:
                 continue
             record_id = action.bound.record_id
-            outcome = self._not_to_run(action, self._stopped.get(record_id) or self._held.get(action.bound.tool))
+            outcome = self._not_to_run(action, self._stopped.get(record_id) or self._held.get(action.bound.peers))
             if outcome is None:
                 async with self._slots:
                     outcome = await self._run(action)

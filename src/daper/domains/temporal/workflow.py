@@ -123,6 +123,12 @@ class WorkflowState:
         return next((each for each in self.activities if each.id == activity_id), None)
 
     @property
+    def alike(self) -> str:
+        """The same for workflows that are stuck alike: their type, and what they failed by or are paused at."""
+        activities = (f"{each.type} {'paused' if each.paused else causes(each.failures)}" for each in self.activities)
+        return "; ".join(filter(None, [self.type, *self.problems, causes(self.ended), *sorted({*activities})]))
+
+    @property
     def version(self) -> str:
         """Changes with what a plan goes by: the run, its status, what is pending, paused and failing, and why.
 

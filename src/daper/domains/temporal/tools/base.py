@@ -86,6 +86,7 @@ class WorkflowTool(OutsideTool):
             limits=dict(self.limits(record.state)),
             reads=dict(self.reads(record, records)),
             preview=self.preview(record, arguments, records),
+            alike=record.state.alike,
         )
 
 
