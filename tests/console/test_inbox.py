@@ -190,6 +190,9 @@ async def test_all_repairs_are_found_by_a_text_and_a_phase(shop: Shop, visitor: 
     assert await listed(f"q={second.upper()}") == {second}
     assert await listed("q=harry&phase=PENDING-APPROVAL") == {second}
     assert await listed("q=nobody") == set()
+    while await listed("phase=for-me") != {second}:
+        pass
+    assert "the most urgent first" in (await visitor.get("/repairs?phase=for-me")).text
     assert await listed("page=9999&phase=none-of-ours") == {first, second}
 
 

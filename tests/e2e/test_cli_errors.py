@@ -198,6 +198,7 @@ def test_b7_an_ended_repair_is_found_in_short_and_told_without_a_server(open_sho
         for words in (("show", short), ("report", short), ("list", "--json"))
     )
     stop = open_shop.run("repair", "stop", short, extra=away)
+    nobody_knows = open_shop.run("repair", "list", "--waiting", extra=away)
 
     assert (here.code, here.out.splitlines()[0]) == (0, f"{repair_id}: REPORT-COMPLETED")
     assert shown.out.splitlines()[1:] == here.out.splitlines()
@@ -207,4 +208,5 @@ def test_b7_an_ended_repair_is_found_in_short_and_told_without_a_server(open_sho
         [line] = [each for each in repairs if each["repair_id"] == repair_id]
         assert (line["domain"], line["problems"], line["actions"], line["done"]) == ("orders", 4, 4, 4)
     assert repair_id not in {each["repair_id"] for each in waiting}
+    check_one_line(nobody_knows, code=1, says="; what has ended is listed without it: daper repair list --phase ended")
     assert (stop.code, "cannot be reached" in stop.err) == (1, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Shop
-from tests.e2e.shell import read_line
+from tests.e2e.shell import read_line, until
 
 BADGES = "ORD-002-HJG"
 EGG = "ORD-004-RHG"
@@ -273,3 +273,30 @@ def test_a_plan_nobody_answers_expires_and_the_question_with_it(open_shop: Shop)
 
     assert "nobody decided within 0:00:01" in terminal.shown
     assert "Decided by" not in terminal.shown
+
+
+def test_b7_what_waits_for_me_is_what_i_may_decide_here(open_shop: Shop) -> None:
+    plan = open_shop.waiting_plan(repair_id := open_shop.begin())
+
+    def listed() -> list[dict[str, object]]:
+        repairs: list[dict[str, object]] = open_shop.run("repair", "list", "--waiting", "--json").document()["repairs"]
+        return repairs
+
+    [line] = until(listed, what="Temporal's list")  # it lags behind
+    said = (line["repair_id"], line["actions"], line["spends"], line["kept_from"])
+    assert said == (repair_id, len(plan.actions), plan.spends, "")
+    with open_shop.terminal("repair", "list", "--waiting") as terminal:
+        terminal.expect(
+            f"1 plan waits for Minerva: {len(plan.actions)} actions; spends {plan.spends} in all; the first"
+        )
+        terminal.expect("PENDING-APPROVAL")
+        assert terminal.end() == 0
+
+    (open_shop.home / "policy.toml").write_text('[people]\npasskey_from = "low"\n', encoding="utf-8")
+    assert listed() == []
+    [line] = open_shop.run("repair", "list", "--phase", "PENDING-APPROVAL", "--json").document()["repairs"]
+    assert line["kept_from"] == "all of it is approved by a passkey alone: decide at the console"
+    with open_shop.terminal("repair", "list", "--waiting") as terminal:
+        terminal.expect("No plan waits for Minerva.")
+        terminal.expect("1 more plan waits, which Minerva cannot decide here (all of it is approved by a passkey alone")
+        assert terminal.end() == 0

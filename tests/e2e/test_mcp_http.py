@@ -216,7 +216,7 @@ CALLS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("reject_repair", {**LIES, "answer": {"confirm": True}}, "answer"),
     ("stop_repair", {"repair_id": BAD, "reason": BAD}, "there is no repair"),
     ("stop_repair", {"repair_id": "repair-1", "reason": "x" * 900_000}, "at most 2,000 characters"),
-    ("list_repairs", {"phase": BAD}, "has to be one of ANY, INITIALIZING"),
+    ("list_repairs", {"phase": BAD}, "has to be one of ANY, FOR-ME, INITIALIZING"),
     ("list_repairs", {"phase": HOSTILE[0]}, "there is no phase"),
     ("list_repairs", {"limit": 10**9}, "from 1 to 100"),
     ("get_record", {"record_id": "\0"}, "there is no record"),

@@ -146,7 +146,8 @@ async def test_d5_whatever_stands_for_an_argument_is_refused_in_one_line_that_na
         (
             "list_repairs",
             {"phase": 5, "limit": 0},
-            "phase is 5, and has to be one of ANY, INITIALIZING, DETECTING-PROBLEMS, ANALYZING-PROBLEMS, "
+            "phase is 5, and has to be one of ANY, FOR-ME, INITIALIZING, DETECTING-PROBLEMS, "
+            "ANALYZING-PROBLEMS, "
             "PLANNING-REPAIR, "
             "PENDING-APPROVAL, APPROVED, PENDING-REPAIR, VERIFYING-REPAIR, PENDING-REPORT, REPORT-COMPLETED, "
             "NO-REPAIR-NEEDED, PLAN-ONLY, REJECTED, APPROVAL-EXPIRED, REPAIR-FAILED, CANCELLED; "

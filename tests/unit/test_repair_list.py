@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from rich.console import Console
 from daper.adapters.reports.archive import FileReports
 from daper.adapters.reports.kept_answers import KeptAnswers
 from daper.adapters.state import StatePlace
+from daper.core.access import Access
 from daper.core.errors import Unreachable, UserError
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
+from daper.core.waiting import Decider, WaitingRepair
 from daper.entrypoints.cli.repair_list import draw_repairs
 from daper.service.kept_repairs import KeptRepairs
-from daper.service.repair_list import is_wanted, phase_named
+from daper.service.repair_list import is_wanted, phase_named, waiting_words, with_waiting
 from daper.service.requests import RepairLine
 
 AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -95,6 +98,60 @@ def test_b7_a_list_has_a_row_for_each_on_a_wide_one() -> None:
         "repair-Minerva-00000001 PENDING-APPROVAL Minerva 2026-03-01 09:00:00 orders 48 72,500.00 2026-03-01 21:00:00"
     )
     assert ended.endswith("payments  57        3 of 50")
+
+
+def waits_for(name: str, *, actions: int = 2, signed: int = 0, trouble: str = "") -> WaitingRepair:
+    """A repair that waits, with actions of which some are approved by a passkey alone."""
+    ids = tuple(f"a{number}" for number in range(1, actions + 1))
+    digest = "" if trouble else "d" * 64
+    return WaitingRepair(
+        repair_id=name,
+        user="Minerva",
+        waits_since=AT,
+        decide_by=AT,
+        digest=digest,
+        action_ids=ids,
+        signed=signed,
+        spends=Decimal(9),
+        problems=3,
+        trouble=trouble,
+    )
+
+
+@pytest.mark.parametrize(
+    ("access", "signs", "signed", "kept_from"),
+    [
+        (frozenset(Access), False, 0, ""),
+        (frozenset(Access), False, 1, ""),  # the other action is theirs to decide
+        (frozenset(Access), False, 2, "all of it is approved by a passkey alone: decide at the console"),
+        (frozenset(Access), True, 2, ""),
+        (frozenset({Access.READ, Access.START}), True, 0, "Harry may not decide here: that needs approve"),
+    ],
+)
+def test_b7_what_waits_for_somebody_is_what_they_may_decide_there(
+    access: frozenset[Access], signs: bool, signed: int, kept_from: str
+) -> None:
+    decider = Decider(name="Harry", access=access, signs=signs)
+    [line] = with_waiting([WAITS], [waits_for(WAITS.repair_id, signed=signed)], decider=decider)
+    assert (line.kept_from, line.problems, line.actions, line.spends) == (kept_from, 3, 2, "9")
+
+
+def test_b7_a_plan_that_cannot_be_read_waits_still_and_says_why() -> None:
+    [line] = with_waiting([WAITS], [waits_for(WAITS.repair_id, trouble="no worker")], decider=Decider(name="Harry"))
+    assert (line.kept_from, line.trouble) == ("", "no worker")
+
+
+def test_b7_what_waits_is_told_in_all() -> None:
+    later = WAITS.model_copy(update={"actions": 2, "spends": "0.50", "decide_by": AT + timedelta(hours=20)})
+    assert waiting_words([later, WAITS], "Harry") == (
+        "2 plans wait for Harry: 50 actions; spends 72,500.50 in all; the first has to be decided by "
+        "2026-03-01 21:00:00 UTC."
+    )
+    unread = WAITS.model_copy(update={"actions": None, "spends": "", "decide_by": None})
+    assert waiting_words([unread], "Harry") == (
+        "1 plan waits for Harry: 0 actions; spends unknown, nobody can say in all."
+    )
+    assert waiting_words([], "Harry") == "No plan waits for Harry."
 
 
 async def test_b7_ended_repairs_are_listed_shown_and_found_in_short_without_a_server(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.clock import utc_now
+from daper.core.access import Access
 from daper.core.errors import UserError
 from daper.core.models import Scope
 from daper.core.phases import Phase
@@ -49,12 +50,12 @@ async def test_b1_b2_a_chat_that_leaves_out_by_blanks_gets_all_and_a_filter_for_
         assert seen["plan"]["total_actions"] == 4
 
         assert (await chat.call("list_repairs", phase=" ", limit=None))["repairs"]
-        assert (await chat.call("list_repairs", phase="pending_approval"))["message"] == ""
+        assert (await chat.call("list_repairs", phase="pending_approval"))["message"].startswith("1 plan waits")
         none = await chat.call("list_repairs", phase="REJECTED", limit="")
         if not none["repairs"]:
             assert none["message"].startswith("no repair is in phase REJECTED; there are: ")
         told = await chat.refused("list_repairs", phase="broken")
-        assert told.startswith("there is no phase 'broken'; there are: INITIALIZING, ")
+        assert told.startswith("there is no phase 'broken'; there are: FOR-ME, INITIALIZING, ")
 
 
 async def test_b2_a_status_that_no_record_has_begins_nothing_and_a_key_still_finds_its_repair(
@@ -97,3 +98,29 @@ async def test_b2_a_list_of_no_records_says_why(tmp_path: Path) -> None:
     assert await why(Scope()) == ""
     assert (await why(Scope(status="no-such"), problem="no-such")).startswith(UNKNOWN)
     assert (await why(Scope(), problem="no-such")).startswith("no record like that has the problem 'no-such'; ")
+
+
+async def test_b7_a_chat_lists_what_its_person_may_decide_with_counts_money_and_deadline(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop, chat_with(shop) as chat:
+        with shop.env.with_time_skipping_disabled():
+            seen = await chat.begin()
+            listed = await chat.call("list_repairs", phase="for_me")
+            while not any(each["repair_id"] == seen["repair_id"] for each in listed["repairs"]):
+                listed = await chat.call("list_repairs", phase="for_me")  # Temporal's list lags behind
+            [line] = [each for each in listed["repairs"] if each["repair_id"] == seen["repair_id"]]
+            assert (line["actions"], line["spends"], line["decide_by"], line["kept_from"]) == (
+                seen["plan"]["total_actions"],
+                seen["plan"]["spends"],
+                seen["decide_by"],
+                "",
+            )
+            assert "for Harry: " in listed["message"]
+
+            chat.access = frozenset({Access.READ})
+            none = await chat.call("list_repairs", phase="FOR-ME")
+            every = await chat.call("list_repairs", phase="PENDING-APPROVAL")
+    why = "Harry may not decide here: that needs approve"
+    assert (none["repairs"], none["message"]) == ([], f"No plan waits for Harry. Others wait: {why}.")
+    assert [each["kept_from"] for each in every["repairs"] if each["repair_id"] == seen["repair_id"]] == [why]

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
+from daper.core.access import Access
 from daper.core.digests import canonical, digest
 from daper.core.models import Risk
 from daper.core.phases import Phase
@@ -23,6 +24,7 @@ class WaitingRepair:
     `tools`: each with how many actions it has. `records`: their ids, with what they are about. `risk`: the highest.
     `spends`: what all of it spends, None where nobody can say. `left_alone`: what the plan does not act on.
     `refused`: why a list may not decide on it, empty where it may. `likeness`: the same of repairs that are alike.
+    `problems`: how many were found. `signed`: how many actions are approved by a passkey alone.
     """
 
     repair_id: str
@@ -41,6 +43,8 @@ class WaitingRepair:
     trouble: str = ""
     refused: str = ""
     likeness: str = ""
+    problems: int | None = None
+    signed: int = 0
 
     @property
     def may_be_decided(self) -> bool:
@@ -69,12 +73,34 @@ def waiting_repair(view: RepairView, plan: PlanView, policy: ApprovalPolicy) -> 
         left_alone=len(plan.blocked) + len(plan.for_person) + len(plan.suppressed),
         refused=refused,
         likeness=_likeness(view.domain, plan, decidable=not refused),
+        problems=view.problems,
+        signed=sum(policy.needs_passkey(action.risk) for action in plan.actions),
     )
 
 
 def waits(view: RepairView) -> bool:
     """Whether a repair waits for a person."""
     return view.phase is Phase.PENDING_APPROVAL and view.decision is None and view.plan is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decider:
+    """Somebody at a door, and what this person may do there. `signs`: a passkey can sign there."""
+
+    name: str
+    access: frozenset[Access] = frozenset(Access)
+    signs: bool = False
+
+    def kept_from(self, repair: WaitingRepair) -> str:
+        """Why this person may not decide on a repair at this door, or nothing.
+
+        What may be decided in part is theirs to decide, and so is what cannot be read for now.
+        """
+        if Access.APPROVE not in self.access:
+            return f"{self.name} may not decide here: that needs {Access.APPROVE}"
+        if repair.signed and repair.signed == len(repair.action_ids) and not self.signs:
+            return "all of it is approved by a passkey alone: decide at the console"
+        return ""
 
 
 def most_urgent_first(repairs: Iterable[WaitingRepair]) -> tuple[WaitingRepair, ...]:

@@ -21,9 +21,13 @@ class StartedDocument(Started):
 
 
 class RepairsDocument(Wire):
-    """The newest repairs, and what was reported and has not begun. `collected_trouble`: why some of it is not told."""
+    """The newest repairs, and what was reported and has not begun. `collected_trouble`: why some of it is not told.
+
+    `more`: of what waits, how many more there are than were asked for.
+    """
 
     repairs: tuple[RepairLine, ...]
+    more: int = 0
     collected: tuple[Collected, ...] = ()
     collected_trouble: str = ""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -131,6 +131,16 @@ class Board:
                 self._view.trouble or Said("Temporal could not be looked at; see: ", CommandLine("doctor"))
             )
         return self._view
+
+    async def listed(self) -> tuple[RepairLine, ...]:
+        """All open repairs at this moment: for whoever looks only once. Raises Unreachable."""
+        return await self._listing.look()
+
+    async def asked(self, listed: Iterable[RepairLine]) -> tuple[WaitingRepair, ...]:
+        """Those of a list that wait at this moment, each with what its whole plan says; the most urgent first."""
+        wait = [line for line in listed if line.phase == Phase.PENDING_APPROVAL]
+        await self._plans.ask(wait)
+        return most_urgent_first(self._plans.rows(wait))
 
     async def changed_since(self, version: int) -> BoardView:
         """Wait until something else is known than in that version, and tell it."""

@@ -1,16 +1,19 @@
 """All repairs of a task queue, the newest first: the open ones of the board, the ended ones, and old reports."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from daper.clock import ticks
 from daper.core.errors import UserError
+from daper.core.lines import amount_words
 from daper.core.phases import Phase
-from daper.core.text import folded
+from daper.core.text import counted, folded
 from daper.core.views import UNKNOWN_AMOUNT
-from daper.core.waiting import WaitingRepair
+from daper.core.waiting import Decider, WaitingRepair
 from daper.ports import Reports
 from daper.service.board import Board
 from daper.service.listing import Listing, reported_line
@@ -92,21 +95,70 @@ def phase_named(said: str) -> str:
     return found
 
 
-def with_waiting(lines: Iterable[RepairLine], waiting: Iterable[WaitingRepair]) -> list[RepairLine]:
-    """The lines, those of repairs that wait with what these answered."""
-    known = {each.repair_id: each for each in waiting if each.digest}
-    return [_waiting(line, known[line.repair_id]) if line.repair_id in known else line for line in lines]
+def with_waiting(
+    lines: Iterable[RepairLine], waiting: Iterable[WaitingRepair], *, decider: Decider | None = None
+) -> list[RepairLine]:
+    """The lines, those of repairs that wait with what these answered, and what keeps the decider from them."""
+    known = {each.repair_id: each for each in waiting}
+    return [_with(line, known[line.repair_id], decider) if line.repair_id in known else line for line in lines]
 
 
-def _waiting(line: RepairLine, waits: WaitingRepair) -> RepairLine:
-    return line.model_copy(
-        update={
-            "domain": waits.domain,
-            "actions": len(waits.action_ids),
-            "spends": UNKNOWN_AMOUNT if waits.spends is None else str(waits.spends),
-            "decide_by": waits.decide_by,
-        }
+@dataclass(frozen=True, kw_only=True)
+class WaitingLines:
+    """What waits for a person: `theirs` to decide where they are, and what they may not decide there; urgent first."""
+
+    theirs: tuple[RepairLine, ...]
+    others: tuple[RepairLine, ...]
+
+    @property
+    def all(self) -> tuple[RepairLine, ...]:
+        """All that waits, the most urgent first."""
+        return tuple(sorted((*self.theirs, *self.others), key=lambda line: _until(line.decide_by)))
+
+
+async def waiting_for(
+    decider: Decider, board: Board, *, wanted: Callable[[RepairLine], bool] | None = None
+) -> WaitingLines:
+    """What waits at this moment, and whether this person may decide on it. Raises Unreachable."""
+    listed = {line.repair_id: line for line in await board.listed() if wanted is None or wanted(line)}
+    waiting = await board.asked(listed.values())
+    lines = with_waiting((listed[each.repair_id] for each in waiting), waiting, decider=decider)
+    return WaitingLines(
+        theirs=tuple(line for line in lines if not line.kept_from),
+        others=tuple(line for line in lines if line.kept_from),
     )
+
+
+def waiting_words(lines: Sequence[RepairLine], whom: str) -> str:
+    """What waiting plans come to in all: how many there are, what they would do and spend, and until when."""
+    if not lines:
+        return f"No plan waits for {whom}."
+    actions, amounts = sum(line.actions or 0 for line in lines), [line.spends for line in lines]
+    known = all(amounts) and UNKNOWN_AMOUNT not in amounts
+    spends = str(sum(map(Decimal, amounts), Decimal(0))) if known else UNKNOWN_AMOUNT
+    first = min((line.decide_by for line in lines if line.decide_by), default=None)
+    until = f"; the first has to be decided by {first:%Y-%m-%d %H:%M:%S} UTC" if first else ""
+    plans = "1 plan waits" if len(lines) == 1 else f"{len(lines):,} plans wait"
+    return f"{plans} for {whom}: {counted(actions, 'action')}; spends {amount_words(spends)} in all{until}."
+
+
+def _until(decide_by: datetime | None) -> float:
+    return decide_by.timestamp() if decide_by else float("inf")
+
+
+def _with(line: RepairLine, waits: WaitingRepair, decider: Decider | None) -> RepairLine:
+    kept_from = decider.kept_from(waits) if decider else ""
+    if not waits.digest:
+        return line.model_copy(update={"kept_from": kept_from, "trouble": str(waits.trouble)})
+    known = {
+        "domain": waits.domain,
+        "problems": waits.problems,
+        "actions": len(waits.action_ids),
+        "spends": UNKNOWN_AMOUNT if waits.spends is None else str(waits.spends),
+        "decide_by": waits.decide_by,
+        "kept_from": kept_from,
+    }
+    return line.model_copy(update=known)
 
 
 def _is_in(line: RepairLine, phase: str) -> bool:

@@ -103,7 +103,8 @@ class RepairLine(Wire):
 
     `domain`: empty where nobody says. `problems`, `actions`, `done`: how many were found, proposed, and took effect; of
     one that has ended, as its report says, or of one that waits, as it answers. `spends`, `decide_by`: of a plan that
-    waits, what all of it spends, and until when.
+    waits, what all of it spends, and until when. `kept_from`: why whoever asks may not decide on it there, where it
+    waits; `trouble`: why its plan cannot be read.
     """
 
     repair_id: str
@@ -117,6 +118,8 @@ class RepairLine(Wire):
     done: int | None = None
     spends: str = ""
     decide_by: datetime | None = None
+    kept_from: str = ""
+    trouble: str = ""
 
 
 class Silence(Wire):

@@ -106,6 +106,11 @@ class Settings:
         how = IdentityProof.OS_USER if self.user_is_login else IdentityProof.CLAIMED
         return Person(name=self.user, how=how)
 
+    @property
+    def is_named(self) -> bool:
+        """Whether anything says who works here: the login name, or USER_NAME."""
+        return self.user_is_login or bool(self.variables.get("USER_NAME"))
+
     def link_to(self, workflow_id: str) -> str | None:
         """Where the Temporal UI shows a repair or an agent, or None where we know of no UI."""
         if self.ui_url is None:

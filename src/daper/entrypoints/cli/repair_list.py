@@ -1,30 +1,37 @@
 """`daper repair list`."""
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from daper.bootstrap import Services, open_services
-from daper.core.commands import Said
+from daper.bootstrap import open_services
+from daper.core.commands import CommandLine, Said
 from daper.core.errors import Unreachable, UserError
 from daper.core.lines import amount_words
 from daper.core.phases import Phase
 from daper.core.short_ids import shortened
 from daper.core.text import counted, visible
+from daper.core.waiting import Decider
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.documents import RepairsDocument
 from daper.service.kept_repairs import KeptRepairs
-from daper.service.repair_list import is_wanted, phase_named, with_waiting
+from daper.service.repair_list import (
+    WaitingLines,
+    is_wanted,
+    phase_named,
+    waiting_for,
+    waiting_words,
+    with_waiting,
+)
 from daper.service.repairs import RepairService
 from daper.service.requests import Collected, RepairLine
-from daper.settings import Part, load_settings
+from daper.settings import Part, Settings, load_settings
 
 _NAMED: Final = 10
 _WIDE: Final = 130  # columns: below, a repair has two lines
@@ -39,6 +46,9 @@ _HEADINGS: Final = (
     "spends",
     "decide until",
 )
+_ALL_THAT_WAITS: Final = CommandLine("repair", "list", "--phase", Phase.PENDING_APPROVAL)
+_NOBODY_KNOWS: Final = ("what waits only Temporal knows: ",)
+_WHAT_HAS_ENDED: Final = ("; what has ended is listed without it: ", CommandLine("repair", "list", "--phase", "ended"))
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
@@ -67,19 +77,15 @@ def list_repairs(
     who
         Only those that somebody with this in the name asked for.
     waiting
-        Only those that wait for a decision, which has to be made the soonest first.
+        Only those that wait for a decision that you may make here, which has to be made the soonest first.
+        --phase PENDING-APPROVAL has all that wait.
     as_json
         Print one JSON document.
     """
     if limit < 1:
         raise UsageError(f"--limit {limit} must be at least 1")
-    if waiting and phase:
-        raise UsageError("--waiting and --phase contradict each other; give one of them")
-    try:
-        named = Phase.PENDING_APPROVAL if waiting else phase_named(phase)
-    except UserError as error:
-        raise UsageError(f"--phase: {error}") from error
-    settings = load_settings(needs={Part.TEMPORAL})
+    named = _phase(phase, waiting=waiting)
+    settings = load_settings(needs={Part.TEMPORAL, *((Part.USER,) if waiting else ())})
 
     def wanted(line: RepairLine) -> bool:
         return is_wanted(line, phase=named, domain=domain, who=who)
@@ -89,27 +95,61 @@ def list_repairs(
         try:
             services = await open_services(settings)
         except Unreachable as error:
+            if waiting:
+                raise Unreachable(*_NOBODY_KNOWS, error.said, *_WHAT_HAS_ENDED) from None
             kept = KeptRepairs(settings.state.reports(), away=error)
             return _tell(await kept.list(limit=limit, wanted=chosen), (), str(error), as_json=as_json, away=True)
-        lines = await _waiting_told(services, await services.repairs.list(limit=limit, wanted=chosen))
-        if waiting:
-            lines = sorted(lines, key=lambda line: line.decide_by.timestamp() if line.decide_by else float("inf"))
+        if named == Phase.PENDING_APPROVAL:
+            found = await waiting_for(Decider(name=settings.user), services.board, wanted=wanted)
+            return _tell_waiting(found, settings, limit=limit, theirs=waiting, as_json=as_json)
+        lines = await services.repairs.list(limit=limit, wanted=chosen)
+        lines = with_waiting(lines, await services.board.asked(lines))
         collected, trouble = await _collected(services.repairs) if chosen is None else ((), Said())
         return _tell(lines, collected, trouble, as_json=as_json)
 
     return run_to_end(run())
 
 
-async def _waiting_told(services: Services, lines: Sequence[RepairLine]) -> Sequence[RepairLine]:
-    """With what the plans that wait would do; as they are where nobody answers."""
-    if not any(line.phase == Phase.PENDING_APPROVAL for line in lines):
-        return lines
-    async with AsyncExitStack() as stack:
-        board = await stack.enter_async_context(services.board.open())
-        try:
-            return with_waiting(lines, (await board.snapshot()).waiting)
-        except Unreachable:
-            return lines
+def _phase(said: str, *, waiting: bool) -> str:
+    if waiting and said:
+        raise UsageError("--waiting and --phase contradict each other; give one of them")
+    try:
+        return Phase.PENDING_APPROVAL if waiting else phase_named(said)
+    except UserError as error:
+        raise UsageError(f"--phase: {error}") from error
+
+
+def _tell_waiting(found: WaitingLines, settings: Settings, *, limit: int, theirs: bool, as_json: bool) -> int:
+    """What waits: the most urgent of it, and what all of it comes to."""
+    lines = found.theirs if theirs else found.all
+    if as_json:
+        print_json(RepairsDocument(repairs=lines[:limit], more=max(0, len(lines) - limit)))
+        return Exit.OK
+    screen, name = console(), settings.user
+    if screen.is_terminal:
+        say(screen, waiting_words(lines, name if theirs else "anybody"))
+    draw_repairs(screen, lines[:limit])
+    if not screen.is_terminal:
+        return Exit.OK
+    if unread := next((line.trouble for line in lines if line.trouble), ""):
+        say(screen, f"What some of them would do cannot be told: {unread}")
+    if (more := len(lines) - limit) > 0:
+        say(screen, f"And {more} more, for which there is more time; --limit {len(lines)} lists them too.")
+    if theirs and found.others:
+        say(
+            screen,
+            Said(
+                f"{counted(len(found.others), 'more plan')} {'waits' if len(found.others) == 1 else 'wait'}, "
+                f"which {name} cannot decide here ({found.others[0].kept_from}); all that waits: ",
+                _ALL_THAT_WAITS,
+            ),
+        )
+    if theirs and not settings.is_named:
+        say(
+            screen,
+            f"Nobody says who you are, so you are {name!r} here: this machine knows no login name; set USER_NAME.",
+        )
+    return Exit.OK
 
 
 def _tell(

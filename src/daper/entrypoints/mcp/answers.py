@@ -191,13 +191,20 @@ class ListedRecords(Wire):
 
 
 class RepairHead(Wire):
-    """One repair in a list."""
+    """One repair in a list. Of a plan that waits: its `actions`, what they spend in all, and until when it waits.
+
+    `kept_from`: why this person may not decide on it.
+    """
 
     repair_id: str
     phase: str
     user: str
     started_at: datetime
     ended_at: datetime | None = None
+    actions: int | None = None
+    spends: str = ""
+    decide_by: datetime | None = None
+    kept_from: str = ""
 
 
 class CollectedRepair(Wire):

@@ -16,6 +16,7 @@ from daper.core.commands import PROGRAM, CommandLine, names_commands
 from daper.core.errors import DaperError, NoWorker, Unreachable, UserError
 from daper.core.models import Person
 from daper.core.text import visible
+from daper.core.waiting import Decider
 from daper.entrypoints.mcp.answers import RepairState
 from daper.entrypoints.mcp.terminal import Terminal
 from daper.settings import Part, Settings
@@ -23,6 +24,7 @@ from daper.settings.secrecy import masked
 
 if TYPE_CHECKING:
     from daper.bootstrap import Services
+    from daper.service.board import Board
     from daper.service.proactive import ProactiveService
     from daper.service.records import RecordsService
     from daper.service.repairs import RepairService
@@ -102,6 +104,15 @@ class Door:
                 CommandLine("mcp", "token", "add", caller.person.name, *_scopes(caller.access | {needs})),
             )
         return caller.person
+
+    async def decider(self) -> Decider:
+        """What whoever calls may decide here; a form takes no passkey."""
+        caller = await asyncio.to_thread(self._who, self._settings)
+        return Decider(name=caller.person.name, access=caller.access)
+
+    async def board(self) -> "Board":
+        """What waits. Raises Unreachable, SettingError."""
+        return (await self._connected()).board
 
     async def repairs(self) -> "RepairService":
         """The repairs. Raises Unreachable, SettingError."""

@@ -44,8 +44,8 @@ def add_prompts(server: MCPServer) -> None:
     def what_is_waiting() -> str:
         """List what waits for a person: plans to decide on, and repairs that left something."""
         return (
-            "What is waiting for me? Call list_repairs with phase PENDING-APPROVAL, and get_repair for each: until "
-            "when it can be decided, how many actions, the riskiest one, what they cost. Then the newest repairs that "
+            "What is waiting for me? Call list_repairs with phase FOR-ME: until when each can be decided, how "
+            "many actions, what they cost; and get_repair for the riskiest one of each. Then the newest repairs that "
             "ended as REPAIR-FAILED or APPROVAL-EXPIRED, or left something for a person. The most urgent first, one "
             f"line each. Start nothing. {_RULES}"
         )

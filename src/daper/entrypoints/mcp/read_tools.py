@@ -34,6 +34,7 @@ from daper.entrypoints.mcp.tools import (
     tool,
 )
 from daper.service.fruitless import nothing_in_phase
+from daper.service.repair_list import waiting_for, waiting_words
 from daper.service.requests import Silence
 
 if TYPE_CHECKING:
@@ -43,13 +44,14 @@ LONGEST_WAIT_S: Final = 25
 _REPORT_CHARS: Final = 20_000
 _LAST_LOOK_S: Final = 3
 _ANY: Final = "ANY"  # for models that have to give every argument; some APIs refuse a blank choice
+FOR_ME: Final = "FOR-ME"  # no phase: of what waits, what whoever asks may decide
 
 InPhase = Annotated[
     str,
     Field(
         max_length=100,
-        description="Only repairs in this phase; PENDING-APPROVAL is what waits for a person.",
-        json_schema_extra={"enum": [_ANY, *Phase]},
+        description="Only those in this phase; FOR-ME: what this person may decide, PENDING-APPROVAL: all that waits.",
+        json_schema_extra={"enum": [_ANY, FOR_ME, *Phase]},
     ),
 ]
 
@@ -132,6 +134,8 @@ class ReadingTools:
         await self._door.caller(Access.READ)
         service = await self._door.repairs()
         wanted = _phase(phase)
+        if wanted in {FOR_ME, Phase.PENDING_APPROVAL}:
+            return await self._waiting(limit, theirs=wanted == FOR_ME)
         lines = await service.list(limit=1000 if wanted else limit)
         heads = [RepairHead.model_validate(line.model_dump()) for line in lines]
         kept = tuple(each for each in heads if not wanted or each.phase == wanted)
@@ -145,6 +149,22 @@ class ReadingTools:
             )
         )
 
+    async def _waiting(self, limit: int, *, theirs: bool) -> RepairPage:
+        """What waits, the most urgent first."""
+        decider = await self._door.decider()
+        found = await waiting_for(decider, await self._door.board())
+        lines = found.theirs if theirs else found.all
+        left = f" Others wait: {found.others[0].kept_from}." if theirs and found.others else ""
+        collected, trouble = await _collected(await self._door.repairs())
+        return visible_answer(
+            RepairPage(
+                repairs=tuple(RepairHead.model_validate(line.model_dump()) for line in lines[:limit]),
+                collected=collected,
+                collected_trouble=self._door.worded(trouble),
+                message=waiting_words(lines, decider.name if theirs else "anybody") + left,
+            )
+        )
+
     async def get_repair_report(
         self,
         repair_id: RepairId,
@@ -155,15 +175,17 @@ class ReadingTools:
         return await report_page(self._door, repair_id, offset)
 
 
-def _phase(named: str) -> Phase | None:
-    """The phase of that name, however it is written; None for any. Raises UserError."""
+def _phase(named: str) -> Phase | str | None:
+    """The phase of that name, or what a person may decide, however it is written; None for any. Raises UserError."""
     written = named.strip().upper().replace("_", "-").replace(" ", "-")
     if written in {"", _ANY}:
         return None
+    if written == FOR_ME:
+        return FOR_ME
     try:
         return Phase(written)
     except ValueError:
-        raise UserError(f"there is no phase {named!r}; there are: {', '.join(Phase)}") from None
+        raise UserError(f"there is no phase {named!r}; there are: {', '.join((FOR_ME, *Phase))}") from None
 
 
 async def report_page(door: Door, repair_id: str, offset: int = 0, *, most: int | None = _REPORT_CHARS) -> ReportPage:
