@@ -81,6 +81,10 @@ class KeyTaken(UserError):
     """The key that a request was given belongs to another request; the message names its repair."""
 
 
+class FactRefused(UserError):
+    """What was told cannot be so, by what the record says; the message says why. Nothing was changed."""
+
+
 class AccessRefused(UserError):
     """This person may not do that at this door; the message says what the person may."""
 

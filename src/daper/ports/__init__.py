@@ -39,6 +39,7 @@ from daper.ports.domain import (
     WindowView,
 )
 from daper.ports.entry import DomainEntry, DomainOption, with_options
+from daper.ports.facts import Fact, TakesFacts, Telling
 from daper.ports.notifier import Notifier
 from daper.ports.persistence import (
     Caps,
@@ -72,6 +73,7 @@ __all__ = (
     "DomainEntry",
     "DomainOption",
     "Evaluable",
+    "Fact",
     "Guide",
     "ImportDraft",
     "ImportNote",
@@ -105,7 +107,9 @@ __all__ = (
     "Store",
     "StoreChange",
     "Suspicion",
+    "TakesFacts",
     "Tell",
+    "Telling",
     "Terms",
     "Tokens",
     "ToolCall",

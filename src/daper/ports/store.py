@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Literal, Protocol, TypeVar
 
 from daper.core.base import Wire
+from daper.core.facts import ToldFact
 from daper.core.models import StoreInfo
 from daper.core.moments import Moment
 from daper.core.outcomes import Effect
@@ -31,7 +32,8 @@ class LedgerRow(Wire):
     """What happened for one key, for good. A tombstone: nothing happened, and nothing may any more.
 
     `begun` is the one kind that is not for good: an outside system was about to be asked, and nobody has noted yet what
-    became of it. `originals`: what undoing gives back, as the tool wrote it down before its effect.
+    became of it. `originals`: what undoing gives back, as the tool wrote it down before its effect. `told`: no tool did
+    it, but somebody said that it has happened.
     """
 
     key: str
@@ -41,6 +43,7 @@ class LedgerRow(Wire):
     at: datetime
     effect: Effect
     originals: str = ""
+    told: ToldFact | None = None
 
 
 class Message(Wire):

@@ -30,6 +30,10 @@ class Book(Protocol):
         """The row of an order, or None."""
         ...
 
+    def items(self, order_id: str) -> Collection[str] | None:
+        """The items of an order, without holding it for a change; None where it is not there."""
+        ...
+
     def stock(self, item_id: str) -> Raw | None:
         """The inventory row of an item, or None."""
         ...

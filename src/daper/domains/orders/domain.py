@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
+from daper.core.facts import FactAnswer
 from daper.core.models import Change, Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.book import Book, Keeping
+from daper.domains.orders.facts import OrderFacts
 from daper.domains.orders.importing.deeds import standing
 from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
 from daper.domains.orders.importing.merging import Tally, merged
@@ -30,6 +32,7 @@ from daper.domains.orders.world import ORDERS, STOCK, Worlds, is_order, parse_ro
 from daper.ports import (
     PLAIN,
     DomainOption,
+    Fact,
     Guide,
     ImportDraft,
     ImportWay,
@@ -39,6 +42,7 @@ from daper.ports import (
     RepairTool,
     Replaced,
     Tell,
+    Telling,
     Terms,
     Window,
     WindowView,
@@ -150,6 +154,7 @@ class OrdersDomain:
             OrderInventory(self._store),
         )
         self._tools: dict[str, OrderTool] = {tool.name: tool for tool in made}
+        self._facts = OrderFacts(self._store, approvers=approvers)
 
     @property
     def tools(self) -> Mapping[str, RepairTool]:
@@ -284,6 +289,19 @@ class OrdersDomain:
             raise UserError(f"there are records in {str(self._folder)!r}; cases need a new store, and nothing was done")
         await asyncio.to_thread(self._keeping.install, made.texts, about=shop.ABOUT)
         return made.cases
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """What an order can be told of."""
+        return self._facts.facts
+
+    async def tell(self, telling: Telling) -> FactAnswer:
+        """Write a fact down in the order, its stock and the ledger, once."""
+        return await self._facts.tell(telling)
+
+    async def foresee(self, telling: Telling) -> FactAnswer:
+        """What telling it would change; nothing is changed."""
+        return await self._facts.foresee(telling)
 
     async def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""

@@ -21,6 +21,7 @@ from daper.domains.orders.world import (
     current_version,
     find_order,
     find_stock,
+    item_ids,
     queue_of,
     raw_orders,
     raw_stock,
@@ -48,6 +49,11 @@ class JsonBook:
     def order(self, order_id: str) -> Raw | None:
         """The row of an order itself."""
         return find_order(self._records.documents, order_id)
+
+    def items(self, order_id: str) -> Collection[str] | None:
+        """The items of an order."""
+        raw = self.order(order_id)
+        return None if raw is None else item_ids(raw)
 
     def stock(self, item_id: str) -> Raw | None:
         """The inventory row of an item itself."""

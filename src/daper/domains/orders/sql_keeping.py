@@ -100,6 +100,11 @@ class SqlBook:
         """The row of an order itself."""
         return self._raw(ORDERS, order_id)
 
+    def items(self, order_id: str) -> Collection[str] | None:
+        """The items of an order; whoever changes it then finds whether it is still so."""
+        row = self._rows.find(ORDERS.name, [order_id]).get(order_id)
+        return None if row is None else item_ids(row.raw)
+
     def stock(self, item_id: str) -> Raw | None:
         """The inventory row of an item itself."""
         return self._raw(STOCK, item_id)

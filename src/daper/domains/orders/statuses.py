@@ -16,6 +16,8 @@ class OrderStatus(StrEnum):
     PAYMENT_UPDATE_REQUESTED = "payment_update_requested"
     ON_HOLD = "on-hold"
     COMPLETED = "completed"
+    PROCESSING = "processing"
+    CANCELLED = "cancelled"
 
 
 def normal(status: str) -> str:
@@ -69,6 +71,9 @@ PAID = frozenset(
         *UNDER_WAY,
     }
 )
+CANCELLED = frozenset({"cancelled", "canceled"})
+# The goods, or the money, went back.
+GIVEN_BACK = frozenset({"refunded", "returned"})
 CLOSED = frozenset({"completed", "cancelled", "canceled", "delivered", "refunded", "returned", "shipped", "closed"})
 KNOWN = OPEN | CLOSED | MUST_MOVE | PAID | UNPAID | WITHOUT_APPROVAL | {normal(OrderStatus.ON_HOLD)}
 _KEPT = CLOSED | LEFT_ALONE | {normal(OrderStatus.ON_HOLD)}

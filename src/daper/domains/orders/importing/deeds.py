@@ -16,6 +16,7 @@ ASKED_TO_PAY: Final = "request_payment_update"
 ASKED_TO_APPROVE: Final = "request_approval"
 ORDERED: Final = "order_inventory"
 HELD: Final = "hold_order"
+TOLD_APPROVED: Final = "told:approved"
 _LONGEST: Final = 150
 
 

@@ -14,6 +14,7 @@ from daper.domains.orders.importing.deeds import (
     ASKED_TO_PAY,
     HELD,
     ORDERED,
+    TOLD_APPROVED,
     Deed,
     led_to,
     standing,
@@ -138,7 +139,7 @@ class _Over:
         standing_still = [
             deed for deed in self._deeds if self._counts(deed, self._old) and (all_cover or deed.tool != ORDERED)
         ]
-        if any(deed.tool == ASKED_TO_APPROVE for deed in standing_still):
+        if any(deed.tool in (ASKED_TO_APPROVE, TOLD_APPROVED) for deed in standing_still):
             for name in ("approval_request", "approval"):
                 if name in self._ours and not row.get(name):
                     row[name] = self._ours[name]
@@ -163,7 +164,7 @@ class _Over:
         new = self._new
         if deed.tool == ASKED_TO_PAY:
             yield from _other_payment(new, old)
-        elif deed.tool == ASKED_TO_APPROVE:
+        elif deed.tool in (ASKED_TO_APPROVE, TOLD_APPROVED):
             if self._restricted(new) != self._restricted(old):
                 yield "its restricted items became others"
         elif deed.tool == HELD and not hold_reasons(new, self._world):
@@ -231,7 +232,8 @@ def _order_or_none(raw: Raw) -> Order | None:
 
 
 def _is_daper_s(change: object) -> bool:
-    return isinstance(change, dict) and cast("Raw", change).get("by") == "daper"
+    """Written here: by a tool, or because somebody told it."""
+    return isinstance(change, dict) and (cast("Raw", change).get("by") == "daper" or "fact" in change)
 
 
 def _amount(order: Order) -> str:

@@ -233,15 +233,17 @@ class OrderInventory(UndoableOrderTool):
         """The restock of this very call is on the order: delivered in full, or still awaited."""
         item, quantity = shown(call.arguments["inventory_to_order"]), call.arguments["quantity"]
         status = f"status {shown(order.status)}"
-        restock = _restock_of(order, call)
-        if restock is None:
+        ours = _restocks_of(order, call)
+        if not ours:
             return word(Holding.NO, f"no restock of {quantity} x {item} of this repair; {status}")
-        if restock.on_order and not order.closed:
-            return word(Holding.WAITING, f"{quantity} x {item} is ordered and not yet delivered")
-        if restock.delivered and restock.quantity == quantity:
+        came = number(sum(each.quantity for each in ours if each.delivered))
+        if any(each.on_order for each in ours) and not order.closed:
+            so_far = f"{came} of {quantity} x {item} were delivered, the rest is" if came else f"{quantity} x {item} is"
+            return word(Holding.WAITING, f"{so_far} ordered and not yet delivered")
+        if all(each.delivered for each in ours) and came == quantity:
             return word(Holding.YES, f"{quantity} x {item} was delivered; {status}")
-        what = f"{restock.quantity} x {item} is {shown(restock.state)}, {quantity} were ordered"
-        return word(Holding.UNKNOWN, f"{what}; {status}")
+        what = ", ".join(f"{each.quantity} x {item} is {shown(each.state)}" for each in ours)
+        return word(Holding.UNKNOWN, f"{what}, {quantity} were ordered; {status}")
 
 
 def quantity_bounds(order: Order, world: World, row: StockRow) -> tuple[int, int]:
@@ -292,10 +294,12 @@ def _how(restock: Restock) -> str:
     return f"that restock is {shown(restock.state)!r}"
 
 
-def _restock_of(order: Order, call: ToolCall) -> Restock | None:
-    """The restock that this call ordered; one without a key, of before there were any, if it is of the same amount."""
+def _restocks_of(order: Order, call: ToolCall) -> tuple[Restock, ...]:
+    """What this call ordered: several where it came in parts; one without a key, of before there were any, if it fits.
+
+    It fits that is of the same amount.
+    """
     item, quantity = call.arguments["inventory_to_order"], call.arguments["quantity"]
     found = [restock for restock in order.restocks if restock.item_id == item]
-    by_key = (restock for restock in found if restock.key == call.key)
-    by_amount = (restock for restock in found if not restock.key and restock.quantity == quantity)
-    return next(by_key, None) or next(by_amount, None)
+    by_key = tuple(restock for restock in found if restock.key == call.key)
+    return by_key or tuple(restock for restock in found if not restock.key and restock.quantity == quantity)[:1]
