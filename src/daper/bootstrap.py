@@ -36,6 +36,7 @@ from daper.domains.registry import declared_options, load_domains
 from daper.ports import Agents, Domain
 from daper.ports.entry import DATABASE_OPTION, OnTemporal
 from daper.service.board import Board
+from daper.service.facts import FactService
 from daper.service.listing import ended_repairs, open_repairs
 from daper.service.proactive import ProactiveService
 from daper.service.records import RecordsService
@@ -43,6 +44,7 @@ from daper.service.repair_list import RepairList
 from daper.service.repairs import RepairService
 from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
+from daper.service.tidings import Tidings
 from daper.settings import Part, Settings
 from daper.settings.temporal_profile import cluster_of
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
@@ -201,6 +203,7 @@ class Services:
     proactive: ProactiveService
     schedules: ScheduleService
     records: RecordsService
+    facts: FactService
     board: Board
     listed: RepairList
 
@@ -227,6 +230,11 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         policy=policy,
         gathering=settings.gathering,
     )
+    records = RecordsService(domains=domains, memory=settings.state.memory)
+
+    async def tidings() -> Tidings:
+        return Tidings(client, queue=queue)
+
     board = Board(service=repairs, listing=open_repairs(client, queue=queue), policy=policy)
     return Services(
         repairs=repairs,
@@ -248,10 +256,23 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
             indexed=indexed,
             policy=policy,
         ),
-        records=RecordsService(domains=domains, memory=settings.state.memory),
+        records=records,
+        facts=FactService(records, tidings=tidings),
         board=board,
         listed=RepairList(board, ended=ended_repairs(client, queue=queue), reports=reports),
     )
+
+
+def open_facts(settings: Settings) -> FactService:
+    """What takes facts, also where Temporal is not there: then no agent is told. Raises SettingError."""
+    settings.need(Part.DATABASE)
+
+    async def tidings() -> Tidings:
+        settings.need(Part.TEMPORAL)
+        return Tidings(await connect(settings), queue=settings.task_queue)
+
+    records = RecordsService(domains=open_domains(settings), memory=settings.state.memory)
+    return FactService(records, tidings=tidings)
 
 
 async def open_service(settings: Settings, *, client: Client | None = None) -> RepairService:

@@ -93,3 +93,16 @@ async def test_a_memory_that_nobody_needed_yet_is_not_made_for_records_that_are_
     await MemoryTables(file_state.open()).records_replaced(store_id="s1", domain="orders")
 
     assert not file_state.place.home.exists()
+
+
+async def test_that_somebody_was_only_asked_counts_no_more_once_they_have_answered(memory: Memory) -> None:
+    asked, other = finding(), finding(kind="short")
+    for number in range(3):
+        at = START - timedelta(days=4 - number)
+        await memory.conclude(ConcludeInput(cycle=cycle(f"r{number}"), unverified=(asked, other), at=at))
+    assert len((await memory.claim(claim_of("r4", asked, other))).suppressed) == 2
+
+    await memory.fact_told(store_id="s1", domain="orders", record_id="ORD-1", kinds=[asked.kind])
+
+    result = await memory.claim(claim_of("r5", asked, other))
+    assert (result.fresh, [each.finding for each in result.suppressed]) == ((asked,), [other])

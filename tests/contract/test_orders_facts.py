@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -324,7 +324,7 @@ async def test_what_cannot_be_so_is_refused_with_the_reason_and_nothing_is_writt
 ) -> None:
     before = [await shop.raw(str(each["order_id"])) for each in ORDERS]
     with pytest.raises(FactRefused, match=why):
-        await shop.tell(order_id, fact, **arguments)
+        await shop.domain.tell(replace(shop.telling(order_id, fact), arguments=arguments))
     assert [await shop.raw(str(each["order_id"])) for each in ORDERS] == before
     assert not shop.rows(order_id)
 

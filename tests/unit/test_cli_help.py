@@ -44,6 +44,7 @@ records mapping show
 records recover
 records reset
 records show
+records tell
 repair approve
 repair list
 repair reject

@@ -63,6 +63,7 @@ NEEDS: Mapping[str, tuple[str, set[Part]]] = {
     "records recover": ("--finish", {DATABASE, DOMAIN}),
     "records reset": ("--yes", {DATABASE, DOMAIN}),
     "records show": ("ORD-001-HJP", {DATABASE, DOMAIN}),
+    "records tell": ("ORD-002-HJG paid", {DATABASE, DOMAIN, USER}),
     "repair approve": ("r --plan d", {DATABASE, USER, TEMPORAL, TERMINAL}),
     "repair list": ("", {DATABASE, TEMPORAL}),
     "repair reject": ("r --plan d", {DATABASE, USER, TEMPORAL, TERMINAL}),

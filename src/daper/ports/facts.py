@@ -15,13 +15,14 @@ from daper.core.models import Confirmation, Person
 class Fact:
     """One fact that a domain takes. `name`: a noun or a participle, as in `records tell`; `args`: what comes with it.
 
-    `answers`: the kinds of problem that it bears on.
+    `answers`: the kinds of problem that it bears on. `source`: the argument that says from whom it comes; or "".
     """
 
     name: str
     about: str
     args: type[BaseModel]
     answers: tuple[str, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

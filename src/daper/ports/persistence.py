@@ -104,6 +104,10 @@ class Memory(Protocol):
         """A person replaced all records: that a problem is there again says nothing of its repairs any more."""
         ...
 
+    async def fact_told(self, *, store_id: str, domain: str, record_id: str, kinds: Collection[str]) -> None:
+        """Who was asked about these kinds of problem of a record has answered: that they were asked counts no more."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:

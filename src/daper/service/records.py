@@ -12,6 +12,7 @@ from pydantic import Field
 from daper.core.base import Wire
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
+from daper.core.facts import FactAnswer
 from daper.core.models import Scope, StoreInfo
 from daper.ports import (
     PLAIN,
@@ -19,6 +20,7 @@ from daper.ports import (
     Briefing,
     Browsable,
     Domain,
+    Fact,
     Importable,
     ImportDraft,
     ImportWay,
@@ -27,6 +29,8 @@ from daper.ports import (
     Recoverable,
     Replaced,
     Resettable,
+    TakesFacts,
+    Telling,
     Window,
     untold,
 )
@@ -132,9 +136,39 @@ class RecordsService:
             if head is not None and head.record_id == record_id:
                 problems = domain.detect(records, store.as_of or now)
                 return RecordLine(head=head, problems=problems), dict(record.data)
-        meant = near(record_id, await _ids_like(domain, record_id))
-        near_it = Said(f"did you mean {' or '.join(repr(each) for each in meant)}?") if meant else _SEE_RECORDS
-        raise NotFound(f"there is no record {record_id!r} in {store.place}; ", near_it)
+        raise await _not_there(domain, store, record_id)
+
+    def facts(self, name: str) -> Mapping[str, Fact]:
+        """What the records of a domain can be told of. Raises UserError where they take no facts."""
+        return self._taking(name)[1].facts
+
+    async def tell(self, name: str, telling: Telling, *, now: datetime) -> FactAnswer:
+        """Write down once what somebody says has happened to a record; and what is wrong with it then.
+
+        That somebody was asked about it is remembered no more. Raises NotFound, with near ids; FactRefused, KeyTaken;
+        UserError where the domain takes no facts; and a StoreError.
+        """
+        domain, taking = self._taking(name)
+        store = await domain.store()
+        try:
+            answer = await taking.tell(telling)
+        except NotFound:
+            raise await _not_there(domain, store, telling.record_id) from None
+        await self._forget_asked(domain.name, store, answer, taking.facts[telling.fact])
+        return await _with_problems(domain, store, answer, now=now)
+
+    async def store_id(self, name: str) -> str:
+        """Which store has the records of a domain."""
+        return (await find_domain(self._domains, name).store()).store_id
+
+    async def foresee(self, name: str, telling: Telling, *, now: datetime) -> FactAnswer:
+        """What telling it would come to; nothing is changed. Raises as `tell`."""
+        domain, taking = self._taking(name)
+        store = await domain.store()
+        try:
+            return await taking.foresee(telling)
+        except NotFound:
+            raise await _not_there(domain, store, telling.record_id) from None
 
     async def reset(self, name: str, *, replace_own: bool) -> Replaced:
         """Restore the shipped data; the ledger of effects is kept, and a backup.
@@ -232,6 +266,25 @@ class RecordsService:
                 told = "the records are replaced, and what is remembered of repairs of the former ones is not forgotten"
                 raise type(error)(f"{told}: ", error.said) from error
 
+    async def _forget_asked(self, domain: str, store: StoreInfo, answer: FactAnswer, fact: Fact) -> None:
+        if self._memory is not None:
+            told = answer.told
+            try:
+                await self._memory().fact_told(
+                    store_id=store.store_id, domain=domain, record_id=told.record_id, kinds=fact.answers
+                )
+            except StoreError as error:
+                said = f"{told.fact} is written down, and that somebody was asked about it is not forgotten"
+                raise type(error)(f"{said}; tell it again: ", error.said) from error
+
+    def _taking(self, name: str) -> tuple[Domain, TakesFacts]:
+        domain = find_domain(self._domains, name)
+        if not isinstance(domain, TakesFacts):
+            raise UserError(
+                f"domain {name!r} takes no facts: what happens to its records is written where they are kept"
+            )
+        return domain, domain
+
     def _copyable(self, name: str) -> Copyable:
         domain = find_domain(self._domains, name)
         if not isinstance(domain, Copyable):
@@ -243,6 +296,21 @@ class RecordsService:
         if not isinstance(domain, Importable):
             raise UserError(f"domain {name!r} imports no records")
         return domain
+
+
+async def _with_problems(domain: Domain, store: StoreInfo, answer: FactAnswer, *, now: datetime) -> FactAnswer:
+    """With what the rules find wrong with the record by then."""
+    told = answer.told.record_id
+    records = await domain.context([told])
+    found = await asyncio.to_thread(domain.detect, records, store.as_of or now)
+    return answer.model_copy(update={"problems": tuple(each for each in found if each.record_id == told)})
+
+
+async def _not_there(domain: Domain, store: StoreInfo, record_id: str) -> NotFound:
+    """Says which ids may have been meant."""
+    meant = near(record_id, await _ids_like(domain, record_id))
+    near_it = Said(f"did you mean {' or '.join(repr(each) for each in meant)}?") if meant else _SEE_RECORDS
+    return NotFound(f"there is no record {record_id!r} in {store.place}; ", near_it)
 
 
 async def _ids_like(domain: Domain, record_id: str) -> list[str]:

@@ -70,6 +70,10 @@ class MemoryTables:
         """Forget the repairs that helped, and those of which nobody knows; what was rejected or did not help stays."""
         await asyncio.to_thread(self._forget_tries, store_id, domain)
 
+    async def fact_told(self, *, store_id: str, domain: str, record_id: str, kinds: Collection[str]) -> None:
+        """Forget the repairs of these kinds that only asked somebody; what was rejected or did not help stays."""
+        await asyncio.to_thread(self._forget_asked, store_id, domain, record_id, kinds)
+
     def _claim(self, request: ClaimInput) -> ClaimResult:
         now = self._now()
         fresh: list[Finding] = []
@@ -161,6 +165,19 @@ class MemoryTables:
                         TRIES.c.store_id == store_id,
                         TRIES.c.domain == domain,
                         TRIES.c.came_to != CameTo.NO_HELP.value,
+                    )
+                )
+
+    def _forget_asked(self, store_id: str, domain: str, record_id: str, kinds: Collection[str]) -> None:
+        if self._database.is_there():  # else nothing was ever remembered
+            with self._alone_in(store_id) as db:
+                db.execute(
+                    delete(TRIES).where(
+                        TRIES.c.store_id == store_id,
+                        TRIES.c.domain == domain,
+                        TRIES.c.record_id == record_id,
+                        TRIES.c.kind.in_(list(kinds)),
+                        TRIES.c.came_to == CameTo.UNKNOWN.value,
                     )
                 )
 

@@ -94,6 +94,7 @@ FACTS: Final = (
         about="its restricted items were approved: by whoever was asked, or by approver",
         args=ApprovedArgs,
         answers=(OrderProblem.RESTRICTED_WITHOUT_APPROVAL,),
+        source="approver",
     ),
     Fact(
         name="delivered",
@@ -301,7 +302,7 @@ def _approved_before(it: _Writing, args: ApprovedArgs) -> Known:
 
 
 def _approver(order: Order, named: str, approvers: Sequence[str]) -> str:
-    """Who approved it: whoever was asked, or is on the list of those who may; whoever tells it cannot choose another."""
+    """Who approved it: whoever was asked, or is on the list of those who may. Nobody can be made one by being told."""
     asked = order.approval_request.approver if order.approval_request else ""
     approver = named or asked or (approvers[0] if len(approvers) == 1 else "")
     allowed = [name for name in (asked, *approvers) if name]

@@ -92,6 +92,7 @@ _RECORDS = {
     "list": ("records:list_records", "Records with their problems."),
     "show": ("records:show", "One record in full."),
     "import": ("replacement:import_records", "Replace the records by your own, from files."),
+    "tell": ("record_facts:tell", "Say what has happened to a record: paid, delivered."),
     "copy": ("record_copy:copy_records", "Copy them, with all that happened, into a store of another kind."),
     "reset": ("replacement:reset", "Restore the shipped records; the ledger of effects is kept."),
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
