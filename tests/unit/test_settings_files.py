@@ -212,6 +212,7 @@ def test_a10_every_command_refuses_a_dotenv_that_cannot_be_read(
         "domain test": "mine.toml",
         "records copy": "--to sqlite",
         "records show": "x",
+        "records tell": "x paid",
         "people test": "x",
         "mcp config": "goose",
         "mcp token add": "x",

@@ -15,6 +15,7 @@ class Access(StrEnum):
     READ = "read"  # see repairs, reports and records
     START = "start"  # start repairs, and stop them
     APPROVE = "approve"  # decide on plans
+    TELL = "tell"  # say what has happened to records
 
 
 class TokenGrant(Wire):

@@ -256,6 +256,7 @@ class IdentityProof(StrEnum):
     OIDC = "oidc"  # an identity provider says so
     PASSKEY = "passkey"  # signed for this very plan
     MAILBOX = "mailbox"  # by a link that only its mailbox was sent
+    SIGNATURE = "signature"  # a program that signs what it sends with a secret of its own
 
 
 class Confirmation(StrEnum):

@@ -92,11 +92,24 @@ Target = EmailTarget | WebhookTarget | SignalTarget
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sender:
+    """A program that tells facts of records, signed with the secret in a variable; only these facts.
+
+    `domain`: of which records; "" for those that are configured.
+    """
+
+    secret_env: str
+    facts: tuple[str, ...]
+    domain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class People:
-    """Everybody who may be told, by name. `secrets`: variable → value, for those variables that are set."""
+    """Everybody who may be told, and whoever tells us, by name. `secrets`: variable → value, where it is set."""
 
     source: str = ""
     targets: Mapping[str, Target] = field(default_factory=dict[str, Target])
+    senders: Mapping[str, Sender] = field(default_factory=dict[str, Sender])
     smtp: SmtpServer | None = None
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 

@@ -19,6 +19,7 @@ from daper.core.people import (
     EmailTarget,
     People,
     Security,
+    Sender,
     SignalCallback,
     SignalTarget,
     SmtpServer,
@@ -183,6 +184,29 @@ class SignalSection(Reply):
         return SignalTarget(callback=SignalCallback(workflow_id=self.workflow_id, name=self.name))
 
 
+_FactName = Annotated[Text, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+
+
+def _some(given: tuple[str, ...]) -> tuple[str, ...]:
+    if not 1 <= len(given) <= MOST_TARGETS:
+        raise ValueError("none, or too many")
+    return given
+
+
+class SenderSection(Reply):
+    """A program that tells facts."""
+
+    secret_env: _Variable = Field(repr=False, description=_VARIABLE)
+    facts: Annotated[tuple[_FactName, ...], BeforeValidator(_list), AfterValidator(_some)] = Field(
+        description=f'what it may tell, like ["delivered"], at most {MOST_TARGETS}'
+    )
+    domain: _Line | None = Field(default=None, description="the name of a domain, like orders")
+
+    def sender(self) -> Sender:
+        """As the rest of the program knows it."""
+        return Sender(secret_env=self.secret_env, facts=self.facts, domain=self.domain or "")
+
+
 _Name = Annotated[
     str,
     StringConstraints(pattern=TARGET_NAME),
@@ -202,6 +226,10 @@ class PeopleDocument(Reply):
         default_factory=dict[str, _Target], description="tables, like [targets.hagrid]"
     )
 
+    senders: dict[_Name, SenderSection] = Field(
+        default_factory=dict[str, SenderSection], description="tables, like [senders.warehouse]"
+    )
+
     @model_validator(mode="after")
     def _mail_has_a_server(self) -> "PeopleDocument":
         for name, target in self.targets.items():
@@ -215,8 +243,10 @@ class PeopleDocument(Reply):
         targets = {name: section.target() for name, section in self.targets.items()}
         variables = {target.secret_env for target in targets.values() if isinstance(target, WebhookTarget)}
         variables |= {smtp.password_env} if smtp and smtp.password_env else set()
+        senders = {name: section.sender() for name, section in self.senders.items()}
+        variables |= {sender.secret_env for sender in senders.values()}
         secrets = {name: values[name] for name in variables if name in values}
-        return People(source=source, targets=targets, smtp=smtp, secrets=secrets)
+        return People(source=source, targets=targets, senders=senders, smtp=smtp, secrets=secrets)
 
 
 def read_people(path: Path, values: Mapping[str, str]) -> People:

@@ -122,7 +122,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "DAPER_OIDC_SCOPES_CLAIM",
         "daper",
-        "The claim with what a person may do: read, start, approve, as a list or in one text; daper:read is read.",
+        "The claim with what a person may do: read, start, approve, tell, as a list or in one text; daper:read is "
+        "read.",
     ),
     Setting(
         "LLM_MODEL",

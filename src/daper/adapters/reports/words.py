@@ -56,6 +56,7 @@ PROOFS = {
     IdentityProof.OIDC: "the name that the identity provider gave when that person signed in",
     IdentityProof.PASSKEY: "that person's passkey signed this very plan",
     IdentityProof.MAILBOX: "whoever reads that mailbox: the link was sent there, and used once",
+    IdentityProof.SIGNATURE: "a program, by the secret that it signs with",
     IdentityProof.CLAIMED: "a name that was given and not checked",
 }
 

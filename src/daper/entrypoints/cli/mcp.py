@@ -134,7 +134,7 @@ def add_token(name: str, *, scope: Annotated[Sequence[Access], Parameter(negativ
     name
         Under which the person's requests and decisions are recorded.
     scope
-        What it allows: read, start (and stop), approve. May be given several times; read is always part of it.
+        What it allows: read, start (and stop), approve, tell. May be given several times; read is always part of it.
     """
     if not name or name != name.strip() or len(name) > 200 or visible(name) != name:
         raise UsageError(f"NAME {visible(name, longest=60)!r} must be 1 to 200 characters that can be seen")

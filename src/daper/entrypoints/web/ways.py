@@ -12,14 +12,17 @@ API: Final = "/api/"
 HOME: Final = "/"
 METRICS: Final = "/metrics"
 _OPEN: Final = frozenset({SIGN_IN, "/health", "/ready", "/api/v1/openapi.json"})
-_ALL_OPEN: Final = (f"{SIGN_IN}/", "/links/")
+_ALL_OPEN: Final = (f"{SIGN_IN}/", "/links/", "/api/v1/senders/")
 _NO_PLACE: Final = (SIGN_IN, SIGN_OUT, STATIC, API)
 _LONGEST: Final = 2000
 _AS_IT_IS: Final = "/:@!$&'()*+,;=~-._"
 
 
 def is_open(path: str) -> bool:
-    """Whether whoever has not signed in may come there: to sign in, by a link of a message, to see that it lives."""
+    """Whether whoever has not signed in may come there.
+
+    To sign in, by a link of a message, with a signature of its own, to see that it lives.
+    """
     return path in _OPEN or path.startswith(_ALL_OPEN)
 
 

@@ -1,5 +1,6 @@
 """The application of the API: a route for each path of the table, and every error as a problem."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from daper.entrypoints.web.api.callers import allowed
 from daper.entrypoints.web.api.openapi import BASE
 from daper.entrypoints.web.api.operations import JSON, AnyOperation, Call, Replied
 from daper.entrypoints.web.api.problems import Kind, Refusal, answer, answer_to, problem
-from daper.entrypoints.web.api.reading import read_body, read_query
+from daper.entrypoints.web.api.reading import bytes_of, fitted_body, read_body, read_query
 from daper.entrypoints.web.api.table import DOCUMENT, OPERATIONS
 from daper.entrypoints.web.console import Console
 from daper.entrypoints.web.visitors import visitor_of
@@ -76,11 +77,14 @@ async def _done(operation: AnyOperation, request: Request, console: Console) -> 
     if operation.access is not None:
         allowed(visitor, operation.access)
     query = read_query(request.query_params, operation.query)
-    body = (
-        operation.body()
-        if not operation.reads_body
-        else await read_body(request, operation.body, needed=operation.needs_body)
-    )
+    if operation.vouches is not None:
+        text = await bytes_of(request)
+        visitor = await asyncio.to_thread(operation.vouches, console, request, text)
+        body = fitted_body(request, text, operation.body, needed=operation.needs_body)
+    elif operation.reads_body:
+        body = await read_body(request, operation.body, needed=operation.needs_body)
+    else:
+        body = operation.body()
     call = Call(
         console=console,
         visitor=visitor,

@@ -87,7 +87,8 @@ class Operation(Generic[Q, B]):
 
     `name`: its operationId. `access`: what the person needs to be allowed; None: anybody may ask. `body`: None where
     there is none. `problems`: the kinds that it may answer beside those of every operation. `headers`: those that it
-    reads, each with what it means. `tag`: what it is about.
+    reads, each with what it means. `tag`: what it is about. `vouches`: tells by the body as it came who it is from, in
+    the place of a token; blocks, and raises Refusal.
     """
 
     method: str
@@ -102,6 +103,7 @@ class Operation(Generic[Q, B]):
     access: Access | None = Access.READ
     problems: frozenset[Kind] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    vouches: Callable[[Console, Request, bytes], Visitor] | None = None
 
     @property
     def reads_body(self) -> bool:
@@ -119,7 +121,7 @@ class Operation(Generic[Q, B]):
         found = set(self.problems) | _ALWAYS
         if self.method != "GET":
             found.add(Kind.FOREIGN)
-        if self.access is not None:
+        if self.access is not None or self.vouches is not None:
             found.add(Kind.NOT_ALLOWED)
         if self.reads_body:
             found |= {Kind.NOT_JSON, Kind.TOO_LONG, Kind.OTHER_MEDIA}

@@ -39,7 +39,11 @@ def read_query(given: QueryParams, model: type[M]) -> M:
 
 async def read_body(request: Request, model: type[M], *, needed: bool) -> M:
     """The body. Raises Refusal: also for a name that stands in it twice, which each reader would take otherwise."""
-    text = await _bytes(request)
+    return fitted_body(request, await bytes_of(request), model, needed=needed)
+
+
+def fitted_body(request: Request, text: bytes, model: type[M], *, needed: bool) -> M:
+    """The same, of what was read already."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON and (text or media):
         raise Refusal(Kind.OTHER_MEDIA, f"the body is {visible(media, longest=100) or 'of no type'}; send {JSON}")
@@ -67,7 +71,8 @@ def _fitted(text: str, model: type[M], *, where: str) -> M:
         raise Refusal(Kind.DOES_NOT_FIT, detail, misfits=misfits) from None
 
 
-async def _bytes(request: Request) -> bytes:
+async def bytes_of(request: Request) -> bytes:
+    """The body as it came. Raises Refusal where it is too long."""
     text = b""
     async for chunk in request.stream():
         text += chunk

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import JsonValue
 from starlette.responses import Response
 
-from daper.entrypoints.web.api import decisions, events, overview, people, proactive, records, repairs, schedules
+from daper.entrypoints.web.api import decisions, events, facts, overview, people, proactive, records, repairs, schedules
 from daper.entrypoints.web.api.openapi import openapi
 from daper.entrypoints.web.api.operations import JSON, Answer, AnyOperation, Call, Nothing, Operation
 
@@ -44,5 +44,6 @@ OPERATIONS: Final[tuple[AnyOperation, ...]] = (
     *proactive.OPERATIONS,
     *schedules.OPERATIONS,
     *records.OPERATIONS,
+    *facts.OPERATIONS,
     *overview.OPERATIONS,
 )
