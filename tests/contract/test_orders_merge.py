@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -278,6 +279,21 @@ async def test_new_orders_come_behind_the_others_and_those_that_do_not_come_stay
     assert ids == ["PAY", "SHORT", "EGG", "BAD", "DONE", "NEW"]
 
 
+async def test_the_problems_of_an_import_are_those_of_all_orders_that_the_store_then_has(shop: Shop) -> None:
+    await shop.act("SHORT")  # what is laid over an order counts too
+    shop.orders.append(order("EARLY", "processing", "owl", 40, order_date="2026-11-20"))
+    await shop.bring()
+    shop.orders = [each for each in shop.orders if each["order_id"] not in {"EARLY", "PAY"}]
+    shop.orders.append(order("NEXT", "processing", "owl", 20))  # short, for EARLY is served first
+    draft = await shop.read()
+    await shop.domain.import_records(draft, replace_own=True)
+    found = shop.domain.detect((await shop.domain.scan(Scope())).records, NOW)
+
+    assert {"PAY", "NEXT"} <= {each.record_id for each in found}
+    assert draft.problems == dict(Counter(each.kind for each in found))
+    assert draft.suspects == len({each.record_id for each in found})
+
+
 async def test_a_plan_of_before_runs_where_its_records_are_the_same_and_nowhere_else(shop: Shop) -> None:
     calls = {order_id: await shop.call(order_id) for order_id in ("PAY", "SHORT")}
     shop.row("PAY")["customer_name"] = "Luna Scamander"
@@ -324,7 +340,7 @@ async def test_c1_what_the_ledger_knows_of_a_record_is_told_also_after_a_replace
 async def test_an_import_that_is_stopped_on_the_way_leaves_all_as_it_was(
     shop: Shop, merge: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "LARGEST_FILE", 10)  # also what replaces goes row by row
+    monkeypatch.setattr(importing, "KEPT_AS_WRITTEN", 10)  # also what replaces goes row by row
     await shop.act("SHORT")
     before = {each: await shop.there(each) for each in ARGUMENTS}
     for each in ("PAY", "SHORT", "EGG", "BAD"):

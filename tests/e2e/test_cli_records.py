@@ -174,6 +174,31 @@ def test_an_import_into_a_new_folder_says_what_came_in_and_what_to_do_next(shell
     )
 
 
+def test_a_later_import_says_that_the_problems_are_those_of_the_store_as_it_then_is(shell: Shell) -> None:
+    shell.run("records", "import", *files_of(shell, [order(), order(2)]))
+
+    ran = shell.run("records", "import", *files_of(shell, [order(2)]))
+
+    assert "in these files: orders 1, order lines 1, inventory rows 1" in ran.out
+    assert "in the store, once these are in it: inventory-short 2, payment-denied 2 (2 records)" in ran.out
+    assert "1 not in these files, which stay as they are" in ran.out
+
+
+@pytest.mark.parametrize("words", [(), ("--mapping", "shopify"), ("--replace", "--yes")], ids=" ".join)
+def test_on_a_terminal_an_import_shows_how_far_it_is_and_nowhere_else(shell: Shell, words: tuple[str, ...]) -> None:
+    files = files_of(shell, [order(number) for number in range(1, 600)])
+
+    with shell.terminal("records", "import", *files, *words) as terminal:
+        assert terminal.end() == 0
+    again = shell.run("records", "import", *files, *words)
+
+    for what in ("reading orders.json", "looking for problems", "importing"):
+        assert re.search(rf"{what} .*100%", terminal.shown), terminal.shown
+    assert terminal.shown.index("reading orders.json") < terminal.shown.index("in these files: orders 599")
+    assert (again.code, again.err) == (0, "")
+    assert "looking for problems" not in again.out
+
+
 def test_an_import_with_faults_tells_them_all_and_changes_nothing(shell: Shell) -> None:
     files = files_of(shell, [order(n, items=[{"item_id": "I-1", "quantity": -n}]) for n in range(1, 262)])
 

@@ -130,7 +130,7 @@ async def test_a_large_file_is_judged_as_a_small_one(
     tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = await read(tmp_path, ROWS, store)
-    monkeypatch.setattr(importing, "LARGEST_FILE", 10)
+    monkeypatch.setattr(importing, "KEPT_AS_WRITTEN", 10)
     large = await read(tmp_path, ROWS, store)
 
     assert sorted(map(str, large.faults)) == sorted(map(str, small.faults))
@@ -141,7 +141,7 @@ async def test_a_large_file_is_judged_as_a_small_one(
 async def test_a_large_file_comes_in_with_all_that_stands_around_its_rows(
     tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "LARGEST_FILE", 10)
+    monkeypatch.setattr(importing, "KEPT_AS_WRITTEN", 10)
     draft = await read(tmp_path, {"orders": [order("O-1", total=1.5), order("O-2")], "note": "kept"}, store)
     assert draft.faults == ()
     await domain(tmp_path, store).import_records(draft)

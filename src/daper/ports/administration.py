@@ -86,10 +86,10 @@ class MergeCounts:
 class ImportDraft:
     """What an import would bring. With faults nothing can be imported.
 
-    `counts`: how many of what. `problems`: what the rules find wrong with the records, by kind, and `suspects`: with
-    how many of them. `same`: the store has these very records already. `replaces_own`: those that are there are a
-    person's own, and are replaced. `merge`: what becomes of them where they are not. `contents` and `rows` are for the
-    domain alone.
+    `counts`: how many of what. `problems`: what the rules find wrong with all records that the store then has, by kind,
+    and `suspects`: with how many of them. `same`: the store has these very records already. `replaces_own`: those that
+    are there are a person's own, and are replaced. `merge`: what becomes of them where they are not. `contents` and
+    `rows` are for the domain alone.
     """
 
     faults: tuple[ImportNote, ...] = ()

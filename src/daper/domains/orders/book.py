@@ -1,6 +1,6 @@
 """Orders and inventory rows as a store has them at one moment, or within a change, whatever store it is."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
@@ -124,6 +124,14 @@ class Known(Protocol):
         ...
 
 
+class KnownShop(Known, Protocol):
+    """The same, all of which can be gone through."""
+
+    def open_orders(self) -> Iterator[Sequence[Raw]]:
+        """The orders that are not closed, a page at a time; not to be changed."""
+        ...
+
+
 class Merging(Known, Protocol):
     """A store that is brought up to date, in one change; nobody else changes it meanwhile."""
 
@@ -164,7 +172,7 @@ class Keeping(Protocol):
         """The rows of the ledger that are about these orders, without a look at the orders."""
         ...
 
-    def known(self) -> AbstractContextManager[Known]:
+    def known(self) -> AbstractContextManager[KnownShop]:
         """What is there, to be looked at."""
         ...
 

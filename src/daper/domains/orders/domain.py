@@ -272,7 +272,9 @@ class OrdersDomain:
         if draft.faults or not (draft.contents or isinstance(draft.rows, Spool)):
             raise UserError("what is to be imported has faults; nothing was changed")
         if not isinstance(draft.rows, Spool):
-            return await asyncio.to_thread(self._replace, draft.contents, ABOUT, replace_own)
+            done = await asyncio.to_thread(self._replace, draft.contents, ABOUT, replace_own)
+            tell("importing", 1, 1)
+            return done
         try:
             if draft.merge is not None:
                 return await asyncio.to_thread(self._merge, draft.rows, tell)

@@ -1,6 +1,6 @@
 """Orders kept in two JSON files, which a person can look at and edit."""
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -220,6 +220,11 @@ class JsonKnown:
         """By their ids."""
         places = self._places[collection]
         return {each: self._lists[collection][places[each]] for each in ids if each in places}
+
+    def open_orders(self) -> Iterator[Sequence[Raw]]:
+        """In the order of the file."""
+        rows = [raw for raw in self._lists[ORDERS] if normal(str(raw.get("status") or "")) not in CLOSED]
+        yield from (rows[start : start + PAGE] for start in range(0, len(rows), PAGE))
 
     def deeds(self, record_ids: Collection[str]) -> dict[str, list[LedgerRow]]:
         """The ledger is read once, as a whole: its files are by key."""

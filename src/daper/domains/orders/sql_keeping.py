@@ -1,6 +1,6 @@
 """Orders kept in tables of SQLite or PostgreSQL: an effect costs the same whether there are ten or a million."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
@@ -122,6 +122,17 @@ class SqlBook:
         return None if row is None else row.raw
 
 
+class KnownOrders(KnownDocuments):
+    """The orders and the inventory as one transaction sees them."""
+
+    def open_orders(self) -> Iterator[Sequence[Raw]]:
+        """By the index of their statuses."""
+        after, where = 0, _where(self._rows, Scope(), only_open=True)
+        while page := self._rows.page(ORDERS.name, after=after, limit=PAGE, where=where):
+            after = page[-1].position
+            yield [row.raw for row in page]
+
+
 class SqlKeeping:
     """The orders in a database."""
 
@@ -145,12 +156,12 @@ class SqlKeeping:
 
     def deeds(self, record_ids: Collection[str]) -> Mapping[str, Sequence[LedgerRow]]:
         """By the index of the ledger."""
-        with known_documents(self.tables) as known:
+        with known_documents(self.tables, KnownDocuments) as known:
             return known.deeds(record_ids)
 
-    def known(self) -> AbstractContextManager[KnownDocuments]:
+    def known(self) -> AbstractContextManager[KnownOrders]:
         """The tables as of one moment."""
-        return known_documents(self.tables)
+        return known_documents(self.tables, KnownOrders)
 
     def merging(self) -> AbstractContextManager[MergingDocuments]:
         """In one transaction; a row that stays the same keeps its version."""

@@ -24,7 +24,10 @@ def say_draft(screen: Console, draft: ImportDraft) -> None:
     if not draft.faults:
         counts = ", ".join(f"{what.replace('_', ' ')} {count:,}" for what, count in draft.counts.items())
         say(screen, f"in these files: {counts}")
-        say(screen, f"problems that the rules find: {tally(draft.problems)} ({counted(draft.suspects, 'record')})")
+        whose = "problems that the rules find"
+        if draft.merge is not None:
+            whose += " in the store, once these are in it"
+        say(screen, f"{whose}: {tally(draft.problems)} ({counted(draft.suspects, 'record')})")
     if draft.merge is not None:
         _say_merge(screen, draft.merge)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
 
@@ -16,6 +16,8 @@ from daper.stores.sql.documents import BACKED_UP, DocumentStore
 from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER
 
 _AT_ONCE: Final = 500
+
+KnownT = TypeVar("KnownT", bound="KnownDocuments")
 
 
 class KnownDocuments:
@@ -106,11 +108,11 @@ class MergingDocuments(KnownDocuments):
 
 
 @contextmanager
-def known_documents(store: DocumentStore) -> Generator[KnownDocuments]:
+def known_documents(store: DocumentStore, known: type[KnownT]) -> Generator[KnownT]:
     """What is in the tables, as of one moment."""
     about = store.about()
     with store.database.reading() as db:
-        yield KnownDocuments(db, store, about)
+        yield known(db, store, about)
 
 
 @contextmanager

@@ -1,37 +1,38 @@
 """An import from a person's two files: looked over as a whole, and judged by the rules. Nothing is changed here."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from daper.core.errors import UserError
+from daper.core.errors import StoreDamaged, UserError
 from daper.core.text import visible
 from daper.domains.orders import rules
 from daper.domains.orders.allotment import allotted
-from daper.domains.orders.book import Known
+from daper.domains.orders.book import KnownShop
 from daper.domains.orders.changes import order_of
 from daper.domains.orders.importing import doubts
 from daper.domains.orders.importing.inspection import NewOrder, NewStockRow
-from daper.domains.orders.importing.intake import LARGEST_FILE, size_of
+from daper.domains.orders.importing.intake import size_of
 from daper.domains.orders.importing.mapping import find
 from daper.domains.orders.importing.merging import Tally, merged, stock_for
 from daper.domains.orders.importing.reading import Intake, Look, add_taken
 from daper.domains.orders.importing.remarks import Remarks
 from daper.domains.orders.importing.sources import Kind, Source, open_source
-from daper.domains.orders.importing.spool import Spool
+from daper.domains.orders.importing.spool import JUDGED, Spool
 from daper.domains.orders.world import ORDERS, Raw, World
 from daper.ports import PLAIN, ImportDraft, ImportWay, Tell
 from daper.ports.store import OWN, StoreAbout
 
 FILES = ("the orders", "the inventory")
+KEPT_AS_WRITTEN = 4 * 1024 * 1024  # bytes; what is larger is gone through row by row, and never held
 # Nobody pretends to answer, and today is today.
 ABOUT = StoreAbout(dataset=OWN)
 
 
 def draft_of(
-    files: Sequence[Path], *, now: datetime, way: ImportWay = PLAIN, known: Known | None = None
+    files: Sequence[Path], *, now: datetime, way: ImportWay = PLAIN, known: KnownShop | None = None
 ) -> ImportDraft:
     """All there is to say of the orders and the inventory in these two files. Raises UserError for another number.
 
@@ -40,8 +41,8 @@ def draft_of(
     """
     if len(files) != len(FILES):
         raise UserError(f"an import of orders needs two files, {' and '.join(FILES)}; got {len(files)}")
-    if not way.mapping and known is None and all(size_of(path) <= LARGEST_FILE for path in files):
-        return _as_written(files, now)
+    if not way.mapping and known is None and all(size_of(path) <= KEPT_AS_WRITTEN for path in files):
+        return _as_written(files, now, way.tell)
     mapping = find(way.mapping) if way.mapping else None
     spool = Spool()
     orders, stock = (
@@ -67,11 +68,14 @@ def draft_of(
     return _judged(draft, spool, known=known, now=now, tell=way.tell)
 
 
-def _judged(draft: ImportDraft, spool: Spool, *, known: Known | None, now: datetime, tell: Tell) -> ImportDraft:
-    """With what the rules find wrong with the records, and what becomes of those that are there."""
-    problems, suspects, tally, done = Counter[str](), 0, Tally(), 0
-    of = spool.count(ORDERS)
-    for raws in _orders_in(spool, known, tally):
+def _judged(draft: ImportDraft, spool: Spool, *, known: KnownShop | None, now: datetime, tell: Tell) -> ImportDraft:
+    """With what the rules find wrong with the records as they then are, and what becomes of those that are there."""
+    tally = None if known is None else _as_they_become(spool, known, tell)
+    problems, suspects, done = Counter[str](), 0, 0
+    collection = ORDERS if known is None else JUDGED
+    of = spool.count(collection)
+    for page in spool.pages(collection):
+        raws = [row.raw for row in page]
         world = World(
             orders={order.order_id: order for order in map(order_of, raws)},
             stock=stock_for(raws, spool, known),
@@ -83,26 +87,60 @@ def _judged(draft: ImportDraft, spool: Spool, *, known: Known | None, now: datet
         suspects += len({finding.record_id for finding in found})
         done += len(raws)
         tell("looking for problems", done, of)
-    merge = None if known is None else tally.counts()
+    merge = None if tally is None else tally.counts()
     same = merge is not None and not (merge.new or merge.changed)
     return replace(draft, problems=dict(problems), suspects=suspects, merge=merge, same=same)
 
 
-def _orders_in(spool: Spool, known: Known | None, tally: Tally) -> Iterator[Sequence[Raw]]:
-    if known is None:
-        yield from ([row.raw for row in page] for page in spool.pages(ORDERS))
-    else:
-        yield from (page.all for page in merged(spool, known, tally) if page.collection == ORDERS)
+def _as_they_become(spool: Spool, known: KnownShop, tell: Tell) -> Tally:
+    """Put the orders that the store then has into the spool: those that come, and beside them the open ones that stay.
+
+    Who gets what of the stock is found anew among all of them.
+    """
+    tally, done, of = Tally(), 0, spool.count(ORDERS)
+    for page in merged(spool, known, tally):
+        if page.collection == ORDERS:
+            _put_judged(spool, page.all)
+            done += len(page.all)
+            tell("comparing with the records that are there", done, of)
+    for raws in known.open_orders():
+        come = spool.ids(ORDERS, [str(raw["order_id"]) for raw in raws])
+        _put_judged(spool, [raw for raw in raws if str(raw["order_id"]) not in come and _is_sound(raw)])
+    spool.forget_claims()
+    for rows in spool.pages(JUDGED):
+        for order in (order_of(row.raw) for row in rows):
+            if order.takes_stock:
+                spool.claim(order)
+    spool.allot()
+    return tally
 
 
-def _as_written(files: Sequence[Path], now: datetime) -> ImportDraft:
-    sources = [open_source(path, kind) for path, kind in zip(files, Kind, strict=True)]
+def _put_judged(spool: Spool, raws: Sequence[Raw]) -> None:
+    for raw in raws:
+        spool.add(JUDGED, raw["order_id"], raw)
+
+
+def _is_sound(raw: Raw) -> bool:
+    """Whether an order of the store can be read: of one that cannot, nothing is told but where it is looked at."""
+    try:
+        order_of(raw)
+    except StoreDamaged:
+        return False
+    return True
+
+
+def _as_written(files: Sequence[Path], now: datetime, tell: Tell) -> ImportDraft:
+    sources: list[Source] = []
+    for path, kind in zip(files, Kind, strict=True):
+        sources.append(open_source(path, kind))
+        tell(f"reading {path.name}", 1, 1)
     orders, stock = sources
     rows = _stock_of(stock)
     found = _orders_of(orders, items=stock.rows.ids if stock.rows else None, now=now)
     world = World(orders=found, stock=rows, versions={}, ahead=allotted(found.values()))
     faults = tuple(note for source in sources for note in source.remarks.faults)
     findings = () if faults else rules.detect(world, now)
+    tell("looking for problems", 1, 1)
     return ImportDraft(
         faults=faults,
         warnings=tuple(note for source in sources for note in source.remarks.warnings),

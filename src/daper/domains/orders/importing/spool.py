@@ -14,6 +14,9 @@ from daper.domains.orders.models import Order
 from daper.domains.orders.world import ORDERS, STOCK, Raw
 from daper.stores import jsontext
 
+JUDGED: Final = "judged"
+"""The collection of the orders that the store has once all is imported, as they are then."""
+
 PAGE: Final = 500
 _AT_ONCE: Final = 500
 
@@ -33,7 +36,7 @@ class Spool:
     def __init__(self) -> None:
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)  # a file that nobody else sees
         self._db.execute("PRAGMA cache_size = -8192")
-        for name in (ORDERS, STOCK):
+        for name in (ORDERS, STOCK, JUDGED):
             self._db.execute(
                 f"CREATE TABLE {name}"
                 " (position INTEGER PRIMARY KEY, id TEXT, look TEXT, place TEXT, data TEXT, lines TEXT)"
@@ -138,11 +141,16 @@ class Spool:
         )
         self._db.executemany("INSERT INTO claims VALUES (?, ?, ?, ?)", rows)
 
+    def forget_claims(self) -> None:
+        """As if no order had claimed anything."""
+        self._db.execute("DELETE FROM claims")
+        self._db.execute("DELETE FROM ahead")
+
     def allot(self) -> None:
         """Find out what earlier orders take of each item, once all have claimed theirs."""
         taken: dict[str, Decimal] = {}
         ahead: list[tuple[str, str, str]] = []
-        self._db.execute("CREATE INDEX claims_by_turn ON claims (at, order_id)")
+        self._db.execute("CREATE INDEX IF NOT EXISTS claims_by_turn ON claims (at, order_id)")
         for order_id, item, claim in self._db.execute("SELECT order_id, item, claim FROM claims ORDER BY at, order_id"):
             if before := taken.get(item):
                 ahead.append((order_id, item, str(before)))
@@ -151,7 +159,7 @@ class Spool:
                 self._db.executemany("INSERT INTO ahead VALUES (?, ?, ?)", ahead)
                 ahead.clear()
         self._db.executemany("INSERT INTO ahead VALUES (?, ?, ?)", ahead)
-        self._db.execute("CREATE INDEX ahead_by_order ON ahead (order_id)")
+        self._db.execute("CREATE INDEX IF NOT EXISTS ahead_by_order ON ahead (order_id)")
 
     def ahead(self, order_ids: Collection[str]) -> dict[str, dict[str, Number]]:
         """By order and item how many of it earlier orders take."""
