@@ -34,7 +34,7 @@ from daper.core.errors import DaperError, ModelError, SettingError, StoreUnavail
 from daper.core.notices import TellInput
 from daper.domains.registry import declared_options, load_domains
 from daper.ports import Agents, Domain
-from daper.ports.entry import DATABASE_OPTION, OnTemporal
+from daper.ports.entry import DATABASE_OPTION, TEMPLATES, TEMPLATES_OPTION, OnTemporal
 from daper.service.board import Board
 from daper.service.facts import FactService
 from daper.service.listing import ended_repairs, open_repairs
@@ -80,9 +80,10 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
     declared = declared_options()
 
     def options(name: str) -> Mapping[str, str]:
-        takes = any(option.name == DATABASE_OPTION for option in declared.get(name, ()))
-        shared = {DATABASE_OPTION: settings.database_url} if takes and settings.database_url else {}
-        return {**shared, **settings.domain_options(name)}
+        names = {option.name for option in declared.get(name, ())}
+        given = {TEMPLATES_OPTION: str(settings.home / TEMPLATES / name), DATABASE_OPTION: settings.database_url}
+        known = {option: value for option, value in given.items() if option in names and value}
+        return {**known, **settings.domain_options(name)}
 
     installed = load_domains(settings.home / "data", options=options)
     for domain in installed.values():

@@ -8,7 +8,8 @@ from typing import cast
 from pydantic import JsonValue
 
 from daper.core.models import Finding, Proposal, Scope
-from daper.domains.orders.domain import DEFAULT_APPROVER, OrdersDomain
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
+from daper.domains.orders.domain import OrdersDomain
 from daper.domains.orders.world import ORDERS_FILE, STOCK_FILE
 from daper.ports.store import LedgerRow, Message
 from daper.stores import jsontext
@@ -47,7 +48,7 @@ class Books:
 
 async def rules_on(folder: Path) -> Rules:
     """What the rules make of the records in a store, as it is; no model is asked."""
-    domain = OrdersDomain(folder=folder, approvers=(DEFAULT_APPROVER,), dataset="hogwarts")
+    domain = OrdersDomain(folder=folder, approvers=(IN_PLAY_APPROVER,), dataset="hogwarts")
     page = await domain.scan(Scope())
     assert page.next_page is None
     found = domain.detect(page.records, AS_OF)

@@ -10,7 +10,8 @@ import simplejson
 
 from daper.core.outcomes import Effect
 from daper.domains.orders import shipped
-from daper.domains.orders.domain import DEFAULT_APPROVER, OrdersDomain, open_domain
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
+from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.ports import RepairTool, ToolCall
 
 TODAY = datetime(2025, 6, 28, tzinfo=UTC)
@@ -23,7 +24,7 @@ BADGES: Mapping[str, str | int] = {
 }
 EGG: Mapping[str, str | int] = {
     "order_id": "ORD-004-RHG",
-    "approver": DEFAULT_APPROVER,
+    "approver": IN_PLAY_APPROVER,
     "approval_request_contents": "Please approve one egg.",
 }
 
@@ -72,17 +73,17 @@ class Shop:
         return await self.tool(tool).apply(await self.call(arguments, key))
 
 
-async def shipped_shop(folder: Path) -> Shop:
+async def shipped_shop(folder: Path, **options: str) -> Shop:
     """The shipped records, where a simulated counterparty answers at once."""
-    domain = open_domain(folder, {})
+    domain = open_domain(folder, options)
     await domain.store()
     return Shop(domain=domain, folder=folder)
 
 
-async def own_shop(folder: Path) -> Shop:
-    """The same records as a folder of somebody's own: nobody answers for the others at once."""
+async def own_shop(folder: Path, **options: str) -> Shop:
+    """The same records as a folder of somebody's own, who says who approves: nobody answers for others at once."""
     _write_shipped(folder)
-    return await shipped_shop(folder)
+    return await shipped_shop(folder, **{"approvers": IN_PLAY_APPROVER, **options})
 
 
 def _write_shipped(folder: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from daper.agents.llm.briefs import MOST_PER_BATCH, batches, brief_lines, compact, line, tokens
 from daper.core.messages import CycleRef
 from daper.core.models import Scope
-from daper.domains.orders.domain import DEFAULT_APPROVER, OrdersDomain
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
+from daper.domains.orders.domain import OrdersDomain
 from daper.ports import Work
 
 TODAY = datetime(2025, 6, 28, tzinfo=UTC)
@@ -23,7 +24,7 @@ CYCLE = CycleRef(repair_id="r", cycle_id="c", domain="orders", store_id="s", tod
 
 
 async def work(folder: Path, dataset: str = "hogwarts") -> Work:
-    domain = OrdersDomain(folder=folder, approvers=(DEFAULT_APPROVER,), dataset=dataset)
+    domain = OrdersDomain(folder=folder, approvers=(IN_PLAY_APPROVER,), dataset=dataset)
     records = (await domain.scan(Scope())).records
     ids = tuple(record.record_id for record in records if domain.head(record))
     return Work(cycle=CYCLE, domain=domain, records=records, record_ids=ids)

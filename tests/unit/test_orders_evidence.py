@@ -8,7 +8,7 @@ import pytest
 from orders_shop import BADGES, EGG, TODAY, Raw, Shop, own_shop, shipped_shop
 
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
-from daper.domains.orders.domain import DEFAULT_APPROVER
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
 from daper.ports import Undoable
 
 ASK = {
@@ -67,7 +67,7 @@ async def test_a_payment_is_there_only_when_the_status_says_so(shop: Shop, statu
 @pytest.mark.parametrize(
     ("later", "holding"),
     [
-        ({"approval": {"approver": DEFAULT_APPROVER}}, Holding.YES),
+        ({"approval": {"approver": IN_PLAY_APPROVER}}, Holding.YES),
         ({"approval": {"approver": "mallory@example.org"}}, Holding.UNKNOWN),
         ({"approval": dict[str, str]()}, Holding.WAITING),
         ({"status": "approved-preparing-shipment"}, Holding.UNKNOWN),

@@ -38,7 +38,7 @@ def order(number: int, **fields: object) -> dict[str, object]:
     return {
         "order_id": f"O-{number}",
         "customer_name": f"Wizard {number}",
-        "customer_id": f"C-{number}",
+        "customer_id": f"c{number}@owls.example",
         "order_date": "2025-06-30",
         "status": STATUSES[number % 4],
         "items": [
@@ -53,7 +53,7 @@ async def imported(folder: Path, orders: list[dict[str, object]], items: list[di
     files = (folder / "o.json", folder / "i.json")
     for path, rows in zip(files, (orders, items), strict=True):
         path.write_text(json.dumps(rows), encoding="utf-8")
-    service = RecordsService(domains={"orders": open_domain(folder / "data", {})})
+    service = RecordsService(domains={"orders": open_domain(folder / "data", {"approvers": "ministry@magic.example"})})
     draft = await service.read_import("orders", files, now=NOW)
     assert draft.faults == draft.warnings == ()
     assert draft.counts["orders"] == len(orders)
@@ -122,7 +122,7 @@ async def test_a_megabyte_of_text_in_any_field_never_leaves_its_record(tmp_path:
     big = order(1, status=status, items=[line], **dict.fromkeys(texts, MEGABYTE))
     row = item(1, item_name=MEGABYTE, category=MEGABYTE, restrictions=[MEGABYTE, "requires Ministry approval"])
     service = await imported(tmp_path, [big], [row])
-    domain = open_domain(tmp_path / "data", {})
+    domain = open_domain(tmp_path / "data", {"approvers": "ministry@magic.example"})
 
     listed = await service.list("orders", Scope(), now=NOW)
     records = await domain.context(["O-1"])

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import simplejson
-from orders_shop import BADGES, EGG, Shop, own_shop
+from orders_shop import BADGES, EGG, Shop, own_shop, shipped_shop
 
 from daper.core.errors import StoreDamaged, StoreError, UserError
 from daper.core.models import Proposal, Scope
 from daper.core.outcomes import OutcomeStatus
 from daper.domains.orders import shipped
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
 from daper.domains.orders.domain import open_domain
 from daper.domains.orders.importing import draft as importing
 from daper.ports import ImportDraft, Replaced
@@ -280,7 +281,8 @@ async def test_a_full_disk_leaves_the_old_records_and_with_room_again_the_next_t
         assert shop.files() == draft.contents
 
 
-async def test_a_plan_of_before_an_import_runs_on_records_that_are_the_same_and_on_no_others(shop: Shop) -> None:
+async def test_a_plan_of_before_an_import_runs_on_records_that_are_the_same_and_on_no_others(tmp_path: Path) -> None:
+    shop = await shipped_shop(tmp_path / "data", approvers=IN_PLAY_APPROVER)
     badges, egg = await shop.call(BADGES, "badges"), await shop.call(EGG, "egg")
     orders, inventory = shop.raw("orders.json"), shop.raw("inventory.json")
     changed = next(row for row in shop.rows("orders.json") if row["order_id"] == BADGES["order_id"])

@@ -13,6 +13,7 @@ from test_orders_rules import LINE, TODAY, domain, found, kinds, order, proposed
 from daper.clock import timed_by
 from daper.core.models import Proposal, Scope
 from daper.core.outcomes import Effect, OutcomeStatus
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
 from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.importing.doubts import about_order
 from daper.domains.orders.json_keeping import JsonKeeping
@@ -124,7 +125,7 @@ def shop_of(folder: Path, kind: str, orders: list[dict[str, object]], rows: list
         "inventory.json": simplejson.dumps({"inventory": rows}, use_decimal=True),
     }
     keeping.install(texts, about=StoreAbout(dataset=OWN))
-    return open_domain(folder, {"store": kind})
+    return open_domain(folder, {"store": kind, "approvers": IN_PLAY_APPROVER})
 
 
 def data_of(record: Record) -> dict[str, object]:

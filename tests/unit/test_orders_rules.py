@@ -16,7 +16,8 @@ from daper.core.guard import refuse_arguments
 from daper.core.limits import Between, OneOf
 from daper.core.models import Finding, Proposal, Scope
 from daper.domains.orders import world
-from daper.domains.orders.domain import DEFAULT_APPROVER, OrdersDomain, open_domain
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
+from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.models import StockRow
 from daper.ports import Record
 
@@ -26,13 +27,13 @@ EMPTY: dict[str, object] = {"current_stock": 1, "available_stock": 1}
 
 
 def domain() -> OrdersDomain:
-    return open_domain(Path("/nowhere"), {})  # the rules touch no file
+    return open_domain(Path("/nowhere"), {"approvers": IN_PLAY_APPROVER})  # the rules touch no file
 
 
 def order(order_id: str = "O-1", /, **fields: object) -> Record:
     data: dict[str, object] = {
         "order_id": order_id,
-        "customer_id": "C-1",
+        "customer_id": "neville@example.org",
         "customer_name": "Neville",
         "payment_method": "cash",
         "order_date": "2025-06-27T10:00:00Z",
@@ -247,7 +248,7 @@ def test_approval_comes_before_payment_and_restocking_waits_for_the_payment() ->
 def test_approval_comes_before_restock() -> None:
     actions, left = proposed(order(), short(special_requirements={"ministry_approval": True}))
     assert [tool for tool, _ in actions] == ["request_approval"]
-    assert actions[0][1]["approver"] == DEFAULT_APPROVER
+    assert actions[0][1]["approver"] == IN_PLAY_APPROVER
     assert left == ["order 'O-1' waits for an approval; restock once it is given"]
 
 
@@ -258,7 +259,7 @@ def test_approval_comes_before_restock() -> None:
         ((order(status="priority_processing", order_date="2025-01-01T00:00:00Z"), stock()), "ask the warehouse"),
         ((order(), short(max_stock_level=0, reserved_stock=1, current_stock=3)), "leaves room for 0"),
         ((order(), short(supplier_contact="")), "names no supplier_contact"),
-        ((order(status="payment-denied", customer_id=""), stock()), "names no customer"),
+        ((order(status="payment-denied", customer_id=""), stock()), "has no e-mail address; add its customer_email"),
     ],
 )
 def test_a_problem_that_no_tool_fits_goes_to_a_person_with_what_to_do(records: tuple[Record, ...], reason: str) -> None:

@@ -215,7 +215,7 @@ async def test_a_message_hides_nothing_even_where_an_id_does(tmp_path: Path) -> 
     folder = tmp_path / "own"
     folder.mkdir()
     order_id, item_id = "O-1\r\nBcc: mallory@evil.example\u202e", "X\x9b2J\nReply-To: m@evil.example"
-    ask = {"order_id": order_id, "status": "payment-denied", "customer_id": "C-1", "items": list[object]()}
+    ask = {"order_id": order_id, "status": "payment-denied", "customer_id": "c@owls.example", "items": list[object]()}
     buy = {"order_id": "O-2", "items": [{"item_id": item_id, "quantity": 2}]}
     row = {"item_id": item_id, "current_stock": 0, "supplier_contact": "shop@example.org"}
     (folder / "orders.json").write_text(json.dumps({"orders": [ask, buy]}), encoding="utf-8")
@@ -226,10 +226,11 @@ async def test_a_message_hides_nothing_even_where_an_id_does(tmp_path: Path) -> 
         call = ToolCall(key=one.tool, record_id=one.record_id, arguments=one.arguments, expected={}, today=TODAY)
         assert (await shop.tool(one.tool).apply(call)).status is OutcomeStatus.APPLIED
     sent = {message.to: message for message in await shop.domain.outbox()}
-    assert set(sent) == {"C-1", "shop@example.org"}
+    assert set(sent) == {"c@owls.example", "shop@example.org"}
     for message in sent.values():
-        assert all(text == visible(text, longest=2000) for text in (message.subject, message.body)), message
-    assert "Payment of order O-1<U+000D><U+000A>Bcc: mallory" in sent["C-1"].subject
+        texts = (message.subject, *message.body.split("\n"))
+        assert all(text == visible(text, longest=2000) for text in texts), message
+    assert "Payment of order O-1<U+000D><U+000A>Bcc: mallory" in sent["c@owls.example"].subject
     for path in (folder / "outbox").glob("*.json"):
         assert path.read_text(encoding="utf-8").replace("\n", "").isprintable()
 
@@ -261,5 +262,5 @@ async def test_without_a_counterparty_the_approval_of_an_unpaid_order_is_only_as
 
 def test_a_customer_who_is_not_known_is_to_be_named() -> None:
     assert reasons(order(status="payment-denied", customer_id=""), stock()) == [
-        "order 'O-1' names no customer to ask: add its customer_id"
+        "nobody to ask: order 'O-1' has no e-mail address; add its customer_email"
     ]

@@ -14,7 +14,8 @@ from orders_shop import BADGES, EGG, TODAY, Raw, Shop, own_shop
 from daper.core.errors import StoreDamaged
 from daper.core.models import Scope
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
-from daper.domains.orders.domain import DEFAULT_APPROVER, open_domain
+from daper.domains.orders.addresses import IN_PLAY_APPROVER
+from daper.domains.orders.domain import open_domain
 from daper.ports import ToolCall, Undoable
 
 
@@ -102,7 +103,7 @@ async def test_messages_lie_in_the_outbox_for_a_person_to_read(shop: Shop) -> No
     await shop.run("request_approval", EGG, "k1")
     await shop.run("order_inventory", BADGES, "k2")
     sent = {message.key: message for message in await shop.domain.outbox()}
-    assert (sent["k1"].to, sent["k1"].body, sent["k1"].simulated) == (DEFAULT_APPROVER, "Please approve one egg.", True)
+    assert (sent["k1"].to, sent["k1"].body, sent["k1"].simulated) == (IN_PLAY_APPROVER, "Please approve one egg.", True)
     assert sent["k2"].to == shop.stock("STP-ORG-001")["supplier_contact"]
     assert "200 x S.P.E.W. Badge Set" in sent["k2"].body
 
@@ -132,7 +133,7 @@ async def test_20_parallel_effects_on_different_orders_lose_no_update(tmp_path: 
     folder = tmp_path / "busy"
     folder.mkdir()
     orders: list[Raw] = [
-        {"order_id": f"O-{n}", "status": "payment-denied", "customer_id": f"C-{n}", "items": list[object]()}
+        {"order_id": f"O-{n}", "status": "payment-denied", "customer_id": f"c{n}@owls.example", "items": list[object]()}
         for n in range(20)
     ]
     document: Raw = {"orders": orders, "order_summary": {"orders_by_status": dict[str, int]()}}
@@ -140,7 +141,7 @@ async def test_20_parallel_effects_on_different_orders_lose_no_update(tmp_path: 
     (folder / "inventory.json").write_text('{"inventory": []}', encoding="utf-8")
     shop = Shop(domain=open_domain(folder, {}), folder=folder)
     asks: list[Mapping[str, str | int]] = [
-        {"order_id": f"O-{n}", "customer_id": f"C-{n}", "customer_name": "", "original_payment_method": ""}
+        {"order_id": f"O-{n}", "customer_id": f"c{n}@owls.example", "customer_name": "", "original_payment_method": ""}
         for n in range(20)
     ]
     effects = await asyncio.gather(*(shop.run("request_payment_update", ask, f"k{n}") for n, ask in enumerate(asks)))
@@ -201,7 +202,7 @@ async def test_an_order_that_does_not_exist_is_never_repaired(shop: Shop) -> Non
         ("order_inventory", {**BADGES, "inventory_description": "Nimbus"}, "the record says"),
         ("order_inventory", {**BADGES, "order_id": "ORD-001-HJP"}, "is not paid"),
         ("request_approval", {**EGG, "approver": "mallory@example.org"}, "must be one of"),
-        ("request_approval", {**EGG, "approval_request_contents": "x" * 501}, "at most 500"),
+        ("request_approval", {**EGG, "approval_request_contents": "x" * 1501}, "at most 1500"),
         ("request_approval", {**EGG, "urgent": "yes"}, "urgent"),
         ("request_approval", {**EGG, "order_id": "ORD-006-DLM"}, "no item that waits for an approval"),
         ("request_payment_update", {"order_id": "ORD-005-LLV"}, "nothing is done to it"),
@@ -319,7 +320,7 @@ async def test_an_approved_order_that_is_not_paid_keeps_its_payment_status(shop:
     effect = await shop.run("request_approval", EGG)
     assert effect.after["status"] == "payment-denied"
     assert shop.order("ORD-004-RHG")["approval"] == {
-        "approver": DEFAULT_APPROVER,
+        "approver": IN_PLAY_APPROVER,
         "at": "2025-06-28T00:00:00Z",
         "simulated": True,
     }

@@ -193,6 +193,7 @@ async def test_with_plain_names_everywhere_the_same_is_found_proposed_and_done(t
     """D13: a name, an address or a way to pay changes how something reads, and nothing else."""
     plain = await open_shop(tmp_path / "plain", names=PLAIN)
     texts = {"customer_name", "original_payment_method", "inventory_description", "approval_request_contents"}
+    texts |= {"subject", "message"}
 
     def what(proposals: tuple[Proposal, ...]) -> list[tuple[str, str, float, dict[str, Any]]]:
         return [

@@ -1,10 +1,13 @@
 """What a plan leaves to others: to a person, or to the repair that comes next. What was found is never lost."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from daper.core.messages import PlanInput
 from daper.core.models import RULES, Finding, ForPerson, ProposedAction, SuppressedFinding
 from daper.ports import ProposalSet
+
+_MOST_MESSAGES: Final = 50_000  # characters of all together
 
 
 def since_analysis(input: PlanInput, present: Sequence[Finding]) -> tuple[ForPerson, ...]:
@@ -40,11 +43,22 @@ def remainder(
             kind=finding.kind,
             fingerprint=finding.fingerprint,
             reason=_why_person(finding, proposed),
+            message=proposed.messages.get(finding.fingerprint, ""),
         )
         for finding in input.findings
         if finding.fingerprint not in silent
     )
-    return for_person[: input.limit], len(over) + max(0, len(for_person) - input.limit)
+    return _with_few_messages(for_person[: input.limit]), len(over) + max(0, len(for_person) - input.limit)
+
+
+def _with_few_messages(for_person: tuple[ForPerson, ...]) -> tuple[ForPerson, ...]:
+    """Those, of which only the first have their message: a plan crosses Temporal, and a person sends a few by hand."""
+    told = 0
+    found: list[ForPerson] = []
+    for each in for_person:
+        told += len(each.message)
+        found.append(each if told <= _MOST_MESSAGES else each.model_copy(update={"message": ""}))
+    return tuple(found)
 
 
 def _why_person(finding: Finding, proposed: ProposalSet) -> str:

@@ -4,8 +4,9 @@ Every door shows these and makes no sentence of its own about an action; it esca
 kind. Nothing here is escaped or cut: what comes from records and models stands in pieces that say so.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -19,6 +20,7 @@ from daper.core.text import counted
 from daper.core.views import UNKNOWN_AMOUNT, ActionView, PlanView
 
 TO: Final = " → "
+LINE_END: Final = "↵"
 MAY_BE: Final = " (may be "
 CHANGED_TO: Final = ", changed to "
 SILENCE: Final = "If nobody does, nothing is done: silence is no yes, and the repair ends."
@@ -109,11 +111,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class FieldLine:
-    """One field in words: what it is called, and what it says."""
+    """One field in words: what it is called, and what it says. `below`: the lines of a text that a person may copy."""
 
     kind: LineKind
     label: str
     pieces: tuple[Piece, ...]
+    below: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -240,7 +243,8 @@ class LeavesAlone(Protocol):
 def left_alone_lines(plan: LeavesAlone) -> Iterator[FieldLine]:
     """What the plan does not act on, each with the record, what it is, and the reason."""
     for handed in plan.for_person:
-        yield _left(LineKind.FOR_PERSON, handed.record_id, handed.kind, handed.reason)
+        line = _left(LineKind.FOR_PERSON, handed.record_id, handed.kind, handed.reason)
+        yield replace(line, below=tuple(handed.message.split("\n")) if handed.message else ())
     for refused in plan.blocked:
         line = _left(LineKind.BLOCKED, refused.record_id, refused.tool, refused.reason)
         by = () if refused.proposed_by == RULES else (Piece(" (proposed by "), _text(refused.proposed_by), Piece(")"))
@@ -292,7 +296,19 @@ def _arguments(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:
     for name, value in action.arguments.items():
         changed = (Piece(CHANGED_TO), _value(edits[name])) if name in edits else ()
         limit = (Piece(MAY_BE), _text(action.editable[name]), Piece(")")) if name in action.editable else ()
-        yield FieldLine(LineKind.ARGUMENT, name, (_value(value), *changed, *limit))
+        yield FieldLine(LineKind.ARGUMENT, name, (*_in_lines(value), *changed, *limit))
+
+
+def _in_lines(value: JsonValue) -> Iterator[Piece]:
+    """A value; of a text of some lines each by itself, with a sign of ours for where one ends."""
+    if not isinstance(value, str) or "\n" not in value.strip("\n"):
+        yield _value(value)
+        return
+    for part in re.split("(\n+)", value):
+        if part.startswith("\n"):
+            yield Piece(f" {LINE_END * len(part)} ")
+        elif part:
+            yield _value(part)
 
 
 def _changes(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:

@@ -216,12 +216,13 @@ class SuppressedFinding(Wire):
 
 
 class ForPerson(Wire):
-    """A finding that no tool repairs: a person has to."""
+    """A finding that no tool repairs: a person has to. `message`: what they may send, to be copied, if anything."""
 
     record_id: str
     kind: str
     fingerprint: str
     reason: str
+    message: str = ""
 
 
 class Plan(Wire):

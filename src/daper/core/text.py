@@ -46,6 +46,13 @@ def visible(text: object, *, longest: int = 300) -> str:
     return part if len(whole) <= longest else f"{part}… ({len(whole) - longest} more characters)"
 
 
+def visible_lines(text: str, *, longest: int = 4000) -> str:
+    """A text of some lines in which nothing else is hidden; capped as a whole."""
+    lines = [visible(line, longest=len(line)) for line in text.replace("\r\n", "\n").split("\n")]
+    whole = "\n".join(lines)
+    return whole if len(whole) <= longest else f"{whole[:longest]}… ({len(whole) - longest} more characters)"
+
+
 def shown(text: object, *, longest: int = 80) -> str:
     """Text from a record, made safe and short for a sentence of ours: `longest`, and what says how much is missing."""
     once = visible(text, longest=longest)

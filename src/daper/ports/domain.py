@@ -74,11 +74,13 @@ class WindowView:
 class ProposalSet:
     """What an agent proposes, and the findings that no tool fits: fingerprint → why a person has to.
 
-    `doubts`: records of which it holds that nothing should be done. `spent`: what it took of a language model.
+    `messages`: of those some, with what a person may send instead, to be copied. `doubts`: records of which it holds
+    that nothing should be done. `spent`: what it took of a language model.
     """
 
     proposals: tuple[Proposal, ...] = ()
     for_person: Mapping[str, str] = field(default_factory=dict[str, str])
+    messages: Mapping[str, str] = field(default_factory=dict[str, str])
     doubts: tuple[Doubt, ...] = ()
     notes: str = ""
     spent: Spent = field(default_factory=Spent)
@@ -297,6 +299,15 @@ class Browsable(Protocol):
 
     async def browse(self, scope: Scope, window: Window) -> WindowView:
         """What is to be seen of the records with the scope's status; it names no records, and no part."""
+        ...
+
+
+@runtime_checkable
+class SelfChecking(Protocol):
+    """A domain that can tell what is wrong with files of a person's own that it works with."""
+
+    def faults(self) -> Sequence[str]:
+        """What cannot be used, each in a sentence that names the file and the way out; blocks."""
         ...
 
 

@@ -15,6 +15,11 @@ DATABASE_OPTION: Final = "database_url"
 """The option by which a domain gets the address of the database that all is in, where there is one and none of its own
 is set. It holds a password, so that only a domain that declares it gets it."""
 
+TEMPLATES: Final = "templates"
+TEMPLATES_OPTION: Final = "templates"
+"""The option by which a domain that declares it gets its folder in the folder TEMPLATES of the home, where none is set:
+a person's own texts are there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DomainOption:

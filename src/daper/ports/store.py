@@ -61,7 +61,10 @@ class Message(Wire):
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """What a tool wants to be sent beside its effect, in text that hides nothing: a line break would be a header."""
+    """What a tool wants to be sent beside its effect, in text that hides nothing.
+
+    Only the body may have lines: a line break in the others would be a header.
+    """
 
     to: str
     subject: str

@@ -16,7 +16,7 @@ from daper.clock import agreed_now
 from daper.core.guard import refuse_arguments
 from daper.core.models import Risk
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
-from daper.core.text import said, shown, visible
+from daper.core.text import said, shown, visible, visible_lines
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.ports.store import LedgerRow, Letter, Message, Outbox, RecordsT, Store, StoreChange
 from daper.stores import ledger
@@ -257,7 +257,7 @@ def _message(letter: Letter, call: ToolCall, *, key: str, simulated: bool) -> Me
         key=key,
         to=visible(letter.to, longest=_LONGEST_LETTER),
         subject=visible(letter.subject, longest=_LONGEST_LETTER),
-        body=visible(letter.body, longest=_LONGEST_LETTER),
+        body=visible_lines(letter.body, longest=_LONGEST_LETTER),
         record_id=call.record_id,
         at=call.acted_at,
         simulated=simulated,

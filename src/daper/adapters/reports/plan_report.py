@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daper.adapters.reports.actions import Proposed, blocked_table, proposed_table
-from daper.adapters.reports.decision_log import decision_log, for_person_table, suppressed_table
+from daper.adapters.reports.decision_log import (
+    decision_log,
+    for_person_table,
+    messages_table,
+    suppressed_table,
+)
 from daper.adapters.reports.repair_report import state
 from daper.core.decisions import who
 from daper.core.lines import LineKind, PlanHead, action_lines, left_out_line
@@ -133,6 +138,7 @@ def _proposed(plan: PlanView, *, several: bool) -> tuple[Section, ...]:
     return (
         *section(f"What is proposed{round_}", _proposed_actions(plan), otherwise="Nothing is proposed."),
         *section(f"Left for a person{round_}", for_person_table(plan.for_person)),
+        *section(f"Messages to send by hand{round_}", messages_table(plan.for_person)),
         *section(f"Blocked proposals{round_}", blocked_table(plan.blocked)),
         *section(f"Suppressed problems{round_}", suppressed_table(plan.suppressed)),
         *section(f"Left for another repair{round_}", otherwise=more),

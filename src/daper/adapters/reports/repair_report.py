@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from daper.adapters.reports.actions import actions_table, blocked_table, plans_table, rows_table
 from daper.adapters.reports.alike import ACTION_IDS, BECAME, EACH, RECORDS, together
-from daper.adapters.reports.decision_log import decision_log, suppressed_table
+from daper.adapters.reports.decision_log import decision_log, messages_table, suppressed_table
 from daper.adapters.reports.fates import chart, fates
 from daper.adapters.reports.model_costs import by_record, by_role
 from daper.adapters.reports.words import PHASES, glossary
 from daper.core.lines import partition_words
-from daper.core.models import Finding
+from daper.core.models import Finding, ForPerson
 from daper.core.outcomes import Counts, RecordReport, RepairResult, Report
 from daper.core.phases import Phase
 from daper.documents.blocks import (
@@ -82,6 +82,7 @@ def repair_report(result: RepairResult, *, whole: bool = False) -> Document:
         about=_about(result),
         sections=(
             *section("Left for a person", _left(result), otherwise=_nothing_left(result)),
+            *section("Messages to send by hand", messages_table(_handed(result))),
             *section(f"In the words of {_narrator(result)}", _narrative(result)),
             *section("What went otherwise than it was set up", _notices(result)),
             *section("In numbers", _numbers(result.counts), chart(result)),
@@ -159,6 +160,10 @@ def _numbers(counts: Counts) -> Numbers:
 def _left(result: RepairResult) -> CheckList | None:
     left = result.report.left_for_person if result.report else ()
     return CheckList(tuple(map(prose, left))) if left else None
+
+
+def _handed(result: RepairResult) -> tuple[ForPerson, ...]:
+    return tuple({item.fingerprint: item for plan in result.plans for item in plan.for_person}.values())
 
 
 def _nothing_left(result: RepairResult) -> str:

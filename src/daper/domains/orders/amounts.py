@@ -13,6 +13,7 @@ from typing import Final, cast
 from pydantic import BaseModel, JsonValue
 
 from daper.domains.orders.models import Line, Order
+from daper.domains.orders.wording import money
 
 _WHOLE: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THOUSANDTHS: Final = "BHD IQD JOD KWD LYD OMR TND"
@@ -59,8 +60,20 @@ def other_parts(order: Order) -> dict[str, JsonValue]:
     return {name: f"{amount:f}" for name, amount in _known(order, _TAKES | _ADDS)}
 
 
+def owed(order: Order) -> str:
+    """What the order comes to, with as many decimals as its currency has, or as are written; empty where none says."""
+    if order.total is None:
+        return ""
+    rounded = order.total.quantize(_unit(order))
+    return money(rounded if rounded == order.total else order.total, order.currency)
+
+
+def _unit(order: Order) -> Decimal:
+    return Decimal(1).scaleb(-_DIGITS.get(str(order.currency or "").strip().upper(), 2))
+
+
 def _gaps(order: Order) -> Iterator[str]:
-    unit = Decimal(1).scaleb(-_DIGITS.get(str(order.currency or "").strip().upper(), 2))
+    unit = _unit(order)
     for index, line in enumerate(order.items, start=1):
         yield from _line_gap(index, line, unit)
     lines = [line.total_price for line in order.items if line.total_price is not None]

@@ -8,8 +8,14 @@ from daper.domains.orders.changes import list_of, move_stock, order_of, set_stat
 from daper.domains.orders.needs import hold_reasons, misspelt_items, short_of, unapproved_items
 from daper.domains.orders.statuses import OrderStatus, on_delivery
 from daper.domains.orders.world import Raw, World
+from daper.ports.store import StoreAbout
 
 SIMULATED = "simulated"
+
+
+def answers_in_play(about: StoreAbout) -> bool:
+    """Whether the records of a store are in play: nobody who is asked is really there."""
+    return about.counterparty == SIMULATED
 
 
 def ministry_approves(raw: Raw, *, approver: str, at: datetime) -> str:

@@ -15,6 +15,7 @@ from daper.core.facts import FactAnswer
 from daper.core.models import Change, Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
+from daper.domains.orders.addresses import Addresses, approvers_in, suppliers_in
 from daper.domains.orders.book import Book, Keeping
 from daper.domains.orders.facts import OrderFacts
 from daper.domains.orders.importing.deeds import standing
@@ -22,7 +23,9 @@ from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
 from daper.domains.orders.importing.merging import Tally, merged
 from daper.domains.orders.importing.spool import Spool
 from daper.domains.orders.json_keeping import JsonKeeping
+from daper.domains.orders.letters import Letters
 from daper.domains.orders.models import OrderLabel
+from daper.domains.orders.texts import Templates
 from daper.domains.orders.tools.hold_order import HoldOrder
 from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.order_tool import OrderTool
@@ -55,7 +58,6 @@ from daper.ports.store import Message, Store, StoreAbout
 if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
 
-DEFAULT_APPROVER = "approve-orders@diagonalley.co.uk"
 _MOST_DEEDS: Final = 3
 STORES: Final = ("json", "sqlite", "postgresql")
 
@@ -63,8 +65,25 @@ STORES: Final = ("json", "sqlite", "postgresql")
 @with_options(
     DomainOption(
         name="approvers",
-        default=DEFAULT_APPROVER,
-        help="Who may be asked to approve restricted items: addresses, separated by commas.",
+        default="",
+        help="Who may be asked to approve restricted items: addresses, separated by commas. Unset: nobody; of the "
+        "shipped records, somebody made up.",
+    ),
+    DomainOption(
+        name="suppliers",
+        default="",
+        help="Who is written to for what a row names no supplier_contact for: NAME=ADDRESS by supplier, separated by "
+        "commas; an address alone is for all others.",
+    ),
+    DomainOption(
+        name="shop_name",
+        default="",
+        help="Who writes: the shop's name below the messages.",
+    ),
+    DomainOption(
+        name="templates",
+        default="",
+        help="The folder with texts of your own for messages. Unset: templates/orders in DAPER_HOME.",
     ),
     DomainOption(
         name="dataset",
@@ -87,13 +106,17 @@ STORES: Final = ("json", "sqlite", "postgresql")
 def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
     """The orders in a folder; no file is touched before the first use.
 
-    Raises SettingError for an empty list of approvers or an unknown data set.
+    Raises SettingError for addresses that are none, or an unknown data set.
     """
-    approvers = tuple(name.strip() for name in options["approvers"].split(",") if name.strip())
-    if not approvers:
-        raise SettingError(
-            f"approvers names nobody: {options['approvers']!r}; give at least one, as {DEFAULT_APPROVER!r}"
-        )
+    addresses = Addresses(
+        approvers=approvers_in(options["approvers"]), suppliers=suppliers_in(options.get("suppliers", ""))
+    )
+    folder_of_texts = options.get("templates", "")
+    letters = Letters(
+        templates=Templates(Path(folder_of_texts) if folder_of_texts else None),
+        addresses=addresses,
+        shop_name=options.get("shop_name", ""),
+    )
     shipped.about(options["dataset"])
     url, store = options["database_url"], options["store"]
     kind = store.strip().lower() or ("postgresql" if url else "json")
@@ -104,7 +127,7 @@ def open_domain(folder: Path, options: Mapping[str, str]) -> "OrdersDomain":
         folder=folder,
         keepings=keepings,
         kind=kind,
-        approvers=approvers,
+        letters=letters,
         dataset=options["dataset"],
         shared=bool(url),
     )
@@ -131,8 +154,9 @@ class OrdersDomain:
         self,
         *,
         folder: Path,
-        approvers: Sequence[str],
         dataset: str,
+        approvers: Sequence[str] = (),
+        letters: Letters | None = None,
         kind: str = "json",
         keepings: Callable[[str], Keeping] | None = None,
         shared: bool = False,
@@ -147,11 +171,12 @@ class OrdersDomain:
         self._opening = threading.Lock()
         self._installed = False
         # In the order in which they must run on one record: whether it may be sold, whether it is paid, then the stock.
+        self._letters = letters or Letters(addresses=Addresses(approvers=tuple(approvers)))
         made: tuple[OrderTool, ...] = (
             HoldOrder(self._store),
-            RequestApproval(self._store, approvers=approvers),
-            RequestPaymentUpdate(self._store),
-            OrderInventory(self._store),
+            RequestApproval(self._store, letters=self._letters),
+            RequestPaymentUpdate(self._store, letters=self._letters),
+            OrderInventory(self._store, letters=self._letters),
         )
         self._tools: dict[str, OrderTool] = {tool.name: tool for tool in made}
         self._facts = OrderFacts(self._store, approvers=approvers)
@@ -312,6 +337,10 @@ class OrdersDomain:
     async def adopt(self) -> StoreInfo:
         """Give a copied folder an id of its own; ledger and outbox stay. One that is no copy keeps its id."""
         return await asyncio.to_thread(self._adopt)
+
+    def faults(self) -> Sequence[str]:
+        """What is wrong with the texts of messages that a person wrote."""
+        return self._letters.templates.faults()
 
     async def outbox(self) -> tuple[Message, ...]:
         """Every message that the tools sent, in the order of sending."""

@@ -64,7 +64,7 @@ def _why_no_tool(finding: Finding, world: World, tools: Sequence[OrderTool]) -> 
     if reasons and left_alone(order) is None:
         return f"waits behind the hold of this order ({', '.join(reasons)}): decide on that first"
     tool = next(tool for tool in tools if kind in tool.answers)
-    why = tool.obstacle_to(finding, order, world)
+    why = tool.hindrance_to(finding, order, world)
     why = why or f"{tool.name} does not fit the order as it is now: look at it again"
     return f"{_what(finding)}: {why}" if left_alone(order) else why
 

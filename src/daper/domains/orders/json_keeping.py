@@ -8,6 +8,7 @@ from daper.core.models import Scope
 from daper.core.text import folded, shown
 from daper.domains.orders.book import PAGE, BookStore, Replacement
 from daper.domains.orders.changes import SUMMARY, refresh_summary
+from daper.domains.orders.counterparty import answers_in_play
 from daper.domains.orders.fields import Number
 from daper.domains.orders.shipped import DOCUMENTS
 from daper.domains.orders.statuses import CLOSED, normal
@@ -61,7 +62,7 @@ class JsonBook:
 
     def records(self, orders: Iterable[Raw]) -> tuple[Record, ...]:
         """These orders, with the rows of their items."""
-        return records_for(self._records.documents, orders)
+        return records_for(self._records.documents, orders, in_play=answers_in_play(self._records.about()))
 
     def sum_up(self) -> None:
         """Bring the summary in the file of the orders up to date."""
@@ -186,7 +187,10 @@ class JsonKeeping:
         known = self._queued
         if known is None or known[0] is not documents:
             known = self._queued = (documents, queue_of(documents))
-        return records_for(documents, orders, ahead=known[1])
+        return records_for(documents, orders, ahead=known[1], in_play=self._in_play())
+
+    def _in_play(self) -> bool:
+        return answers_in_play(self.files.about())
 
     def _read(self) -> Documents:
         documents = self.files.read()

@@ -104,6 +104,7 @@ class Order(_Row, frozen=True, extra="allow"):
     order_id: Id
     customer_name: Text = ""
     customer_id: ShortText = ""
+    customer_email: Text = ""
     order_date: Moment | None = None
     status: ShortText = ""
     items: tuple[Line, ...] = ()
@@ -122,6 +123,12 @@ class Order(_Row, frozen=True, extra="allow"):
     def state(self) -> str:
         """The status, normalised."""
         return normal(self.status)
+
+    @property
+    def email(self) -> str:
+        """Where the customer is written to, as a field says that is about nothing else; empty where none does."""
+        named = (self.model_extra or {}).get("email")
+        return self.customer_email.strip() or (named.strip() if isinstance(named, str) else "")
 
     @property
     def closed(self) -> bool:

@@ -1,6 +1,6 @@
 """What the rules propose for each finding, and what they leave to a person. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from daper.core.models import Finding, Proposal
 from daper.domains.orders.handover import remedy_kind, why_held, why_no_tool
@@ -34,4 +34,19 @@ def propose(findings: Sequence[Finding], world: World, *, tools: Sequence[OrderT
         if finding.fingerprint not in answered
     }
     left |= {finding.fingerprint: why_held(finding) for finding in findings if finding.fingerprint in held}
-    return ProposalSet(proposals=tuple(proposals), for_person=left)
+    return ProposalSet(proposals=tuple(proposals), for_person=left, messages=_messages(findings, left, world, tools))
+
+
+def _messages(
+    findings: Sequence[Finding], left: Mapping[str, str], world: World, tools: Sequence[OrderTool]
+) -> dict[str, str]:
+    """What a person may send where a tool fits, and only the address is missing."""
+    found: dict[str, str] = {}
+    for finding in findings:
+        order = world.orders.get(finding.record_id)
+        if order is None or finding.fingerprint not in left:
+            continue
+        drafts = (tool.draft_for(finding, order, world) for tool in tools if remedy_kind(finding) in tool.answers)
+        if draft := next(filter(None, drafts), ""):
+            found[finding.fingerprint] = draft
+    return found

@@ -12,6 +12,7 @@ from daper.core.models import Scope
 from daper.domains.orders.book import PAGE, BookStore, Replacement
 from daper.domains.orders.claims import TABLE as CLAIMS_TABLE
 from daper.domains.orders.claims import Queue, create_claims, near_rows
+from daper.domains.orders.counterparty import answers_in_play
 from daper.domains.orders.fields import Number
 from daper.domains.orders.statuses import CLOSED, normal
 from daper.domains.orders.world import (
@@ -279,14 +280,17 @@ def records_of(rows: DocumentRows, orders: Iterable[Row], queue: Queue | None = 
     if missing:
         stock |= near_rows(rows, missing)
     ahead = (queue or Queue()).ahead(rows, found, stock)
+    in_play = answers_in_play(rows.about())
     return (
-        *(_order(str(row.raw["order_id"]), row, ahead.get(row.position, {})) for row in found),
+        *(_order(str(row.raw["order_id"]), row, ahead.get(row.position, {}), in_play=in_play) for row in found),
         *(_record(stock_ref(item_id), item_id, row) for item_id, row in stock.items()),
     )
 
 
-def _order(order_id: str, row: Row, ahead: Mapping[str, Number]) -> OrderRecord:
-    return OrderRecord(ref=order_ref(order_id), record_id=order_id, version=row.version, data=row.raw, ahead=ahead)
+def _order(order_id: str, row: Row, ahead: Mapping[str, Number], *, in_play: bool) -> OrderRecord:
+    return OrderRecord(
+        ref=order_ref(order_id), record_id=order_id, version=row.version, data=row.raw, ahead=ahead, in_play=in_play
+    )
 
 
 def _record(ref: str, record_id: str, row: Row) -> Record:

@@ -45,9 +45,10 @@ def is_order(record: Record) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderRecord(Record):
-    """An order from a store, which alone can tell what other orders take: `ahead` as in a world."""
+    """An order from a store, which alone can tell what other orders take, and whether it is in play: as in a world."""
 
     ahead: Mapping[str, Number] = field(default_factory=dict[str, Number])
+    in_play: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +56,14 @@ class World:
     """One snapshot: orders by id, inventory rows by item id, and the version of each by ref.
 
     `ahead`: by order and item how many of it earlier open orders take, whether they are in this snapshot or not.
+    `in_play`: these are no records of somebody's own, and whoever is written to answers in play.
     """
 
     orders: Mapping[str, Order]
     stock: Mapping[str, StockRow]
     versions: Mapping[str, str]
     ahead: Mapping[str, Mapping[str, Number]] = field(default_factory=dict[str, Mapping[str, Number]])
+    in_play: bool = False
 
     def near(self, item_id: str) -> str | None:
         """The id in the inventory that looks the same as one that is not there."""
@@ -87,9 +90,12 @@ def world_of(records: Iterable[Record]) -> World:
             orders[record.record_id] = parse_row(Order, record.data, place=f"record {record.ref!r}, ")
         else:
             stock[record.record_id] = parse_row(StockRow, record.data, place=f"record {record.ref!r}, ")
-    told = {each.record_id: each.ahead for each in known if isinstance(each, OrderRecord)}
+    stored = [each for each in known if isinstance(each, OrderRecord)]
+    told = {each.record_id: each.ahead for each in stored}
     ahead = told if len(told) == len(orders) else allotted(orders.values())
-    return World(orders=orders, stock=stock, versions=versions, ahead=ahead)
+    return World(
+        orders=orders, stock=stock, versions=versions, ahead=ahead, in_play=any(each.in_play for each in stored)
+    )
 
 
 class Worlds:
@@ -172,7 +178,11 @@ def queue_of(documents: Documents, items: Collection[str] | None = None) -> dict
 
 
 def records_for(
-    documents: Documents, orders: Iterable[Raw], *, ahead: Mapping[str, Mapping[str, Number]] | None = None
+    documents: Documents,
+    orders: Iterable[Raw],
+    *,
+    in_play: bool,
+    ahead: Mapping[str, Mapping[str, Number]] | None = None,
 ) -> tuple[Record, ...]:
     """These order rows as records, with the inventory rows of their items.
 
@@ -181,7 +191,7 @@ def records_for(
     rows = list(orders)
     if ahead is None:
         ahead = queue_of(documents, {item for row in rows for item in item_ids(row)})
-    found = [_order(str(row["order_id"]), row, ahead) for row in rows]
+    found = [_order(str(row["order_id"]), row, ahead, in_play=in_play) for row in rows]
     wanted = {item for record in found for item in item_ids(record.data)}
     rows_there = raw_stock(documents)
     stock = [row for row in rows_there if row.get("item_id") in wanted]
@@ -207,13 +217,14 @@ def parse_row(model: type[RowT], data: Mapping[str, object], *, place: str) -> R
         ) from error
 
 
-def _order(order_id: str, row: Raw, ahead: Mapping[str, Mapping[str, Number]]) -> OrderRecord:
+def _order(order_id: str, row: Raw, ahead: Mapping[str, Mapping[str, Number]], *, in_play: bool) -> OrderRecord:
     return OrderRecord(
         ref=order_ref(order_id),
         record_id=order_id,
         version=content_version(row),
         data=row,
         ahead=ahead.get(order_id, {}),
+        in_play=in_play,
     )
 
 

@@ -20,7 +20,7 @@ from daper.entrypoints.checks.models import check_models
 from daper.entrypoints.checks.people import check_people
 from daper.entrypoints.checks.policy import policy_notes, policy_words
 from daper.entrypoints.checks.worker import check_worker
-from daper.ports import Domain
+from daper.ports import Domain, SelfChecking
 from daper.service.clock_skew import TOLERANCE, clock_ahead
 from daper.service.records import RecordsService
 from daper.service.repairs import RepairService
@@ -38,6 +38,7 @@ async def check_all(settings: Settings, domains: Mapping[str, Domain], *, ask_mo
     records = RecordsService(domains=domains)
     for name in domains:
         checks.append(await checked(f"records of {name}", partial(_records, records, name, stores)))
+        checks += await _own_files(name, domains[name])
     known = Part.DATABASE not in settings.troubles
     checks += await check_kept(settings.home, settings.state if known else None)
     if ask_models and Part.MODELS not in settings.troubles:
@@ -59,6 +60,13 @@ async def _records(records: RecordsService, name: str, stores: list[str]) -> str
     found = await records.list(name, Scope(), now=utc_now(), most=0)
     stores.append(found.store.store_id)
     return f"{found.total} in {found.store.place}"
+
+
+async def _own_files(name: str, domain: Domain) -> list[Check]:
+    """What is wrong with a person's own files for a domain; nothing is said where nothing is."""
+    if not isinstance(domain, SelfChecking):
+        return []
+    return [Check(f"texts of {name}", False, fault) for fault in await asyncio.to_thread(domain.faults)]
 
 
 def _policy(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:

@@ -79,9 +79,19 @@ def plan_lines(
         yield f"  page {plan.page} of {plan.pages}; {plan.total_actions} actions in all"
     left = list(left_alone_lines(plan))
     first = len(left) if not more or len(left) < _FIRST_LEFT + _WORTH_HIDING else _FIRST_LEFT
-    yield from (f"  - {line.styled(_quoted)}" for line in left[:first])
+    for line in left[:first]:
+        yield f"  - {line.styled(_quoted)}"
+        yield from message_lines(line.below)
     if first < len(left):
         yield f"  - … and {counted(len(left) - first, 'more problem')} not acted on: {more}"
+
+
+def message_lines(lines: Iterable[str]) -> Iterator[str]:
+    """A message that a person may send, to be copied."""
+    every = tuple(lines)
+    if every:
+        yield "    to send by hand:"
+        yield from (f"      {line}" for line in every)
 
 
 def action_block_lines(

@@ -11,7 +11,7 @@ from daper.core.outcomes import ActionOutcome, RepairResult
 from daper.core.phases import Phase
 from daper.core.usage import Usage
 from daper.core.views import PlanView, RepairView, last_plan
-from daper.entrypoints.cli.plan_lines import apart, plan_lines, shown_value
+from daper.entrypoints.cli.plan_lines import apart, message_lines, plan_lines, shown_value
 
 # What comes before the plan is made; a plan is told before any other phase.
 _BEFORE_PLAN = {Phase.INITIALIZING, Phase.DETECTING_PROBLEMS, Phase.ANALYZING_PROBLEMS, Phase.PLANNING_REPAIR}
@@ -106,6 +106,9 @@ def result_lines(result: RepairResult, *, kept: Path | None = None, glance: bool
         if result.report.left_for_person:
             yield "Left for a person:"
             yield from (f"  - {line}" for line in result.report.left_for_person)
+        for handed in (each for plan in result.plans for each in plan.for_person if each.message):
+            yield f"  - {handed.record_id}: {handed.kind}:"
+            yield from message_lines(handed.message.split("\n"))
     if result.reason:
         yield f"Reason: {result.reason}"
     yield from (f"Note: {notice}" for notice in result.notices)

@@ -65,11 +65,15 @@ class PlannedAction(Wire):
 
 
 class LeftAlone(Wire):
-    """What the plan does not act on, and why: suppressed, blocked by the guard, or for a person."""
+    """What the plan does not act on, and why: suppressed, blocked by the guard, or for a person.
+
+    `message`: what a person may send by hand, if anything.
+    """
 
     record_id: str
     what: str
     why: str
+    message: str = ""
 
 
 class ProposedPlan(Wire):

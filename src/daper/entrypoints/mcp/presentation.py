@@ -247,7 +247,8 @@ def _plan(plan: PlanView, decisions: Sequence[RecordedDecision]) -> ProposedPlan
             for each in plan.blocked
         ),
         for_person=tuple(
-            LeftAlone(record_id=each.record_id, what=each.kind, why=each.reason) for each in plan.for_person
+            LeftAlone(record_id=each.record_id, what=each.kind, why=each.reason, message=each.message)
+            for each in plan.for_person
         ),
     )
 

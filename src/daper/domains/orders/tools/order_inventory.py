@@ -7,29 +7,35 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from daper.core.base import Reply
 from daper.core.limits import Between, Exactly, Limit
 from daper.core.models import Change, Finding, Proposal, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
+from daper.domains.orders.addresses import Reach, supplier_of
 from daper.domains.orders.changes import forget_statuses, list_of, move_stock, set_status, stock_of
 from daper.domains.orders.counterparty import can_complete, supplier_delivers
 from daper.domains.orders.fields import LONGEST_ID, as_json, number
+from daper.domains.orders.letters import drafted
 from daper.domains.orders.models import Order, Restock, StockRow
 from daper.domains.orders.needs import OrderProblem, share_of, short_items, unapproved_items
 from daper.domains.orders.rules import restock_fingerprint
 from daper.domains.orders.statuses import OrderStatus
+from daper.domains.orders.texts import Text, complete
 from daper.domains.orders.tools.job import Job
-from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, status_change, word
-from daper.domains.orders.wording import field, unaddressable
-from daper.domains.orders.world import World, order_ref, stock_ref
+from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, sent, status_change, word
+from daper.domains.orders.tools.written import MESSAGE, SUBJECT, TO, Written
+from daper.domains.orders.wording import field
+from daper.domains.orders.world import Raw, World, order_ref, stock_ref
 from daper.ports import ToolCall
 
 _TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
 
 
-class OrderInventoryArgs(Reply):
-    """What to order from the supplier for an order that is short of it, and how much."""
+class OrderInventoryArgs(Written):
+    """What to order from the supplier for an order that is short of it, and how much.
+
+    In the texts `$quantity` stands for what is approved: a person may change it.
+    """
 
     order_id: str
     inventory_to_order: str
@@ -47,6 +53,7 @@ class OrderInventory(UndoableOrderTool):
     name = "order_inventory"
     risk = Risk.MEDIUM
     args = OrderInventoryArgs
+    texts = (SUBJECT, MESSAGE)
     answers = MappingProxyType({OrderProblem.INVENTORY_SHORT: 0.95})
     why = "The order cannot be completed from the stock; the supplier has to bring the rest."
     about = (
@@ -55,7 +62,7 @@ class OrderInventory(UndoableOrderTool):
     )
 
     def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
-        """A paid order that is short of the item, a supplier to write to, and room for what comes."""
+        """A paid order that is short of the item, and room for what comes."""
         if order.unpaid:
             return f"order {order.order_id!r} is not paid; restock once it is"
         if unapproved_items(order, world):
@@ -70,10 +77,6 @@ class OrderInventory(UndoableOrderTool):
             )
         row = world.stock[item]
         named = f"{item!r} ({shown(row.item_name or 'without a name', longest=40)})"
-        if not row.supplier_contact:
-            return f"inventory row {named} names no supplier_contact to order from: add it"
-        if why := unaddressable(f"inventory row {named}", "supplier_contact", row.supplier_contact):
-            return why
         least, most = quantity_bounds(order, world, row)
         if least > most:
             reserved = f"{row.reserved_stock} of {row.current_stock} are reserved"
@@ -83,6 +86,24 @@ class OrderInventory(UndoableOrderTool):
             )
         return None
 
+    def recipient(self, order: Order, world: World, arguments: Arguments) -> Reach:
+        """The supplier of the item."""
+        row = world.stock[str(arguments.get("inventory_to_order"))]
+        return supplier_of(row, self.letters.addresses.suppliers, in_play=world.in_play)
+
+    def text(self, order: Order, world: World, arguments: Arguments) -> Text:
+        """What to deliver; how much of it a person may still change."""
+        row = world.stock[str(arguments.get("inventory_to_order"))]
+        about = {"item_id": row.item_id, "item_name": row.item_name, "supplier": row.supplier}
+        return self.letters.text(self.name, order, world, about, kept=("quantity",))
+
+    def draft(self, text: Text, order: Order, world: World, arguments: Arguments) -> str:
+        """For the supplier, by name if there is one, with the usual quantity."""
+        row = world.stock[str(arguments.get("inventory_to_order"))]
+        usual = {"quantity": str(_usual(order, world, row, moved=0))}
+        whole = Text(subject=complete(text.subject, usual), body=complete(text.body, usual))
+        return drafted(whole, to=row.supplier or "the supplier")
+
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
         """The item that is short, and as much as is missing and there is room for."""
         row = world.stock[str(arguments.get("inventory_to_order"))]
@@ -91,6 +112,7 @@ class OrderInventory(UndoableOrderTool):
             "inventory_to_order": Exactly(value=row.item_id),
             "inventory_description": Exactly(value=field(row.item_name)),
             "quantity": Between(minimum=least, maximum=most),
+            TO: Exactly(value=self.recipient(order, world, arguments).to),
         }
 
     def proposals(
@@ -100,23 +122,26 @@ class OrderInventory(UndoableOrderTool):
         by_fingerprint = {finding.fingerprint: finding for finding in found}
         for item in short_items(order, world):
             finding = by_fingerprint.get(restock_fingerprint(order, item))
-            if finding is None or self.obstacle(order, world, {"inventory_to_order": item}) is not None:
+            if finding is None or self.hindrance(order, world, {"inventory_to_order": item}) is not None:
                 continue
-            row = world.stock[item]
+            row, text = world.stock[item], self.text(order, world, {"inventory_to_order": item})
             quantity = _usual(order, world, row, moved=moved.get(item, 0))
             arguments: Arguments = {
                 "inventory_to_order": item,
                 "inventory_description": field(row.item_name),
                 "quantity": quantity,
+                TO: self.recipient(order, world, {"inventory_to_order": item}).to,
+                SUBJECT: text.subject,
+                MESSAGE: text.body,
             }
             moved[item] = moved.get(item, 0) + quantity - ceil(order.need(item))
             yield self.proposal(order, arguments, [finding])
 
-    def obstacle_to(self, finding: Finding, order: Order, world: World) -> str | None:
-        """Why the item of a finding is not restocked, or None."""
+    def about_finding(self, finding: Finding, order: Order, world: World) -> Arguments | None:
+        """The item of a finding."""
         for item in short_items(order, world):
             if restock_fingerprint(order, item) == finding.fingerprint:
-                return self.obstacle(order, world, {"inventory_to_order": item})
+                return {"inventory_to_order": item}
         return None
 
     def findings(self, order: Order, arguments: Arguments) -> frozenset[str]:
@@ -188,19 +213,15 @@ class OrderInventory(UndoableOrderTool):
         """Send the order to the supplier and note it; the simulated supplier delivers at once."""
         args, at = OrderInventoryArgs.model_validate(job.call.arguments), job.at
         row = job.stock_row(args.inventory_to_order)
-        stock = stock_of(row)
+        world, about = job.world(), {"inventory_to_order": args.inventory_to_order}
+        to, quantity = self._to(args, row, job), {"quantity": str(args.quantity)}
+        text = sent(args, lambda: self.text(job.order, world, about))
         list_of(job.raw, "restocks").append(
             {"item_id": args.inventory_to_order, "quantity": args.quantity, "state": "ordered", "key": job.call.key}
         )
         set_status(job.raw, OrderStatus.RESTOCK_ORDERED, at)
-        job.send(
-            to=field(stock.supplier_contact),
-            subject=f"Order of {args.quantity} x {args.inventory_to_order}",
-            body=f"Please deliver {args.quantity} x {args.inventory_description} ({args.inventory_to_order}).",
-        )
-        job.evidence.append(
-            f"ordered {args.quantity} x {args.inventory_to_order!r} from {field(stock.supplier_contact)}"
-        )
+        job.send(to=to, subject=complete(text.subject, quantity), body=complete(text.body, quantity))
+        job.evidence.append(f"ordered {args.quantity} x {args.inventory_to_order!r} from {to}")
         job.wrote.append(order_ref(args.order_id))
         if job.simulated:
             job.evidence.append(supplier_delivers(job.raw, row, quantity=args.quantity, at=at))
@@ -223,11 +244,17 @@ class OrderInventory(UndoableOrderTool):
         forget_statuses(job.raw, changes=2 if completed else 1)
         job.give_back(job.raw, "status")
         job.send(
-            to=field(stock_of(row).supplier_contact),
+            to=self._to(args, row, job),
             subject=f"Cancelled: order of {args.quantity} x {args.inventory_to_order}",
             body=f"Please cancel our order of {args.quantity} x {args.inventory_to_order}; it did not help.",
         )
         job.evidence.append(f"cancelled {args.quantity} x {args.inventory_to_order!r} with the supplier")
+
+    def _to(self, args: OrderInventoryArgs, row: Raw, job: Job) -> str:
+        """Whom it was approved to write to; in plans of before that was in them, whom the row names."""
+        if args.to:
+            return args.to
+        return supplier_of(stock_of(row), self.letters.addresses.suppliers, in_play=job.simulated).to
 
     def shows(self, order: Order, call: ToolCall) -> Postcondition:
         """The restock of this very call is on the order: delivered in full, or still awaited."""

@@ -1,25 +1,34 @@
 """What the repair tools of this domain share: how an order is found, fitted, changed and looked at again."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
 from pydantic import JsonValue
 
+from daper.clock import agreed_now
+from daper.core.errors import UserError
+from daper.core.guard import refuse_arguments
 from daper.core.limits import Exactly, Limit
 from daper.core.models import Change, Finding, Proposal
-from daper.core.outcomes import Effect, Holding, Postcondition
+from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.text import shown
+from daper.domains.orders.addresses import Reach
 from daper.domains.orders.book import Book
-from daper.domains.orders.counterparty import SIMULATED
+from daper.domains.orders.counterparty import answers_in_play
+from daper.domains.orders.letters import Letters, drafted
 from daper.domains.orders.models import Order, StockRow
 from daper.domains.orders.needs import OrderProblem, hold_reasons
 from daper.domains.orders.statuses import LEFT_ALONE
+from daper.domains.orders.texts import Text
 from daper.domains.orders.tools.job import Job, originals_of
+from daper.domains.orders.tools.written import MESSAGE, SUBJECT, Written
 from daper.domains.orders.world import World, order_ref, stock_ref, world_of
 from daper.ports import Record, Terms, ToolCall
-from daper.stores.once import Deed, StoreTool, UndoableStoreTool
+from daper.ports.store import Store
+from daper.stores.once import Deed, StoreTool, UndoableStoreTool, not_done
 
 Arguments = Mapping[str, JsonValue]
 
@@ -33,8 +42,20 @@ class OrderTool(StoreTool[Book]):
     """Why the rules propose it."""
     about: ClassVar[str]
     """What a language model is told of it."""
+    texts: ClassVar[tuple[str, ...]] = ()
+    """The arguments that hold a text as it is sent: made for the plan, and once approved not made anew."""
     parks: ClassVar[bool] = False
     """Whether it only puts an order aside: for one that has to be, and as a person's turn."""
+
+    def __init__(
+        self,
+        store: Callable[[], Store[Book]],
+        *,
+        letters: Letters | None = None,
+        clock: Callable[[], datetime] = agreed_now,
+    ) -> None:
+        super().__init__(store, clock=clock)
+        self.letters = letters or Letters()
 
     @abstractmethod
     def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
@@ -94,18 +115,63 @@ class OrderTool(StoreTool[Book]):
         """Note the fields that the effect overwrites, for undoing it exactly."""
         job.keep(job.raw, "status")
 
+    def recipient(self, order: Order, world: World, arguments: Arguments) -> Reach | None:
+        """Whom it writes to, if it writes to anybody."""
+        return None
+
+    def text(self, order: Order, world: World, arguments: Arguments) -> Text | None:
+        """What it writes. Raises UserError where its template or the record does not allow one."""
+        return None
+
     def obstacle(self, order: Order, world: World, arguments: Arguments) -> str | None:
         """Why it may not touch this order as it is now, or None."""
+        if why := self._unfit(order, world, arguments):
+            return why
+        reach = self.recipient(order, world, arguments)
+        return None if reach is None else reach.why or None
+
+    def hindrance(self, order: Order, world: World, arguments: Arguments) -> str | None:
+        """Why it may not be proposed for this order, or None: an obstacle, or a text that cannot be made."""
+        if why := self.obstacle(order, world, arguments):
+            return why
+        try:
+            self.text(order, world, arguments)
+        except UserError as error:
+            return str(error)
+        return None
+
+    def hindrance_to(self, finding: Finding, order: Order, world: World) -> str | None:
+        """Why it does not repair a finding of one of its kinds, or None."""
+        arguments = self.about_finding(finding, order, world)
+        return None if arguments is None else self.hindrance(order, world, arguments)
+
+    def draft_for(self, finding: Finding, order: Order, world: World) -> str:
+        """The message that a person may send where nothing else is in the way than that nobody can be written to."""
+        arguments = self.about_finding(finding, order, world)
+        if arguments is None or self._unfit(order, world, arguments):
+            return ""
+        reach = self.recipient(order, world, arguments)
+        try:
+            text = None if reach is None or not reach.why else self.text(order, world, arguments)
+        except UserError:
+            return ""
+        return "" if text is None else self.draft(text, order, world, arguments)
+
+    def draft(self, text: Text, order: Order, world: World, arguments: Arguments) -> str:
+        """The text as a person copies it, with whom it is for."""
+        return drafted(text, to="")
+
+    def about_finding(self, finding: Finding, order: Order, world: World) -> Arguments | None:
+        """The arguments of which it depends whether it repairs a finding; None where it is about nothing of its own."""
+        return {}
+
+    def _unfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
         if why := left_alone(order):
             return why
         reasons = hold_reasons(order, world)
         if reasons and not self.parks:
             return f"order {order.order_id!r} has to be put on hold first: {', '.join(reasons)}"
         return self.misfit(order, world, arguments)
-
-    def obstacle_to(self, finding: Finding, order: Order, world: World) -> str | None:
-        """Why it does not repair a finding of one of its kinds, or None."""
-        return self.obstacle(order, world, {})
 
     def proposal(self, order: Order, arguments: Arguments, found: Sequence[Finding]) -> Proposal:
         """A proposal of the rules."""
@@ -122,23 +188,41 @@ class OrderTool(StoreTool[Book]):
         """On what terms it may run; without limits, and so refused, where it does not fit the order."""
         return self.terms_in(world_of(records), record_id, arguments)
 
-    def terms_in(self, world: World, record_id: str, arguments: Arguments) -> Terms:
-        """The same, of records that are parsed already."""
+    def refusal(self, call: ToolCall, records: Sequence[Record]) -> Effect | None:
+        """Why it may not run. The text that was approved is sent, whatever has become of its template."""
+        if not records or not any(name in call.arguments for name in self.texts):
+            return super().refusal(call, records)
+        terms = self.terms_in(world_of(records), call.record_id, call.arguments, approved=True)
+        why = terms.obstacle or refuse_arguments(call.arguments, self.args, terms.limits)
+        return not_done(OutcomeStatus.BLOCKED, why) if why else None
+
+    def terms_in(self, world: World, record_id: str, arguments: Arguments, *, approved: bool = False) -> Terms:
+        """The same, of records that are parsed already. `approved`: the texts among the arguments are as they were."""
         order = world.orders.get(record_id)
         if order is None:
             return Terms(answers=frozenset(), limits={}, obstacle=f"there is no order {shown(record_id)!r}")
         answers = frozenset(str(kind) for kind in self.answers)
-        if why := self.obstacle(order, world, arguments):
+        if why := (self.obstacle if approved else self.hindrance)(order, world, arguments):
             return Terms(answers=answers, limits={}, obstacle=why)
+        own = {name: Exactly(value=arguments[name]) for name in self.texts if name in arguments} if approved else {}
         reads = (order_ref(order.order_id), *(stock_ref(item) for item in self.items_read(order, world)))
         return Terms(
             answers=answers,
             findings=self.findings(order, arguments),
-            limits={"order_id": Exactly(value=order.order_id)} | dict(self.limits(order, world, arguments)),
+            limits={
+                "order_id": Exactly(value=order.order_id),
+                **self.limits(order, world, arguments),
+                **(own if approved else self._written(order, world, arguments)),
+            },
             reads=world.versions_of(reads),
             preview=self.preview(order, world, arguments),
             spends=self.spends(world, arguments),
         )
+
+    def _written(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
+        text = self.text(order, world, arguments)
+        made = {} if text is None else {SUBJECT: text.subject, MESSAGE: text.body}
+        return {name: Exactly(value=made[name]) for name in self.texts}
 
     def records(self, records: Book, record_id: str) -> tuple[Record, ...]:
         """The order with the inventory rows of its items."""
@@ -162,8 +246,7 @@ class OrderTool(StoreTool[Book]):
         return self.shows(order, call)
 
     def _job(self, records: Book, call: ToolCall) -> Job:
-        simulated = records.about().counterparty == SIMULATED
-        return Job.of(call, records, simulated=simulated)
+        return Job.of(call, records, simulated=answers_in_play(records.about()))
 
 
 class UndoableOrderTool(OrderTool, UndoableStoreTool[Book]):
@@ -182,6 +265,13 @@ class UndoableOrderTool(OrderTool, UndoableStoreTool[Book]):
         self.revoke(job, done)
         records.sum_up()
         return job.deed(before=before, after=self.figures(job))
+
+
+def sent(args: Written, text: Callable[[], Text]) -> Text:
+    """What is written: as it was approved, or made now for a plan of before texts were in it."""
+    if args.message and args.subject:
+        return Text(subject=args.subject, body=args.message)
+    return text()
 
 
 def left_alone(order: Order) -> str | None:

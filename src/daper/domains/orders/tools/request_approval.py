@@ -1,31 +1,29 @@
 """Asking an approver for an order with a restricted item."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from daper.clock import agreed_now
 from daper.core.base import Reply
+from daper.core.guard import LONGEST_ARGUMENT
 from daper.core.limits import Limit, OneOf, Sentence
 from daper.core.models import Change, Finding, Proposal, Risk
 from daper.core.outcomes import Holding, Postcondition
 from daper.core.text import shown
-from daper.domains.orders.book import Book
+from daper.domains.orders.addresses import APPROVERS, Reach
 from daper.domains.orders.changes import set_status, stamp
 from daper.domains.orders.counterparty import ministry_approves
+from daper.domains.orders.letters import drafted, restricted_in
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, unapproved_items
 from daper.domains.orders.statuses import OrderStatus
+from daper.domains.orders.texts import Text
 from daper.domains.orders.tools.job import Job
 from daper.domains.orders.tools.order_tool import Arguments, OrderTool, status_change, word
-from daper.domains.orders.wording import field
+from daper.domains.orders.tools.written import SUBJECT, Made
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall
-from daper.ports.store import Store
-
-_REQUEST_LENGTH = 500
 
 
 class RequestApprovalArgs(Reply):
@@ -34,6 +32,7 @@ class RequestApprovalArgs(Reply):
     order_id: str
     approver: str
     approval_request_contents: str
+    subject: Made = ""
 
 
 class RequestApproval(OrderTool):
@@ -42,22 +41,13 @@ class RequestApproval(OrderTool):
     name = "request_approval"
     risk = Risk.LOW
     args = RequestApprovalArgs
+    texts = (SUBJECT,)
     answers = MappingProxyType({OrderProblem.RESTRICTED_WITHOUT_APPROVAL: 0.95})
     why = "A restricted item may only be sold with an approval, and none is recorded."
     about = (
         "asks an approver from a fixed list to approve an order with a restricted item (restricted-without-approval); "
         "approval_request_contents is the text of the request"
     )
-
-    def __init__(
-        self,
-        store: Callable[[], Store[Book]],
-        *,
-        approvers: Sequence[str],
-        clock: Callable[[], datetime] = agreed_now,
-    ) -> None:
-        super().__init__(store, clock=clock)
-        self._approvers = tuple(approvers)
 
     def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
         """Asked once, and only where something waits for it."""
@@ -67,19 +57,39 @@ class RequestApproval(OrderTool):
             return f"order {order.order_id!r} has no item that waits for an approval"
         return None
 
+    def recipient(self, order: Order, world: World, arguments: Arguments) -> Reach:
+        """The first on the allow-list, if there is one."""
+        allowed = self._approvers(world)
+        if allowed:
+            return Reach(to=allowed[0])
+        return Reach(why=f"nobody to ask for the approval of order {order.order_id!r}: set {APPROVERS}")
+
+    def text(self, order: Order, world: World, arguments: Arguments) -> Text:
+        """What is restricted, and in which order."""
+        return self.letters.text(self.name, order, world, {"restricted_items": restricted_in(order, world)})
+
+    def draft(self, text: Text, order: Order, world: World, arguments: Arguments) -> str:
+        """For whoever it is."""
+        return drafted(text, to="whoever approves restricted items")
+
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
         """Somebody on the allow-list, and a sentence."""
         return {
-            "approver": OneOf(values=self._approvers),
-            "approval_request_contents": Sentence(max_length=_REQUEST_LENGTH),
+            "approver": OneOf(values=self._approvers(world)),
+            "approval_request_contents": Sentence(max_length=LONGEST_ARGUMENT),
         }
 
     def proposals(
         self, order: Order, world: World, found: Sequence[Finding], moved: dict[str, int]
     ) -> Iterator[Proposal]:
         """The first on the list is asked, in a sentence that names what is restricted."""
-        if self.obstacle(order, world, {}) is None:
-            request = {"approver": self._approvers[0], "approval_request_contents": _request(order, world)}
+        if self.hindrance(order, world, {}) is None:
+            text = self.text(order, world, {})
+            request = {
+                "approver": self._approvers(world)[0],
+                "approval_request_contents": text.body,
+                SUBJECT: text.subject,
+            }
             yield self.proposal(order, request, found)
 
     def items_read(self, order: Order, world: World) -> Iterable[str]:
@@ -105,15 +115,12 @@ class RequestApproval(OrderTool):
     def carry_out(self, job: Job) -> None:
         """Send the request and note it; the simulated Ministry approves at once."""
         args, at = RequestApprovalArgs.model_validate(job.call.arguments), job.at
+        subject = args.subject or self.text(job.order, job.world(), {}).subject
         job.raw["approval_request"] = {"approver": args.approver, "at": stamp(at)}
         # An unpaid order stays visibly unpaid: the request is noted beside its status.
         if not job.order.unpaid:
             set_status(job.raw, OrderStatus.APPROVAL_REQUESTED, at)
-        job.send(
-            to=args.approver,
-            subject=f"Approval of order {args.order_id}",
-            body=field(args.approval_request_contents, longest=_REQUEST_LENGTH),
-        )
+        job.send(to=args.approver, subject=subject, body=args.approval_request_contents)
         job.evidence.append(f"asked {args.approver} to approve order {args.order_id!r}")
         if job.simulated:
             job.evidence.append(ministry_approves(job.raw, approver=args.approver, at=at))
@@ -133,10 +140,5 @@ class RequestApproval(OrderTool):
             return word(Holding.UNKNOWN, f"asked, and the order was closed without an approval; {status}")
         return word(Holding.NO, f"no approval and no request; {status}")
 
-
-def _request(order: Order, world: World) -> str:
-    items = unapproved_items(order, world)
-    listed = ", ".join(f"{order.quantities[item]} x {shown(world.stock[item].item_name or item)}" for item in items[:3])
-    more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-    text = f"Please approve order {order.order_id} of {shown(order.customer_name)}: {listed}{more}."
-    return shown(text, longest=_REQUEST_LENGTH - 50)
+    def _approvers(self, world: World) -> tuple[str, ...]:
+        return self.letters.addresses.who_approves(in_play=world.in_play)

@@ -3,25 +3,28 @@
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
-from daper.core.base import Reply
 from daper.core.limits import Exactly, Limit
 from daper.core.models import Change, Finding, Proposal, Risk
 from daper.core.outcomes import Holding, Postcondition
 from daper.core.text import shown
+from daper.domains.orders.addresses import Reach, customer_of
 from daper.domains.orders.amounts import gaps
 from daper.domains.orders.changes import set_status
 from daper.domains.orders.counterparty import customer_acknowledges
+from daper.domains.orders.letters import drafted, name_of
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem
 from daper.domains.orders.statuses import PAID, PAYMENT_DENIED, PAYMENT_PENDING, OrderStatus
+from daper.domains.orders.texts import Text
 from daper.domains.orders.tools.job import Job
-from daper.domains.orders.tools.order_tool import Arguments, OrderTool, status_change, word
-from daper.domains.orders.wording import field, money, unaddressable
+from daper.domains.orders.tools.order_tool import Arguments, OrderTool, sent, status_change, word
+from daper.domains.orders.tools.written import MESSAGE, SUBJECT, TO, Written
+from daper.domains.orders.wording import field, money
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall
 
 
-class RequestPaymentUpdateArgs(Reply):
+class RequestPaymentUpdateArgs(Written):
     """Whom to ask to see to a payment. What the customer wrote in the order is no argument."""
 
     order_id: str
@@ -36,12 +39,13 @@ class RequestPaymentUpdate(OrderTool):
     name = "request_payment_update"
     risk = Risk.LOW
     args = RequestPaymentUpdateArgs
+    texts = (SUBJECT, MESSAGE)
     answers = MappingProxyType({OrderProblem.PAYMENT_PENDING: 0.8, OrderProblem.PAYMENT_DENIED: 0.9})
     why = "The order cannot go on before the customer sees to the payment."
     about = "asks the customer of the order to see to its payment (payment-pending, payment-denied)"
 
     def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
-        """Asked once, for what is owed, and only somebody who can be written to."""
+        """Asked once, and for what is owed."""
         if order.payment_asked:
             return f"the customer of order {order.order_id!r} has been asked already"
         if order.paid_on_delivery:
@@ -53,20 +57,31 @@ class RequestPaymentUpdate(OrderTool):
             return f"order {order.order_id!r} owes nothing (its total is {total}): set its status by hand"
         if gaps(order):
             return f"the amounts of order {order.order_id!r} do not add up: correct them before anybody is asked to pay"
-        if not order.customer_id:
-            return f"order {order.order_id!r} names no customer to ask: add its customer_id"
-        return unaddressable(f"order {order.order_id!r}", "customer_id", order.customer_id)
+        return None
+
+    def recipient(self, order: Order, world: World, arguments: Arguments) -> Reach:
+        """The customer, at the address of the order."""
+        return customer_of(order, in_play=world.in_play)
+
+    def text(self, order: Order, world: World, arguments: Arguments) -> Text:
+        """That the payment is missing, and of how much."""
+        return self.letters.text(self.name, order, world, {})
+
+    def draft(self, text: Text, order: Order, world: World, arguments: Arguments) -> str:
+        """For the customer, by whatever else the order knows them."""
+        return drafted(text, to=order.email or order.customer_id or name_of(order) or "the customer")
 
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
         """What the order says, and nothing else."""
-        return {name: Exactly(value=value) for name, value in _whom(order).items()}
+        return {name: Exactly(value=value) for name, value in self._whom(order, world).items()}
 
     def proposals(
         self, order: Order, world: World, found: Sequence[Finding], moved: dict[str, int]
     ) -> Iterator[Proposal]:
         """The customer of the order is asked."""
-        if self.obstacle(order, world, {}) is None:
-            yield self.proposal(order, _whom(order), found)
+        if self.hindrance(order, world, {}) is None:
+            text = self.text(order, world, {})
+            yield self.proposal(order, {**self._whom(order, world), SUBJECT: text.subject, MESSAGE: text.body}, found)
 
     def status_after(self, order: Order) -> Change:
         """Asked for."""
@@ -75,15 +90,11 @@ class RequestPaymentUpdate(OrderTool):
     def carry_out(self, job: Job) -> None:
         """Send the message; even the simulated customer only acknowledges it."""
         args = RequestPaymentUpdateArgs.model_validate(job.call.arguments)
+        world = job.world()
+        to = args.to or customer_of(job.order, in_play=world.in_play).to
+        text = sent(args, lambda: self.text(job.order, world, {}))
         set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.at)
-        job.send(
-            to=args.customer_id,
-            subject=f"Payment of order {args.order_id}",
-            body=(
-                f"Dear {args.customer_name}, we could not complete the payment of order {args.order_id} by "
-                f"{args.original_payment_method or 'the method given'}. Please pay again, or name another way to pay."
-            ),
-        )
+        job.send(to=to, subject=text.subject, body=text.body)
         job.evidence.append(f"asked customer {args.customer_id!r} to see to the payment")
         if job.simulated:
             job.evidence.append(customer_acknowledges(job.raw))
@@ -100,11 +111,11 @@ class RequestPaymentUpdate(OrderTool):
             return word(Holding.YES, f"the payment has come in: {status}")
         return word(Holding.UNKNOWN, f"{status} does not say whether the payment came in")
 
-
-def _whom(order: Order) -> Arguments:
-    """The customer of an order, and how it was to be paid."""
-    return {
-        "customer_id": field(order.customer_id),
-        "customer_name": field(order.customer_name),
-        "original_payment_method": field(order.payment_method),
-    }
+    def _whom(self, order: Order, world: World) -> Arguments:
+        """The customer of an order, how it was to be paid, and the address, where the customer's id is another one."""
+        to = self.recipient(order, world, {}).to
+        return {
+            "customer_id": field(order.customer_id),
+            "customer_name": field(order.customer_name),
+            "original_payment_method": field(order.payment_method),
+        } | ({} if to == order.customer_id else {TO: to})

@@ -1,0 +1,22 @@
+"""The arguments that hold what a tool writes, and whom to: code alone fills them in, when the plan is made."""
+
+from typing import Final
+
+from pydantic.json_schema import SkipJsonSchema
+
+from daper.core.base import Reply
+
+SUBJECT: Final = "subject"
+MESSAGE: Final = "message"
+TO: Final = "to"
+
+# Not told to a language model, which has nothing to choose. Empty in plans of before they were there.
+Made = SkipJsonSchema[str]
+
+
+class Written(Reply):
+    """A message as it is sent. `to`: the address, where no other argument is it."""
+
+    to: Made = ""
+    subject: Made = ""
+    message: Made = ""
