@@ -14,13 +14,14 @@ from temporalio.common import MetricMeter
 from temporalio.worker import Worker
 
 from daper.activities.claims import Claims
-from daper.activities.delivery import TellingActivities
+from daper.activities.delivery import OutboxActivities, TellingActivities
 from daper.activities.diagnosis import DiagnoseActivities
 from daper.activities.publication import PublishActivities
 from daper.activities.repair import RepairActivities
 from daper.activities.runs import RunActivities
 from daper.adapters.decision_links import link_token
 from daper.adapters.metrics.counting import CountedAttempts, CountedSpending, meter_of
+from daper.adapters.notify.courier import PeopleCourier
 from daper.adapters.notify.notifier import PeopleNotifier
 from daper.adapters.privacy import make_private
 from daper.adapters.temporal.connection import connect, search_attributes_registered
@@ -48,6 +49,7 @@ from daper.service.tidings import Tidings
 from daper.settings import Part, Settings
 from daper.settings.temporal_profile import cluster_of
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
+from daper.workflows.options import DELIVERY_TRIES
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue, people_queue
 from daper.workflows.repair import RepairAgentWorkflow
@@ -173,6 +175,11 @@ def open_notifier(settings: Settings) -> PeopleNotifier:
     return PeopleNotifier(
         people, reports=settings.state.reports(), link=settings.seen_at, now=agreed_now, decide=_decides_at(settings)
     )
+
+
+def open_courier(settings: Settings) -> PeopleCourier:
+    """What takes the messages of records away, as the people of the settings say."""
+    return PeopleCourier(settings.people, now=agreed_now)
 
 
 def _decides_at(settings: Settings) -> Callable[[TellInput], str | None]:
@@ -353,7 +360,7 @@ async def working(
     """
     await asyncio.to_thread(make_private, settings.home)
     domains = open_domains(settings) if domains is None else domains
-    notifier = open_notifier(settings)
+    notifier, courier = open_notifier(settings), open_courier(settings)
     meter = meter_of(client)
     agents, models = agents or RulesAgents(), await open_models(settings, meter=meter)
     memory, runs = settings.state.memory(), TemporalRuns(client)
@@ -400,7 +407,8 @@ async def working(
         diagnose.propose_actions,
         publish.narrate_report,
     ]
-    telling = [TellingActivities(notifier=notifier).tell_person]
+    posting = OutboxActivities(domains=domains, courier=courier, now=agreed_now, tries=DELIVERY_TRIES)
+    telling = [TellingActivities(notifier=notifier).tell_person, posting.deliver_message, posting.look_at_message]
     queues = {name: await _queue_of(domain, settings.task_queue) for name, domain in domains.items()}
     served, limits = tuple(filter(None, queues.values())), settings.model_limits
 
@@ -437,6 +445,7 @@ async def working(
     unserved = [domains[name] for name, queue in queues.items() if not queue]
     async with AsyncExitStack() as stack:
         stack.callback(notifier.close)
+        stack.callback(courier.close)
         if models is not None:
             await stack.enter_async_context(models)
         for worker in workers:

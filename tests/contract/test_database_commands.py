@@ -12,7 +12,7 @@ from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.records_schema import RECORDS
 from tests.postgresql import PASSWORD, PostgresqlServer
 
-ALL = "orders_0004, records_0001, state_0002, visitors_0001"
+ALL = "orders_0004, records_0002, state_0002, visitors_0001"
 Says = Callable[..., tuple[int, str]]
 
 
@@ -50,8 +50,8 @@ def test_upgrade_makes_the_tables_once_and_status_names_all(postgresql: Postgres
     )
     assert says(url, "db", "upgrade") == (
         0,
-        f"{named}: done: state_0001, state_0002, visitors_0001, records_0001, orders_0001, orders_0002, orders_0003,"
-        f" orders_0004; it has {ALL}\n",
+        f"{named}: done: state_0001, state_0002, visitors_0001, records_0001, records_0002, orders_0001,"
+        f" orders_0002, orders_0003, orders_0004; it has {ALL}\n",
     )
     assert says(url, "db", "upgrade") == (0, f"{named}: nothing to do; it has {ALL}\n")
     assert says(url, "db", "status") == (
@@ -80,6 +80,7 @@ def test_both_say_the_same_in_json(postgresql: PostgresqlServer, says: Says) -> 
             "state_0002",
             "visitors_0001",
             "records_0001",
+            "records_0002",
             "orders_0001",
             "orders_0002",
             "orders_0003",
@@ -95,12 +96,12 @@ def test_one_of_a_newer_daper_is_refused_by_both(postgresql: PostgresqlServer, s
     url = postgresql.empty()
     says(url, "db", "upgrade")
     with PostgresqlDatabase(url, (RECORDS,)).transaction() as db:
-        db.execute(text("UPDATE daper_schema SET version_num = 'records_0002' WHERE version_num = 'records_0001'"))
+        db.execute(text("UPDATE daper_schema SET version_num = 'records_0003' WHERE version_num = 'records_0002'"))
 
     for command in ("upgrade", "status"):
         code, said = says(url, "db", command)
         assert code == 1
-        assert "has revision records_0002: a newer daper wrote it; use that one" in said
+        assert "has revision records_0003: a newer daper wrote it; use that one" in said
 
 
 def test_without_a_database_both_say_where_all_is(says: Says, tmp_path: Path) -> None:

@@ -100,8 +100,8 @@ def test_the_scripts_of_a_branch_lie_in_the_package(branch: Branch) -> None:
 def test_an_upgrade_is_done_once_and_says_what_it_did(opens: Opens) -> None:
     first, again = upgrade(opens()), upgrade(opens())
 
-    assert (first.before, first.after, first.ran) == (frozenset(), {"records_0001"}, ("records_0001",))
-    assert (again.before, again.after, again.ran) == ({"records_0001"}, {"records_0001"}, ())
+    assert (first.before, first.after, first.ran) == (frozenset(), {"records_0002"}, ("records_0001", "records_0002"))
+    assert (again.before, again.after, again.ran) == ({"records_0002"}, {"records_0002"}, ())
 
 
 def test_a_branch_that_came_later_is_added_and_one_that_is_behind_goes_on(opens: Opens, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_an_upgrade_that_fails_leaves_nothing(opens: Opens, tmp_path: Path) -> N
         upgrade(opens(RECORDS, toys(tmp_path / "toys", head=3, fails=True)))
 
     there = opens(RECORDS, toys(tmp_path / "toys", head=1))
-    assert there.revisions() == {"records_0001", "toys_0001"}
+    assert there.revisions() == {"records_0002", "toys_0001"}
     with there.reading() as db:
         assert [column["name"] for column in inspect(db).get_columns("toys")] == ["id"]
 
@@ -145,7 +145,7 @@ def test_two_that_upgrade_at_once_do_it_once(opens: Opens, tmp_path: Path) -> No
     for thread in threads:
         thread.join()
 
-    assert sorted(ran) == [(), (), (), ("records_0001", "toys_0001", "toys_0002", "toys_0003")]
+    assert sorted(ran) == [(), (), (), ("records_0001", "records_0002", "toys_0001", "toys_0002", "toys_0003")]
 
 
 def test_one_that_a_newer_daper_wrote_is_refused_by_all(opens: Opens, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_one_that_a_newer_daper_wrote_is_refused_by_all(opens: Opens, tmp_path: 
     for use in (lambda: upgrade(older), lambda: entered(older.reading()), lambda: entered(older.transaction())):
         with pytest.raises(StoreError, match="has revision toys_0002: a newer daper wrote it"):
             use()
-    assert older.revisions() == {"records_0001", "toys_0002"}
+    assert older.revisions() == {"records_0002", "toys_0002"}
 
 
 def test_revisions_of_a_domain_that_is_not_installed_do_no_harm(opens: Opens, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from daper.core.digests import digest, effect_key, undo_key
 from daper.core.errors import ActionFailed, ApprovalLapsed, CannotSettle, DaperError, StoreDamaged, StoreError
 from daper.core.messages import ActionRef, Applied, SettleResult, UndoInput, VerifyInput
 from daper.core.models import Fallback, Finding, ProposedAction
+from daper.core.outbox import in_words
 from daper.core.outcomes import (
     ActionOutcome,
     Effect,
@@ -22,9 +23,9 @@ from daper.core.outcomes import (
     VerificationStatus,
     VerifiedFinding,
 )
-from daper.core.text import visible
+from daper.core.text import shown, visible
 from daper.core.weights import line, lines
-from daper.ports import Domain, RepairTool, Settleable, ToolCall, Undoable
+from daper.ports import Corresponding, Domain, RepairTool, Settleable, ToolCall, Undoable
 
 _UNDOES = frozenset({OutcomeStatus.UNDONE, OutcomeStatus.UNDO_BLOCKED})
 _APPLIES = frozenset(
@@ -99,7 +100,8 @@ class RepairActivities:
         done = input.outcome
         undone = await tool.undo(_call(input.ref), _effect_of(done), key=undo_key(input.ref.key))
         status = undone.status if undone.status in _UNDOES else OutcomeStatus.UNDO_BLOCKED
-        return done.model_copy(update={"status": status, "evidence": (*done.evidence, *undone.evidence)})
+        update = {"status": status, "evidence": (*done.evidence, *undone.evidence), "undo_messages": undone.messages}
+        return done.model_copy(update=update)
 
     @activity.defn(name="verify_repair")
     @at_lasting_edge(StoreError)
@@ -111,7 +113,8 @@ class RepairActivities:
         async def told(item: Applied) -> tuple[ActionRef, Postcondition]:
             tool = _tool(domain, item.ref.action)
             async with slots:
-                return item.ref, await _word(tool, item)
+                word = await _word(tool, item)
+                return item.ref, await _as_far_as_told(word, domain, item)
 
         words = await asyncio.gather(*map(told, input.applied))
         records = await domain.context(input.record_ids)
@@ -167,6 +170,7 @@ def _outcome(ref: ActionRef, effect: Effect) -> ActionOutcome:
         evidence=lines(effect.evidence),
         simulated=effect.simulated,
         at=effect.at,
+        messages=effect.messages,
         key=ref.key,
         digest=ref.action.digest,
     )
@@ -181,6 +185,7 @@ def _effect_of(outcome: ActionOutcome) -> Effect:
         evidence=outcome.evidence,
         simulated=outcome.simulated,
         at=outcome.at,
+        messages=outcome.messages,
     )
 
 
@@ -193,6 +198,19 @@ async def _word(tool: RepairTool, item: Applied) -> Postcondition:
             raise
         told = visible(f"{type(error).__name__}: {error}", longest=300)
         return Postcondition(holding=Holding.UNKNOWN, evidence=f"{tool.name} could not look: {told}")
+
+
+async def _as_far_as_told(word: Postcondition, domain: Domain, item: Applied) -> Postcondition:
+    """Nobody is waited for who was not told: what waits for a message that was not sent waits for a person here."""
+    if word.holding is not Holding.WAITING or not isinstance(domain, Corresponding):
+        return word
+    untold = [message for message in await domain.messages_of(item.ref.key) if not message.state.told]
+    if not untold:
+        return word
+    first = untold[0]
+    told = f"the message to {shown(first.to)} is {in_words(first.state, first.note)}"
+    more = f"; and {len(untold) - 1} more" if len(untold) > 1 else ""
+    return Postcondition(holding=Holding.UNTOLD, evidence=told + more)
 
 
 def _within(allowed: frozenset[OutcomeStatus], effect: Effect) -> Effect:
@@ -239,6 +257,8 @@ def _judge(word: Postcondition, *, still_there: bool, new: Sequence[Finding]) ->
             return VerificationStatus.STILL_OPEN, word.evidence
         case Holding.WAITING:
             return VerificationStatus.WAITING_ON_OTHER, word.evidence
+        case Holding.UNTOLD:
+            return VerificationStatus.WAITING_ON_PERSON, word.evidence
         case Holding.YES if still_there:
             return VerificationStatus.STILL_OPEN, f"{word.evidence}; but the problem is still found"
         case Holding.YES:

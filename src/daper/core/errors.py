@@ -211,10 +211,22 @@ class TargetRefused(DaperError):
 
 
 class TargetUnreachable(DaperError):
-    """A target of messages did not take one this time; the message holds no address and no secret."""
+    """A target of messages did not take one this time; the message holds no address and no secret.
+
+    `certain`: the target itself said that it did not take it.
+    """
 
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, certain: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.certain = certain
+
+
+class DeliveryUnknown(DaperError):
+    """A message may have gone, and nobody can tell; the message holds no address and no secret."""
+
+
+class DeliveryTaken(DaperError):
+    """A message is not to be sent: it was sent, or is being sent, by somebody else, or a person said what it is."""

@@ -296,6 +296,15 @@ class ActionRef(Wire):
     valid_until: datetime | None = None
 
 
+class DeliverInput(Wire):
+    """Deliver one message of an action: the `number`th that its key, or the key of its undo, wrote to the outbox."""
+
+    cycle: CycleRef
+    action_id: str
+    key: str
+    number: int
+
+
 class UndoInput(Wire):
     """Take back one applied effect: a delta, only where its records still have the versions that it left."""
 

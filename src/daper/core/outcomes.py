@@ -16,6 +16,7 @@ from daper.core.models import (
     RecordHead,
     StoreInfo,
 )
+from daper.core.outbox import MessageOutcome
 from daper.core.phases import Phase, PhaseEntry
 from daper.core.usage import Role, Usage
 
@@ -51,6 +52,7 @@ class Effect(Wire):
     """What a tool's ledger says of one key. `wrote` gives the version each written record was left with.
 
     `at`: when it took effect; it stays whatever is tried again later. Effects of before say nothing of it.
+    `messages`: how many it wrote into the outbox, to be sent. Simulated ones, and those of before, do not count.
     """
 
     status: OutcomeStatus
@@ -60,10 +62,14 @@ class Effect(Wire):
     evidence: tuple[str, ...] = ()
     simulated: bool = False
     at: datetime | None = None
+    messages: int = 0
 
 
 class ActionOutcome(Wire):
-    """What became of one proposed action, with the evidence."""
+    """What became of one proposed action, with the evidence.
+
+    `messages`: how many it wrote into the outbox, to be sent; `undo_messages`: how many its undo wrote.
+    """
 
     action_id: str
     record_id: str
@@ -78,13 +84,20 @@ class ActionOutcome(Wire):
     key: str = ""
     digest: str = ""
     at: datetime | None = None
+    messages: int = 0
+    undo_messages: int = 0
 
 
 class Holding(StrEnum):
-    """Whether a tool's postcondition holds."""
+    """Whether a tool's postcondition holds.
+
+    `waiting`: for somebody who was asked. `untold`: it would, and nobody was: the message was not sent, as far as
+    anybody knows.
+    """
 
     YES = "yes"
     WAITING = "waiting"
+    UNTOLD = "untold"
     NO = "no"
     UNKNOWN = "unknown"
 
@@ -97,10 +110,15 @@ class Postcondition(Wire):
 
 
 class VerificationStatus(StrEnum):
-    """Whether a problem is gone."""
+    """Whether a problem is gone.
+
+    `waiting-on-other`: somebody was asked. `waiting-on-person`: nobody was, for the message was not sent, or may not
+    have been; a person here has to see to it.
+    """
 
     RESOLVED = "resolved"
     WAITING_ON_OTHER = "waiting-on-other"
+    WAITING_ON_PERSON = "waiting-on-person"
     STILL_OPEN = "still-open"
     WORSE = "worse"
     NOT_VERIFIABLE = "not-verifiable"
@@ -182,7 +200,7 @@ class RepairResult(Wire):
     something to a person; `notices` tell what went otherwise than it was set up, and was coped with. `asked`: what the
     repair was asked for, as a digest; empty from a release that did not say. `partition`: the part of all records in
     which it looked, as `1/4`; empty where it looked in all. `timeline`: every phase before the last one, in order;
-    empty from a release that did not say.
+    empty from a release that did not say. `messages`: what became of those that it wrote, to be sent.
     """
 
     repair_id: str
@@ -213,6 +231,7 @@ class RepairResult(Wire):
     asked: str = ""
     partition: str = ""
     timeline: tuple[PhaseEntry, ...] = ()
+    messages: tuple[MessageOutcome, ...] = ()
 
     @property
     def needs_person(self) -> bool:

@@ -88,7 +88,27 @@ class SignalTarget:
     kind: str = "signal-workflow"
 
 
+@dataclass(frozen=True, kw_only=True)
+class MailRoute:
+    """Messages of records go as mails to the address that each names. `from_name`: whom they show as their sender."""
+
+    from_name: str = ""
+    reply_to: str = ""
+    kind: str = "email"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandRoute:
+    """Messages of records go to a program, as JSON on its standard input. `env`: the variables that it is given."""
+
+    run: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    timeout: timedelta = ANSWER_TIMEOUT
+    kind: str = "command"
+
+
 Target = EmailTarget | WebhookTarget | SignalTarget
+Route = MailRoute | WebhookTarget | CommandRoute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +125,18 @@ class Sender:
 
 @dataclass(frozen=True, kw_only=True)
 class People:
-    """Everybody who may be told, and whoever tells us, by name. `secrets`: variable → value, where it is set."""
+    """Everybody who may be told, and whoever tells us, by name; and by domain what takes the messages of its outbox.
+
+    `secrets`: variable → value, for those variables that are set; `surroundings`: those that every program may have.
+    """
 
     source: str = ""
+    outbox: Mapping[str, Route] = field(default_factory=dict[str, Route])
     targets: Mapping[str, Target] = field(default_factory=dict[str, Target])
     senders: Mapping[str, Sender] = field(default_factory=dict[str, Sender])
     smtp: SmtpServer | None = None
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    surroundings: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     def target(self, name: str) -> Target:
         """The target by that name. Raises TargetRefused."""
@@ -137,9 +162,25 @@ class People:
             case _:
                 return ""
 
+    def needed_for(self, domain: str) -> tuple[str, ...]:
+        """The variables that delivering the outbox of a domain needs to be set."""
+        match self.outbox.get(domain):
+            case WebhookTarget(secret_env=variable):
+                return (variable,)
+            case MailRoute():
+                return (self.smtp.password_env,) if self.smtp and self.smtp.password_env else ()
+            case CommandRoute(env=env):
+                return env
+            case None:
+                return ()
+
     def missing(self) -> Mapping[str, str]:
-        """Target → the variable that it needs and that is not set."""
+        """Target, or outbox → the variable that it needs and that is not set."""
         needed = {name: self.needed(name) for name in self.targets}
+        needed |= {
+            f"outbox.{domain}": next((each for each in self.needed_for(domain) if each not in self.secrets), "")
+            for domain in self.outbox
+        }
         return {name: variable for name, variable in needed.items() if variable and variable not in self.secrets}
 
     def known(self) -> str:

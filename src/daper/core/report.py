@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from daper.core.models import RULES, Plan
+from daper.core.outbox import MessageState, in_words
 from daper.core.outcomes import (
     ActionOutcome,
     Counts,
@@ -15,7 +16,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.phases import Phase
-from daper.core.text import counted
+from daper.core.text import counted, shown
 
 _CALLS_A_PERSON = {
     OutcomeStatus.STALE: "changed since the plan was made, so nothing was done",
@@ -25,6 +26,13 @@ _CALLS_A_PERSON = {
     OutcomeStatus.UNKNOWN: "may or may not have happened: nobody can tell, look before anything else is done",
     OutcomeStatus.UNDO_BLOCKED: "did not help, and could not be undone",
     OutcomeStatus.UNDONE: "did not help, and was undone",
+}
+
+
+_BY_HAND = {
+    MessageState.WRITTEN: "send it",
+    MessageState.REFUSED: "send it by hand, or mend what refused it",
+    MessageState.UNKNOWN: "find out whether it arrived before it is sent again",
 }
 
 
@@ -77,6 +85,7 @@ def left_for_person(result: RepairResult) -> tuple[str, ...]:
         why = _CALLS_A_PERSON.get(outcome.status)
         if why and not _asked_again(result, outcome):
             lines.append(": ".join([outcome.record_id, f"{outcome.tool} {why}", *outcome.evidence[:1]]))
+    lines += _untold(result)
     lines += _unverified(result)
     lines += result.troubles
     return tuple(dict.fromkeys(lines))
@@ -96,15 +105,33 @@ def _refused(plan: Plan) -> list[str]:
     return lines
 
 
+def _untold(result: RepairResult) -> list[str]:
+    """The messages that did not go, as far as anybody knows: whoever they are for was not asked."""
+    return [
+        f"{message.record_id}: message {message.sequence} in the outbox, to {shown(message.to)}, is "
+        f"{in_words(message.state, message.note)}: {_BY_HAND[message.state]}"
+        for message in result.messages
+        if not message.state.told
+    ]
+
+
 def _unverified(result: RepairResult) -> list[str]:
     verified = result.verification.findings if result.verification else ()
     undone = {outcome.action_id for outcome in result.outcomes if outcome.status is OutcomeStatus.UNDONE}
+    # Of which the message itself says more.
+    untold = {message.action_id for message in result.messages if not message.state.told}
+    open_statuses = {
+        VerificationStatus.STILL_OPEN,
+        VerificationStatus.WORSE,
+        VerificationStatus.NOT_VERIFIABLE,
+        VerificationStatus.WAITING_ON_PERSON,
+    }
     lines = [
         f"{finding.record_id}: {finding.kind} is {finding.status} after the repair: {finding.evidence}"
         for finding in verified
-        if finding.status
-        in {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE, VerificationStatus.NOT_VERIFIABLE}
+        if finding.status in open_statuses
         and finding.action_id not in undone
+        and not (finding.status is VerificationStatus.WAITING_ON_PERSON and finding.action_id in untold)
     ]
     looked_at = {finding.action_id for finding in verified}
     lines += [
@@ -164,6 +191,9 @@ def _did(result: RepairResult, counts: Counts) -> str:
         parts.append(f"{counts.repaired} verified as repaired")
     if counts.requested:
         parts.append(f"{counts.requested} waiting for somebody else")
+    verified = result.verification.findings if result.verification else ()
+    if unsent := _problems(verified, VerificationStatus.WAITING_ON_PERSON):
+        parts.append(f"{unsent} waiting for a message to be sent from here")
     if counts.undone:
         parts.append(f"{counts.undone} undone, because they did not help")
     return "; ".join(parts) + "." + _for_person(counts)
@@ -182,7 +212,8 @@ def _for_person(counts: Counts) -> str:
 def _records(result: RepairResult, left: tuple[str, ...]) -> tuple[RecordReport, ...]:
     after = {head.record_id: head for head in (result.verification.heads if result.verification else ())}
     verified = result.verification.findings if result.verification else ()
-    waiting = [item for item in verified if item.status is VerificationStatus.WAITING_ON_OTHER]
+    waits = {VerificationStatus.WAITING_ON_OTHER, VerificationStatus.WAITING_ON_PERSON}
+    waiting = [item for item in verified if item.status in waits]
     return tuple(
         RecordReport(
             record_id=head.record_id,

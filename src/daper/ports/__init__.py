@@ -42,6 +42,7 @@ from daper.ports.domain import (
 from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.facts import Fact, TakesFacts, Telling
 from daper.ports.notifier import Notifier
+from daper.ports.outbox import Corresponding, Courier
 from daper.ports.persistence import (
     Caps,
     KeptAnswer,
@@ -56,7 +57,7 @@ from daper.ports.persistence import (
     Transcripts,
 )
 from daper.ports.runs import Runs, RunState
-from daper.ports.store import LedgerRow, Letter, Message, Store, StoreChange
+from daper.ports.store import LedgerRow, Letter, Message, MessageNote, MessageStore, Noted, Store, StoreChange
 
 __all__ = (
     "MOST_SAID",
@@ -70,6 +71,8 @@ __all__ = (
     "Caps",
     "Chaining",
     "Chronicled",
+    "Corresponding",
+    "Courier",
     "Domain",
     "DomainEntry",
     "DomainOption",
@@ -87,6 +90,9 @@ __all__ = (
     "Memory",
     "MergeCounts",
     "Message",
+    "MessageNote",
+    "MessageStore",
+    "Noted",
     "Notifier",
     "OpenScan",
     "PlanCaps",

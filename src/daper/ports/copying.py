@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, StoreAbout
 
 RawRow = dict[str, object]
 """A record as it was written: decimals digit by digit, keys in their order."""
@@ -74,6 +74,10 @@ class StoreIntake(StoreContents, Protocol):
 
     def put_message(self, message: Message) -> None:
         """Add a message, with the next number."""
+        ...
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of a message that is there, if it is in an expected state."""
         ...
 
 

@@ -1,14 +1,18 @@
 """What keeps records, and beside them what happened: the contract between the once-only kernel and a store."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol, TypeVar, cast, runtime_checkable
+
+from pydantic import Field, model_validator
 
 from daper.core.base import Wire
 from daper.core.facts import ToldFact
 from daper.core.models import StoreInfo
 from daper.core.moments import Moment
+from daper.core.outbox import MessageState
 from daper.core.outcomes import Effect
 
 OWN: Final = "own"
@@ -47,7 +51,11 @@ class LedgerRow(Wire):
 
 
 class Message(Wire):
-    """One message that an effect sent, as it lies in the outbox. `sequence`: the how manieth it is, from 1 on."""
+    """One message that an effect wrote, as it lies in the outbox. `sequence`: the how manieth it is, from 1 on.
+
+    `number`: the how manieth of its key; it follows from the order of sending, and is not written down. What became of
+    it: `state`, since `noted_at`, with the reason in `note`; `tries`: how often a courier was asked in vain.
+    """
 
     key: str
     to: str
@@ -57,6 +65,59 @@ class Message(Wire):
     at: datetime
     simulated: bool = False
     sequence: int = 0
+    number: int = Field(default=0, exclude=True)
+    state: MessageState = MessageState.WRITTEN
+    note: str = ""
+    noted_at: datetime | None = None
+    tries: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _simulated_once(cls, given: object) -> object:
+        """Those of before there were states: what the other side only played along with never left."""
+        if isinstance(given, dict) and "state" not in given:
+            found = cast("dict[str, object]", given)
+            if found.get("simulated") is True:
+                return {**found, "state": MessageState.SIMULATED}
+        return cast("object", given)
+
+    @property
+    def id(self) -> str:
+        """The one id of the message, in every attempt to send it."""
+        return f"{self.key}-{self.number}"
+
+
+FATE: Final = frozenset({"state", "note", "noted_at", "tries"})
+"""The fields of a message that say what became of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageNote:
+    """What became of a message, to be noted where it still is in one of the states `expected`.
+
+    `tried`: a courier was asked in vain.
+    """
+
+    key: str
+    number: int
+    expected: frozenset[MessageState]
+    state: MessageState
+    note: str
+    at: datetime
+    tried: bool = False
+
+    def on(self, message: Message) -> Message:
+        """The message with it."""
+        fate = {"state": self.state, "note": self.note, "noted_at": self.at, "tries": message.tries + self.tried}
+        return message.model_copy(update=fate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """A message as it is now, and whether the note made it so."""
+
+    message: Message
+    changed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +166,23 @@ class StoreChange(Ledger, Outbox, Protocol[RecordsT_co]):
 
     def version(self, ref: str) -> str | None:
         """The version that a record has now, this change included; None for one that is not there."""
+        ...
+
+
+@runtime_checkable
+class MessageStore(Protocol):
+    """A store whose outbox can be delivered: each message has a state. Methods block, and raise what a store raises."""
+
+    def outbox(self) -> Sequence[Message]:
+        """Every message, in the order of sending."""
+        ...
+
+    def messages_of(self, key: str) -> Sequence[Message]:
+        """Those that one effect, or its undo, wrote; in the order of sending."""
+        ...
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of a message, if it is still in an expected state. Raises NotFound for one that is none."""
         ...
 
 

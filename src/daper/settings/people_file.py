@@ -16,8 +16,11 @@ from daper.core.people import (
     LONGEST_ID,
     MOST_TARGETS,
     TARGET_NAME,
+    CommandRoute,
     EmailTarget,
+    MailRoute,
     People,
+    Route,
     Security,
     Sender,
     SignalCallback,
@@ -29,6 +32,8 @@ from daper.core.people import (
 from daper.settings.toml_file import FOLDER, Count, Text, missing, read_toml, toml_text, wrong
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_MOST_ARGUMENTS: Final = 50
+_SURROUNDINGS: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")  # what a program needs, and no secret
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465}
 
 
@@ -68,12 +73,22 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
+def _program(given: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """A path within the file is one beside it; a bare name is looked for where programs are."""
+    if not 1 <= len(given) <= _MOST_ARGUMENTS or not given[0]:
+        raise ValueError("no program")
+    folder: Mapping[str, Path] = info.context or {}
+    program = str(folder[FOLDER] / given[0]) if "/" in given[0] else given[0]
+    return (program, *given[1:])
+
+
 def _short_enough(value: str) -> str:
     if len(value.encode()) > LONGEST_ID:
         raise ValueError("too long")
     return value
 
 
+_Argument = Annotated[Text, StringConstraints(pattern=r"^[^\x00]{0,1000}$")]
 _Line = Annotated[Text, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 _Address = Annotated[Text, StringConstraints(pattern=rf"^{_ADDRESS.pattern}$")]
 _Host = Annotated[Text, StringConstraints(pattern=r"^([A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:]{2,45})$")]
@@ -207,6 +222,45 @@ class SenderSection(Reply):
         return Sender(secret_env=self.secret_env, facts=self.facts, domain=self.domain or "")
 
 
+class MailRouteSection(Reply):
+    """Messages of records as mails, each to the address that stands in it."""
+
+    type: Literal["email"]
+    from_name: _Line | None = Field(default=None, description="the name that mails show as their sender")
+    reply_to: _Address | None = Field(default=None, description="the address that answers go to, like shop@example.org")
+
+    def route(self) -> Route:
+        """As the rest of the program knows it."""
+        return MailRoute(from_name=self.from_name or "", reply_to=self.reply_to or "")
+
+
+class WebhookRouteSection(WebhookSection):
+    """Messages of records to a server, as signed JSON."""
+
+    def route(self) -> Route:
+        """As the rest of the program knows it."""
+        return WebhookTarget(
+            url=self.url, secret_env=self.secret_env, ca_file=self.ca_file, timeout=timedelta(seconds=self.timeout_s)
+        )
+
+
+class CommandRouteSection(Reply):
+    """Messages of records to a program, as JSON on its standard input."""
+
+    type: Literal["command"]
+    run: Annotated[tuple[_Argument, ...], BeforeValidator(_list), AfterValidator(_program)] = Field(
+        description="a program with its arguments, like ['/usr/local/bin/send-message', '--sms']; no shell runs it"
+    )
+    env: Annotated[tuple[_Variable, ...], BeforeValidator(_list), Field(max_length=MOST_TARGETS)] = Field(
+        default=(), repr=False, description="names of the variables that it is given"
+    )
+    timeout_s: _Seconds = Field(default=_ANSWER_S, description=_SECONDS)
+
+    def route(self) -> Route:
+        """As the rest of the program knows it."""
+        return CommandRoute(run=self.run, env=self.env, timeout=timedelta(seconds=self.timeout_s))
+
+
 _Name = Annotated[
     str,
     StringConstraints(pattern=TARGET_NAME),
@@ -218,6 +272,17 @@ _Target = Annotated[
 ]
 
 
+_Domain = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$"),
+    Field(description="the name of a domain, like orders"),
+]
+_Route = Annotated[
+    MailRouteSection | WebhookRouteSection | CommandRouteSection,
+    Field(discriminator="type", description="a table, like [outbox.orders]"),
+]
+
+
 class PeopleDocument(Reply):
     """The whole file."""
 
@@ -225,6 +290,7 @@ class PeopleDocument(Reply):
     targets: dict[_Name, _Target] = Field(
         default_factory=dict[str, _Target], description="tables, like [targets.hagrid]"
     )
+    outbox: dict[_Domain, _Route] = Field(default_factory=dict[str, _Route], description="tables, like [outbox.orders]")
 
     senders: dict[_Name, SenderSection] = Field(
         default_factory=dict[str, SenderSection], description="tables, like [senders.warehouse]"
@@ -235,6 +301,9 @@ class PeopleDocument(Reply):
         for name, target in self.targets.items():
             if isinstance(target, EmailSection) and self.smtp is None:
                 raise wrong(f"targets.{name} is told by e-mail, but there is no table [smtp]; add it")
+        for name, route in self.outbox.items():
+            if isinstance(route, MailRouteSection) and self.smtp is None:
+                raise wrong(f"outbox.{name} is sent by e-mail, but there is no table [smtp]; add it")
         return self
 
     def people(self, *, source: str, values: Mapping[str, str]) -> People:
@@ -245,8 +314,18 @@ class PeopleDocument(Reply):
         variables |= {smtp.password_env} if smtp and smtp.password_env else set()
         senders = {name: section.sender() for name, section in self.senders.items()}
         variables |= {sender.secret_env for sender in senders.values()}
-        secrets = {name: values[name] for name in variables if name in values}
-        return People(source=source, targets=targets, senders=senders, smtp=smtp, secrets=secrets)
+        routes = {name: section.route() for name, section in self.outbox.items()}
+        variables |= {route.secret_env for route in routes.values() if isinstance(route, WebhookTarget)}
+        variables |= {name for route in routes.values() if isinstance(route, CommandRoute) for name in route.env}
+        return People(
+            source=source,
+            targets=targets,
+            senders=senders,
+            smtp=smtp,
+            outbox=routes,
+            secrets={name: values[name] for name in variables if name in values},
+            surroundings={name: values[name] for name in _SURROUNDINGS if name in values},
+        )
 
 
 def read_people(path: Path, values: Mapping[str, str]) -> People:

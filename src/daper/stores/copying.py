@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from daper.core.errors import StoreDamaged, StoreError, UserError
+from daper.core.outbox import MessageState
 from daper.ports.copying import Copied, StoreContents, StoreIntake, WholeStore
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import FATE, LedgerRow, Message, MessageNote
 from daper.stores import jsontext
 
 LEDGER: Final = "ledger"
 OUTBOX: Final = "outbox"
 _BATCH: Final = 500
+_NO_FATE: Final = {name: Message.model_fields[name].default for name in FATE}
 
 Tell = Callable[[str, int], None]
 """Told of what is copied, and how many of it are through."""
@@ -98,16 +100,24 @@ def _put(sent: StoreContents, intake: StoreIntake, tell: Tell) -> dict[str, int]
     for rows in _batches(sent.ledger_rows()):
         counted(LEDGER, _put_ledger_rows(intake, rows))
     counted(OUTBOX, 0)
-    # A key's messages go with its effect, so that a key that has some has them all.
+    for number in _put_messages(sent, intake):
+        counted(OUTBOX, number)
+    return counts
+
+
+def _put_messages(sent: StoreContents, intake: StoreIntake) -> Iterator[int]:
+    """How many were put, again and again. A key's messages go with its effect: a key that has some has them all."""
     had: dict[str, bool] = {}
     for messages in _batches(sent.messages()):
         there = intake.messages_of({message.key for message in messages} - had.keys())
         had |= {message.key: message.key in there for message in messages if message.key not in had}
         fresh = [message for message in messages if not had[message.key]]
+        for message in messages:
+            if had[message.key] and message.state is not MessageState.WRITTEN:
+                intake.note_message(_fate(message))
         for message in fresh:
             intake.put_message(message)
-        counted(OUTBOX, len(fresh))
-    return counts
+        yield len(fresh)
 
 
 def _put_ledger_rows(intake: StoreIntake, rows: Sequence[LedgerRow]) -> int:
@@ -166,8 +176,21 @@ def _digested(extras: Mapping[str, dict[str, object]], derived: Collection[str])
     }
 
 
+def _fate(message: Message) -> MessageNote:
+    """What became of it here, for where it still lies as it was written."""
+    return MessageNote(
+        key=message.key,
+        number=message.number,
+        expected=frozenset({MessageState.WRITTEN}),
+        state=message.state,
+        note=message.note,
+        at=message.noted_at or message.at,
+    )
+
+
 def _without_numbers(messages: Iterable[Message]) -> list[Message]:
-    return [message.model_copy(update={"sequence": 0}) for message in messages]
+    """What they say; what became of each may be known better there."""
+    return [message.model_copy(update=_NO_FATE | {"sequence": 0}) for message in messages]
 
 
 def _batches(things: Iterable[T]) -> Iterator[Sequence[T]]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, JsonValue
 from daper.clock import agreed_now
 from daper.core.guard import refuse_arguments
 from daper.core.models import Risk
+from daper.core.outbox import MessageState
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
 from daper.core.text import said, shown, visible, visible_lines
 from daper.ports.domain import Record, Terms, ToolCall
@@ -249,6 +250,7 @@ def carried_out(
         evidence=tuple(said(line) for line in deed.evidence),
         simulated=deed.simulated and bool(deed.letters),
         at=call.acted_at,
+        messages=0 if deed.simulated else len(deed.letters),
     )
 
 
@@ -261,4 +263,5 @@ def _message(letter: Letter, call: ToolCall, *, key: str, simulated: bool) -> Me
         record_id=call.record_id,
         at=call.acted_at,
         simulated=simulated,
+        state=MessageState.SIMULATED if simulated else MessageState.WRITTEN,
     )

@@ -7,11 +7,11 @@ from typing import Generic
 
 from pydantic import JsonValue
 
-from daper.core.errors import UserError
+from daper.core.errors import NotFound, UserError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.text import said
 from daper.ports.domain import ProposalSet, Record, RecordPage, Terms
-from daper.ports.store import RecordsT, Store
+from daper.ports.store import Message, MessageNote, MessageStore, Noted, RecordsT, Store
 from daper.stores.once import Tool
 from daper.stores.threads import in_thread
 
@@ -117,6 +117,23 @@ class StoreDomain(ABC, Generic[RecordsT]):
         if tool is None or all(record.record_id != proposal.record_id for record in records):
             return Terms(answers=frozenset(), limits={})
         return tool.terms(proposal.record_id, proposal.arguments, records)
+
+    async def outbox(self) -> Sequence[Message]:
+        """Every message that the tools wrote, in the order of sending; none where the store has no outbox to see."""
+        store = self._store
+        return await in_thread(store.outbox) if isinstance(store, MessageStore) else ()
+
+    async def messages_of(self, key: str) -> Sequence[Message]:
+        """Those that one effect, or its undo, wrote."""
+        store = self._store
+        return await in_thread(store.messages_of, key) if isinstance(store, MessageStore) else ()
+
+    async def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of one, if it is still in an expected state. Raises NotFound."""
+        store = self._store
+        if not isinstance(store, MessageStore):
+            raise NotFound(f"{self.name} keeps no outbox that could be delivered")
+        return await in_thread(store.note_message, note)
 
     def _proposal(self, tool: Tool, finding: Finding, records: Sequence[Record]) -> Proposal | str | None:
         """A proposal, why the tool does not fit, or None: it is for other problems."""

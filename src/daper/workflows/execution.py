@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows import counts, options
     from daper.workflows.activity_failures import ended_by, why
     from daper.workflows.patience import ANY, MENDED, Patience
+    from daper.workflows.posting import Posting
 
 _STOPS_ITS_RECORD = {
     OutcomeStatus.STALE,
@@ -44,6 +45,7 @@ class Execution:
         stopping: Callable[[], bool],
         outcomes: dict[str, ActionOutcome],
         patience: Patience,
+        posting: Posting,
     ) -> None:
         self._cycle = cycle
         self._queue = queue
@@ -53,6 +55,7 @@ class Execution:
         self._stopping = stopping
         self._outcomes = outcomes
         self._patience = patience
+        self._posting = posting
         self._written: dict[str, str] = {}
         self._refs: dict[str, ActionRef] = {}
         self._groups = independent_groups(plan.actions)
@@ -100,6 +103,7 @@ class Execution:
             )
         except ActivityError as error:
             outcome = await self._settle_undo(applied, error)
+        self._posting.begin_undone(outcome)
         counts.acted(outcome, self._cycle.domain)
         self._stopped[outcome.record_id] = f"{outcome.action_id} on the same record ended as {outcome.status}"
         return outcome
@@ -117,7 +121,9 @@ class Execution:
             status = OutcomeStatus.UNDONE if undone else OutcomeStatus.UNDO_BLOCKED
             status = OutcomeStatus.UNKNOWN if contradicted else status
             told = "undone, says the ledger" if undone else f"undo failed: {why(error)}"
-        return applied.outcome.model_copy(update={"status": status, "evidence": (*applied.outcome.evidence, told)})
+            messages = settled.outcome.messages if settled.outcome is not None else 0
+            return _with(applied.outcome, status, told, undo_messages=messages if undone else 0)
+        return _with(applied.outcome, status, told)
 
     async def _run_group(self, group: tuple[ProposedAction, ...]) -> None:
         for action in group:
@@ -129,6 +135,7 @@ class Execution:
                 async with self._slots:
                     outcome = await self._run(action)
             self._outcomes[action.id] = outcome
+            self._posting.begin(outcome)
             counts.acted(outcome, self._cycle.domain)
             # Only of what it read: a record that it wrote unread may have been edited by somebody else.
             self._written |= {ref: made for ref, made in outcome.wrote.items() if ref in action.bound.reads}
@@ -206,6 +213,11 @@ class Execution:
         if self._stopping() and ended_by(error, ANY | MENDED):
             return _outcome(ref.action, OutcomeStatus.LAPSED, "the repair was stopped before this began", ref=ref)
         return _outcome(ref.action, OutcomeStatus.FAILED, why(error), ref=ref)
+
+
+def _with(outcome: ActionOutcome, status: OutcomeStatus, told: str, *, undo_messages: int = 0) -> ActionOutcome:
+    update = {"status": status, "evidence": (*outcome.evidence, told), "undo_messages": undo_messages}
+    return outcome.model_copy(update=update)
 
 
 def _unsure(action: ProposedAction) -> str | None:

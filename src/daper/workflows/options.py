@@ -12,6 +12,7 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 PARALLEL_EFFECTS = 10
+PARALLEL_MESSAGES = 10
 PARALLEL_CALLS = 4  # of a model, in one cycle
 EVENTS_REMEMBERED = timedelta(days=1)  # which repair answers what was reported, where Temporal alone cannot tell
 # How often an event-driven agent looks which repairs of its earlier runs have ended: while others wait for that, else.
@@ -181,3 +182,14 @@ def tell(queue: str) -> ActivityConfig:
             maximum_attempts=15,
         ),
     )
+
+
+DELIVERY_TRIES = 8
+
+
+def deliver(queue: str) -> ActivityConfig:
+    """Sends one message of an outbox. Given up after ten minutes: what was not sent is a person's by then.
+
+    Only what was certainly not taken is tried again; whoever did not take it may say when to come again.
+    """
+    return {**tell(queue), "retry_policy": _retries(DELIVERY_TRIES, longest_wait=timedelta(minutes=1))}

@@ -50,6 +50,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.model_calls import Thinking
     from daper.workflows.options import AFTERMATH
     from daper.workflows.patience import FOR_NOW, Patience
+    from daper.workflows.posting import Posting
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
 
@@ -83,6 +84,7 @@ class RepairAgentWorkflow:
         self._steps = Steps(request.activity_queue, self._patience)
         self._thinking = Thinking(state=self._state, steps=self._steps)
         self._telling = CycleTelling(self._state)
+        self._posting = Posting(self._state)
         self._said: ActionTexts = {}
 
     @workflow.run
@@ -313,6 +315,7 @@ class RepairAgentWorkflow:
             stopping=lambda: bool(self._stop_reason),
             outcomes=self._state.outcomes,
             patience=self._patience,
+            posting=self._posting,
         )
         await self._try_first(execution)
         await execution.run()
@@ -344,6 +347,7 @@ class RepairAgentWorkflow:
         """Verify what took effect, and take back in reverse order what did not help."""
         applied = execution.take_applied()
         if applied:
+            await self._posting.settle()
             await self._verify(applied)
             for item in reversed(applied):
                 if self._state.did_not_help(item.ref.action.id):
@@ -361,6 +365,7 @@ class RepairAgentWorkflow:
     async def _publish(self, ending: Phase) -> None:
         """Write down what happened. A report that cannot be written does not change what did."""
         state = self._state
+        await self._posting.settle()
         self._enter(Phase.PENDING_REPORT)
         if self._stop_reason and ending is not Phase.CANCELLED:
             state.reason = f"{state.reason} ({self._stop_reason}, too late to stop anything)".strip()

@@ -25,6 +25,7 @@ from daper.core.models import (
     StoreInfo,
     Verdict,
 )
+from daper.core.outbox import MessageOutcome
 from daper.core.outcomes import (
     ActionOutcome,
     OutcomeStatus,
@@ -78,6 +79,7 @@ class CycleState:
     outcomes: dict[str, ActionOutcome] = field(default_factory=dict[str, ActionOutcome])
     verified: dict[str, VerifiedFinding] = field(default_factory=dict[str, VerifiedFinding])
     heads_after: dict[str, RecordHead] = field(default_factory=dict[str, RecordHead])
+    messages: dict[str, MessageOutcome] = field(default_factory=dict[str, MessageOutcome])
     troubles: list[str] = field(default_factory=list[str])
     thinkers: dict[Role, str] = field(default_factory=dict[Role, str])
     on_outage: OnOutage = OnOutage.FAIL
@@ -329,6 +331,10 @@ class CycleState:
         planned = (action.id for plan in self.plans for action in plan.actions)
         return tuple(self.outcomes[action_id] for action_id in planned if action_id in self.outcomes)
 
+    def _messages(self) -> tuple[MessageOutcome, ...]:
+        """Those of the cycle in the order in which they were written, whichever was sent first."""
+        return tuple(sorted(self.messages.values(), key=lambda message: (message.sequence, message.id)))
+
     def ended(self, ending: Phase, now: datetime) -> RepairResult:
         """The result as the report shows it, while the report itself is still to be written."""
         self.ended_at = now
@@ -367,6 +373,7 @@ class CycleState:
             asked=self.asked,
             partition=self.partition,
             timeline=self.timeline,
+            messages=self._messages(),
         )
         return result.model_copy(update={"counts": count(result)})
 

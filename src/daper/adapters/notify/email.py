@@ -9,6 +9,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
+from typing import TYPE_CHECKING
 
 from daper.adapters.notify.certificates import refused, trusting
 from daper.adapters.notify.greeting import own_name
@@ -17,6 +18,9 @@ from daper.core.errors import TargetRefused
 from daper.core.people import EmailTarget, Security, SmtpServer
 from daper.core.text import visible
 from daper.deadline import cut_off
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _GREETED = 220  # RFC 5321, 4.2.3
 _UNKNOWN_COMMAND = frozenset({500, 502})
@@ -41,22 +45,27 @@ class Mail:
 
     subject: str
     text: str
-    html: str
+    html: str = ""
     attachment: Attachment | None = None
+    from_name: str = "daper"
+    reply_to: str = ""
 
 
 def compose(letter: Mail, event_id: str, *, sender: str, to: tuple[str, ...], now: datetime) -> EmailMessage:
     """The mail. Its Message-ID is made of the event's id: sent again, it is the same mail."""
     mail = EmailMessage(policy=_POLICY)
-    mail["From"] = formataddr(("daper", sender))
+    mail["From"] = formataddr((letter.from_name, sender))
     mail["To"] = ", ".join(to)
+    if letter.reply_to:
+        mail["Reply-To"] = letter.reply_to
     # Not an encoded word either: it would be decoded, and a line break in it begin a header.
     mail["Subject"] = visible(letter.subject).replace("=?", "= ?")
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{event_id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(letter.text)
-    mail.add_alternative(letter.html, subtype="html")
+    if letter.html:
+        mail.add_alternative(letter.html, subtype="html")
     if letter.attachment is not None:
         file = letter.attachment
         mail.add_attachment(file.data, maintype=file.maintype, subtype=file.subtype, filename=file.name)
@@ -64,12 +73,19 @@ def compose(letter: Mail, event_id: str, *, sender: str, to: tuple[str, ...], no
 
 
 def send(
-    mail: EmailMessage, server: SmtpServer, target: EmailTarget, *, password: Callable[[str], str], had: set[str]
+    mail: EmailMessage,
+    server: SmtpServer,
+    target: EmailTarget,
+    *,
+    password: Callable[[str], str],
+    had: set[str],
+    before_text: Callable[[], None] = lambda: None,
 ) -> None:
     """Hand the mail to the server; `password` says what a variable holds.
 
     `had`: addresses that have the mail already and are left out; those that take it now are added, also where others
-    are refused. Raises TargetRefused, TargetUnreachable; neither says where the server is, nor whom it refused.
+    are refused. `before_text` is called once the server has taken an address, right before the mail itself is said.
+    Raises TargetRefused, TargetUnreachable; neither says where the server is, nor whom it refused.
     """
     context = trusting(server.ca_file)
     secret = password(server.password_env) if server.user else ""
@@ -77,7 +93,7 @@ def send(
     if not to:
         return
     try:
-        refused_ones = _hand_over(mail, server, to, context=context, secret=secret)
+        refused_ones = _hand_over(mail, server, to, context=context, secret=secret, before_text=before_text)
     except ssl.SSLCertVerificationError as error:
         raise TargetRefused(f"the mail server: {refused(error)}") from None
     except (OSError, smtplib.SMTPException) as error:
@@ -88,10 +104,17 @@ def send(
 
 
 def _hand_over(
-    mail: EmailMessage, server: SmtpServer, to: Sequence[str], *, context: ssl.SSLContext, secret: str
+    mail: EmailMessage,
+    server: SmtpServer,
+    to: Sequence[str],
+    *,
+    context: ssl.SSLContext,
+    secret: str,
+    before_text: Callable[[], None],
 ) -> Refusals:
     """Which of several addresses were refused, while others were not. Raises OSError, SMTPException, our own errors."""
     client = _client(server, context)
+    client.before_text = before_text
     try:
         with cut_off(lambda: client.sock):
             _connect(client, server)
@@ -116,12 +139,20 @@ class _Late(smtplib.SMTP):
         """Nothing yet; what it is made with stays known."""
         return _GREETED, b""
 
+    def before_text(self) -> None:
+        """Nothing; replaced by whoever has to know."""
+
+    def data(self, msg: "ReadableBuffer | str") -> tuple[int, bytes]:
+        """Say the mail itself, of which nobody knows for certain what becomes until the server answers."""
+        self.before_text()
+        return super().data(msg)
+
 
 class _LateTls(_Late, smtplib.SMTP_SSL):
     """The same, with TLS from the first byte on."""
 
 
-def _client(server: SmtpServer, context: ssl.SSLContext) -> smtplib.SMTP:
+def _client(server: SmtpServer, context: ssl.SSLContext) -> _Late:
     seconds = server.timeout.total_seconds()
     if server.security is Security.TLS:
         return _LateTls(server.host, server.port, timeout=seconds, context=context, local_hostname=_UNSAID)

@@ -80,4 +80,4 @@ class Judge:
             told += ": it is too large"
         elif code == _WANTS_LOGIN and not self.server.user:
             told += ": it wants a login; set user and password_env in [smtp]"
-        return TargetUnreachable(told) if code < 500 else TargetRefused(told)
+        return TargetUnreachable(told, certain=True) if code < 500 else TargetRefused(told)

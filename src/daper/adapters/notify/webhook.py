@@ -7,7 +7,7 @@ import http.client
 import json
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,6 +24,7 @@ PREFIX: Final = "whsec_"
 _LEAST_KEY = 24
 _MOST_KEY = 64
 _AGAIN = frozenset({408, 425, 429})
+_UNAVAILABLE = 503
 LONGEST_PAUSE: Final = timedelta(minutes=5)  # half of the time after which a message is given up
 
 
@@ -51,9 +52,18 @@ def sign(key: bytes, event_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-def post(target: WebhookTarget, secret: str, event_id: str, document: Mapping[str, object], *, now: datetime) -> None:
+def post(
+    target: WebhookTarget,
+    secret: str,
+    event_id: str,
+    document: Mapping[str, object],
+    *,
+    now: datetime,
+    before_body: Callable[[], None] = lambda: None,
+) -> None:
     """Send one event. A redirect is not followed: what is signed for one server is for no other.
 
+    `before_body` is called once the server has proved who it is, right before anything is said to it.
     Raises TargetRefused, or TargetUnreachable with the pause that the server asks for, of at most `LONGEST_PAUSE`;
     neither says where the server is.
     """
@@ -71,7 +81,7 @@ def post(target: WebhookTarget, secret: str, event_id: str, document: Mapping[st
         "webhook-signature": sign(key, event_id, timestamp, body),
     }
     try:
-        answer = _send(target, body, headers)
+        answer = _send(target, body, headers, before_body)
     except ssl.SSLCertVerificationError as error:
         raise TargetRefused(refused(error)) from None
     except TimeoutError:
@@ -105,7 +115,7 @@ def _moment(date: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _send(target: WebhookTarget, body: bytes, headers: Mapping[str, str]) -> Answer:
+def _send(target: WebhookTarget, body: bytes, headers: Mapping[str, str], before_body: Callable[[], None]) -> Answer:
     """The answer without its body, which is nobody's."""
     parts = urlsplit(target.url)
     host, seconds = parts.hostname or "", target.timeout.total_seconds()
@@ -117,6 +127,8 @@ def _send(target: WebhookTarget, body: bytes, headers: Mapping[str, str]) -> Ans
     path = parts.path or "/"
     try:
         with cut_off(lambda: connection.sock):
+            connection.connect()
+            before_body()
             connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, headers)
             came = connection.getresponse()
             again, date = came.headers.get("Retry-After", ""), came.headers.get("Date", "")
@@ -130,7 +142,10 @@ def _judge(answer: Answer, now: datetime) -> None:
     if 200 <= status < 300:
         return
     if status in _AGAIN or status >= 500:
-        raise TargetUnreachable(f"the server answered {_named(status)}", retry_after=pause_of(answer, now))
+        # Of another fault nobody can tell whether it came before or after the message was taken.
+        certain = status in _AGAIN or status == _UNAVAILABLE
+        told = f"the server answered {_named(status)}"
+        raise TargetUnreachable(told, retry_after=pause_of(answer, now), certain=certain)
     if 300 <= status < 400:
         raise TargetRefused(f"the server answered {_named(status)}; a redirect is not followed: name the final url")
     raise TargetRefused(f"the server answered {_named(status)}")

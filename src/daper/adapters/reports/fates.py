@@ -15,6 +15,7 @@ class Fate(StrEnum):
 
     REPAIRED = "repaired, and verified"
     REQUESTED = "waiting for somebody else"
+    UNSENT = "waiting for a message to be sent from here"
     NOT_HELPED = "tried, and not known to be repaired"
     NOT_APPROVED = "not approved"
     NOT_DONE = "proposed, and not done"
@@ -90,6 +91,8 @@ def _verified_fate(seen: set[VerificationStatus]) -> Fate:
     # The worst word counts: a problem with two actions is repaired when both say so.
     if seen & _UNSOLVED:
         return Fate.NOT_HELPED
+    if VerificationStatus.WAITING_ON_PERSON in seen:
+        return Fate.UNSENT
     return Fate.REQUESTED if VerificationStatus.WAITING_ON_OTHER in seen else Fate.REPAIRED
 
 

@@ -10,9 +10,11 @@ from daper.adapters.reports.model_costs import by_record, by_role
 from daper.adapters.reports.words import PHASES, glossary
 from daper.core.lines import partition_words
 from daper.core.models import Finding, ForPerson
+from daper.core.outbox import MessageOutcome, in_words
 from daper.core.outcomes import Counts, RecordReport, RepairResult, Report
 from daper.core.phases import Phase
 from daper.documents.blocks import (
+    LONGEST_PROSE,
     Cell,
     CheckList,
     Column,
@@ -38,6 +40,7 @@ from daper.documents.cells import (
     took,
 )
 
+_LONGEST_MESSAGE = 4000
 _RECORD_PARTS = (Part("record", 30), Part("status", 35), Part("outstanding", 35))
 _RECORD_OWN = {0: RECORDS, 1: EACH}
 _RECORD_COLUMNS = (
@@ -92,6 +95,7 @@ def repair_report(result: RepairResult, *, whole: bool = False) -> Document:
             ),
             *section("Actions", actions_table(result, whole=whole), otherwise="No action was proposed."),
             *section("Verification", _verification(result, whole=whole), otherwise="There was nothing to verify."),
+            *section("Messages", *map(_message, result.messages)),
             *section("Decisions", *decision_log(result.decisions, planned), otherwise="Nobody decided anything."),
             *section(
                 "Suppressed problems", suppressed_table(item for plan in result.plans for item in plan.suppressed)
@@ -232,6 +236,19 @@ def _verification(result: RepairResult, *, whole: bool) -> Table | None:
         for item in (result.verification.findings if result.verification else ())
     )
     return rows_table(_VERIFIED_COLUMNS, _VERIFIED_PARTS, together(rows, _VERIFIED_OWN, whole=whole))
+
+
+def _message(message: MessageOutcome) -> Facts:
+    """What became of a message; its text where somebody may have to send it by hand, whole, to be copied."""
+    return facts(
+        [
+            (f"message {message.sequence}", cell(text(in_words(message.state, message.note), longest=LONGEST_PROSE))),
+            ("record", cell(code(message.record_id))),
+            ("to", cell(text(message.to))),
+            ("subject", cell(text(message.subject))),
+            ("text", cell(text(message.text, longest=_LONGEST_MESSAGE))),
+        ]
+    )
 
 
 def _facts(result: RepairResult) -> Facts:

@@ -45,6 +45,7 @@ OUTCOMES = {
 VERIFIED = {
     VerificationStatus.RESOLVED: "the problem is gone; the record was read again to make sure",
     VerificationStatus.WAITING_ON_OTHER: "somebody was asked and has not answered; that is not repaired yet",
+    VerificationStatus.WAITING_ON_PERSON: "nobody was asked, as far as is known: the message has to be sent from here",
     VerificationStatus.STILL_OPEN: "the problem is still there",
     VerificationStatus.WORSE: "something is wrong that was not wrong before",
     VerificationStatus.NOT_VERIFIABLE: "nobody can tell whether it helped",

@@ -9,7 +9,7 @@ from daper.core.models import Scope, StoreInfo
 from daper.domains.orders.world import Raw
 from daper.ports import Record, RecordPage, Window, WindowView
 from daper.ports.copying import WholeStore
-from daper.ports.store import LedgerRow, Message, Store, StoreAbout, StoreChange
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, Store, StoreAbout, StoreChange
 
 if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
@@ -202,6 +202,14 @@ class Keeping(Protocol):
 
     def outbox(self) -> tuple[Message, ...]:
         """Every message, in the order of sending."""
+        ...
+
+    def messages_of(self, key: str) -> tuple[Message, ...]:
+        """Those that one effect, or its undo, wrote."""
+        ...
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of one, if it is still in an expected state. Raises NotFound."""
         ...
 
     def databases(self) -> "Sequence[Database]":

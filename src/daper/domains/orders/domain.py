@@ -53,7 +53,7 @@ from daper.ports import (
     with_options,
 )
 from daper.ports.copying import WholeStore
-from daper.ports.store import Message, Store, StoreAbout
+from daper.ports.store import Message, MessageNote, Noted, Store, StoreAbout
 
 if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
@@ -345,6 +345,14 @@ class OrdersDomain:
     async def outbox(self) -> tuple[Message, ...]:
         """Every message that the tools sent, in the order of sending."""
         return await asyncio.to_thread(lambda: self._open().outbox())
+
+    async def messages_of(self, key: str) -> tuple[Message, ...]:
+        """Those that one effect, or its undo, wrote."""
+        return await asyncio.to_thread(lambda: self._open().messages_of(key))
+
+    async def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of one, if it is still in an expected state. Raises NotFound."""
+        return await asyncio.to_thread(lambda: self._open().note_message(note))
 
     def _open(self) -> Keeping:
         with self._opening:

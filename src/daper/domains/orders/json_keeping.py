@@ -29,7 +29,7 @@ from daper.domains.orders.world import (
     records_for,
 )
 from daper.ports import Record, RecordPage, Window, WindowView
-from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, StoreAbout
 from daper.stores import jsontext
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.drafts import JsonChange, JsonRecords
@@ -135,6 +135,14 @@ class JsonKeeping:
     def outbox(self) -> tuple[Message, ...]:
         """Every message, in the order of sending."""
         return self.files.outbox()
+
+    def messages_of(self, key: str) -> tuple[Message, ...]:
+        """Those that one effect, or its undo, wrote."""
+        return self.files.messages_of(key)
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of one, if it is still in an expected state."""
+        return self.files.note_message(note)
 
     def databases(self) -> tuple[()]:
         """None: it is in files."""

@@ -28,7 +28,7 @@ from daper.domains.orders.world import (
     stock_ref,
 )
 from daper.ports import Record, RecordPage, Window, WindowView
-from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, StoreAbout
 from daper.stores import jsontext
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.sql.document_rows import DocumentRows, Row, Where
@@ -191,6 +191,14 @@ class SqlKeeping:
     def outbox(self) -> tuple[Message, ...]:
         """Every message, in the order of sending."""
         return self.tables.outbox()
+
+    def messages_of(self, key: str) -> tuple[Message, ...]:
+        """Those that one effect, or its undo, wrote."""
+        return self.tables.messages_of(key)
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of one, if it is still in an expected state."""
+        return self.tables.note_message(note)
 
     def databases(self) -> tuple[Database, ...]:
         """The one that it is in."""

@@ -28,6 +28,7 @@ _BAD: Final = frozenset(
 _VERIFIED_TONES: Final = {
     VerificationStatus.RESOLVED: "good",
     VerificationStatus.WAITING_ON_OTHER: "warn",
+    VerificationStatus.WAITING_ON_PERSON: "warn",
     VerificationStatus.NOT_VERIFIABLE: "warn",
     VerificationStatus.STILL_OPEN: "bad",
     VerificationStatus.WORSE: "bad",

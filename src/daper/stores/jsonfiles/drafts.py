@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daper.core.digests import digest
-from daper.core.errors import ActionFailed
-from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.core.errors import ActionFailed, NotFound
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, StoreAbout
 from daper.stores.jsonfiles import rowfiles
 from daper.stores.jsonfiles.about import read_about
 from daper.stores.jsonfiles.disk import Disk
 from daper.stores.jsonfiles.documents import Documents
 from daper.stores.jsonfiles.journal import Replacement
+from daper.stores.numbering import numbered
 
 Versions = Callable[[Documents, str], str | None]  # the version that a ref has in the documents
 
@@ -84,6 +85,35 @@ class JsonChange:
         self._last = (self._last_sent() if self._last is None else self._last) + 1
         self._rows[path] = rowfiles.to_bytes(message.model_copy(update={"sequence": self._last}))
 
+    def messages_of(self, key: str) -> list[Message]:
+        """Those of one key, in the order of sending."""
+        return [message for _, message in self._of(key)]
+
+    def note(self, note: MessageNote) -> Noted:
+        """Note what became of a message, if it is still in an expected state. Raises NotFound for one that is none."""
+        found = next(((path, each) for path, each in self._of(note.key) if each.number == note.number), None)
+        if found is None:
+            raise NotFound(f"the outbox in {str(self._folder)!r} has no message {note.key}-{note.number}")
+        path, message = found
+        if message.state not in note.expected:
+            return Noted(message=message, changed=False)
+        if path not in self._rows:
+            self._replaced[path] = digest(self._disk.read_bytes(self._folder / path) or b"")
+        self._rows[path] = rowfiles.to_bytes(note.on(message))
+        return Noted(message=note.on(message), changed=True)
+
+    def _of(self, key: str) -> Iterator[tuple[str, Message]]:
+        """The messages of a key with their files, which other keys with the same beginning may share."""
+        number = file = 0
+        while True:
+            path = rowfiles.message_path(key, file := file + 1)
+            data = self._rows.get(path) or self._disk.read_bytes(self._folder / path)
+            if data is None:
+                return
+            message = rowfiles.from_bytes(Message, data, path=self._folder / path)
+            if message.key == key:
+                yield path, message.model_copy(update={"number": (number := number + 1)})
+
     def keys(self) -> Iterator[str]:
         """Those of every ledger row, written by this change or before."""
         yield from sorted({*rowfiles.keys(self._disk.list_names(self._folder / rowfiles.LEDGER)), *self._new_keys()})
@@ -98,7 +128,7 @@ class JsonChange:
             data = self._rows.get(path) or self._disk.read_bytes(self._folder / path)
             if data is not None:
                 found.append(rowfiles.from_bytes(Message, data, path=self._folder / path))
-        return sorted(found, key=lambda message: (message.sequence, message.at))
+        return numbered(sorted(found, key=lambda message: (message.sequence, message.at)))
 
     def replacements(self) -> list[Replacement]:
         """Everything that this change adds beside the documents."""

@@ -12,7 +12,7 @@ from daper.core.digests import digest
 from daper.core.errors import StoreChanged, StoreDamaged, UserError
 from daper.core.models import StoreInfo
 from daper.core.system_errors import store_error
-from daper.ports.store import OWN, LedgerRow, Message, StoreAbout
+from daper.ports.store import OWN, LedgerRow, Message, MessageNote, Noted, StoreAbout
 from daper.stores.jsonfiles import rowfiles
 from daper.stores.jsonfiles.about import (
     ABOUT_FILE,
@@ -28,6 +28,7 @@ from daper.stores.jsonfiles.documents import DocumentFiles, Documents, absent
 from daper.stores.jsonfiles.drafts import JsonChange, JsonRecords, Versions
 from daper.stores.jsonfiles.journal import Journal, Replacement
 from daper.stores.jsonfiles.lock import FolderLock
+from daper.stores.numbering import numbered
 
 _READ_TRIES = 5
 
@@ -246,7 +247,22 @@ class JsonStore:
             for name in self._disk.list_names(folder):
                 if name.endswith(".json") and (data := self._disk.read_bytes(folder / name)) is not None:
                     found.append(rowfiles.from_bytes(Message, data, path=folder / name))
-        return tuple(sorted(found, key=lambda message: (message.sequence, message.at)))
+        return tuple(numbered(sorted(found, key=lambda message: (message.sequence, message.at))))
+
+    def messages_of(self, key: str) -> tuple[Message, ...]:
+        """The messages that one key wrote, in the order of sending."""
+        self._settle()
+        with self._disk_errors():
+            return tuple(self.draft().messages_of(key))
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of a message; the records themselves may be broken, or be edited meanwhile."""
+        with self._holding(), self._disk_errors():
+            draft = self.draft()
+            done = draft.note(note)
+            if done.changed:
+                self._journal.commit(draft.replacements(), unchanged={})
+            return done
 
     def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file; says what was done.

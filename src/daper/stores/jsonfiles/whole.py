@@ -6,7 +6,7 @@ from typing import Final, cast
 
 from daper.core.errors import StoreDamaged
 from daper.ports.copying import RawRow
-from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, StoreAbout
 from daper.stores import jsontext
 from daper.stores.jsonfiles.drafts import JsonChange
 from daper.stores.jsonfiles.store import JsonStore
@@ -161,3 +161,8 @@ class JsonIntake(JsonContents):
         """A file of its own."""
         self.draft.send(message)
         self._messages = None
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """In its file."""
+        self._messages = None
+        return self.draft.note(note)

@@ -14,13 +14,15 @@ from daper.core.commands import CommandLine
 from daper.core.errors import ActionFailed, StoreDamaged, UserError
 from daper.core.models import StoreInfo
 from daper.core.text import visible
-from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, StoreAbout
 from daper.stores import jsontext
+from daper.stores.numbering import numbered
+from daper.stores.sql import outbox
 from daper.stores.sql.document_rows import ChangingRows, DocumentRows
 from daper.stores.sql.document_tables import Collection
 from daper.stores.sql.document_words import many_at_once
 from daper.stores.sql.engine import Database
-from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, OUTBOX, STORES
+from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, STORES
 
 BACKED_UP = ("store", "number", "collection", "position", "at", "data")
 _BATCH = 1000  # rows that are written at once
@@ -28,7 +30,6 @@ _BATCH = 1000  # rows that are written at once
 _ABOUT = select(STORES.c.about).where(STORES.c.name == bindparam("store"))
 _ROW = select(LEDGER.c.row).where(LEDGER.c.store == bindparam("store"), LEDGER.c.key == bindparam("key"))
 _NEW_ROW = insert(LEDGER)
-_NEW_MESSAGE = insert(OUTBOX)
 
 
 class Backup(NamedTuple):
@@ -105,10 +106,19 @@ class DocumentStore:
 
     def outbox(self) -> tuple[Message, ...]:
         """Every message ever sent, in the order of sending."""
-        query = select(OUTBOX.c.sequence, OUTBOX.c.message).where(OUTBOX.c.store == self._name)
         with self.database.reading() as db:
-            found = db.execute(query.order_by(OUTBOX.c.sequence)).all()
-        return tuple(message_of(sequence, written) for sequence, written in found)
+            return tuple(numbered(map(outbox.message_of, db.execute(outbox.messages_in(self._name)))))
+
+    def messages_of(self, key: str) -> tuple[Message, ...]:
+        """The messages that one key wrote, in the order of sending."""
+        with self.database.reading() as db:
+            return tuple(outbox.of_key(db, self._name, key))
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of a message, if it is still in an expected state. Raises NotFound for one that is none."""
+        with self.database.transaction() as db:
+            self._about(db)
+            return outbox.note(db, self._name, note)
 
     def refuse_copy(self) -> None:
         """Raises StoreDamaged for a copy of a store that may still be there; nothing where there are no records yet."""
@@ -301,17 +311,12 @@ class DocumentChange:
 
     def send(self, message: Message) -> None:
         """Put a message into the outbox, under the next number of the sending order."""
-        self._db.execute(_NEW_MESSAGE, {"store": self._store, "key": message.key, "message": message.model_dump_json()})
+        outbox.put(self._db, self._store, message)
 
 
 def ledger_values(row: LedgerRow) -> dict[str, str]:
     """What is written of a row beside its key. The id is whole in the row; an index takes no NUL, and no page of it."""
     return {"record_id": visible(row.record_id, longest=500), "row": row.model_dump_json()}
-
-
-def message_of(sequence: int, written: str) -> Message:
-    """A message as it lies in the outbox, with its number."""
-    return Message.model_validate_json(written).model_copy(update={"sequence": int(sequence)})
 
 
 def _batches(records: Iterable[Mapping[str, object]]) -> Iterator[Sequence[Mapping[str, object]]]:

@@ -1,5 +1,6 @@
 """All that a store of documents holds, read as a whole, and replaced as a whole."""
 
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,15 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from daper.core.errors import ActionFailed
 from daper.ports.copying import RawRow
-from daper.ports.store import LedgerRow, Message, StoreAbout
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted, StoreAbout
 from daper.stores import jsontext
+from daper.stores.numbering import numbered
+from daper.stores.sql import outbox
 from daper.stores.sql.document_rows import DocumentRows
 from daper.stores.sql.document_tables import Collection as Table
 from daper.stores.sql.document_words import many_at_once
-from daper.stores.sql.documents import DocumentStore, ledger_values, message_of
-from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER, OUTBOX
+from daper.stores.sql.documents import DocumentStore, ledger_values
+from daper.stores.sql.records_schema import BACKUP, FRAMES, LEDGER
 
 _PAGE: Final = 500
 
@@ -107,13 +110,12 @@ class DocumentsContents:
 
     def messages(self) -> Iterator[Message]:
         """In the order of sending."""
-        query = select(OUTBOX.c.sequence, OUTBOX.c.message).where(OUTBOX.c.store == self._store.name)
-        last = 0
-        while part := self._db.execute(
-            query.where(OUTBOX.c.sequence > last).order_by(OUTBOX.c.sequence).limit(_PAGE)
-        ).all():
-            last = int(part[-1].sequence)
-            yield from (message_of(sequence, written) for sequence, written in part)
+        last, seen = 0, Counter[str]()
+        while part := self._db.execute(outbox.messages_in(self._store.name, after=last).limit(_PAGE)).all():
+            for message in map(outbox.message_of, part):
+                seen[message.key] += 1
+                last = message.sequence
+                yield message.model_copy(update={"number": seen[message.key]})
 
     def rows_of(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """Those that there are."""
@@ -123,12 +125,9 @@ class DocumentsContents:
 
     def messages_of(self, keys: Collection[str]) -> Mapping[str, Sequence[Message]]:
         """Those that there are, in the order of sending."""
-        query = select(OUTBOX.c.sequence, OUTBOX.c.message).where(OUTBOX.c.store == self._store.name)
         found: dict[str, list[Message]] = {}
-        for sequence, written in self._db.execute(
-            query.where(OUTBOX.c.key.in_(sorted(keys))).order_by(OUTBOX.c.sequence)
-        ):
-            message = message_of(sequence, written)
+        rows = self._db.execute(outbox.messages_in(self._store.name, keys=keys))
+        for message in numbered(map(outbox.message_of, rows)):
             found.setdefault(message.key, []).append(message)
         return found
 
@@ -170,5 +169,8 @@ class DocumentsIntake(DocumentsContents):
 
     def put_message(self, message: Message) -> None:
         """Under the next number."""
-        written = message.model_dump_json()
-        self._db.execute(insert(OUTBOX).values(store=self._store.name, key=message.key, message=written))
+        outbox.put(self._db, self._store.name, message)
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """In its row."""
+        return outbox.note(self._db, self._store.name, note)

@@ -32,8 +32,13 @@ OUTBOX: Final = Table(
     Column("sequence", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
     Column("store", String(64), nullable=False),
     Column("key", Text, nullable=False),
-    Column("message", Text, nullable=False),  # JSON of a Message
+    Column("message", Text, nullable=False),  # JSON of a Message, without what became of it
+    Column("state", String(16), nullable=False, server_default="written"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("noted_at", Text, nullable=True),
+    Column("tries", Integer, nullable=False, server_default="0"),
     Index("daper_outbox_by_store", "store", "sequence"),
+    Index("daper_outbox_by_key", "store", "key"),
     sqlite_autoincrement=True,
 )
 BACKUP: Final = Table(
@@ -73,7 +78,7 @@ def _create(db: Connection) -> None:
 
 RECORDS: Final = Branch(
     name="records",
-    head="records_0001",
+    head="records_0002",
     scripts=Path(__file__).parent / "migrations" / "records",
     create=_create,
     tables=frozenset(METADATA.tables),

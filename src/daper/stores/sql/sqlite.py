@@ -9,10 +9,11 @@ from pathlib import Path
 
 from daper.clock import new_id
 from daper.core.digests import content_version, digest
-from daper.core.errors import ActionFailed, StoreDamaged
+from daper.core.errors import ActionFailed, NotFound, StoreDamaged
 from daper.core.models import StoreInfo
 from daper.ports.domain import Record
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import LedgerRow, Message, MessageNote, Noted
+from daper.stores.numbering import numbered
 from daper.stores.sql.sqlite_file import identity, refuse_replaced, store_error
 
 _OURS = (
@@ -93,10 +94,17 @@ class SqliteStore:
     def outbox(self) -> tuple[Message, ...]:
         """Every message ever sent, in the order of sending."""
         with self.reading() as db:
-            found = db.execute("SELECT sequence, message FROM daper_outbox ORDER BY sequence").fetchall()
-        return tuple(
-            Message.model_validate_json(text).model_copy(update={"sequence": sequence}) for sequence, text in found
-        )
+            return tuple(_messages(db))
+
+    def messages_of(self, key: str) -> tuple[Message, ...]:
+        """The messages that one key wrote, in the order of sending."""
+        with self.reading() as db:
+            return tuple(_messages(db, key=key))
+
+    def note_message(self, note: MessageNote) -> Noted:
+        """Note what became of a message, if it is still in an expected state. Raises NotFound for one that is none."""
+        with self.change() as change:
+            return change.note(note)
 
     @contextmanager
     def _connection(self) -> Generator[sqlite3.Connection]:
@@ -181,6 +189,28 @@ class SqliteChange:
     def send(self, message: Message) -> None:
         """Put a message into the outbox, under the next number of the sending order."""
         self._db.execute("INSERT INTO daper_outbox (message) VALUES (?)", (message.model_dump_json(),))
+
+    def note(self, note: MessageNote) -> Noted:
+        """Note what became of a message, if it is still in an expected state. Raises NotFound for one that is none."""
+        found = next((each for each in _messages(self._db, key=note.key) if each.number == note.number), None)
+        if found is None:
+            raise NotFound(f"the outbox has no message {note.key}-{note.number}")
+        if found.state not in note.expected:
+            return Noted(message=found, changed=False)
+        noted = note.on(found)
+        written = (noted.model_dump_json(), found.sequence)
+        self._db.execute("UPDATE daper_outbox SET message = ? WHERE sequence = ?", written)
+        return Noted(message=noted, changed=True)
+
+
+def _messages(db: sqlite3.Connection, *, key: str | None = None) -> list[Message]:
+    """All messages, or those of one key, in the order of sending."""
+    where = "" if key is None else "WHERE json_extract(message, '$.key') = ?"
+    query = f"SELECT sequence, message FROM daper_outbox {where} ORDER BY sequence"  # noqa: S608 - words of ours
+    found = db.execute(query, () if key is None else (key,)).fetchall()
+    return numbered(
+        Message.model_validate_json(text).model_copy(update={"sequence": sequence}) for sequence, text in found
+    )
 
 
 def records_of(

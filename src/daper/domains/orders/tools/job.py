@@ -79,6 +79,11 @@ class Job:
         else:
             row.pop(name, None)
 
+    @property
+    def asked(self) -> str:
+        """What was done with a letter, as far as the effect itself can say: it is sent later, if at all."""
+        return "asked" if self.simulated else "wrote to"
+
     def send(self, *, to: str, subject: str, body: str) -> None:
         """Put a letter beside the effect."""
         self.letters.append(Letter(to=to, subject=subject, body=body))

@@ -221,7 +221,8 @@ class OrderInventory(UndoableOrderTool):
         )
         set_status(job.raw, OrderStatus.RESTOCK_ORDERED, at)
         job.send(to=to, subject=complete(text.subject, quantity), body=complete(text.body, quantity))
-        job.evidence.append(f"ordered {args.quantity} x {args.inventory_to_order!r} from {to}")
+        what = f"{args.quantity} x {args.inventory_to_order!r}"
+        job.evidence.append(f"ordered {what} from {to}" if job.simulated else f"wrote to {to} to order {what}")
         job.wrote.append(order_ref(args.order_id))
         if job.simulated:
             job.evidence.append(supplier_delivers(job.raw, row, quantity=args.quantity, at=at))
@@ -248,7 +249,10 @@ class OrderInventory(UndoableOrderTool):
             subject=f"Cancelled: order of {args.quantity} x {args.inventory_to_order}",
             body=f"Please cancel our order of {args.quantity} x {args.inventory_to_order}; it did not help.",
         )
-        job.evidence.append(f"cancelled {args.quantity} x {args.inventory_to_order!r} with the supplier")
+        what = f"{args.quantity} x {args.inventory_to_order!r}"
+        job.evidence.append(
+            f"cancelled {what} with the supplier" if job.simulated else f"wrote to the supplier to cancel {what}"
+        )
 
     def _to(self, args: OrderInventoryArgs, row: Raw, job: Job) -> str:
         """Whom it was approved to write to; in plans of before that was in them, whom the row names."""

@@ -121,7 +121,7 @@ class RequestApproval(OrderTool):
         if not job.order.unpaid:
             set_status(job.raw, OrderStatus.APPROVAL_REQUESTED, at)
         job.send(to=args.approver, subject=subject, body=args.approval_request_contents)
-        job.evidence.append(f"asked {args.approver} to approve order {args.order_id!r}")
+        job.evidence.append(f"{job.asked} {args.approver} to approve order {args.order_id!r}")
         if job.simulated:
             job.evidence.append(ministry_approves(job.raw, approver=args.approver, at=at))
         job.wrote.append(order_ref(args.order_id))

@@ -95,7 +95,7 @@ class RequestPaymentUpdate(OrderTool):
         text = sent(args, lambda: self.text(job.order, world, {}))
         set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.at)
         job.send(to=to, subject=text.subject, body=text.body)
-        job.evidence.append(f"asked customer {args.customer_id!r} to see to the payment")
+        job.evidence.append(f"{job.asked} customer {args.customer_id!r} to see to the payment")
         if job.simulated:
             job.evidence.append(customer_acknowledges(job.raw))
         job.wrote.append(order_ref(args.order_id))

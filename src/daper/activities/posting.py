@@ -1,0 +1,105 @@
+"""Sends what lies in an outbox, each message once: whatever is not certain is never tried again by itself."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from daper.core.errors import DeliveryTaken, DeliveryUnknown, NotFound, TargetRefused, TargetUnreachable
+from daper.core.outbox import MessageState
+from daper.core.text import visible
+from daper.ports import Corresponding, Courier, Message, MessageNote
+
+BEGUN: Final = "it was being sent, and nobody has noted what came of it"
+_NOT_SENT: Final = frozenset({MessageState.WRITTEN, MessageState.REFUSED})
+_OPEN: Final = frozenset({MessageState.WRITTEN, MessageState.REFUSED, MessageState.UNKNOWN})
+_LONGEST_NOTE: Final = 500
+
+
+class Posting:
+    """The outbox of one domain, and what takes its messages. Raises what the domain's store raises."""
+
+    def __init__(self, name: str, outbox: Corresponding, courier: Courier, *, now: Callable[[], datetime]) -> None:
+        self._name = name
+        self._outbox = outbox
+        self._courier = courier
+        self._now = now
+
+    async def all(self) -> Sequence[Message]:
+        """Every message, in the order of sending."""
+        return await self._outbox.outbox()
+
+    async def look(self, key: str, number: int) -> Message:
+        """One message as it is now. Raises NotFound."""
+        for message in await self._outbox.messages_of(key):
+            if message.number == number:
+                return message
+        raise NotFound(f"the outbox of {self._name} has no message {key}-{number}")
+
+    async def deliver(self, key: str, number: int, *, again: bool = False) -> Message:
+        """Send one message that was only written, and say what became of it; `again`: one that was refused as well.
+
+        The outbox says `unknown` from right before it may leave until it is known what came of it: killed in between,
+        nobody sends it twice. Raises TargetUnreachable where it was certainly not taken this time.
+        """
+        message, may = await self.look(key, number), _NOT_SENT if again else {MessageState.WRITTEN}
+        if message.state not in may:
+            return message
+        if not self._courier.carries(self._name):
+            told = f"nothing is set up to send it: people.toml has no table [outbox.{self._name}]"
+            return message.model_copy(update={"note": told})
+        begun = False
+
+        async def begin() -> None:
+            nonlocal begun
+            if not await self._note(message, MessageState.UNKNOWN, BEGUN, expected=may):
+                raise DeliveryTaken(f"message {message.id} is not to be sent any more")
+            begun = True
+
+        try:
+            state, told = await self._carried(message, begin)
+        except DeliveryTaken:
+            return await self.look(key, number)
+        except TargetUnreachable as error:
+            expected = {MessageState.UNKNOWN} if begun else may
+            await self._note(message, MessageState.WRITTEN, str(error), expected=expected, tried=True)
+            raise
+        expected = {MessageState.UNKNOWN} if begun else may
+        await self._note(message, state, told, expected=expected, tried=state is not MessageState.SENT)
+        return await self.look(key, number)
+
+    async def _carried(self, message: Message, begin: Callable[[], Awaitable[None]]) -> tuple[MessageState, str]:
+        """What became of it, and why. Raises TargetUnreachable, DeliveryTaken."""
+        try:
+            await self._courier.carry(self._name, message, begin=begin)
+        except TargetRefused as error:
+            return MessageState.REFUSED, str(error)
+        except DeliveryUnknown as error:
+            return MessageState.UNKNOWN, str(error)
+        return MessageState.SENT, ""
+
+    async def say(self, key: str, number: int, state: MessageState, note: str) -> Message:
+        """What a person knows of a message. Raises DeliveryTaken for one of which that is known already."""
+        message = await self.look(key, number)
+        if not await self._note(message, state, note, expected=_OPEN - {state}):
+            raise DeliveryTaken(f"message {message.id} is {(await self.look(key, number)).state} already")
+        return await self.look(key, number)
+
+    async def _note(
+        self,
+        message: Message,
+        state: MessageState,
+        note: str,
+        *,
+        expected: "frozenset[MessageState] | set[MessageState]",
+        tried: bool = False,
+    ) -> bool:
+        told = MessageNote(
+            key=message.key,
+            number=message.number,
+            expected=frozenset(expected),
+            state=state,
+            note=visible(note, longest=_LONGEST_NOTE),
+            at=self._now(),
+            tried=tried,
+        )
+        return (await self._outbox.note_message(told)).changed
