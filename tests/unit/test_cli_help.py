@@ -41,6 +41,7 @@ records list
 records mapping list
 records mapping new
 records mapping show
+records outbox
 records recover
 records reset
 records show

@@ -60,6 +60,7 @@ NEEDS: Mapping[str, tuple[str, set[Part]]] = {
     "records mapping list": ("", set()),
     "records mapping new": ("orders.csv", set()),
     "records mapping show": ("shopify", set()),
+    "records outbox": ("", {DATABASE, DOMAIN, PEOPLE, USER}),
     "records recover": ("--finish", {DATABASE, DOMAIN}),
     "records reset": ("--yes", {DATABASE, DOMAIN}),
     "records show": ("ORD-001-HJP", {DATABASE, DOMAIN}),

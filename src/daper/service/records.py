@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import Field
 
+from daper.activities.posting import Posting
 from daper.core.base import Wire
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
@@ -19,6 +20,8 @@ from daper.ports import (
     Adoptable,
     Briefing,
     Browsable,
+    Corresponding,
+    Courier,
     Domain,
     Fact,
     Importable,
@@ -284,6 +287,13 @@ class RecordsService:
                 f"domain {name!r} takes no facts: what happens to its records is written where they are kept"
             )
         return domain, domain
+
+    def posting(self, name: str, courier: Courier, *, now: Callable[[], datetime]) -> Posting:
+        """The outbox of a domain, with what takes its messages. Raises UserError for a domain that keeps none."""
+        domain = find_domain(self._domains, name)
+        if not isinstance(domain, Corresponding):
+            raise UserError(f"the records of {name} have no outbox: its tools write no messages")
+        return Posting(domain.name, domain, courier, now=now)
 
     def _copyable(self, name: str) -> Copyable:
         domain = find_domain(self._domains, name)

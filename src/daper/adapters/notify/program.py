@@ -56,7 +56,8 @@ def run(
         raise DeliveryUnknown(f"the program did not end within {seconds:g} s (timeout_s), and was ended") from None
     finally:
         _end(process)
-    _judge(code, said.reason())
+    if code != 0:
+        raise _judged(code, said.reason())
 
 
 class _Said:
@@ -64,8 +65,7 @@ class _Said:
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         self._kept = b""
-        self._stream = stream.fileno() if stream is not None else None
-        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._reading.start()
 
     def reason(self) -> str:
@@ -74,9 +74,11 @@ class _Said:
         lines = self._kept.decode(errors="replace").strip().splitlines()
         return f": {visible(lines[-1], longest=_LONGEST_REASON)}" if lines else ""
 
-    def _read(self) -> None:
-        with contextlib.suppress(OSError):
-            while self._stream is not None and (part := os.read(self._stream, _MOST_SAID)):
+    def _read(self, stream: IO[bytes] | None) -> None:
+        if stream is None:
+            return
+        with stream:
+            while part := os.read(stream.fileno(), _MOST_SAID):
                 self._kept = (self._kept + part)[:_MOST_SAID]
 
 
@@ -88,13 +90,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _judge(code: int, reason: str) -> None:
-    if code == 0:
-        return
+def _judged(code: int, reason: str) -> TargetRefused | TargetUnreachable | DeliveryUnknown:
     if code == REFUSED:
-        raise TargetRefused(f"the program refused it (exit code {code}){reason}")
+        return TargetRefused(f"the program refused it (exit code {code}){reason}")
     if code == NOT_NOW:
-        raise TargetUnreachable(f"the program did not take it this time (exit code {code}){reason}", certain=True)
+        return TargetUnreachable(f"the program did not take it this time (exit code {code}){reason}", certain=True)
     if code < 0:
-        raise DeliveryUnknown(f"the program was ended by signal {-code}{reason}")
-    raise DeliveryUnknown(f"the program ended with exit code {code}{reason}")
+        return DeliveryUnknown(f"the program was ended by signal {-code}{reason}")
+    return DeliveryUnknown(f"the program ended with exit code {code}{reason}")

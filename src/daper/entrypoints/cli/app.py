@@ -93,6 +93,7 @@ _RECORDS = {
     "show": ("records:show", "One record in full."),
     "import": ("replacement:import_records", "Replace the records by your own, from files."),
     "tell": ("record_facts:tell", "Say what has happened to a record: paid, delivered."),
+    "outbox": ("record_outbox:outbox", "What repairs wrote to others, and what became of each message."),
     "copy": ("record_copy:copy_records", "Copy them, with all that happened, into a store of another kind."),
     "reset": ("replacement:reset", "Restore the shipped records; the ledger of effects is kept."),
     "adopt": ("records:adopt", "Give a copied store an id of its own."),
