@@ -227,9 +227,10 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
-def write_people(home: Path, *, smtp: str = "", **targets: str) -> None:
-    """A `people.toml`: each target as the lines of its table."""
+def write_people(home: Path, *, smtp: str = "", outbox: str = "", **targets: str) -> None:
+    """A `people.toml`: each target, and what takes the outbox of the orders, as the lines of its table."""
     lines = [f"[smtp]\n{smtp}\n"] if smtp else []
+    lines += [f"[outbox.orders]\n{outbox}\n"] if outbox else []
     lines += [f"[targets.{name.replace('_', '-')}]\n{table}\n" for name, table in targets.items()]
     (home / "people.toml").write_text("\n".join(lines), encoding="utf-8")
 

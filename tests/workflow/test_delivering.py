@@ -1,0 +1,189 @@
+"""What a repair wrote to others is sent, each message once, and nobody is said to be asked before something took it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+from temporalio.testing import WorkflowEnvironment
+
+from daper.core.outbox import MessageState
+from daper.core.outcomes import RepairResult, VerificationStatus
+from daper.domains.orders import shipped
+from daper.domains.orders.domain import OrdersDomain
+from daper.ports import Message
+from daper.workflows.options import DELIVERY_TRIES
+from tests.receiving import DROP, PASSWORD, SECRET, Post, hook, mail_lines, mail_server, webhook_lines, write_people
+from tests.workflow.shop import Shop, open_shop
+
+SECRETS = {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD}
+PAYS, APPROVED, RESTOCKED = "ORD-001-HJP", "ORD-004-RHG", "ORD-002-HJG"
+WRITTEN, SENT, REFUSED, UNKNOWN = (
+    MessageState.WRITTEN,
+    MessageState.SENT,
+    MessageState.REFUSED,
+    MessageState.UNKNOWN,
+)
+
+
+def bring_own(home: Path) -> None:
+    """The shipped orders as somebody's own: nobody plays their other side."""
+    folder = home / "data" / "orders"
+    folder.mkdir(parents=True)
+    for name, text in shipped.texts("hogwarts").items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@asynccontextmanager
+async def own_shop(env: WorkflowEnvironment, home: Path, **people: str) -> AsyncGenerator[Shop]:
+    """A shop with own orders, whose outbox is delivered as these lines say."""
+    bring_own(home)
+    if people:
+        write_people(home, **people)
+    async with open_shop(env, home, environ=SECRETS) as shop:
+        yield shop
+
+
+async def repaired(shop: Shop, *record_ids: str) -> RepairResult:
+    repair_id = await shop.start(scope={"record_ids": list(record_ids)})
+    await shop.decide(repair_id, await shop.plan(repair_id))
+    return await shop.end(repair_id)
+
+
+async def outbox(shop: Shop) -> tuple[Message, ...]:
+    orders = shop.domains["orders"]
+    assert isinstance(orders, OrdersDomain)
+    return await orders.outbox()
+
+
+def verified(result: RepairResult) -> dict[str, VerificationStatus]:
+    assert result.verification is not None
+    return {finding.record_id: finding.status for finding in result.verification.findings}
+
+
+async def test_with_nothing_that_sends_it_a_message_is_a_persons_to_send(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with own_shop(temporal_env, tmp_path) as shop:
+        result = await repaired(shop, PAYS)
+        [lies] = await outbox(shop)
+
+    assert lies.state is WRITTEN
+    assert verified(result) == {PAYS: VerificationStatus.WAITING_ON_PERSON}
+    assert result.verification is not None
+    assert "written to the outbox, not sent" in result.verification.findings[0].evidence
+    assert result.counts.requested == 0
+    assert result.needs_person
+    assert result.report is not None
+    [left] = result.report.left_for_person
+    assert left.startswith(f"{PAYS}: message 1 in the outbox, to {lies.to}, is written to the outbox, not sent")
+    assert "waiting for somebody else" not in result.report.summary
+    assert "1 waiting for a message to be sent from here" in result.report.summary
+    [message] = result.messages
+    assert (message.state, message.text, message.to) == (WRITTEN, lies.body, lies.to)
+    told = [line for outcome in result.outcomes for line in outcome.evidence]
+    assert not any("asked" in line for line in told), told
+
+
+async def test_what_was_sent_waits_for_the_other_side(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with hook() as server, own_shop(temporal_env, tmp_path, outbox=webhook_lines(server.url)) as shop:
+        result = await repaired(shop, PAYS, APPROVED)
+        sent = await outbox(shop)
+
+    assert [message.state for message in sent] == [SENT, SENT]
+    assert {message.state for message in result.messages} == {SENT}
+    assert {message.text for message in result.messages} == {""}
+    assert verified(result) == dict.fromkeys((PAYS, APPROVED), VerificationStatus.WAITING_ON_OTHER)
+    assert not result.needs_person
+    assert sorted(request.headers["webhook-id"] for request in server.requests) == sorted(each.id for each in sent)
+    assert all(request.signed for request in server.requests)
+
+
+async def test_what_was_refused_or_may_have_gone_is_handed_to_a_person_with_its_text(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    for number, (answer, state) in enumerate(((400, REFUSED), (DROP, UNKNOWN))):
+        home = tmp_path / str(number)
+        home.mkdir()
+        async with hook(answer) as server, own_shop(temporal_env, home, outbox=webhook_lines(server.url)) as shop:
+            result = await repaired(shop, PAYS)
+            [lies] = await outbox(shop)
+        assert lies.state is state
+        assert len(server.requests) == 1
+        assert [(message.state, message.text) for message in result.messages] == [(state, lies.body)]
+        assert verified(result) == {PAYS: VerificationStatus.WAITING_ON_PERSON}
+        assert result.needs_person
+        markdown = (home / "reports").glob("**/*.md")
+        assert any(lies.body.split(",")[0] in file.read_text(encoding="utf-8") for file in markdown)
+
+
+async def test_what_was_not_taken_this_time_is_tried_again(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with hook(503, 429) as server, own_shop(temporal_env, tmp_path, outbox=webhook_lines(server.url)) as shop:
+        result = await repaired(shop, PAYS)
+        [sent] = await outbox(shop)
+
+    assert (sent.state, sent.tries, len(server.requests)) == (SENT, 2, 3)
+    assert len({request.headers["webhook-id"] for request in server.requests}) == 1
+    assert not result.needs_person
+
+
+@pytest.mark.long
+async def test_what_is_never_taken_is_given_up_after_some_tries_and_stays_written(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with hook(*[503] * 100) as server, own_shop(temporal_env, tmp_path, outbox=webhook_lines(server.url)) as shop:
+        result = await repaired(shop, PAYS)
+        [lies] = await outbox(shop)
+
+    assert (lies.state, lies.tries, len(server.requests)) == (WRITTEN, DELIVERY_TRIES, DELIVERY_TRIES)
+    assert "503" in lies.note
+    assert verified(result) == {PAYS: VerificationStatus.WAITING_ON_PERSON}
+    assert [message.text for message in result.messages] == [lies.body]
+
+
+async def test_mails_of_two_repairs_at_once_go_each_once(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    authority, post = trustme.CA(), Post()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    async with mail_server(authority.issue_cert("127.0.0.1"), post=post) as server:
+        smtp = mail_lines(server.port, tmp_path / "ca.pem")
+        home = tmp_path / "home"
+        home.mkdir()
+        async with own_shop(temporal_env, home, smtp=smtp, outbox='type = "email"') as shop:
+            await asyncio.gather(repaired(shop, APPROVED), repaired(shop, RESTOCKED))
+            sent = await outbox(shop)
+
+    assert {message.state for message in sent} == {SENT}, [message.note for message in sent]
+    ids = [str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in post.mails]
+    assert sorted(ids) == sorted(message.id for message in sent)
+
+
+async def test_a_simulated_message_never_leaves(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+    async with hook() as server:
+        write_people(tmp_path, outbox=webhook_lines(server.url))
+        async with open_shop(temporal_env, tmp_path, environ=SECRETS) as shop:
+            result = await repaired(shop, PAYS)
+            [lies] = await outbox(shop)
+    assert (lies.state, server.requests, result.messages) == (MessageState.SIMULATED, [], ())
+    assert verified(result) == {PAYS: VerificationStatus.WAITING_ON_OTHER}
+
+
+async def test_what_was_written_is_sent_also_where_the_repair_is_stopped_meanwhile(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with hook() as server, own_shop(temporal_env, tmp_path, outbox=webhook_lines(server.url)) as shop:
+        repair_id = await shop.start(scope={"record_ids": [PAYS]})
+        plan = await shop.plan(repair_id)
+
+        async def stop() -> None:
+            await shop.service.stop(repair_id, by="Ginny")
+
+        server.meanwhile = stop
+        await shop.decide(repair_id, plan)
+        result = await shop.end(repair_id)
+        [sent] = await outbox(shop)
+
+    assert sent.state is SENT
+    assert [message.state for message in result.messages] == [SENT]
+    assert len(server.requests) == 1
