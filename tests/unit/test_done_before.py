@@ -43,7 +43,7 @@ async def test_what_was_ordered_before_a_replacement_stands_in_the_plan_that_wou
     told = {action.bound.record_id: action.done_before for action in plan.actions}
     assert told["ORD-001-HJP"] == ()
     [line] = told["ORD-002-HJG"]
-    assert line.startswith("ordered 200 x 'STP-ORG-001' from ")
+    assert line.startswith("wrote to orders@tinandpin.example to order 200 x 'STP-ORG-001', on ")
     [action] = [action for action in plan.actions if action.done_before]
     [shown] = [each for each in action_lines(view_action(action)) if each.kind is LineKind.DONE_BEFORE]
     assert (shown.label, shown.text) == ("done before", line)
