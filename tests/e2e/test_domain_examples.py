@@ -53,4 +53,4 @@ def test_the_evaluation_of_a_shipped_file_needs_no_database(shell: Shell) -> Non
 
 def test_a_domain_that_is_not_there_is_named(shell: Shell) -> None:
     refused = shell.run("demo", "--domain", "payment")
-    assert (refused.code, "must be one of: orders, payments, jobs" in refused.err) == (2, True)
+    assert (refused.code, "must be one of: orders, payments, jobs, temporal" in refused.err) == (2, True)

@@ -13,7 +13,9 @@ from daper.adapters.temporal.program import find_temporal
 from daper.bootstrap import open_service, working
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Person
+from daper.entrypoints.cli import demo_workflows
 from daper.entrypoints.cli.demo_console import demo_console
+from daper.entrypoints.cli.demo_workflows import TEMPORAL
 from daper.entrypoints.cli.exits import Interrupted, UsageError
 from daper.entrypoints.cli.output import console, say
 from daper.entrypoints.cli.parameters import Flag, Json
@@ -26,7 +28,8 @@ from daper.settings import DEFAULT, Settings, load_settings, shown_settings
 
 _STORES: Final = ("json", "sqlite")  # without a server
 _ORDERS: Final = "orders"
-_DOMAINS: Final = (_ORDERS, "payments", "jobs")
+_IN_FILES: Final = ("payments", "jobs")
+_DOMAINS: Final = (_ORDERS, *_IN_FILES, TEMPORAL)
 
 
 def demo(
@@ -51,7 +54,8 @@ def demo(
     console
         Open the plan in a browser, or print where it is, and wait for the decision there.
     domain
-        What to repair: orders, the wizards' shop; or what a file declares, payments or jobs, in an SQLite database.
+        What to repair: orders, the wizards' shop; what a file declares, payments or jobs, in an SQLite database; or
+        temporal, workflows that are stuck.
     data
         Which shipped orders to repair: hogwarts, or trouble, a shop full of odd orders and tricks.
     store
@@ -75,8 +79,10 @@ def demo(
         "DAPER_DOMAIN": domain,
     }
     try:
-        if domain != _ORDERS:
+        if domain in _IN_FILES:
             environ |= _example(domain, home)
+        if domain == TEMPORAL:
+            environ |= demo_workflows.variables()
         load_settings(environ=environ | _name(home), folder=home)  # a name that cannot be is told before it begins
         return run_to_end(
             _demo(environ | _name(home), home, auto_approve=auto_approve, as_json=as_json, elsewhere=console)
@@ -121,7 +127,13 @@ def _name(folder: Path) -> dict[str, str]:
 async def _demo(environ: dict[str, str], home: Path, *, auto_approve: bool, as_json: bool, elsewhere: bool) -> int:
     screen = console()
     asks = on_terminal() and not auto_approve and not as_json and not elsewhere
-    async with embedded_server(log_file=home / "temporal.log") as server:
+    arguments = demo_workflows.server_arguments() if environ["DAPER_DOMAIN"] == TEMPORAL else ()
+
+    def tell(*lines: str) -> None:
+        for line in () if as_json else lines:
+            say(screen, line)
+
+    async with embedded_server(log_file=home / "temporal.log", extra_args=arguments) as server:
         settings = load_settings(environ={**environ, "TEMPORAL_ADDRESS": server.address}, folder=home)
         client = await connect(settings)
         async with (
@@ -130,29 +142,31 @@ async def _demo(environ: dict[str, str], home: Path, *, auto_approve: bool, as_j
         ):
             service = await open_service(settings, client=client)
             by = who_asks(settings)
-            if not as_json:
-                for line in _opening(settings, asks=asks or elsewhere, auto_approve=auto_approve):
-                    say(screen, line)
-            repair_id = await _start(service, by, domain=settings.domain, auto_approve=not asks and pages is None)
-            if not as_json:
-                say(screen, f"{by.name}'s Repair Workflow started with ID: {repair_id}")
-            following = Following(
-                service=service,
-                screen=screen,
-                by=by,
-                asks=asks,
-                settings=settings,
-                whole=not asks,  # nobody can look again: its server ends with it
-                elsewhere=pages.decided_there if pages else None,
-                as_json=as_json,
-                left_open="Left open; the demo's server ends now, and the repair with it. Nothing was changed.",
-            )
-            code = await following.to_the_end(repair_id)
+            tell(*_opening(settings, asks=asks or elsewhere, auto_approve=auto_approve))
+            async with demo_workflows.stage(settings, client) as story:
+                tell(*story)
+                repair_id = await _start(service, by, domain=settings.domain, auto_approve=not asks and pages is None)
+                tell(f"{by.name}'s Repair Workflow started with ID: {repair_id}")
+                following = Following(
+                    service=service,
+                    screen=screen,
+                    by=by,
+                    asks=asks,
+                    settings=settings,
+                    whole=not asks,  # nobody can look again: its server ends with it
+                    elsewhere=pages.decided_there if pages else None,
+                    as_json=as_json,
+                    left_open="Left open; the demo's server ends now, and the repair with it. Nothing was changed.",
+                )
+                code = await following.to_the_end(repair_id)
             if pages is not None and on_terminal() and not as_json:
                 await pages.looked_at()
-    if not as_json:
-        say(screen, f"Records, outbox and report stay in {home} until you delete it.")
+    tell(f"{_kept(settings.domain)} stay in {home} until you delete it.")
     return code
+
+
+def _kept(domain: str) -> str:
+    return "The ledger of what was done and the report" if domain == TEMPORAL else "Records, outbox and report"
 
 
 def _opening(settings: Settings, *, asks: bool, auto_approve: bool) -> list[str]:
@@ -163,7 +177,8 @@ def _opening(settings: Settings, *, asks: bool, auto_approve: bool) -> list[str]
     if auto_approve:
         lines.append("Auto-approval is enabled.")
     elif not asks:
-        lines.append("No terminal to ask at: the records are a throw-away copy, so the demo approves by itself.")
+        what = "workflows are the demo's own" if settings.domain == TEMPORAL else "records are a throw-away copy"
+        lines.append(f"No terminal to ask at: the {what}, so the demo approves by itself.")
     return lines
 
 
