@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from planned import proposed, shown_plan
 
-from daper.core.action_groups import exceptions, grouped
+from daper.core.action_groups import exceptions, grouped, is_of
 from daper.core.lines import action_lines
 from daper.core.models import Fallback, Risk
 
@@ -85,6 +85,13 @@ def test_a_group_tells_all_of_every_action_in_its_head_and_its_row() -> None:
         for action in group.actions:
             told = [line.text for line in (*group.common, *group.own(action))]
             assert sorted(told) == sorted(line.text for line in action_lines(action))
+
+
+def test_an_id_may_have_slashes_in_it() -> None:
+    [group] = grouped(shown_plan(*(proposed(n, record_id=f"orders/2026/{n}") for n in (1, 2, 3))))
+
+    assert ("status", "unpaid → reminded") in [(line.label, line.text) for line in group.common]
+    assert not is_of(group.actions[0], "orders/1")
 
 
 def test_a_change_of_another_record_keeps_its_name() -> None:

@@ -124,7 +124,7 @@ def _sameness(action: ActionView) -> tuple[Hashable, ...]:
 def _lines(action: ActionView) -> tuple[FieldLine, ...]:
     """The fields of an action; changes of its own record without that record's name."""
     refs = {
-        f"{change.record} {change.field}": change.field for change in action.preview if _its_own(change.record, action)
+        f"{change.record} {change.field}": change.field for change in action.preview if is_of(action, change.record)
     }
     return tuple(
         replace(line, label=refs.get(line.label, line.label)) if line.kind is LineKind.CHANGE else line
@@ -132,5 +132,6 @@ def _lines(action: ActionView) -> tuple[FieldLine, ...]:
     )
 
 
-def _its_own(record: str, action: ActionView) -> bool:
-    return record.rpartition("/")[2] == action.record_id
+def is_of(action: ActionView, record: str) -> bool:
+    """Whether a record, as `orders/ORD-1`, is the action's own; ids may have slashes in them."""
+    return action.record_id in (record, record.partition("/")[2])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from daper.core.action_groups import is_of
 from daper.core.digests import canonical
 from daper.core.models import Change
 from daper.core.text import counted
@@ -172,5 +173,5 @@ def _row(repair: WaitingRepair, plan: PlanView | None, *, may_decide: bool) -> R
 
 def field_of(change: Change, action: ActionView) -> str:
     """What changes, without the record where that is the action's own."""
-    own = change.record.rpartition("/")[2] == action.record_id
+    own = is_of(action, change.record)
     return change.field if own else f"{change.record} {change.field}"
