@@ -39,6 +39,14 @@ def message(shop: OrdersDomain, *records: Record) -> Mapping[str, object]:
     return proposal.arguments
 
 
+def written(shop: OrdersDomain, *records: Record) -> tuple[str, str]:
+    """Subject and text of the one message of a plan, as the plan shows it."""
+    [changes] = shop.previews(plan(shop, *records).proposals, records)
+    [shown] = [change for change in changes if change.field == "message"]
+    subject, _, body = str(shown.after).partition("\n\n")
+    return subject, body
+
+
 def left(shop: OrdersDomain, *records: Record) -> tuple[str, str]:
     """The reason of the one thing that is left to a person, and the message that they may send."""
     result = plan(shop, *records)
@@ -180,7 +188,7 @@ def test_c3_what_is_no_address_is_written_to_by_nobody(address: str) -> None:
 )
 def test_c3_nobody_is_addressed_by_nothing_an_id_or_a_hash(name: str) -> None:
     records = (order(customer_id="C-77", customer_email="n@owls.example", customer_name=name, **UNPAID), stock())
-    text = str(message(domain(), *records)["message"])
+    text = written(domain(), *records)[1]
     assert text.startswith("Hello,\n")
     assert "Dear" not in text
     assert not name.strip() or name not in text
@@ -189,7 +197,7 @@ def test_c3_nobody_is_addressed_by_nothing_an_id_or_a_hash(name: str) -> None:
 @pytest.mark.parametrize("name", ["Neville", "Neville Longbottom", "Zoë 2nd", "張偉"])
 def test_c3_a_name_is_a_name(name: str) -> None:
     records = (order(customer_name=name, **UNPAID), stock())
-    assert str(message(domain(), *records)["message"]).startswith(f"Dear {name},\n")
+    assert written(domain(), *records)[1].startswith(f"Dear {name},\n")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +215,7 @@ def test_c3_a_name_is_a_name(name: str) -> None:
 def test_c3_the_amount_stands_there_with_its_currency(total: object, currency: object, owed: str) -> None:
     amounts: dict[str, object] = {"items": [LINE | {"unit_price": None, "total_price": None}], "subtotal": None}
     records = (order(total=total, currency=currency, **amounts, **UNPAID), stock())
-    assert f"the payment of {owed} for order O-1" in str(message(domain(), *records)["message"])
+    assert f"the payment of {owed} for order O-1" in written(domain(), *records)[1]
 
 
 def test_c3_what_is_not_known_is_left_out_and_the_sentences_are_whole() -> None:
@@ -216,7 +224,7 @@ def test_c3_what_is_not_known_is_left_out_and_the_sentences_are_whole() -> None:
         order(customer_name="", payment_method="", status="payment-denied", **bare),
         stock(),
     )
-    assert message(domain(), *records)["message"] == (
+    assert written(domain(), *records)[1] == (
         "Hello,\n\nwe have not received the payment for order O-1. Please pay again, or name another way to pay."
     )
 
@@ -227,7 +235,7 @@ def test_c3_where_cash_on_delivery_is_normal_nobody_is_asked() -> None:
 
 
 def test_c3_the_shop_says_who_it_is() -> None:
-    text = str(message(domain(shop_name="Flourish and Blotts"), order(**UNPAID), stock())["message"])
+    _, text = written(domain(shop_name="Flourish and Blotts"), order(**UNPAID), stock())
     assert text.endswith("\n\nFlourish and Blotts")
 
 
@@ -238,14 +246,40 @@ async def test_c3_what_the_plan_shows_is_what_is_written(tmp_path: Path) -> None
     shop = await own_shop(tmp_path / "own", shop_name="Diagon Alley Supplies")
     for order_id in ("ORD-001-HJP", "ORD-003-RBW"):
         shop.edit("orders.json", "order_id", order_id, customer_email=f"{order_id.lower()}@owls.example")
+    records = (await shop.domain.scan(Scope())).records
     planned = await proposals_of(shop)
-    assert len(planned) == 4
-    for one, written in zip(planned, await sent_by(shop, *planned), strict=True):
-        text = one.arguments.get("message", one.arguments.get("approval_request_contents"))
-        shown = [str(each).replace("$quantity", "200") for each in (one.arguments["subject"], text)]
-        assert [written.subject, written.body] == shown
-        assert written.to in one.arguments.values()
-        assert "\n\nDiagon Alley Supplies" in written.body
+    previews = shop.domain.previews(planned, records)
+    assert [one.tool for one in planned] == [
+        "request_payment_update",
+        "order_inventory",
+        "request_payment_update",
+        "request_approval",
+    ]
+    for one, changes, sent in zip(planned, previews, await sent_by(shop, *planned), strict=True):
+        shown = [change.after for change in changes if change.field == "message"]
+        shown = shown or [f"{one.arguments['subject']}\n\n{one.arguments['approval_request_contents']}"]
+        assert [f"{sent.subject}\n\n{sent.body}"] == shown
+        assert sent.to in one.arguments.values()
+        assert "\n\nDiagon Alley Supplies" in sent.body
+
+
+def test_c3_of_many_alike_the_text_is_one_and_each_has_what_stands_in_it() -> None:
+    """B7: fifty messages are read once; what is sent follows from the arguments alone."""
+    records = (
+        *(
+            order(f"O-{n}", customer_name=f"Neville {n}x", total=n, subtotal=n, items=[], **UNPAID)
+            for n in range(1, 12)
+        ),
+        stock(),
+    )
+    shop = domain()
+    proposals = plan(shop, *records).proposals
+    assert len({str(one.arguments["message"]) for one in proposals}) == 1
+    assert [one.arguments["amount"] for one in proposals][:2] == ["1.00", "2.00"]
+    assert not [
+        change for changes in shop.previews(proposals, records) for change in changes if change.field == "message"
+    ]
+    assert all(len(changes) == 2 for changes in shop.previews(proposals[:10], records))
 
 
 async def test_c3_a_template_that_changes_after_the_approval_changes_nothing_of_what_is_sent(tmp_path: Path) -> None:
@@ -259,7 +293,10 @@ async def test_c3_a_template_that_changes_after_the_approval_changes_nothing_of_
     assert len(sent) == len(planned) == 4
     assert not [each for each in sent if "Mallory" in each.body]
     assert [each.subject for each in sent] == [
-        str(one.arguments["subject"]).replace("$quantity", "200") for one in planned
+        "Payment of order ORD-001-HJP",
+        "Order of 200 x STP-ORG-001",
+        "Payment of order ORD-003-RBW",
+        "Approval of order ORD-004-RHG",
     ]
 
 
@@ -359,11 +396,9 @@ def test_a_text_of_ones_own_takes_the_place_of_the_one_that_ships(tmp_path: Path
         "Good day[ $customer_name]!\n\n[You owe ${amount}.|Something is owed.]\n[By $payment_method.]\n\n"
         "$items, $$5 off [[really]].\n\n$shop_name\n"
     )
-    arguments = message(own_text(tmp_path / "t", "request_payment_update", text), order(**UNPAID), stock())
-    assert arguments["subject"] == "Neville, your order O-1"
-    assert arguments["message"] == (
-        "Good day Neville!\n\nYou owe 6.00.\nBy card.\n\n3 x Kettle, $5 off [really].\n\nPotage's"
-    )
+    subject, body = written(own_text(tmp_path / "t", "request_payment_update", text), order(**UNPAID), stock())
+    assert subject == "Neville, your order O-1"
+    assert body == ("Good day Neville!\n\nYou owe 6.00.\nBy card.\n\n3 x Kettle, $5 off [really].\n\nPotage's")
     without = order(
         customer_name="",
         customer_email="n@owls.example",
@@ -372,9 +407,9 @@ def test_a_text_of_ones_own_takes_the_place_of_the_one_that_ships(tmp_path: Path
         status="payment-denied",
         payment_method="",
     )
-    arguments = message(own_text(tmp_path / "t", "request_payment_update", text), without, stock())
-    assert arguments["subject"] == "Your order O-1"
-    assert str(arguments["message"]).startswith("Good day!\n\nSomething is owed.\n\n3 x")
+    subject, body = written(own_text(tmp_path / "t", "request_payment_update", text), without, stock())
+    assert subject == "Your order O-1"
+    assert body.startswith("Good day!\n\nSomething is owed.\n\n3 x")
 
 
 FAULTS = [

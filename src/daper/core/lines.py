@@ -138,7 +138,7 @@ def action_lines(action: ActionView, *, edits: Mapping[str, JsonValue] | None = 
 
 def change_line(change: Change) -> FieldLine:
     """One field of one record, before and after."""
-    pieces = (_value(change.before), Piece(TO), _value(change.after))
+    pieces = (_value(change.before), Piece(TO), *_in_lines(change.after))
     return FieldLine(LineKind.CHANGE, f"{change.record} {change.field}", pieces)
 
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
 
 _MOST_DEEDS: Final = 3
+_FEW: Final = 10  # actions of one plan whose messages are shown whole; of more the text that they share is
 STORES: Final = ("json", "sqlite", "postgresql")
 
 
@@ -266,9 +267,11 @@ class OrdersDomain:
         world = self._worlds.of(records)
         orders, stock = dict(world.orders), dict(world.stock)
         now, found = replace(world, orders=orders, stock=stock), list[tuple[Change, ...]]()
+        few = len(proposals) <= _FEW
         for each in proposals:
             tool, order = self._tools[each.tool], orders[each.record_id]
-            found.append(tool.preview(order, now, each.arguments))
+            message = tool.message_change(each.arguments) if few else None
+            found.append((*tool.preview(order, now, each.arguments), *((message,) if message else ())))
             orders[each.record_id], row = tool.leaves(order, now, each.arguments)
             if row is not None:
                 stock[row.item_id] = row

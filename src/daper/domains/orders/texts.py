@@ -18,6 +18,7 @@ from typing import Final
 from daper.core.errors import SettingError, UserError
 from daper.core.guard import LONGEST_ARGUMENT
 from daper.core.text import counted, visible
+from daper.domains.orders.wording import field as one_line
 
 LONGEST_SUBJECT: Final = 200
 _LONGEST_FILE: Final = 8_000  # bytes
@@ -53,6 +54,14 @@ class Text:
     subject: str
     body: str
 
+    def completed(self, values: Mapping[str, str]) -> "Text":
+        """With these values for the names that `filled` kept; they are not looked into."""
+        lines = {name: one_line(value.strip()) for name, value in values.items()}
+        return Text(
+            subject=Placeholders(self.subject).safe_substitute(lines),
+            body=Placeholders(self.body).safe_substitute(lines),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
@@ -87,10 +96,10 @@ class Template:
     def filled(self, values: Mapping[str, str], *, kept: Collection[str] = ()) -> Text:
         """The text with these values; an empty one is missing.
 
-        `kept`: names that stay as `$name`, to be filled in by `complete`; any other `$` is doubled then. Raises
-        UserError where a value is missing that the text does not do without, or where it gets too long.
+        `kept`: of these names those that are known stay as `$name`, to be filled in by `completed`; any other `$` is
+        doubled then. Raises UserError where a value is missing that the text does not do without, or it gets too long.
         """
-        known = dict(values) | {name: f"${name}" for name in kept}
+        known = dict(values)
         try:
             subject = " ".join(_joined(self.subject, known, kept).split())
             body = _joined(self.body, known, kept)
@@ -104,11 +113,6 @@ class Template:
                     f"it must be of 1 to {longest:,}"
                 )
         return Text(subject=subject, body=body)
-
-
-def complete(text: str, values: Mapping[str, str]) -> str:
-    """A text that `filled` left with names to be filled in. What is no such name stays as it is."""
-    return Placeholders(text).safe_substitute(values)
 
 
 class Templates:

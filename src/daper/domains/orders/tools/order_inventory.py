@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from math import ceil, floor
 from types import MappingProxyType
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -20,22 +21,28 @@ from daper.domains.orders.models import Order, Restock, StockRow
 from daper.domains.orders.needs import OrderProblem, share_of, short_items, unapproved_items
 from daper.domains.orders.rules import restock_fingerprint
 from daper.domains.orders.statuses import OrderStatus
-from daper.domains.orders.texts import Text, complete
+from daper.domains.orders.texts import Text
 from daper.domains.orders.tools.job import Job
-from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, sent, status_change, word
+from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, approved_or, status_change, word
 from daper.domains.orders.tools.written import MESSAGE, SUBJECT, TO, Written
 from daper.domains.orders.wording import field
 from daper.domains.orders.world import Raw, World, order_ref, stock_ref
 from daper.ports import ToolCall
 
+# What a text names, and the argument that it stands for. The quantity is the one that is approved.
+_KEPT: Final = MappingProxyType(
+    {
+        "order_id": "order_id",
+        "item_id": "inventory_to_order",
+        "item_name": "inventory_description",
+        "quantity": "quantity",
+    }
+)
 _TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
 
 
 class OrderInventoryArgs(Written):
-    """What to order from the supplier for an order that is short of it, and how much.
-
-    In the texts `$quantity` stands for what is approved: a person may change it.
-    """
+    """What to order from the supplier for an order that is short of it, and how much."""
 
     order_id: str
     inventory_to_order: str
@@ -95,14 +102,23 @@ class OrderInventory(UndoableOrderTool):
         """What to deliver; how much of it a person may still change."""
         row = world.stock[str(arguments.get("inventory_to_order"))]
         about = {"item_id": row.item_id, "item_name": row.item_name, "supplier": row.supplier}
-        return self.letters.text(self.name, order, world, about, kept=("quantity",))
+        about["quantity"] = "as many as are approved"
+        return self.letters.text(self.name, order, world, about, kept=_KEPT)
+
+    def whole(self, text: Text, arguments: Arguments) -> Text:
+        """With the item, and how much of it."""
+        return text.completed({name: str(arguments.get(_KEPT[name]) or "") for name in _KEPT})
 
     def draft(self, text: Text, order: Order, world: World, arguments: Arguments) -> str:
         """For the supplier, by name if there is one, with the usual quantity."""
         row = world.stock[str(arguments.get("inventory_to_order"))]
-        usual = {"quantity": str(_usual(order, world, row, moved=0))}
-        whole = Text(subject=complete(text.subject, usual), body=complete(text.body, usual))
-        return drafted(whole, to=row.supplier or "the supplier")
+        usual: Arguments = {
+            "order_id": order.order_id,
+            "inventory_to_order": row.item_id,
+            "inventory_description": row.item_name,
+            "quantity": _usual(order, world, row, moved=0),
+        }
+        return drafted(self.whole(text, usual), to=row.supplier or "the supplier")
 
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
         """The item that is short, and as much as is missing and there is room for."""
@@ -214,13 +230,13 @@ class OrderInventory(UndoableOrderTool):
         args, at = OrderInventoryArgs.model_validate(job.call.arguments), job.at
         row = job.stock_row(args.inventory_to_order)
         world, about = job.world(), {"inventory_to_order": args.inventory_to_order}
-        to, quantity = self._to(args, row, job), {"quantity": str(args.quantity)}
-        text = sent(args, lambda: self.text(job.order, world, about))
+        to = self._to(args, row, job)
+        text = self.whole(approved_or(args, lambda: self.text(job.order, world, about)), args.model_dump())
         list_of(job.raw, "restocks").append(
             {"item_id": args.inventory_to_order, "quantity": args.quantity, "state": "ordered", "key": job.call.key}
         )
         set_status(job.raw, OrderStatus.RESTOCK_ORDERED, at)
-        job.send(to=to, subject=complete(text.subject, quantity), body=complete(text.body, quantity))
+        job.send(to=to, subject=text.subject, body=text.body)
         what = f"{args.quantity} x {args.inventory_to_order!r}"
         job.evidence.append(f"ordered {what} from {to}" if job.simulated else f"wrote to {to} to order {what}")
         job.wrote.append(order_ref(args.order_id))

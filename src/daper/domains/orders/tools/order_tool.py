@@ -120,8 +120,12 @@ class OrderTool(StoreTool[Book]):
         return None
 
     def text(self, order: Order, world: World, arguments: Arguments) -> Text | None:
-        """What it writes. Raises UserError where its template or the record does not allow one."""
+        """What it writes; `$name` stands for another argument. Raises UserError where there can be none."""
         return None
+
+    def whole(self, text: Text, arguments: Arguments) -> Text:
+        """The text as it is sent, with the arguments in it."""
+        return text
 
     def obstacle(self, order: Order, world: World, arguments: Arguments) -> str | None:
         """Why it may not touch this order as it is now, or None."""
@@ -144,6 +148,15 @@ class OrderTool(StoreTool[Book]):
         """Why it does not repair a finding of one of its kinds, or None."""
         arguments = self.about_finding(finding, order, world)
         return None if arguments is None else self.hindrance(order, world, arguments)
+
+    def message_change(self, arguments: Arguments) -> Change | None:
+        """What is sent for these arguments, as a plan shows it; None where an argument is all of it, or nothing is."""
+        subject, message = arguments.get(SUBJECT), arguments.get(MESSAGE)
+        if not isinstance(subject, str) or not isinstance(message, str):
+            return None
+        text = self.whole(Text(subject=subject, body=message), arguments)
+        record = order_ref(str(arguments.get("order_id")))
+        return Change(record=record, field="message", before="none", after=f"{text.subject}\n\n{text.body}")
 
     def draft_for(self, finding: Finding, order: Order, world: World) -> str:
         """The message that a person may send where nothing else is in the way than that nobody can be written to."""
@@ -267,8 +280,8 @@ class UndoableOrderTool(OrderTool, UndoableStoreTool[Book]):
         return job.deed(before=before, after=self.figures(job))
 
 
-def sent(args: Written, text: Callable[[], Text]) -> Text:
-    """What is written: as it was approved, or made now for a plan of before texts were in it."""
+def approved_or(args: Written, text: Callable[[], Text]) -> Text:
+    """The text as it was approved, or made now for a plan of before texts were in it."""
     if args.message and args.subject:
         return Text(subject=args.subject, body=args.message)
     return text()

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
+from typing import Final
 
 from daper.core.limits import Exactly, Limit
 from daper.core.models import Change, Finding, Proposal, Risk
 from daper.core.outcomes import Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.orders.addresses import Reach, customer_of
-from daper.domains.orders.amounts import gaps
+from daper.domains.orders.amounts import gaps, owed
 from daper.domains.orders.changes import set_status
 from daper.domains.orders.counterparty import customer_acknowledges
 from daper.domains.orders.letters import drafted, name_of
@@ -17,11 +18,21 @@ from daper.domains.orders.needs import OrderProblem
 from daper.domains.orders.statuses import PAID, PAYMENT_DENIED, PAYMENT_PENDING, OrderStatus
 from daper.domains.orders.texts import Text
 from daper.domains.orders.tools.job import Job
-from daper.domains.orders.tools.order_tool import Arguments, OrderTool, sent, status_change, word
-from daper.domains.orders.tools.written import MESSAGE, SUBJECT, TO, Written
+from daper.domains.orders.tools.order_tool import Arguments, OrderTool, approved_or, status_change, word
+from daper.domains.orders.tools.written import AMOUNT, MESSAGE, SUBJECT, TO, Made, Written
 from daper.domains.orders.wording import field, money
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall
+
+# What a text names, and the argument that it stands for.
+_KEPT: Final = MappingProxyType(
+    {
+        "order_id": "order_id",
+        "customer_name": "customer_name",
+        "payment_method": "original_payment_method",
+        "amount": AMOUNT,
+    }
+)
 
 
 class RequestPaymentUpdateArgs(Written):
@@ -31,6 +42,7 @@ class RequestPaymentUpdateArgs(Written):
     customer_id: str
     customer_name: str
     original_payment_method: str
+    amount: Made = ""
 
 
 class RequestPaymentUpdate(OrderTool):
@@ -65,10 +77,15 @@ class RequestPaymentUpdate(OrderTool):
 
     def text(self, order: Order, world: World, arguments: Arguments) -> Text:
         """That the payment is missing, and of how much."""
-        return self.letters.text(self.name, order, world, {})
+        return self.letters.text(self.name, order, world, {}, kept=_KEPT)
+
+    def whole(self, text: Text, arguments: Arguments) -> Text:
+        """With the customer's name, and what is owed."""
+        return text.completed({name: str(arguments.get(_KEPT[name]) or "") for name in _KEPT})
 
     def draft(self, text: Text, order: Order, world: World, arguments: Arguments) -> str:
         """For the customer, by whatever else the order knows them."""
+        text = self.whole(text, {"order_id": order.order_id, **self._whom(order, world)})
         return drafted(text, to=order.email or order.customer_id or name_of(order) or "the customer")
 
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
@@ -92,7 +109,10 @@ class RequestPaymentUpdate(OrderTool):
         args = RequestPaymentUpdateArgs.model_validate(job.call.arguments)
         world = job.world()
         to = args.to or customer_of(job.order, in_play=world.in_play).to
-        text = sent(args, lambda: self.text(job.order, world, {}))
+        text = self.whole(
+            approved_or(args, lambda: self.text(job.order, world, {})),
+            {AMOUNT: owed(job.order), **args.model_dump(exclude_defaults=True)},
+        )
         set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.at)
         job.send(to=to, subject=text.subject, body=text.body)
         job.evidence.append(f"{job.asked} customer {args.customer_id!r} to see to the payment")
@@ -118,4 +138,6 @@ class RequestPaymentUpdate(OrderTool):
             "customer_id": field(order.customer_id),
             "customer_name": field(order.customer_name),
             "original_payment_method": field(order.payment_method),
-        } | ({} if to == order.customer_id else {TO: to})
+        } | {
+            name: value for name, value in ((AMOUNT, owed(order)), (TO, "" if to == order.customer_id else to)) if value
+        }

@@ -1,4 +1,8 @@
-"""The arguments that hold what a tool writes, and whom to: code alone fills them in, when the plan is made."""
+"""The arguments that hold what a tool writes, and whom to: code alone fills them in, when the plan is made.
+
+In the texts `$name` stands for another argument, which each order has its own of: so the text of fifty is one, and what
+is sent follows from what is approved alone.
+"""
 
 from typing import Final
 
@@ -9,6 +13,7 @@ from daper.core.base import Reply
 SUBJECT: Final = "subject"
 MESSAGE: Final = "message"
 TO: Final = "to"
+AMOUNT: Final = "amount"
 
 # Not told to a language model, which has nothing to choose. Empty in plans of before they were there.
 Made = SkipJsonSchema[str]
