@@ -28,6 +28,7 @@ async def test_what_was_ordered_before_a_replacement_stands_in_the_plan_that_wou
     files = [tmp_path / name for name in shipped.DOCUMENTS]
     draft = await shop.domain.read_import(files, now=NOW, way=ImportWay(merge=False))
     await shop.domain.import_records(draft, replace_own=True)
+    shop.edit("orders.json", "order_id", "ORD-001-HJP", customer_email="harry@owls.example")
     records = await shop.domain.context(["ORD-002-HJG", "ORD-001-HJP"])
     store = (await shop.domain.store()).store_id
     activities = DiagnoseActivities(

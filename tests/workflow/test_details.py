@@ -128,9 +128,10 @@ async def test_record_text_there_is_neither_markup_nor_a_way_out_of_its_cell(
         assert "<b>" not in table
         assert "```" not in table
         named = [line for line in table.splitlines() if "click" in line]
-        assert len(named) == 2
+        assert len(named) == 3
         assert named[0].startswith("`a1` `request_payment_update` for `ORD-001-HJP` (Tom ")
         assert named[1].startswith(r"- customer\_name: Tom ")
+        assert named[2].startswith("- orders/ORD-001-HJP message: none → Payment of order ORD-001-HJP ↵↵ Dear Tom ")
         await shop.service.stop(repair_id, by="Harry")
         await shop.end(repair_id)
 

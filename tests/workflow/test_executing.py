@@ -210,7 +210,7 @@ PAYMENT = {
         (EGG, "burn_the_books", {"order_id": EGG}, "there is no tool 'burn_the_books'"),
         (EGG, "request_approval", APPROVAL | {"approver": "mallory@evil.example"}, "must be one of"),
         (EGG, "request_approval", APPROVAL | {"order_id": HARRYS}, "must be 'ORD-004-RHG'"),
-        (EGG, "request_approval", APPROVAL | {"approval_request_contents": "x" * 501}, "at most 500"),
+        (EGG, "request_approval", APPROVAL | {"approval_request_contents": "x" * 1501}, "at most 1500"),
         (BADGES, "order_inventory", {"quantity": 200}, "Field required"),
         (BADGES, "order_inventory", RESTOCK | {"quantity": 10**9}, "from 113 to 553"),
         (BADGES, "order_inventory", RESTOCK | {"quantity": -5}, "from 113 to 553"),

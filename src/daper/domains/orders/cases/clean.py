@@ -108,6 +108,17 @@ def paid_on_delivery(desk: Desk) -> Written:
     return desk.case(order, "It is paid on delivery: that no payment has come in is as it should be.")
 
 
+def nobody_to_write_to(desk: Desk) -> Written:
+    """Nothing has to be written."""
+    order = desk.order(
+        desk.one_of("processing", "preparing-shipment"),
+        [(desk.item(), desk.few())],
+        customer_id="",
+        customer_email=desk.one_of("", "by owl only"),
+    )
+    return desk.case(order, "It is paid and in stock: that nobody could be written to is no problem.")
+
+
 def discounted(desk: Desk) -> Written:
     """Right in the shop's own way to add up."""
     order = desk.order("processing", [(desk.item(), desk.few(2, 4))])
@@ -166,6 +177,7 @@ KINDS: tuple[Writer, ...] = (
     customer_just_asked,
     nearly_two_weeks_old,
     paid_on_delivery,
+    nobody_to_write_to,
     discounted,
     sold_by_weight,
     nobody_counts_it,

@@ -83,6 +83,35 @@ def nobody_to_ask(desk: Desk) -> Written:
     )
 
 
+def address_that_is_none(desk: Desk) -> Written:
+    """Something stands where the address should."""
+    address = desk.one_of("by owl only", "none", "unknown@", "owl@post.example, cat@post.example")
+    order = desk.order("pending-payment", [(desk.item(), desk.few())], customer_email=address)
+    return desk.case(
+        order,
+        "The payment is missing, and what stands for the address is none: a person finds out how to reach the customer.",
+        problems=["payment-pending"],
+        calls_person=True,
+    )
+
+
+def customer_without_a_name(desk: Desk) -> Written:
+    """There is an address, and no name."""
+    order = desk.order(
+        desk.one_of("pending-payment", "payment-denied"),
+        [(desk.item(), desk.few())],
+        customer_name=desk.one_of("", "cust-7112ab9f3c2d4e5f"),
+        customer_email=f"customer-{desk.number}@owls.example",
+    )
+    return desk.case(
+        order,
+        "Nobody knows the customer's name; the address is there, so the customer is asked.",
+        problems=["payment-pending" if order["status"] == "pending-payment" else "payment-denied"],
+        actions=[asks_to_pay(order)],
+        end_status=_ASKED,
+    )
+
+
 KINDS: tuple[Writer, ...] = (
     payment_pending,
     payment_pending_in_other_words,
@@ -90,4 +119,6 @@ KINDS: tuple[Writer, ...] = (
     payment_denied_in_other_words,
     nothing_owed,
     nobody_to_ask,
+    address_that_is_none,
+    customer_without_a_name,
 )
