@@ -83,29 +83,29 @@ def nobody_to_ask(desk: Desk) -> Written:
     )
 
 
-def address_that_is_none(desk: Desk) -> Written:
+def nowhere_to_write(desk: Desk) -> Written:
     """Something stands where the address should."""
     address = desk.one_of("by owl only", "none", "unknown@", "owl@post.example, cat@post.example")
     order = desk.order("pending-payment", [(desk.item(), desk.few())], customer_email=address)
     return desk.case(
         order,
-        "The payment is missing, and what stands for the address is none: a person finds out how to reach the customer.",
+        "The payment is missing, and what stands for the address is none: a person finds out where the customer is.",
         problems=["payment-pending"],
         calls_person=True,
     )
 
 
 def customer_without_a_name(desk: Desk) -> Written:
-    """There is an address, and no name."""
+    """There is an address, and an id for a name."""
     order = desk.order(
         desk.one_of("pending-payment", "payment-denied"),
         [(desk.item(), desk.few())],
-        customer_name=desk.one_of("", "cust-7112ab9f3c2d4e5f"),
+        customer_name=f"cust-7112ab9f3c2d{desk.number:04}",
         customer_email=f"customer-{desk.number}@owls.example",
     )
     return desk.case(
         order,
-        "Nobody knows the customer's name; the address is there, so the customer is asked.",
+        "What stands for the customer's name is an id; the address is there, so the customer is asked.",
         problems=["payment-pending" if order["status"] == "pending-payment" else "payment-denied"],
         actions=[asks_to_pay(order)],
         end_status=_ASKED,
@@ -119,6 +119,6 @@ KINDS: tuple[Writer, ...] = (
     payment_denied_in_other_words,
     nothing_owed,
     nobody_to_ask,
-    address_that_is_none,
+    nowhere_to_write,
     customer_without_a_name,
 )
