@@ -30,8 +30,8 @@ from tests.receiving import (
     webhook_lines,
     write_people,
 )
+from tests.workflow.delivering import APPROVED, bring_own, outbox, verified
 from tests.workflow.shop import DEADLINE, Shop
-from tests.workflow.test_delivering import APPROVED, bring_own, outbox, verified
 
 pytestmark = pytest.mark.long
 

@@ -23,6 +23,7 @@ from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.strangers.daper_alerts import Alerts
 from tests.workflow.agents import Agent
+from tests.workflow.delivering import bring_own
 from tests.workflow.events import agent_of, approved, begun, event_of, report, report_to_short_runs
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, answer, open_shop
@@ -241,6 +242,16 @@ async def parked_and_reminded(env: WorkflowEnvironment, home: Path) -> str:
         repair_id = await shop.start(tell=["owl"], policy={"reminders": [0.00002, 0.9]})
         await shop.until_events(repair_id, *[_COMPLETED] * 7, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED")
         return repair_id
+
+
+async def delivered(env: WorkflowEnvironment, home: Path) -> str:
+    """What own orders have to be asked for is sent: one message is taken, one is refused, one at the second try."""
+    bring_own(home)
+    async with hook(503, 400) as server:
+        write_people(home, outbox=webhook_lines(server.url))
+        async with open_shop(env, home, environ={"OWL_SECRET": SECRET}) as shop:
+            repair_id = await shop.start(scope={"record_ids": ["ORD-001-HJP", "ORD-004-RHG"]}, auto_approve=True)
+            return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, APPLIED, APPLIED)
 
 
 async def dry_run(env: WorkflowEnvironment, home: Path) -> str:
@@ -525,6 +536,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         told_and_cancelled,
         parked_and_told,
         parked_and_reminded,
+        delivered,
         dry_run,
         nothing_to_repair,
         failed_unknown_record,

@@ -11,29 +11,18 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.core.outbox import MessageState
 from daper.core.outcomes import RepairResult, VerificationStatus
-from daper.domains.orders import shipped
-from daper.domains.orders.domain import OrdersDomain
-from daper.ports import Message
 from daper.workflows.options import DELIVERY_TRIES
 from tests.receiving import DROP, PASSWORD, SECRET, Post, hook, mail_lines, mail_server, webhook_lines, write_people
+from tests.workflow.delivering import APPROVED, PAYS, RESTOCKED, bring_own, outbox, verified
 from tests.workflow.shop import Shop, open_shop
 
 SECRETS = {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD}
-PAYS, APPROVED, RESTOCKED = "ORD-001-HJP", "ORD-004-RHG", "ORD-002-HJG"
 WRITTEN, SENT, REFUSED, UNKNOWN = (
     MessageState.WRITTEN,
     MessageState.SENT,
     MessageState.REFUSED,
     MessageState.UNKNOWN,
 )
-
-
-def bring_own(home: Path) -> None:
-    """The shipped orders as somebody's own: nobody plays their other side."""
-    folder = home / "data" / "orders"
-    folder.mkdir(parents=True)
-    for name, text in shipped.texts("hogwarts").items():
-        (folder / name).write_text(text, encoding="utf-8")
 
 
 @asynccontextmanager
@@ -50,17 +39,6 @@ async def repaired(shop: Shop, *record_ids: str) -> RepairResult:
     repair_id = await shop.start(scope={"record_ids": list(record_ids)})
     await shop.decide(repair_id, await shop.plan(repair_id))
     return await shop.end(repair_id)
-
-
-async def outbox(shop: Shop) -> tuple[Message, ...]:
-    orders = shop.domains["orders"]
-    assert isinstance(orders, OrdersDomain)
-    return await orders.outbox()
-
-
-def verified(result: RepairResult) -> dict[str, VerificationStatus]:
-    assert result.verification is not None
-    return {finding.record_id: finding.status for finding in result.verification.findings}
 
 
 async def test_with_nothing_that_sends_it_a_message_is_a_persons_to_send(

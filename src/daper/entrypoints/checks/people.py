@@ -1,14 +1,25 @@
 """What `daper doctor` finds of the people who may be told: whether their servers take what they would be sent."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import assert_never
 from urllib.parse import urlsplit
 
 from daper.adapters.notify.reach import reach_mail, reach_webhook
-from daper.core.people import EmailTarget, People, SignalTarget, SmtpServer, Target, WebhookTarget
-from daper.core.text import counted
+from daper.core.errors import TargetRefused
+from daper.core.people import (
+    CommandRoute,
+    EmailTarget,
+    MailRoute,
+    People,
+    SignalTarget,
+    SmtpServer,
+    Target,
+    WebhookTarget,
+)
+from daper.core.text import counted, visible
 from daper.entrypoints.checks.check import Check, checked, in_thread
 from daper.settings import Settings
 
@@ -21,6 +32,9 @@ async def check_people(settings: Settings) -> list[Check]:
     missing = people.missing()
     told = f" by default {', '.join(settings.tell)}" if settings.tell else " nobody by default; see DAPER_TELL"
     found = f"{counted(len(people.targets), 'target')} in {people.source}; told is{told}"
+    if people.outbox:
+        sent = ", ".join(f"{domain} ({route.kind})" for domain, route in sorted(people.outbox.items()))
+        found += f"; messages of records are sent for {sent}"
     lacking = (f"{variable} is not set, and {name} needs it" for name, variable in missing.items())
     # A worker refuses to start where a secret is missing; where a server is away, it says who was not told.
     reached = await asyncio.gather(
@@ -31,12 +45,19 @@ async def check_people(settings: Settings) -> list[Check]:
 
 def _servers(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     people, missing = settings.people, settings.people.missing()
+    routes = {f"outbox.{domain}": route for domain, route in people.outbox.items()}
     by_mail = [name for name, target in people.targets.items() if isinstance(target, EmailTarget)]
+    by_mail += [name for name, route in routes.items() if isinstance(route, MailRoute)]
     if people.smtp is not None and by_mail and not set(by_mail) <= missing.keys():
         yield f"mail, for {', '.join(by_mail)}", partial(_mail, settings, people.smtp)
     for name, target in people.targets.items():
         if isinstance(target, WebhookTarget) and name not in missing:
-            yield f"webhook of {name}", partial(_webhook, target)
+            yield f"webhook of {name}", partial(_webhook, target, "daper people test NAME")
+    for name, route in routes.items():
+        if isinstance(route, WebhookTarget) and name not in missing:
+            yield f"webhook of {name}", partial(_webhook, route, "daper records outbox")
+        if isinstance(route, CommandRoute):
+            yield f"program of {name}", partial(_program, route)
 
 
 def _mail(settings: Settings, server: SmtpServer) -> str:
@@ -44,9 +65,16 @@ def _mail(settings: Settings, server: SmtpServer) -> str:
     return "answers, and lets us in; whether a mail arrives: daper people test NAME"
 
 
-def _webhook(target: WebhookTarget) -> str:
+def _webhook(target: WebhookTarget, see: str) -> str:
     reach_webhook(target)
-    return "its server answers; whether it takes a message: daper people test NAME"
+    return f"its server answers; whether it takes a message: {see}"
+
+
+def _program(route: CommandRoute) -> str:
+    """Raises TargetRefused where it is not there."""
+    if shutil.which(route.run[0]) is None:
+        raise TargetRefused(f"there is no program {visible(route.run[0])} that could be run")
+    return "it is there; what became of the messages it was given: daper records outbox"
 
 
 def people_rows(settings: Settings) -> list[tuple[str, ...]]:
