@@ -86,7 +86,7 @@ def test_some_of_a_plan_is_approved_one_is_stale_and_who_was_asked_is_waited_for
     report = decided(desk, repair_id, plan, *some)
 
     assert outcomes(report) == {"T1": "applied", "T2": "applied", "T3": "stale", "T4": "not-approved"}
-    assert verified(report) == {"T1": "resolved", "T2": "waiting-on-other"}
+    assert verified(report) == {"T1": "resolved", "T2": "waiting-on-person"}  # nothing sends its message
     assert tickets(desk) == {"T1": "open", "T2": "reminded", "T3": "closed", "T4": "closed", "T5": "open"}
     with closing(sqlite3.connect(desk.home / "data" / "desk" / "desk.db")) as db:
         [(message,)] = db.execute("SELECT message FROM daper_outbox").fetchall()
