@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -212,6 +212,7 @@ class Services:
     schedules: ScheduleService
     records: RecordsService
     facts: FactService
+    tidings: Tidings
     board: Board
     listed: RepairList
 
@@ -239,9 +240,10 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
         gathering=settings.gathering,
     )
     records = RecordsService(domains=domains, memory=settings.state.memory)
+    tidings = Tidings(client, queue=queue)
 
-    async def tidings() -> Tidings:
-        return Tidings(client, queue=queue)
+    async def reaching() -> Tidings:
+        return tidings
 
     board = Board(service=repairs, listing=open_repairs(client, queue=queue), policy=policy)
     return Services(
@@ -265,22 +267,26 @@ async def open_services(settings: Settings, *, client: Client | None = None) -> 
             policy=policy,
         ),
         records=records,
-        facts=FactService(records, tidings=tidings),
+        facts=FactService(records, tidings=reaching),
+        tidings=tidings,
         board=board,
         listed=RepairList(board, ended=ended_repairs(client, queue=queue), reports=reports),
     )
 
 
-def open_facts(settings: Settings) -> FactService:
-    """What takes facts, also where Temporal is not there: then no agent is told. Raises SettingError."""
+def open_facts(settings: Settings, *, tidings: Callable[[], Awaitable[Tidings]] | None = None) -> FactService:
+    """What takes facts, also where Temporal is not there: then no agent is told. `tidings`: of a door that connects.
+
+    Raises SettingError.
+    """
     settings.need(Part.DATABASE)
 
-    async def tidings() -> Tidings:
+    async def connected() -> Tidings:
         settings.need(Part.TEMPORAL)
         return Tidings(await connect(settings), queue=settings.task_queue)
 
     records = RecordsService(domains=open_domains(settings), memory=settings.state.memory)
-    return FactService(records, tidings=tidings)
+    return FactService(records, tidings=tidings or connected)
 
 
 async def open_service(settings: Settings, *, client: Client | None = None) -> RepairService:

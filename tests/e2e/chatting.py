@@ -27,6 +27,7 @@ TOOLS = {
     "get_record",
     "approve_repair",
     "reject_repair",
+    "tell_record",
     "initiate_proactive_agent",
     "get_proactive_agent",
 }

@@ -33,6 +33,7 @@ CHANGES = {
     "stop_repair",
     "approve_repair",
     "reject_repair",
+    "tell_record",
     "initiate_proactive_agent",
 }
 BADGES, HAGRID = "ORD-002-HJG", "ORD-004-RHG"

@@ -105,6 +105,7 @@ TOOLS: Mapping[str, tuple[dict[str, object], set[Part]]] = {
     "report_problem": ({"record_ids": ["ORD-001-HJP"]}, {*STARTS, REPORTS}),
     "start_repair": ({}, STARTS),
     "stop_repair": ({"repair_id": "r"}, {DATABASE, USER, TEMPORAL}),
+    "tell_record": ({"record_id": "ORD-001-HJP", "fact": "paid"}, {DATABASE, DOMAIN, USER}),
     "wait_for_repair": ({"repair_id": "r", "seconds": 1}, {DATABASE, TEMPORAL}),
 }
 # What is said of each part, once it is wrong.

@@ -37,6 +37,7 @@ CHANGING = {
     "stop_repair",
     "approve_repair",
     "reject_repair",
+    "tell_record",
     "initiate_proactive_agent",
 }
 
@@ -53,7 +54,9 @@ async def test_each_tool_says_what_it_does_takes_and_answers(temporal_env: Workf
         hints = tool.annotations
         assert hints is not None
         assert hints.read_only_hint == (name in READING)
-        assert bool(hints.destructive_hint) == (name in {"approve_repair", "reject_repair", "stop_repair"})
+        assert bool(hints.destructive_hint) == (
+            name in {"approve_repair", "reject_repair", "stop_repair", "tell_record"}
+        )
         assert tool.title
         assert tool.description
         assert len(tool.description) > 60

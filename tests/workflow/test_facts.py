@@ -47,7 +47,9 @@ async def tell(shop: Shop, fact: str, record_id: str = RON, *, reaches: bool = T
 async def until_listed(shop: Shop, agent: Agent) -> None:
     """Temporal's list lags behind."""
     async with asyncio.timeout(DEADLINE):
-        while agent.handle.id not in {line.agent_id for line in await shop.proactive.list()}:
+        while True:
+            if agent.handle.id in {line.agent_id for line in await shop.proactive.list()}:
+                return
             await asyncio.sleep(0.02)
 
 

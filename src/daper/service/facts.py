@@ -1,16 +1,37 @@
 """FactService: takes what has happened to a record, from any door, and lets the agents that wait know."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from pydantic import JsonValue
 
 from daper.clock import utc_now
-from daper.core.errors import DaperError
+from daper.core.errors import DaperError, UserError
 from daper.core.facts import FactAnswer
 from daper.ports import Fact, Telling
 from daper.service.records import RecordsService
 from daper.service.tidings import Tidings
 
 log = logging.getLogger(__name__)
+
+
+def arguments_in(
+    fact: Fact | None, *, item: str | None, quantity: str | int | None, others: Sequence[str], source: str
+) -> tuple[dict[str, JsonValue], str]:
+    """What belongs to a fact, as people and models say it, and from whom it comes. Raises UserError.
+
+    Where an argument of the fact says that, as the approver of an approval, it is that argument.
+    """
+    found: dict[str, JsonValue] = {}
+    for each in others:
+        name, equals, value = each.partition("=")
+        if not (name.strip() and equals):
+            raise UserError(f"{each!r} does not read as NAME=VALUE")
+        found[name.strip()] = value
+    found |= {name: value for name, value in (("item", item), ("quantity", quantity)) if value is not None}
+    if source and fact is not None and fact.source:
+        return {fact.source: source, **found}, ""
+    return found, source
 
 
 class FactService:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import JsonValue
 
 from daper.adapters.privacy import make_private
 from daper.bootstrap import open_facts
@@ -18,6 +17,7 @@ from daper.entrypoints.cli.parameters import NONE, Json, Names, said_right
 from daper.entrypoints.cli.questions import DOOR, who_asks
 from daper.entrypoints.cli.runner import run_to_end
 from daper.ports import Telling
+from daper.service.facts import arguments_in
 from daper.settings import Part, load_settings
 
 _Argument = Annotated[str | None, Parameter(show_default=False)]
@@ -76,12 +76,9 @@ def tell(
     settings = load_settings(needs={Part.DATABASE, *(() if as_name else (Part.USER,))})
     make_private(settings.home)
     service, name = open_facts(settings), settings.domain_or(domain)
-    arguments = _arguments(item, quantity, argument)
-    happened, source = _moment(at), by or ""
-    known = service.facts(name).get(fact)
-    if source and known is not None and known.source:
-        arguments, source = {known.source: source, **arguments}, ""
+    happened, known = _moment(at), service.facts(name).get(fact)
     with said_right():
+        arguments, source = arguments_in(known, item=item, quantity=quantity, others=argument, source=by or "")
         telling = Telling(
             record_id=record_id,
             fact=fact,
@@ -116,17 +113,6 @@ def lines_of(answer: FactAnswer) -> Iterator[str]:
         yield f"  told, so that they look at once: {', '.join(answer.agents)}"
     if answer.unheard:
         yield f"  no agent was told of it: {visible(answer.unheard)}"
-
-
-def _arguments(item: str | None, quantity: str | None, others: Names) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {}
-    for each in others:
-        name, equals, value = each.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--argument {each!r} does not read as NAME=VALUE")
-        found[name] = value
-    given = {"item": item, "quantity": quantity}
-    return found | {name: value for name, value in given.items() if value is not None}
 
 
 def _moment(at: str | None) -> datetime | None:

@@ -243,6 +243,23 @@ class ReportPage(Wire):
     next_offset: int | None = None
 
 
+class FactTold(Wire):
+    """What became of telling a fact. `told` false: nothing was written down. `known`: it was known before.
+
+    `problems`: the kinds of what is wrong with the record now; `agents`: those that look at it at once.
+    """
+
+    record_id: str
+    fact: str
+    told: bool
+    known: bool = False
+    evidence: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    message: str = ""
+    next_step: str
+
+
 class DecisionAnswer(Wire):
     """What became of a decision. `decided` false: nothing was recorded by this call.
 

@@ -22,7 +22,7 @@ from daper.entrypoints.mcp.answers import DecisionAnswer
 from daper.entrypoints.mcp.door import NAME, Door
 from daper.entrypoints.mcp.open_forms import PATIENCE_S, NotShown, OpenForm, OpenForms, TurnedAway, shown, told_of
 from daper.entrypoints.mcp.presentation import decided_until_now, decision_of, visible_answer
-from daper.entrypoints.mcp.relayed_decision import Wanted
+from daper.entrypoints.mcp.relayed_decision import Relayed, Wanted
 from daper.settings import ChatApproval
 
 LOOK_FIRST = "look with get_repair before anything else, for what was decided may stand"
@@ -224,7 +224,7 @@ def _question(wanted: Wanted, quoted: _Quoted, decision: Decision) -> str:
         raise DecisionRefused(error.said, ". ", wanted.in_a_terminal) from None
 
 
-def unconfirmed(wanted: Wanted, why: str) -> Said:
+def unconfirmed(wanted: Relayed, why: str) -> Said:
     """What is said where this client is no way to confirm anything."""
     return Said(f"this client {why}, so nobody can confirm here that it is what they want. ", wanted.in_a_terminal)
 

@@ -17,7 +17,7 @@ from daper.entrypoints.mcp.deciding import Deciding, unconfirmed
 from daper.entrypoints.mcp.door import Door, told
 from daper.entrypoints.mcp.edits import Edits
 from daper.entrypoints.mcp.forms import NO_ANSWER, Answer, Confirm, Heard
-from daper.entrypoints.mcp.relayed_decision import Wanted, approval, rejection
+from daper.entrypoints.mcp.relayed_decision import Relayed, Wanted, approval, rejection
 from daper.entrypoints.mcp.tools import DECIDES, Comment, PlainTool, RepairId, tool
 from daper.settings import ChatApproval
 
@@ -109,25 +109,25 @@ def deciding_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
         return await deciding.settle(rejection(repair_id, plan_digest, actions, comment), answer, ctx)
 
     return [
-        _asking(door, APPROVAL, tool(door, approve_repair, title="Approve a plan", hints=DECIDES, kind=_ApprovalTool)),
-        _asking(door, REJECTION, tool(door, reject_repair, title="Reject a plan", hints=DECIDES, kind=_RejectionTool)),
+        asking(door, APPROVAL, tool(door, approve_repair, title="Approve a plan", hints=DECIDES, kind=_ApprovalTool)),
+        asking(door, REJECTION, tool(door, reject_repair, title="Reject a plan", hints=DECIDES, kind=_RejectionTool)),
     ]
 
 
-def _asking(door: Door, name: str, made: Tool) -> Tool:
+def asking(door: Door, name: str, made: Tool) -> Tool:
     """The tool, whose form goes by that name; the SDK would name it by where its code stands."""
     for plan in made.resolver_plans.values():
         plan.wire_key = name
     return made.model_copy(update={"worded": door.worded})
 
 
-class _DecidingTool(PlainTool, ABC):
+class AskingTool(PlainTool, ABC):
     """What the SDK itself says of an answer to a form that is none is said in our words, with the way out."""
 
     worded: Callable[[str], str] = Field(default=str, exclude=True)
 
     @abstractmethod
-    def wanted(self, arguments: dict[str, Any]) -> Wanted:  # Any: as a client sent them
+    def wanted(self, arguments: dict[str, Any]) -> Relayed:  # Any: as a client sent them
         """What is to be decided."""
 
     # Any: as the SDK has it.
@@ -143,13 +143,13 @@ class _DecidingTool(PlainTool, ABC):
             raise ToolError(said + self.worded(why)) from None
 
 
-class _ApprovalTool(_DecidingTool):
+class _ApprovalTool(AskingTool):
     def wanted(self, arguments: dict[str, Any]) -> Wanted:
         """An approval."""
         return approval(**self.fn_metadata.validate_arguments(arguments))
 
 
-class _RejectionTool(_DecidingTool):
+class _RejectionTool(AskingTool):
     def wanted(self, arguments: dict[str, Any]) -> Wanted:
         """A rejection."""
         return rejection(**self.fn_metadata.validate_arguments(arguments))

@@ -25,9 +25,11 @@ from daper.settings.secrecy import masked
 if TYPE_CHECKING:
     from daper.bootstrap import Services
     from daper.service.board import Board
+    from daper.service.facts import FactService
     from daper.service.proactive import ProactiveService
     from daper.service.records import RecordsService
     from daper.service.repairs import RepairService
+    from daper.service.tidings import Tidings
 
 NAME: Final = "mcp"
 LONGEST_ERROR: Final = 4000
@@ -73,6 +75,7 @@ class Door:
         self._services: Services | None = None
         self._connecting: asyncio.Task[Services] | None = None
         self._records: RecordsService | None = None
+        self._facts: FactService | None = None
 
     @property
     def settings(self) -> Settings:
@@ -137,6 +140,13 @@ class Door:
                 self._records = await asyncio.to_thread(_open_records, self._settings)
             return self._records
 
+    async def facts(self) -> "FactService":
+        """What takes facts of this machine's records; without Temporal no agent is told of them."""
+        async with self._lock:
+            if self._facts is None:
+                self._facts = await asyncio.to_thread(_open_facts, self._settings, self._tidings)
+            return self._facts
+
     def worded(self, text: str) -> str:
         """A text of ours for whoever calls: what it names as command lines is told as it runs in a terminal."""
         return self._terminal(self._settings).worded(text) if names_commands(text) else text
@@ -161,6 +171,13 @@ class Door:
         """After an error: connect anew at the next call if Temporal was lost, for it may be back elsewhere."""
         if isinstance(error, Unreachable) and not isinstance(error, NoWorker):
             self._services = None
+
+    async def _tidings(self) -> "Tidings":
+        try:
+            return (await self._connected()).tidings
+        except DaperError as error:
+            self.lost(error)
+            raise
 
     async def _connected(self) -> "Services":
         """One attempt at a time, for all who wait for it: nobody waits for the failures of others one by one."""
@@ -192,6 +209,12 @@ def _open_records(settings: Settings) -> "RecordsService":
 
     settings.need(Part.DATABASE)
     return RecordsService(domains=open_domains(settings))
+
+
+def _open_facts(settings: Settings, tidings: "Callable[[], Awaitable[Tidings]]") -> "FactService":
+    from daper.bootstrap import open_facts
+
+    return open_facts(settings, tidings=tidings)
 
 
 def _scopes(access: Iterable[Access]) -> Iterator[str]:

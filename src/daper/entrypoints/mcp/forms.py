@@ -90,16 +90,20 @@ def are_answers(ctx: Context) -> bool:
 def understood(answer: Answer) -> Heard | DecisionAnswer:
     """What the person said, whichever way it came; or what came of that already."""
     if isinstance(answer, DeclinedElicitation | CancelledElicitation):
-        return _unseen(answer.action)
+        return unseen(answer.action)
     said = answer.data
-    if not isinstance(said, Confirm):
-        return said
+    return heard_in(said) if isinstance(said, Confirm) else said
+
+
+def heard_in(said: Confirm) -> Heard:
+    """What the person said in a form."""
     if not said.confirm:
         return Heard(confirmed=None, why_not="the form came back with no")
     return Heard(confirmed=Confirmation.FORM, comment=said.comment)
 
 
-def _unseen(action: str) -> Heard:
+def unseen(action: str) -> Heard:
+    """The client answered by itself, or somebody closed the form."""
     return Heard(
         confirmed=None,
         why_not=f"the client answered the form with {action}; perhaps it showed nobody the form",

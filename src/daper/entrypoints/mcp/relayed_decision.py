@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -14,6 +15,15 @@ _LONGEST_SHORT = 200
 _OPTIONS = "--action, --reject and --edit"
 
 Changes = dict[str, dict[str, JsonValue]]
+
+
+class Relayed(Protocol):
+    """Something that a client relays, and that a person can also say in a terminal."""
+
+    @property
+    def in_a_terminal(self) -> Said:
+        """The way that is always open, in a sentence."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

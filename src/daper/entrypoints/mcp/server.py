@@ -11,6 +11,7 @@ from mcp.server.mcpserver.tools import Tool
 from daper import __version__
 from daper.entrypoints.mcp.decision_tools import deciding_tools
 from daper.entrypoints.mcp.door import Door
+from daper.entrypoints.mcp.fact_tools import telling_tools
 from daper.entrypoints.mcp.form_states import refused_in_our_words, sealed_by
 from daper.entrypoints.mcp.proactive_tools import ProactiveTools
 from daper.entrypoints.mcp.prompts import add_prompts
@@ -43,7 +44,13 @@ def tools_of(door: Door, *, approval: ChatApproval, read_only: bool = False) -> 
     tools = [*ReadingTools(door).tools(), *RecordTools(door).tools(), *proactive.reading()]
     if read_only:
         return tools
-    return [*StartingTools(door).tools(), *tools, *deciding_tools(door, approval), *proactive.starting()]
+    return [
+        *StartingTools(door).tools(),
+        *tools,
+        *deciding_tools(door, approval),
+        *telling_tools(door, approval),
+        *proactive.starting(),
+    ]
 
 
 def build_server(
