@@ -1,8 +1,9 @@
 """What an order is told of: each fact once, on every store, with its trace; and what cannot be so is refused."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+import multiprocessing
+import os
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,7 @@ from daper.domains.orders.json_keeping import JsonKeeping
 from daper.domains.orders.sql_keeping import SqlKeeping, in_file, on_server
 from daper.ports import TakesFacts, Telling, ToolCall
 from daper.ports.store import OWN, LedgerRow, StoreAbout
+from daper.stores import facts
 from daper.stores.sql.upgrading import upgrade
 from tests.postgresql import PostgresqlServer
 
@@ -87,7 +89,7 @@ class Shop:
 
     domain: OrdersDomain
     keeping: JsonKeeping | SqlKeeping
-    clock: Callable[[], datetime] = field(default=lambda: DAY)
+    place: tuple[str, str]
 
     async def tell(
         self,
@@ -143,31 +145,45 @@ class Shop:
         return {each.kind for each in self.domain.detect(records, DAY)}
 
 
+def opened(kind: str, where: str) -> JsonKeeping | SqlKeeping:
+    """The orders there, for this process or another."""
+    if kind == "json":
+        return JsonKeeping(Path(where))
+    return in_file(Path(where)) if kind == "sqlite" else on_server(where)
+
+
+def domain_of(keeping: JsonKeeping | SqlKeeping) -> OrdersDomain:
+    return OrdersDomain(folder=Path(), approvers=(MINISTRY,), dataset="hogwarts", keepings=lambda _: keeping)
+
+
 @pytest.fixture(params=["json", "sqlite", "postgresql"])
-def keeping(
-    request: pytest.FixtureRequest, tmp_path: Path, postgresql: PostgresqlServer
-) -> Iterator[JsonKeeping | SqlKeeping]:
-    if request.param == "json":
-        yield JsonKeeping(tmp_path / "shop")
-    elif request.param == "sqlite":
-        yield in_file(tmp_path / "shop" / "orders.db")
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
+    kind: str = request.param
+    if kind == "postgresql":
+        server: PostgresqlServer = request.getfixturevalue("postgresql")
+        where = server.empty()
     else:
-        made = on_server(postgresql.empty())
-        upgrade(made.tables.database)
-        yield made
-
-
-@pytest.fixture
-def shop(keeping: JsonKeeping | SqlKeeping, tmp_path: Path) -> Shop:
+        where = str(tmp_path / "shop") if kind == "json" else str(tmp_path / "shop" / "orders.db")
+    keeping = opened(kind, where)
+    if isinstance(keeping, SqlKeeping) and kind == "postgresql":
+        upgrade(keeping.tables.database)
     texts = {
         "orders.json": simplejson.dumps({"orders": ORDERS}),
         "inventory.json": simplejson.dumps({"inventory": ROWS}),
     }
     keeping.install(texts, about=StoreAbout(dataset=OWN))
-    domain = OrdersDomain(
-        folder=tmp_path / "shop", approvers=(MINISTRY,), dataset="hogwarts", keepings=lambda _: keeping
-    )
-    return Shop(domain=domain, keeping=keeping)
+    return Shop(domain=domain_of(keeping), keeping=keeping, place=(kind, where))
+
+
+CAKES_CAME = Telling(
+    record_id="O-CAKE",
+    fact="delivered",
+    arguments={"item": "CAKE", "quantity": 3},
+    by=HARRY,
+    door="test",
+    request_key="d1",
+)
+DIED = 9
 
 
 def last_entry(raw: Raw) -> Raw:
@@ -427,8 +443,6 @@ async def test_what_a_tool_asked_for_is_there_once_it_was_told(shop: Shop) -> No
 
 
 async def test_a_fact_that_breaks_in_the_middle_has_not_happened(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from daper.stores import facts
-
     def breaks(*_: object, **__: object) -> None:
         raise ActionFailed("the light went out")
 
@@ -439,6 +453,30 @@ async def test_a_fact_that_breaks_in_the_middle_has_not_happened(shop: Shop, mon
             await shop.tell("O-CAKE", "delivered", key="d1")
     assert (await shop.raw("O-CAKE"), await shop.stock("CAKE"), shop.rows("O-CAKE")) == (before, 2, [])
     assert not (await shop.tell("O-CAKE", "delivered", key="d1")).known
+
+
+def _tell_and_die(kind: str, where: str, dies: str) -> None:
+    """In a process that dies in the middle of it, or before it could say what came of it."""
+
+    def die(*_: object, **__: object) -> None:
+        os._exit(DIED)
+
+    if dies == "in the middle":
+        facts._write = die  # type: ignore[reportPrivateUsage]
+    asyncio.run(domain_of(opened(kind, where)).tell(CAKES_CAME))
+    os._exit(DIED)
+
+
+@pytest.mark.parametrize(("dies", "happened"), [("in the middle", False), ("after it", True)])
+async def test_a_process_that_dies_has_told_all_of_it_or_nothing(shop: Shop, dies: str, happened: bool) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_tell_and_die, args=(*shop.place, dies))
+    process.start()
+    process.join(60)
+    assert process.exitcode == DIED
+    assert (await shop.stock("CAKE"), len(shop.rows("O-CAKE"))) == ((5, 1) if happened else (2, 0))
+
+    assert (await shop.domain.tell(CAKES_CAME)).known == happened
+    assert (await shop.stock("CAKE"), len(shop.rows("O-CAKE"))) == (5, 1)
 
 
 async def test_the_list_of_open_orders_follows(shop: Shop) -> None:

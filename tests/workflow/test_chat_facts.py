@@ -1,6 +1,7 @@
 """Telling facts in a chat: the person confirms what would change, and without their yes nothing is written down."""
 
 from pathlib import Path
+from typing import cast
 
 import mcp.types as types
 import pytest
@@ -34,8 +35,7 @@ async def test_what_the_form_showed_is_written_down_once(shop: Shop, era: Era) -
     assert 'status: "payment-denied" → "processing"' in question
     assert (told["told"], told["known"], told["problems"], again["known"]) == (True, False, [], True)
     assert "Gringotts, says Harry (os-user), mcp" in told["evidence"][0]
-    history = shop.order(RON)["status_history"]
-    assert isinstance(history, list)
+    history = cast("list[dict[str, object]]", shop.order(RON)["status_history"])
     assert [each["fact"] for each in history if "fact" in each] == ["paid"]
     assert shop.status(RON) == "processing"
 

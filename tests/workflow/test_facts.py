@@ -63,6 +63,7 @@ async def test_an_agent_that_waits_goes_on_at_once_when_what_it_asked_for_is_tol
         repair_id = await agent.cycle()
         await shop.decide(repair_id, await shop.plan(repair_id), by=agent.by)
         result = await shop.end(repair_id)
+        assert result.verification is not None
         assert [each.status for each in result.verification.findings] == [VerificationStatus.WAITING_ON_OTHER]
         await agent.waits(after=1)
         await until_listed(shop, agent)
