@@ -1,7 +1,8 @@
 """Makes the pictures in the docs, each of a real run: `make pictures`. Needs `pdftoppm` (Debian: poppler-utils).
 
 The demo runs on a terminal of its own, somebody types y, and what was shown becomes `demo.svg`; the report of that
-repair is printed as a PDF, whose first page becomes `report.png`. `tools/form_pictures.py` has forms of chat clients.
+repair is printed as a PDF, whose first page becomes `report.png`. Fifty equal problems are decided with two exceptions
+on a terminal of 80 columns, which becomes `fifty.svg`. `tools/form_pictures.py` has forms of chat clients.
 """
 
 import asyncio
@@ -15,20 +16,27 @@ import subprocess
 import sys
 import tempfile
 import termios
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.big_shop import ABOUT, BigShop
+from bench.server import loopback
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from daper.adapters.reports.repair_report import repair_report
 from daper.adapters.state import StatePlace
+from daper.bootstrap import working
 from daper.documents.pdf import to_pdf
+from daper.domains.orders.json_keeping import JsonKeeping
+from daper.settings import load_settings
 
 PICTURES: Final = Path(__file__).parents[1] / "docs" / "pictures"
 _COLUMNS: Final = 112
-_ANSWER: Final = b"y\n"
+_NARROW: Final = 80
+_EQUAL: Final = 50
 _MOVES: Final = re.compile(r"(\n|\r|\x1b\[\?25[lh]|\x1b\[1A|\x1b\[2K)")
 # The font of the picture is what the reader has: a page that shows it may load nothing from elsewhere.
 _FONT_FACES: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -37,25 +45,48 @@ _FOLDER: Final = re.compile(r"stay in (\S+) until")
 
 def run_demo(folder: Path) -> str:
     """What a terminal shows of `daper demo`, whose question is answered with y."""
+    return on_terminal(["demo"], folder, env=_person(folder), columns=_COLUMNS, answers=(("leaves it open", "y"),))
+
+
+async def run_fifty(folder: Path) -> str:
+    """What a terminal of 80 columns shows of a repair of fifty equal problems, two of which are left out."""
+    env = _person(folder) | {"PAGER": "cat"}
+    (orders := folder / "daper" / "data" / "orders").mkdir(parents=True)
+    shop = BigShop(orders=_EQUAL, problems=_EQUAL, only_payments=True)
+    JsonKeeping(orders).install(shop.texts(), about=ABOUT)
+    async with loopback(folder / "server.log") as client:
+        env |= {"DAPER_HOME": str(folder / "daper"), "TEMPORAL_ADDRESS": client.service_client.config.target_host}
+        async with working(client, load_settings(environ=env, folder=folder)):
+            answers = (("leaves it open", "all but a7, a9"), ("goes back", "y"))
+            return await asyncio.to_thread(
+                on_terminal, ["repair", "start"], folder, env=env, columns=_NARROW, answers=answers
+            )
+
+
+def on_terminal(
+    words: Sequence[str], folder: Path, *, env: Mapping[str, str], columns: int, answers: Sequence[tuple[str, str]]
+) -> str:
+    """What a terminal shows of a command. `answers`: what ends a question, and what is typed then, one by one."""
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, _COLUMNS, 0, 0))
-    environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "USER_NAME": "Harry"}
-    environment |= {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
-    command = [sys.executable, "-c", "from daper.entrypoints.cli.app import main; main()", "demo"]
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
+    command = [sys.executable, "-c", "from daper.entrypoints.cli.app import main; main()", *words]
     process = subprocess.Popen(  # noqa: S603 - our own program
-        command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=folder, start_new_session=True
+        command, stdin=slave, stdout=slave, stderr=slave, env=dict(env), cwd=folder, start_new_session=True
     )
     os.close(slave)
-    shown = b""
-    answered = False
+    shown, left = b"", list(answers)
     while data := _read(master):
         shown += data
-        if not answered and b"leaves it open" in shown.rpartition(b"\n")[2]:
-            os.write(master, _ANSWER)
-            answered = True
-    if process.wait() != 0 or not answered:
-        raise SystemExit(f"the demo ended with {process.returncode}: {shown.decode('utf-8', 'replace')[-500:]}")
+        if left and left[0][0].encode() in shown.rpartition(b"\n")[2]:
+            os.write(master, f"{left.pop(0)[1]}\n".encode())
+    if process.wait() != 0 or left:
+        raise SystemExit(f"{words} ended with {process.returncode}: {shown.decode('utf-8', 'replace')[-500:]}")
     return shown.decode("utf-8", "replace")
+
+
+def _person(folder: Path) -> dict[str, str]:
+    environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "USER_NAME": "Harry"}
+    return environment | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 
 
 def _read(terminal: int) -> bytes:
@@ -118,6 +149,24 @@ def main() -> None:
         story = shown.replace(folder, "/tmp")  # noqa: S108 - a name in a picture
         stays = Text.from_ansi("\n".join(lines_that_stay(story)).rstrip())
         (PICTURES / "demo.svg").write_text(as_svg(stays, title="daper demo"), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        lines = lines_that_stay(asyncio.run(run_fifty(Path(folder))))
+        stays = Text.from_ansi("\n".join(cut(lines)))
+        picture = as_svg(stays, title="50 equal problems, 80 columns", columns=_NARROW)
+        (PICTURES / "fifty.svg").write_text(picture, encoding="utf-8")
+
+
+def cut(lines: list[str]) -> list[str]:
+    """From the plan to what was done; of what is told of each action before it is approved, that it is."""
+    begin, end = _place(lines, "Proposed Orders"), _place(lines, "Verified:")
+    told, sure = (at for at, line in enumerate(lines) if line.startswith("That is:"))
+    first = told + 4  # what it comes to and the head of the group, of two lines each
+    left_out = f"    \N{VERTICAL ELLIPSIS} {sure - first} more lines, which tell each of them"
+    return [*lines[begin:first], left_out, *lines[sure:end]]
+
+
+def _place(lines: list[str], what: str) -> int:
+    return next(at for at, line in enumerate(lines) if what in line)
 
 
 if __name__ == "__main__":

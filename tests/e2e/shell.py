@@ -60,9 +60,9 @@ class Ran:
 class Terminal:
     """A `daper` on a terminal: type, wait for what it shows, wait for its end."""
 
-    def __init__(self, command: list[str], *, env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, command: list[str], *, env: Mapping[str, str], cwd: Path, columns: int = 100) -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         # A session of its own with this terminal in control, so that Ctrl-C typed here is a signal there.
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _ON_ITS_TERMINAL, *command],
@@ -186,9 +186,11 @@ class Shell:
             return finish(process)
 
     @contextmanager
-    def terminal(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Generator[Terminal]:
+    def terminal(
+        self, *arguments: str, extra: Mapping[str, str] | None = None, columns: int = 100
+    ) -> Generator[Terminal]:
         """A command on a terminal."""
-        terminal = Terminal([DAPER, *arguments], env=self.variables(extra), cwd=self.cwd)
+        terminal = Terminal([DAPER, *arguments], env=self.variables(extra), cwd=self.cwd, columns=columns)
         try:
             yield terminal
         finally:
