@@ -162,14 +162,15 @@ def _told() -> Notice:
     return plan_message(Occasion.PLAN_WAITS, LOOK, at=AT)
 
 
-def _rendered(page: str) -> str:
+def rendered(page: str) -> str:
     """What a reader of the page sees."""
     body = re.sub(r"</?(code|strong|b|bdi|em|wbr)\b[^>]*>", "", page.partition("</head>")[2] or page)
     return html.unescape(re.sub(r"<[^>]+>", " ", body))
 
 
-def _from_markdown(text: str) -> str:
-    return _rendered(MarkdownIt("commonmark").enable("table").render(text))
+def from_markdown(text: str) -> str:
+    """What a reader of Markdown sees."""
+    return rendered(MarkdownIt("commonmark").enable("table").render(text))
 
 
 # What a person sees there, with white space as it comes.
@@ -177,12 +178,12 @@ DOORS: Final[dict[str, Callable[[], str]]] = {
     "show, 80 columns": lambda: _on_terminal(look_lines(LOOK), columns=80),
     "show, 200 columns": lambda: _on_terminal(look_lines(LOOK), columns=200),
     "prompt": lambda: _on_terminal(Story().go_on(LOOK), columns=80),
-    "Temporal UI": lambda: _from_markdown(
+    "Temporal UI": lambda: from_markdown(
         details(Phase.PENDING_APPROVAL, PLAN, "", decide_by=UNTIL, heads=HEADS, findings=FINDINGS, partition="2/4")
     ),
     "form": _asked,
     "mail": lambda: letter.plain_letter(_told(), None),
-    "mail, HTML": lambda: _rendered(to_html(letter.letter_document(_told(), None))),
-    "plan report, Markdown": lambda: _from_markdown(to_markdown(plan_report(LOOK, [VIEW]))),
-    "plan report, HTML": lambda: _rendered(to_html(plan_report(LOOK, [VIEW]))),
+    "mail, HTML": lambda: rendered(to_html(letter.letter_document(_told(), None))),
+    "plan report, Markdown": lambda: from_markdown(to_markdown(plan_report(LOOK, [VIEW]))),
+    "plan report, HTML": lambda: rendered(to_html(plan_report(LOOK, [VIEW]))),
 }

@@ -214,12 +214,52 @@ def test_d7_the_description_of_each_field_says_all_where_no_title_is_shown() -> 
 
 
 def test_what_would_run_is_told_in_short_before_all_of_it_and_no_action_is_passed_over() -> None:
-    actions = [_action(id=f"a{number}", record_id=f"ORD-{number}") for number in range(1, 9)]
+    actions = [
+        _action(id=f"a{number}", record_id=f"ORD-{number}", confidence_score=number / 10) for number in range(1, 9)
+    ]
     told = _asked(*actions).split("\n")[1]
     assert told.startswith('In short: a1 order_inventory "ORD-1", spends 170.00; a2 order_inventory "ORD-2"')
     assert told.endswith('a6 order_inventory "ORD-6", spends 170.00; 2 more. All of it:')
     changed = _asked(_action(), edits={"quantity": 250}).split("\n")[1]
     assert changed == 'In short: a1 order_inventory "ORD-1", with changes. All of it:'
+
+
+def test_b7_a_form_tells_what_is_the_same_in_many_actions_once_and_all_that_would_run_of_each() -> None:
+    actions = [
+        _action(
+            id=f"a{n}", record_id=f"ORD-{n}", title=f"Owl {n}", editable={}, arguments={"to": f"owl-{n}", "why": "late"}
+        )
+        for n in range(1, 51)
+    ]
+    apart = [
+        _action(
+            id=f"a{n}", record_id=f"ORD-{n}", title=f"Owl {n}", confidence_score=n / 100, arguments={"to": f"owl-{n}"}
+        )
+        for n in range(1, 51)
+    ]
+    asked = _asked(*actions)
+    lines = asked.split("\n")
+
+    assert lines[1:4] == [
+        "In short: a1-a50 50 × order_inventory, 8,500.00 in all. All of it:",
+        "a1-a50: 50 × order_inventory, 8,500.00 in all; risk medium; confidence score 0.95",
+        '  proposed by: "rules"',
+    ]
+    assert asked.count('  why: "late"') == 1
+    for n in range(1, 51):
+        assert f'  a{n}: record: "ORD-{n}", "Owl {n}"; to: "owl-{n}"' in lines
+    assert len(asked) < len(_asked(*apart)) / 2
+
+
+def test_b7_what_is_changed_stands_apart_from_what_it_was_like() -> None:
+    actions = [_action(id=f"a{n}", record_id=f"ORD-{n}") for n in range(1, 6)]
+    lines = _asked(*actions, edits={"quantity": 250}).split("\n")
+
+    assert lines[1] == (
+        'In short: a1 order_inventory "ORD-1", with changes; a2-a5 4 × order_inventory, 680.00 in all. All of it:'
+    )
+    assert lines[2].startswith("a1: order_inventory;")
+    assert any(line.startswith("a2-a5: 4 × order_inventory, 680.00 in all; risk medium") for line in lines)
 
 
 def test_a_form_says_what_runs_and_what_is_rejected_apart_and_in_short_first() -> None:

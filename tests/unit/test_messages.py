@@ -2,11 +2,14 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
+from planned import findings_of, plan_of, proposed
 from sized_repairs import HOSTILE, ended_repair, waiting_repair
 
 from daper.adapters.notify.letter import LONGEST_SUBJECT, commands, letter_document, plain_letter, subject
+from daper.core.models import Risk
 from daper.core.notices import (
     MOST_ACTIONS_TOLD,
     MOST_PROBLEMS_TOLD,
@@ -20,6 +23,7 @@ from daper.core.notices import (
 )
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
+from daper.core.views import view_plan
 from daper.documents.html import to_html
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -42,10 +46,29 @@ def test_a_plan_is_told_with_what_a_decision_needs_and_never_grows_past_a_bound(
     assert 0 < len(message.action_lines) <= MOST_ACTIONS_TOLD
     assert len(message.problem_lines) <= MOST_PROBLEMS_TOLD
     if message.actions > MOST_ACTIONS_TOLD:
-        assert f"and {message.actions - len(message.action_lines):,} more" in text
+        alone = sum(not each.alike for each in message.action_lines)
+        assert f"and {message.actions - alone - sum(each.actions for each in message.groups):,} more" in text
     assert len(message.model_dump_json().encode()) < 40_000
     assert len(text.encode()) < 30_000
     assert len(to_html(letter_document(message, None)).encode()) < 60_000
+
+
+def test_b7_a_plan_of_many_equal_actions_is_told_once_with_the_exceptions_first() -> None:
+    actions = [proposed(number, spends=Decimal(65)) for number in range(1, 51)]
+    plan = plan_of(*actions[:48], proposed(49, spends=Decimal(65), risk=Risk.HIGH), proposed(50, spends=Decimal(9)))
+    look = waiting_repair(1).model_copy(update={"plan": view_plan(plan, size=100, findings=findings_of(plan))})
+    message = plan_message(Occasion.PLAN_WAITS, look, at=NOW)
+    text = plain_letter(message, None)
+    [group] = message.groups
+
+    assert (group.ids, group.actions, len(group.rows), group.more) == ("a1-a48", 48, 5, 43)
+    assert [each.id for each in message.action_lines if not each.alike] == ["a49", "a50"]
+    assert text.index("  - a49 ") < text.index("  - a50 ") < text.index("  - a1-a48: 48 × send_reminder, 3,120 in all")
+    assert text.count("Nobody has reminded them.") == 3
+    assert "      and 43 more, each for a record of its own" in text
+    assert "  - and " not in text  # every action is told, or counted with its group
+    assert len(text.splitlines()) < 70
+    assert message == Notice.model_validate_json(message.model_dump_json())
 
 
 def test_no_command_decides_anything_that_was_not_seen() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
+from typing import Final
 
 from daper.core.digests import canonical
 from daper.core.lines import LABELS, FieldLine, LineKind, Piece, Voice, action_lines, amount_words
@@ -74,12 +75,25 @@ class ActionGroup:
         return {action.id: _lines(action) for action in self.actions}
 
 
+WORTH_A_GROUP: Final = 3
+"""Fewer that are the same are told one by one."""
+
+
+def alike(actions: Iterable[ActionView]) -> tuple[ActionGroup, ...]:
+    """The groups of so many actions that they are worth telling as one, what may harm most first."""
+    return tuple(group for group in _grouped(actions) if len(group.actions) >= WORTH_A_GROUP)
+
+
 def grouped(plan: PlanView) -> tuple[ActionGroup, ...]:
     """The actions of a plan in groups, what may harm most first; else in the order of the plan."""
+    return _grouped(plan.actions)
+
+
+def _grouped(actions: Iterable[ActionView]) -> tuple[ActionGroup, ...]:
     groups: dict[tuple[Hashable, ...], list[ActionView]] = {}
-    for action in plan.actions:
+    for action in actions:
         groups.setdefault(_sameness(action), []).append(action)
-    made = [ActionGroup(tuple(actions)) for actions in groups.values()]
+    made = [ActionGroup(tuple(each)) for each in groups.values()]
     return tuple(sorted(made, key=lambda group: -group.risk.rank))
 
 

@@ -1,9 +1,10 @@
 """What people are told of a repair, and why: one message for each event, bounded, in which nothing is hidden. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from daper.core.action_groups import ActionGroup, alike
 from daper.core.base import Wire
 from daper.core.decisions import who
 from daper.core.digests import canonical, digest
@@ -12,13 +13,17 @@ from daper.core.outcomes import Counts, RepairResult
 from daper.core.people import SignalCallback
 from daper.core.phases import Phase
 from daper.core.proactive import ProactiveView
+from daper.core.selections import in_short
 from daper.core.text import counted, visible
-from daper.core.views import ActionView, RepairView
+from daper.core.views import ActionView, PlanView, RepairView
 
 MOST_PROBLEMS_TOLD = 10
 MOST_ACTIONS_TOLD = 20
 MOST_LEFT_TOLD = 10
 MOST_LINES_TOLD = 40  # of one action
+MOST_GROUPS_TOLD = 5
+MOST_ROWS_TOLD = 5  # of one group
+MOST_OWN_TOLD = 10  # fields of one row
 
 _LONGEST = 200
 _MOST_TEXT = 12_000  # characters of all actions together
@@ -70,7 +75,10 @@ class ToldLine(Wire):
 
 
 class ActionLine(Wire):
-    """One action of a plan, as far as a message tells it. `told`: its fields, in order; `untold`: how many are not."""
+    """One action of a plan, as far as a message tells it. `told`: its fields, in order; `untold`: how many are not.
+
+    `alike`: it is one of those that `groups` tells, too.
+    """
 
     id: str
     record: str
@@ -81,6 +89,30 @@ class ActionLine(Wire):
     doubts: int = 0
     told: tuple[ToldLine, ...] = ()
     untold: int = 0
+    alike: bool = False
+
+
+class RowLine(Wire):
+    """One action of a group: its record, and what it alone has. `untold`: how many of its fields are not told."""
+
+    id: str
+    record: str
+    told: tuple[ToldLine, ...] = ()
+    untold: int = 0
+
+
+class GroupLine(Wire):
+    """Actions of a plan that are the same but for their record, as far as a message tells them.
+
+    `told`: the fields that all of them have; `rows`: the first of them; `more`: how many have no row.
+    """
+
+    ids: str
+    heading: str
+    actions: int
+    told: tuple[ToldLine, ...] = ()
+    rows: tuple[RowLine, ...] = ()
+    more: int = 0
 
 
 class Notice(Wire):
@@ -89,7 +121,8 @@ class Notice(Wire):
     `subject_id`: the repair, or the proactive agent. `spends`: what the whole plan costs. `left`: for a person to do.
     `notes`, `confidence_score`, `left_out` and `alone` are of a plan: problems over the cap of one repair, and what is
     blocked or suppressed. `partition`: the part of all records in which the repair looks. `by_link`: the policy lets a
-    person decide on the plan with that digest by the link of a message.
+    person decide on the plan with that digest by the link of a message. `groups`: actions that are the same but for
+    their record; of `action_lines` the others come first.
     """
 
     event: Occasion
@@ -117,6 +150,7 @@ class Notice(Wire):
     alone_lines: tuple[str, ...] = ()
     plan_digest: str = ""
     by_link: bool = False
+    groups: tuple[GroupLine, ...] = ()
 
     @property
     def head(self) -> PlanHead:
@@ -158,6 +192,12 @@ def plan_message(event: Occasion, view: RepairView, *, at: datetime, by_link: bo
     plan = view.plan
     actions = plan.actions if plan else ()
     total = plan.total_actions if plan else 0
+    groups = _groups(plan) if plan else ()
+    together = {action_id for group, _ in groups for action_id in group.ids}
+    ordered = (
+        *(each for each in actions if each.id not in together),
+        *(each for each in actions if each.id in together),
+    )
     left = [f"{item.record_id}: {item.kind}: {item.reason}" for item in plan.for_person] if plan else []
     aside = left_alone_lines(plan) if plan else ()
     alone = [line.text for line in aside if line.kind is not LineKind.FOR_PERSON]
@@ -176,7 +216,10 @@ def plan_message(event: Occasion, view: RepairView, *, at: datetime, by_link: bo
         problems=view.problems,
         problem_lines=_problems(actions),
         actions=total,
-        action_lines=_told(actions[:MOST_ACTIONS_TOLD]),
+        action_lines=_told(
+            ordered[:MOST_ACTIONS_TOLD], together, left=_MOST_TEXT - sum(_size(line) for _, line in groups)
+        ),
+        groups=tuple(line for _, line in groups),
         left=len(left),
         left_lines=tuple(map(_line, left[:MOST_LEFT_TOLD])),
         confidence_score=plan.overall_confidence_score if plan else None,
@@ -270,12 +313,50 @@ def trial_message(user: str, *, at: datetime) -> Notice:
     )
 
 
-def _told(actions: Iterable[ActionView]) -> tuple[ActionLine, ...]:
+def _groups(plan: PlanView) -> tuple[tuple[ActionGroup, GroupLine], ...]:
+    """As many groups, from the first on, as a message has room for."""
+    told: list[tuple[ActionGroup, GroupLine]] = []
+    left = _MOST_TEXT
+    for group in alike(plan.actions)[:MOST_GROUPS_TOLD]:
+        line = _group(group, plan)
+        left -= _size(line)
+        if told and left < 0:
+            break
+        told.append((group, line))
+    return tuple(told)
+
+
+def _group(group: ActionGroup, plan: PlanView) -> GroupLine:
+    common = [line for line in group.common if line.kind is not LineKind.TOOL]
+    rows = tuple(_row(action, group.own(action)) for action in group.actions[:MOST_ROWS_TOLD])
+    return GroupLine(
+        ids=_line(in_short(group.ids, plan)),
+        heading=_line(group.heading.text),
+        actions=len(group.actions),
+        told=tuple(map(_told_line, common[:MOST_LINES_TOLD])),
+        rows=rows,
+        more=len(group.actions) - len(rows),
+    )
+
+
+def _size(group: GroupLine) -> int:
+    return sum(len(each.label) + len(each.text) for row in (group, *group.rows) for each in row.told)
+
+
+def _row(action: ActionView, own: Sequence[FieldLine]) -> RowLine:
+    return RowLine(
+        id=_line(action.id),
+        record=_line(_record(action)),
+        told=tuple(map(_told_line, own[:MOST_OWN_TOLD])),
+        untold=max(0, len(own) - MOST_OWN_TOLD),
+    )
+
+
+def _told(actions: Iterable[ActionView], together: Collection[str], *, left: int) -> tuple[ActionLine, ...]:
     """As many actions, from the first on, as a message has room for."""
     told: list[ActionLine] = []
-    left = _MOST_TEXT
     for action in actions:
-        line = _action(action)
+        line = _action(action).model_copy(update={"alike": action.id in together})
         left -= sum(len(each.label) + len(each.text) for each in line.told)
         if told and left < 0:
             break
@@ -285,11 +366,10 @@ def _told(actions: Iterable[ActionView]) -> tuple[ActionLine, ...]:
 
 def _action(action: ActionView) -> ActionLine:
     change = next(iter(action.preview), None)
-    record = f"{action.record_id} ({action.title})" if action.title else action.record_id
     lines = action_lines(action)
     return ActionLine(
         id=_line(action.id),
-        record=_line(record),
+        record=_line(_record(action)),
         tool=_line(action.tool),
         does=_line(f"{change.field}: {change.before} → {change.after}") if change else "",
         risk=str(action.risk),
@@ -298,6 +378,10 @@ def _action(action: ActionView) -> ActionLine:
         told=tuple(map(_told_line, lines[:MOST_LINES_TOLD])),
         untold=max(0, len(lines) - MOST_LINES_TOLD),
     )
+
+
+def _record(action: ActionView) -> str:
+    return f"{action.record_id} ({action.title})" if action.title else action.record_id
 
 
 def _told_line(line: FieldLine) -> ToldLine:

@@ -1,13 +1,13 @@
 """A message in words: as plain text, and as the document that the HTML of a mail is made from. Pure."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from daper.adapters.reports.actions import Proposed, proposed_table
 from daper.core.lines import HEADING, LABELS, FieldLine, LineKind, Piece, Voice
 from daper.core.links import disarmed
-from daper.core.notices import ActionLine, Notice, Occasion, ToldLine
+from daper.core.notices import ActionLine, GroupLine, Notice, Occasion, ToldLine
 from daper.core.text import counted, visible
 from daper.documents.blocks import (
     LONGEST_COMMAND,
@@ -84,9 +84,7 @@ def _lines(message: Notice, link: str | None, decide: str | None) -> Iterator[st
         yield from _items(problems, message.problems)
     if message.action_lines:
         yield from ("", f"What would be done ({counted(message.actions, 'action')}):")
-        for action in message.action_lines:
-            yield from _action(action)
-        yield from _rest(message.actions, len(message.action_lines))
+        yield from _actions(message)
     if message.left_lines:
         yield from ("", f"{_left(message)}:")
         yield from _items(message.left_lines, message.left)
@@ -120,6 +118,37 @@ def _items(lines: list[str] | tuple[str, ...], of: int) -> Iterator[str]:
 def _rest(of: int, shown: int) -> Iterator[str]:
     if of > shown:
         yield f"  - and {of - shown:,} more"
+
+
+def _actions(message: Notice) -> Iterator[str]:
+    for action in _alone(message):
+        yield from _action(action)
+    for group in message.groups:
+        yield from _group(group)
+    yield from _rest(message.actions, _shown_actions(message))
+
+
+def _alone(message: Notice) -> tuple[ActionLine, ...]:
+    """The actions that no group tells."""
+    return tuple(action for action in message.action_lines if not action.alike)
+
+
+def _shown_actions(message: Notice) -> int:
+    return len(_alone(message)) + sum(group.actions for group in message.groups)
+
+
+def _group(group: GroupLine) -> Iterator[str]:
+    heading = ", ".join(f"{line.label} {line.text}" for line in group.told if line.kind in HEADING)
+    yield _plain(f"  - {group.ids}: {group.heading}: {heading}", longest=LONGEST_PROSE)
+    for line in group.told:
+        if line.kind not in HEADING:
+            yield _plain(f"      {line.label}: {line.text}", longest=LONGEST_PROSE)
+    for row in group.rows:
+        own = "; ".join(f"{line.label}: {line.text}" for line in row.told)
+        own += f"; and {counted(row.untold, 'more field')}" if row.untold else ""
+        yield _plain(f"      {row.id} {row.record}{': ' if own else ''}{own}", longest=LONGEST_PROSE)
+    if group.more:
+        yield f"      and {group.more:,} more, each for a record of its own"
 
 
 def _action(action: ActionLine) -> Iterator[str]:
@@ -190,7 +219,7 @@ def letter_document(message: Notice, link: str | None, decide: str | None = None
             *section(
                 f"What would be done ({counted(message.actions, 'action')})",
                 _table(message),
-                _more(message.actions, len(message.action_lines)),
+                _more(message.actions, _shown_actions(message)),
             ),
             *section(
                 _left(message),
@@ -219,17 +248,25 @@ def _more(of: int, shown: int) -> Paragraph | None:
 
 
 def _table(message: Notice) -> Table | None:
-    return proposed_table(
-        [
-            Proposed(
-                action_id=each.id,
-                about=each.record,
-                lines=[FieldLine(line.kind, line.label, (Piece(line.text, Voice.TEXT),)) for line in _fields(each)],
-                untold=each.untold,
-            )
-            for each in message.action_lines
-        ]
+    alone = [
+        Proposed(action_id=each.id, about=each.record, lines=_worded(_fields(each)), untold=each.untold)
+        for each in _alone(message)
+    ]
+    return proposed_table([*alone, *(row for group in message.groups for row in _rows(group))])
+
+
+def _rows(group: GroupLine) -> Iterator[Proposed]:
+    """The group, and below it the first of it, each with what it alone has."""
+    heading = ToldLine(kind=LineKind.TOOL, label=LABELS[LineKind.TOOL], text=group.heading)
+    more = f"{group.more:,} of them have no row here" if group.more else ""
+    yield Proposed(action_id=group.ids, about=more, lines=_worded((heading, *group.told)))
+    yield from (
+        Proposed(action_id=row.id, about=row.record, lines=_worded(row.told), untold=row.untold) for row in group.rows
     )
+
+
+def _worded(lines: Sequence[ToldLine]) -> list[FieldLine]:
+    return [FieldLine(line.kind, line.label, (Piece(line.text, Voice.TEXT),)) for line in lines]
 
 
 def _commands(message: Notice) -> Iterator[Paragraph | Commands]:

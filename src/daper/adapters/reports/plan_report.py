@@ -13,12 +13,14 @@ from daper.adapters.reports.decision_log import (
     suppressed_table,
 )
 from daper.adapters.reports.repair_report import state
+from daper.core.action_groups import alike
 from daper.core.decisions import who
-from daper.core.lines import LineKind, PlanHead, action_lines, left_out_line
+from daper.core.lines import FieldLine, LineKind, PlanHead, action_lines, left_out_line
 from daper.core.models import Detection, RecordedDecision
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
-from daper.core.views import PlanView, RepairView
+from daper.core.selections import in_short
+from daper.core.views import ActionView, PlanView, RepairView
 from daper.documents.blocks import (
     Commands,
     Document,
@@ -146,12 +148,23 @@ def _proposed(plan: PlanView, *, several: bool) -> tuple[Section, ...]:
 
 
 def _proposed_actions(plan: PlanView) -> Table | None:
-    return proposed_table(
-        [
-            Proposed(action_id=action.id, record=action.record_id, about=action.title, lines=action_lines(action))
-            for action in plan.actions
-        ]
-    )
+    """All that would run; what is the same but for its record once, above a row for each with what is its own."""
+    groups = alike(plan.actions)
+    of = {action_id: group for group in groups for action_id in group.ids}
+    rows = list[Proposed]()
+    for action in plan.actions:
+        group = of.get(action.id)
+        if group is None:
+            rows.append(_row(action, action_lines(action)))
+        elif action.id == group.ids[0]:
+            common = [line for line in group.common if line.kind is not LineKind.TOOL]
+            rows.append(Proposed(action_id=in_short(group.ids, plan), lines=[group.heading, *common]))
+            rows += (_row(each, group.own(each)) for each in group.actions)
+    return proposed_table(rows)
+
+
+def _row(action: ActionView, lines: Sequence[FieldLine]) -> Proposed:
+    return Proposed(action_id=action.id, record=action.record_id, about=action.title, lines=lines)
 
 
 def _ids(plans: Sequence[PlanView]) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """The form in which a chat client asks its person for a decision: what it says, and what an answer to it means."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,12 +10,14 @@ from mcp.server.mcpserver import Context
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from daper.core.action_groups import ActionGroup, alike
 from daper.core.base import Wire
 from daper.core.decisions import who
 from daper.core.errors import DecisionRefused
 from daper.core.guard import LONGEST_ARGUMENT
 from daper.core.lines import FieldLine, LineKind, Piece, PlanHead, Voice, action_lines
 from daper.core.models import Confirmation, Decision, Verdict
+from daper.core.selections import in_short
 from daper.core.text import counted, quotable, visible
 from daper.core.views import ActionView, PlanView
 from daper.entrypoints.mcp.answers import DecisionAnswer
@@ -126,11 +128,10 @@ def question_of(repair_id: str, plan: PlanView, decision: Decision, *, decide_by
     does_all = " and ".join(f"{does} {counted(len(ids), 'action')}" for does, ids in parts).capitalize()
     lines = [f"{does_all} of repair {visible(repair_id)}, as {quotable(visible(who(decision.by)))}?"]
     mixed = len(parts) > 1
-    lines.append(_in_short(actions, decision, mixed=mixed))
+    lines.append(_in_short(actions, plan, decision, mixed=mixed))
     for does, ids in parts:
         lines += [f"To {does}:"] if mixed else []
-        for action_id in ids:
-            lines += _action(actions[action_id], decision.edits.get(action_id, {}))
+        lines += _told([actions[action_id] for action_id in ids], plan, decision)
     unnamed = plan.total_actions - number
     if unnamed:
         lines.append(f"{counted(unnamed, 'other action')} of the plan will not run.")
@@ -148,22 +149,58 @@ def _given(decision: Decision, verdict: Verdict) -> list[str]:
     return [action_id for action_id, given in decision.verdicts.items() if given is verdict]
 
 
-def _in_short(actions: Mapping[str, ActionView], decision: Decision, *, mixed: bool) -> str:
+def _in_short(actions: Mapping[str, ActionView], plan: PlanView, decision: Decision, *, mixed: bool) -> str:
     """Each action in a few words: Claude Code (2.1) shows three lines of a form, and says how many more there are.
 
-    What is rejected beside what runs says so first of all, in its few words and in how many there are.
+    What is rejected beside what runs says so first of all, in its few words and in how many there are. What is the same
+    but for its record is told as one.
     """
-    ids = [*_given(decision, Verdict.APPROVE), *_given(decision, Verdict.REJECT)]
-    told = [
-        (f"{_DOES[decision.verdicts[action_id]]} " if mixed else "")
-        + f"{visible(each.id)} {visible(each.tool)} {_quoted(each.record_id)}, "
-        + ("with changes" if decision.edits.get(each.id) else f"spends {quotable(visible(each.spends))}")
-        for action_id in ids[:_MOST_IN_SHORT]
-        for each in (actions[action_id],)
-    ]
-    if len(ids) > _MOST_IN_SHORT:
-        told.append(f"{len(ids) - _MOST_IN_SHORT} more")
+    told, left = list[str](), len(decision.verdicts)
+    for verdict, does in _DOES.items():
+        for group in _groups([actions[action_id] for action_id in _given(decision, verdict)], decision):
+            if len(told) == _MOST_IN_SHORT:
+                break
+            told.append((f"{does} " if mixed else "") + _few_words(group, plan, decision))
+            left -= len(group.actions)
+    if left:
+        told.append(f"{left} more")
     return f"In short: {'; '.join(told)}. All of it:"
+
+
+def _few_words(group: ActionGroup, plan: PlanView, decision: Decision) -> str:
+    each, *others = group.actions
+    if others:
+        return f"{visible(in_short(group.ids, plan))} {visible(group.heading.text)}"
+    changes = bool(decision.edits.get(each.id))
+    spends = "with changes" if changes else f"spends {quotable(visible(each.spends))}"
+    return f"{visible(each.id)} {visible(each.tool)} {_quoted(each.record_id)}, {spends}"
+
+
+def _groups(actions: Sequence[ActionView], decision: Decision) -> list[ActionGroup]:
+    """The actions as they are told: in their order, those that are the same where the first of them is."""
+    found = alike(action for action in actions if not decision.edits.get(action.id))
+    of = {action_id: group for group in found for action_id in group.ids}
+    groups = (of.get(action.id, ActionGroup((action,))) for action in actions)
+    return list({group.ids: group for group in groups}.values())
+
+
+def _told(actions: Sequence[ActionView], plan: PlanView, decision: Decision) -> Iterator[str]:
+    for group in _groups(actions, decision):
+        action, *others = group.actions
+        if others:
+            yield from _group(group, plan)
+        else:
+            yield from _action(action, decision.edits.get(action.id, {}))
+
+
+def _group(group: ActionGroup, plan: PlanView) -> Iterator[str]:
+    """What all of them have, once, and with each its record and what it alone has: nothing is left out."""
+    heading = [_named(line) for line in group.common if _short(line) and line.kind is not LineKind.TOOL]
+    yield f"{visible(in_short(group.ids, plan))}: {'; '.join((visible(group.heading.text), *heading))}"
+    yield from (_line(line) for line in group.common if not _short(line))
+    for action in group.actions:
+        own = "".join(f"; {_line(line).strip()}" for line in group.own(action))
+        yield f"  {visible(action.id)}: record: {_quoted(action.record_id)}, {_quoted(action.title)}{own}"
 
 
 def _action(action: ActionView, edits: Mapping[str, JsonValue]) -> list[str]:
