@@ -7,19 +7,24 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import HistoryEventFilterType
+from temporalio.api.enums.v1 import HistoryEventFilterType, TaskQueueType
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
     DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
     ListWorkflowExecutionsRequest,
+    RequestCancelWorkflowExecutionRequest,
 )
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from daper.clock import new_id
 from daper.core.errors import (
     ActionFailed,
     DaperError,
@@ -29,9 +34,11 @@ from daper.core.errors import (
     StoreUnavailable,
     Unreachable,
 )
-from daper.core.text import said
+from daper.core.text import said, shown
+from daper.domains.temporal.options import PREFIX
 from daper.domains.temporal.pace import Pace
-from daper.domains.temporal.workflow import Failure, WorkflowState, described, failures_of
+from daper.domains.temporal.recent import Recent, recent_of
+from daper.domains.temporal.workflow import Failure, QueueState, WorkflowState, described, failures_of
 
 IDENTITY: Final = "daper"
 MOST_EVENTS: Final = 10_000
@@ -40,6 +47,12 @@ MOST_EVENTS: Final = 10_000
 _CALL: Final = timedelta(seconds=10)
 _PAGE: Final = 1000
 _EVENTS: Final = 1000
+_RECENT: Final = 100
+_LISTS_PER_SECOND: Final = 10
+"""Of lists and counts a server allows far less than of other calls: ten a second, where nobody has set more."""
+
+_FILTER: Final = f"the list filter, of which {PREFIX}QUERY is a part"
+_TRIES: Final = 6  # of a call for which a server has no room just now
 _REFUSED: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
 _AWAY: Final = (
     RPCStatusCode.UNAVAILABLE,
@@ -75,6 +88,7 @@ class Cluster:
     def __init__(self, place: Mapping[str, str], *, calls_per_second: int) -> None:
         self._place = dict(place)
         self._pace = Pace(calls_per_second)
+        self._lists = Pace(min(calls_per_second, _LISTS_PER_SECOND))
         self._connect: Connect | None = None
         self._client: Client | None = None
 
@@ -112,7 +126,8 @@ class Cluster:
         """How many workflows a filter has; on a large cluster that may be about right."""
         client = await self.client()
         request = CountWorkflowExecutionsRequest(namespace=client.namespace, query=query)
-        return (await self._asked(client.workflow_service.count_workflow_executions, request, query)).count
+        await self._lists.turn()
+        return (await self._asked(client.workflow_service.count_workflow_executions, request, _FILTER)).count
 
     async def listed(self, query: str, page: bytes = b"", *, most: int = _PAGE) -> Listed:
         """A page of the workflows that a filter has."""
@@ -120,7 +135,8 @@ class Cluster:
         request = ListWorkflowExecutionsRequest(
             namespace=client.namespace, query=query, next_page_token=page, page_size=most
         )
-        answer = await self._asked(client.workflow_service.list_workflow_executions, request, query)
+        await self._lists.turn()
+        answer = await self._asked(client.workflow_service.list_workflow_executions, request, _FILTER)
         return Listed(found=tuple(answer.executions), next_page=answer.next_page_token)
 
     async def state(self, workflow_id: str, run_id: str = "") -> WorkflowState | None:
@@ -177,13 +193,88 @@ class Cluster:
             if not page:
                 return
 
-    async def _asked(self, call: Callable[..., Awaitable[Answer]], request: Message, what: str) -> Answer:
-        """A call that changes nothing."""
-        await self._pace.turn()
+    async def recent(self, workflow_id: str, run_id: str) -> Recent:
+        """The last events of one run."""
+        client = await self.client()
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=client.namespace, execution=_run(workflow_id, run_id), maximum_page_size=_RECENT
+        )
+        call = client.workflow_service.get_workflow_execution_history_reverse
         try:
-            return await call(request, timeout=_CALL)
-        except RPCError as error:
-            raise _told(error, what) from None
+            return recent_of((await self._asked(call, request, workflow_id)).history.events)
+        except _NotThere:
+            return Recent()
+
+    async def queue(self, name: str) -> QueueState:
+        """Who asks a task queue, and how much waits there; of one that nobody ever used nothing does."""
+        workflow, workflow_backlog = await self._polled(name, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+        activity, activity_backlog = await self._polled(name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        known = [each for each in (workflow_backlog, activity_backlog) if each is not None]
+        tasks = {"workflow": workflow_backlog, "activity": activity_backlog}
+        return QueueState(
+            name=name,
+            workflow_pollers=workflow,
+            activity_pollers=activity,
+            tasks=tuple(sort for sort, backlog in tasks.items() if backlog),
+            backlog=sum(known) if known else None,
+        )
+
+    async def _polled(self, name: str, sort: TaskQueueType.ValueType) -> tuple[int, int | None]:
+        client = await self.client()
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=sort, report_stats=True
+        )
+        try:
+            answer = await self._asked(client.workflow_service.describe_task_queue, request, f"task queue {name}")
+        except _NotThere:
+            return 0, None
+        return len(answer.pollers), answer.stats.approximate_backlog_count if answer.HasField("stats") else None
+
+    async def rights_that_lack(self) -> tuple[str, ...]:
+        """What daper may not do there; a workflow is asked for that is not there, so that nothing is changed."""
+        client = await self.client()
+        nobody = _run(f"daper-{new_id()}", "")
+        space = client.namespace
+        service = client.workflow_service
+        queue = DescribeTaskQueueRequest(
+            namespace=space,
+            task_queue=TaskQueue(name=nobody.workflow_id),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        workflow = DescribeWorkflowExecutionRequest(namespace=space, execution=nobody)
+        history = GetWorkflowExecutionHistoryRequest(namespace=space, execution=nobody)
+        change = RequestCancelWorkflowExecutionRequest(
+            namespace=space, workflow_execution=nobody, identity=IDENTITY, request_id=new_id()
+        )
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "describe workflows": lambda: service.describe_workflow_execution(workflow, timeout=_CALL),
+            "read histories": lambda: service.get_workflow_execution_history(history, timeout=_CALL),
+            "describe task queues": lambda: service.describe_task_queue(queue, timeout=_CALL),
+            "change workflows": lambda: service.request_cancel_workflow_execution(change, timeout=_CALL),
+        }
+        lacking: list[str] = []
+        for right, call in calls.items():
+            await self._pace.turn()
+            try:
+                await call()
+            except RPCError as error:
+                if error.status in _REFUSED:
+                    lacking.append(right)
+                elif error.status in _AWAY:
+                    raise StoreUnavailable(f"Temporal does not answer ({error.status.name})") from None
+        return tuple(lacking)
+
+    async def _asked(self, call: Callable[..., Awaitable[Answer]], request: Message, what: str) -> Answer:
+        """A call that changes nothing. Where the server has no room for it, all calls wait, longer each time."""
+        for tried in range(1, _TRIES + 1):
+            await self._pace.turn()
+            try:
+                return await call(request, timeout=_CALL)
+            except RPCError as error:
+                if error.status != RPCStatusCode.RESOURCE_EXHAUSTED or tried == _TRIES:
+                    raise _told(error, what) from None
+                self._pace.rest(0.25 * 2**tried)
+        raise AssertionError("the last try returns or raises")
 
     async def change(self, call: str, request: Message) -> Message:
         """Ask for a change, by the name of the call; namespace and identity are filled in.
@@ -217,8 +308,8 @@ def _told(error: RPCError, what: str) -> DaperError | _NotThere:
         return _NotThere(what)
     if error.status in _REFUSED:
         return StoreUnavailable(
-            f"Temporal does not let daper look at {what!r} ({error.status.name}): give it the right"
+            f"Temporal does not let daper look at {shown(what)} ({error.status.name}): give it the right"
         )
     if error.status in _AWAY:
         return StoreUnavailable(f"Temporal does not answer ({error.status.name})")
-    return StoreError(said(f"Temporal refuses {what!r} ({error.status.name}): {error.message}"))
+    return StoreError(said(f"Temporal refuses {what} ({error.status.name}): {error.message}"))

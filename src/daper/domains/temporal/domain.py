@@ -1,26 +1,29 @@
 """The domain: workflows of a Temporal cluster that are stuck, and what can be done about them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
-from daper.clock import agreed_now
 from daper.core.digests import digest
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.text import shown
 from daper.domains.temporal import findings as kinds
 from daper.domains.temporal.books import begin, open_books
+from daper.domains.temporal.briefing import brief_workflow, queue_facts
 from daper.domains.temporal.cluster import Cluster, Connect
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.proposals import proposals
-from daper.domains.temporal.reading import WorkflowReading
+from daper.domains.temporal.reading import WAITING, WorkflowReading
 from daper.domains.temporal.tools.base import Workbench, WorkflowTool
 from daper.domains.temporal.tools.shelf import tools_on
 from daper.domains.temporal.workflow import QueueRecord, WorkflowRecord
-from daper.ports.domain import Guide, ProposalSet, Record, RecordPage, Terms
+from daper.ports.domain import Guide, ProposalSet, Record, RecordPage, Terms, Window, WindowView
 from daper.stores.sql.documents import DocumentStore
 from daper.stores.sql.engine import Database
 from daper.stores.threads import in_thread
+
+_LONG: Final = timedelta(minutes=5)
 
 
 class TemporalDomain:
@@ -62,7 +65,7 @@ class TemporalDomain:
         if scope.record_ids:
             found = RecordPage(records=await self._reading.named(scope.record_ids))
         else:
-            found = await self._reading.page(page, agreed_now())
+            return await self._reading.page(scope, page)
         kept = tuple(each for each in found.records if self._is_wanted(each, scope))
         return RecordPage(records=kept, next_page=found.next_page)
 
@@ -70,11 +73,32 @@ class TemporalDomain:
         """The named records; what is not there, and daper's own workflows, are left out."""
         return await self._reading.named(record_ids)
 
+    async def browse(self, scope: Scope, window: Window) -> WindowView:
+        """What is to be seen of all workflows that are looked at, with the scope's status, the oldest first."""
+        return await self._reading.browse(scope, window)
+
     async def count_open(self, scope: Scope) -> int:
-        """How many workflows run; of named records, how many are there."""
+        """How many workflows there are to look at: those that run, and those that failed lately."""
         if scope.record_ids:
             return len((await self.scan(scope)).records)
-        return await self._reading.count()
+        return await self._reading.count(scope)
+
+    async def statuses(self) -> Mapping[str, int]:
+        """How many there are to look at, by their status."""
+        return await self._reading.statuses()
+
+    async def lacks(self) -> Sequence[str]:
+        """What daper may not do on the cluster, and what takes too long, each in a sentence with the way out."""
+        rights = [
+            f"daper may not {right} there: give its key or certificate the right"
+            for right in await self.cluster.rights_that_lack()
+        ]
+        running = await self._reading.count(Scope())
+        takes = timedelta(seconds=running / self._options.calls_per_second)
+        slow = f"{running:,} workflows are looked at, which takes about {takes.total_seconds() / 60:.0f} minutes: " + (
+            "narrow DAPER_TEMPORAL_QUERY, or raise DAPER_TEMPORAL_CALLS_PER_SECOND"
+        )
+        return [*rights, slow] if takes > _LONG else rights
 
     def head(self, record: Record) -> RecordHead | None:
         """A workflow with its type, or a task queue."""
@@ -84,21 +108,17 @@ class TemporalDomain:
                     record_id=record.record_id, title=shown(record.state.type), status=record.state.status
                 )
             case QueueRecord():
-                return RecordHead(record_id=record.record_id, title="task queue", status="waiting")
+                return RecordHead(record_id=record.record_id, title="task queue", status=WAITING)
             case _:
                 return None
 
     def detect(self, records: Sequence[Record], today: datetime) -> tuple[Finding, ...]:
         """What is wrong with these."""
-        found: list[Finding] = []
+        workflows = [record.state for record in records if isinstance(record, WorkflowRecord)]
+        found = kinds.findings_in(workflows, self._options, today)
         for record in records:
-            match record:
-                case WorkflowRecord():
-                    found += kinds.workflow_findings(record.state, self._options, today)
-                case QueueRecord():
-                    found += kinds.queue_findings(record.record_id, record.state, today)
-                case _:
-                    pass
+            if isinstance(record, QueueRecord):
+                found += kinds.queue_findings(record.state, today)
         return tuple(found)
 
     def propose(self, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:
@@ -119,7 +139,16 @@ class TemporalDomain:
 
     def brief(self, records: Sequence[Record]) -> Mapping[str, Mapping[str, object]]:
         """Each record with its facts, by its id."""
-        return {record.record_id: dict(record.data) for record in records if self.head(record) is not None}
+        told: dict[str, Mapping[str, object]] = {}
+        for record in records:
+            match record:
+                case WorkflowRecord():
+                    told[record.record_id] = brief_workflow(record.state)
+                case QueueRecord():
+                    told[record.record_id] = queue_facts(record.state)
+                case _:
+                    pass
+        return told
 
     async def _look(self, workflow_id: str) -> tuple[Record, ...]:
         return await self._reading.named([workflow_id])

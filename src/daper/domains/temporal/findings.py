@@ -1,7 +1,8 @@
 """What can be wrong with a workflow or a task queue, and what a person is told of it. Pure."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from pydantic import JsonValue
@@ -9,8 +10,16 @@ from pydantic import JsonValue
 from daper.core.models import Finding
 from daper.core.spans import written_span
 from daper.core.text import counted, said, shown
+from daper.domains.temporal.briefing import told_failures
 from daper.domains.temporal.options import TemporalOptions
-from daper.domains.temporal.workflow import PendingActivity, QueueState, WorkflowState, causes
+from daper.domains.temporal.workflow import (
+    PendingActivity,
+    QueueState,
+    WorkflowState,
+    causes,
+    queue_record_id,
+    record_id_of,
+)
 
 DOMAIN: Final = "temporal"
 
@@ -33,105 +42,200 @@ KINDS: Final = {
 }
 """The kinds of problem, in the order in which they are looked for."""
 
+_MOST_TOLD: Final = 10
+_BY_CODE: Final = (
+    "it heals by itself: mend the code, and start workers with it; it then goes on, and needs no reset",
+    "a reset is for what mended code cannot go on from",
+)
+_LOST_WORKERS: Final = "its tasks time out: workers take them and do not answer in time; look at the workers first"
+
+
+def findings_in(workflows: Sequence[WorkflowState], options: TemporalOptions, now: datetime) -> list[Finding]:
+    """What is wrong with workflows that were looked at together."""
+    found = [(state, finding) for state in workflows for finding in workflow_findings(state, options, now)]
+    alike = Counter((finding.kind, state.alike) for state, finding in found)
+    return [_with_alike(finding, alike[finding.kind, state.alike] - 1, len(workflows)) for state, finding in found]
+
 
 def workflow_findings(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
     """What is wrong with one workflow. The cause is a fact: another cause is another problem."""
-    if state.problems:
-        yield _finding(state.workflow_id, TASK_FAILING, _failing_task(state, now), {"cause": list(state.problems)})
-    for activity in state.activities:
-        if activity.paused:
-            since = activity.pause.at if activity.pause else None
-            if since is not None and now - since >= options.paused_after:
-                yield _finding(state.workflow_id, PAUSED, _paused(activity, since, now), {"activity": activity.id})
-        elif _retries_too_long(activity, options, now):
-            facts: dict[str, JsonValue] = {"activity": activity.type, "cause": causes(activity.failures)}
-            yield _finding(state.workflow_id, ACTIVITY_RETRYING, _retrying(activity, now), facts)
-    yield from _ended(state, options, now)
-    longest = options.longest(state.type)
-    if state.is_running and longest is not None and state.started_at and now - state.started_at >= longest:
-        issue = (
-            f"{shown(state.type)} has been running for {_ago(state.started_at, now)}, "
-            f"and may run for {written_span(longest)}"
-        )
-        yield _finding(state.workflow_id, TOO_LONG, [issue, *_waits_for(state)], {"run": state.run_id})
+    if state.is_running:
+        yield from _of_task(state, now)
+        yield from _of_activities(state, options, now)
+        yield from _too_long(state, options, now)
+    else:
+        yield from _ended(state, options, now)
 
 
-def queue_findings(record_id: str, queue: QueueState, now: datetime) -> Iterator[Finding]:
+def queue_findings(queue: QueueState, now: datetime) -> Iterator[Finding]:
     """Whether nobody asks a queue on which work waits."""
-    if not queue.waiting:
+    if not queue.unasked:
         return
-    issue = (
-        f"no worker asks the task queue {shown(queue.name)!r}, and {counted(len(queue.waiting), 'workflow')} "
-        f"of those that were looked at wait there: start a worker"
-    )
-    told = [issue, *(f"{shown(each)} waits there" for each in queue.waiting[:10])]
+    sorts = " and ".join("workflow tasks" if sort == "workflow" else "activities" for sort in queue.unasked)
+    told = [
+        f"no worker asks the task queue {shown(queue.name)!r} for {sorts}, and some wait there: start a worker for it"
+    ]
+    if queue.backlog:
+        told.append(f"about {counted(queue.backlog, 'task')} wait there, as the server counts them")
+    if queue.waiting:
+        told.append(f"of those that were looked at, {counted(len(queue.waiting), 'workflow')} wait there")
+    told += [f"{shown(each)} waits there" for each in queue.waiting[:_MOST_TOLD]]
     if queue.oldest:
-        told.append(f"the oldest has waited for {_ago(queue.oldest, now)}")
-    yield _finding(record_id, NOBODY_POLLS, told, {})
+        told.append(f"the oldest has waited for {ago(queue.oldest, now)}")
+    told.append(
+        "it heals by itself: whatever waits goes on once a worker asks; one whose places are all taken asks not"
+    )
+    yield _finding(queue_record_id(queue.name), NOBODY_POLLS, told, {})
+
+
+def _of_task(state: WorkflowState, now: datetime) -> Iterator[Finding]:
+    if not state.task_causes:
+        return
+    task, failure = state.task, state.task_failure
+    told = [f"the workflow tasks of {shown(state.type)} fail: {'; '.join(map(shown, state.task_causes))}"]
+    if all("TimedOut" in each for each in state.task_causes):
+        told.append(_LOST_WORKERS)
+    else:
+        told += _BY_CODE
+    if failure is not None:
+        told += told_failures(failure.failures)
+    if task is not None:
+        since = task.first_scheduled_at or task.scheduled_at
+        told.append(f"attempt {task.attempt:,} of its task{f', since {ago(since, now)}' if since else ''}")
+    if failure is not None and (failure.worker or failure.build):
+        told.append(_worked(failure.worker, failure.build or state.build))
+    yield _finding(record_id_of(state.workflow_id), TASK_FAILING, told, {"cause": list(state.task_causes)})
+
+
+def _of_activities(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
+    record_id = record_id_of(state.workflow_id)
+    if state.pause is not None and state.pause.at is not None and now - state.pause.at >= options.paused_after:
+        told = [
+            f"the whole workflow has been paused for {ago(state.pause.at, now)}",
+            *_by(state.pause.by, state.pause.reason),
+        ]
+        yield _finding(record_id, PAUSED, told, {"activity": ""})
+    retrying: dict[tuple[str, str], list[PendingActivity]] = {}
+    for activity in state.activities:
+        pause = activity.pause
+        if not activity.paused:
+            if _retries_too_long(activity, options, now):
+                retrying.setdefault((activity.type, causes(activity.failures)), []).append(activity)
+        elif pause is not None and pause.at is not None and now - pause.at >= options.paused_after:
+            told = [
+                f"activity {shown(activity.type)} has been paused for {ago(pause.at, now)}",
+                *_by(pause.by, pause.reason),
+            ]
+            told += _tried(activity, now)
+            yield _finding(record_id, PAUSED, told, {"activity": activity.id})
+    for (type_, cause), activities in retrying.items():
+        told = _retrying(activities, now)
+        yield _finding(record_id, ACTIVITY_RETRYING, told, {"activity": type_, "cause": cause})
+
+
+def _too_long(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
+    longest, begun = options.longest(state.type), max(filter(None, (state.started_at, state.due_at)), default=None)
+    if longest is None or begun is None or now - begun < longest:
+        return
+    issue = f"{shown(state.type)} has been running for {ago(begun, now)}, and may run for {written_span(longest)}"
+    told = [issue, *_waits_for(state, now)]
+    yield _finding(record_id_of(state.workflow_id), TOO_LONG, told, {"run": state.run_id})
 
 
 def _ended(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
     closed = state.closed_at
-    if closed is None or state.reset_to or now - closed > options.failed_within:
+    # The end of a child is its parent's to judge: it failed by it, or it did not.
+    if closed is None or state.reset_to or state.parent or now - closed > options.failed_within:
         return
+    record_id = record_id_of(state.workflow_id)
     if state.status == "TimedOut":
-        issue = f"{shown(state.type)} ran out of its time {_ago(closed, now)} ago"
-        yield _finding(state.workflow_id, TIMED_OUT, [issue], {"type": state.type})
+        told = [f"{shown(state.type)} ran out of its time {ago(closed, now)} ago"]
+        if state.started_at:
+            told.append(f"it had run for {ago(state.started_at, closed)}")
+        yield _finding(record_id, TIMED_OUT, told, {"type": state.type})
     if state.status != "Failed":
         return
-    types = {each.type for each in state.ended}
-    if options.failure_types and not types & options.failure_types:
+    if options.failure_types and not {each.type for each in state.ended} & options.failure_types:
         return
-    issue = f"{shown(state.type)} failed {_ago(closed, now)} ago: {causes(state.ended)}"
-    yield _finding(state.workflow_id, FAILED, [issue, *_messages(state)], {"cause": causes(state.ended)})
+    told = [f"{shown(state.type)} failed {ago(closed, now)} ago: {causes(state.ended)}", *told_failures(state.ended)]
+    if state.build:
+        told.append(_worked("", state.build))
+    yield _finding(record_id, FAILED, told, {"cause": causes(state.ended)})
 
 
 def _retries_too_long(activity: PendingActivity, options: TemporalOptions, now: datetime) -> bool:
     if activity.attempt < 2:  # it was not tried again yet
         return False
-    since = activity.scheduled_at
+    since = activity.first_at or activity.scheduled_at
     return activity.attempt > options.retrying_attempts or bool(since and now - since >= options.retrying_after)
 
 
-def _failing_task(state: WorkflowState, now: datetime) -> list[str]:
-    told = [f"the workflow tasks of {shown(state.type)} fail: {'; '.join(map(shown, state.problems))}"]
-    if state.task is not None:
-        told.append(f"attempt {state.task.attempt} of its task")
-        if state.task.first_scheduled_at:
-            told.append(f"it cannot go on since {_ago(state.task.first_scheduled_at, now)}")
-    return told
-
-
-def _paused(activity: PendingActivity, since: datetime, now: datetime) -> list[str]:
-    pause = activity.pause
-    told = [f"activity {shown(activity.type)} has been paused for {_ago(since, now)}"]
-    if pause is not None and (pause.by or pause.reason):
-        told.append(f"paused by {shown(pause.by) or 'nobody named'}: {shown(pause.reason) or 'no reason given'}")
-    return told
-
-
-def _retrying(activity: PendingActivity, now: datetime) -> list[str]:
+def _retrying(activities: Sequence[PendingActivity], now: datetime) -> list[str]:
+    """Of activities of one type that fail alike: the one that was tried most often."""
+    activity = max(activities, key=lambda each: each.attempt)
     told = [f"activity {shown(activity.type)} is at its attempt {activity.attempt:,}: {causes(activity.failures)}"]
-    told += [f"{each.sort}: {shown(each.message, longest=200)}" for each in activity.failures if each.message]
-    if activity.next_at:
-        told.append(f"it is tried again in {_ago(now, activity.next_at)}")
-    if activity.scheduled_at:
-        told.append(f"it was scheduled {_ago(activity.scheduled_at, now)} ago")
+    told += _tried(activity, now)
+    if len(activities) > 1:
+        told.append(f"{len(activities):,} activities of this type in it fail alike")
     return told
 
 
-def _waits_for(state: WorkflowState) -> list[str]:
-    if state.activities or state.children or state.task:
-        return []
-    return ["no activity, child or task is pending: it waits for a signal, an update or a timer"]
+def _tried(activity: PendingActivity, now: datetime) -> list[str]:
+    """What is known of the attempts of an activity."""
+    told = told_failures(activity.failures)
+    attempt = f"attempt {activity.attempt:,}"
+    told.append(f"{attempt} of {activity.most_attempts:,}" if activity.most_attempts else f"{attempt}, without a limit")
+    if activity.first_at:
+        told.append(f"it was first scheduled {ago(activity.first_at, now)} ago, or earlier")
+    if activity.next_at and not activity.paused:
+        told.append(f"it is tried again in {ago(now, activity.next_at)}")
+    if activity.worker or activity.build:
+        told.append(_worked(activity.worker, activity.build))
+    return told
 
 
-def _messages(state: WorkflowState) -> list[str]:
-    return [f"{each.sort}: {shown(each.message, longest=200)}" for each in state.ended if each.message]
+def _waits_for(state: WorkflowState, now: datetime) -> list[str]:
+    """Where it waits."""
+    told: list[str] = []
+    for each in state.activities[:_MOST_TOLD]:
+        at = each.first_at or each.started_at or each.scheduled_at
+        how = "paused" if each.paused else each.state
+        told.append(
+            f"it waits for activity {shown(each.type)}: {how}, attempt {each.attempt:,}"
+            + (f", since {ago(at, now)}" if at else "")
+        )
+    if state.children:
+        named = ", ".join(map(shown, state.children[:3]))
+        told.append(f"it waits for {counted(len(state.children), 'child workflow')}: {named}")
+    if state.task is not None:
+        at = state.task.first_scheduled_at or state.task.scheduled_at
+        told.append(f"its workflow task is {state.task.state}{f', since {ago(at, now)}' if at else ''}")
+    return told or ["no activity, child or task is pending: it waits for a signal, an update or a timer"]
 
 
-def _ago(since: datetime, now: datetime) -> str:
-    return written_span(max(now - since, timedelta()))
+def _by(who: str, why: str) -> list[str]:
+    return [f"paused by {shown(who) or 'nobody named'}: {shown(why) or 'no reason given'}"] if who or why else []
+
+
+def _worked(worker: str, build: str) -> str:
+    told = [f"worker {shown(worker)}" if worker else "", f"build {shown(build)}" if build else ""]
+    return f"last at {', '.join(filter(None, told))}"
+
+
+def _with_alike(finding: Finding, others: int, looked_at: int) -> Finding:
+    if others < 1:
+        return finding
+    told = said(f"{counted(others, 'other')} of the {looked_at:,} that were looked at together are stuck alike")
+    return finding.model_copy(update={"evidence": (*finding.evidence, told)})
+
+
+def ago(since: datetime, now: datetime) -> str:
+    """How long that is, in one unit."""
+    seconds = max(0, round((now - since).total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 def _finding(record_id: str, kind: str, told: Iterable[str], facts: dict[str, JsonValue]) -> Finding:

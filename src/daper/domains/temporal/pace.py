@@ -19,3 +19,7 @@ class Pace:
         self._next = at + self._apart
         if at > now:
             await asyncio.sleep(at - now)
+
+    def rest(self, seconds: float) -> None:
+        """Let nobody through for a while: whoever is asked has said that it is too much."""
+        self._next = max(self._next, ticks() + seconds)

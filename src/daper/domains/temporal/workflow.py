@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol, cast
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,8 +18,15 @@ from daper.core.digests import canonical, digest
 from daper.ports.domain import Record
 
 REPORTED_PROBLEMS: Final = "TemporalReportedProblems"
-_TEXTS: Final = TypeAdapter(list[str])
+FAILING_ATTEMPTS: Final = 3
+"""From this attempt on a workflow task counts as failing, before the server reports it."""
+
+_TEXTS: Final[TypeAdapter[list[str] | str]] = TypeAdapter(list[str] | str)
 _DEEPEST: Final = 20  # of a chain of failures: more nobody reads
+_LONGEST: Final = 1_000  # of a text of a failure: a message may be as long as a server takes
+_LONGEST_NAME: Final = 200
+_QUEUE: Final = "task-queue:"
+_WORKFLOW: Final = "workflow:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +58,10 @@ class Pause:
 
 @dataclass(frozen=True, kw_only=True)
 class PendingActivity:
-    """One activity that has not ended. `failures`: the last one, its cause behind it, and so on."""
+    """One activity that has not ended. `failures`: the last one, its cause behind it, and so on.
+
+    `scheduled_at` is of this attempt; `first_at` of the first one, where the history was asked: not later than that.
+    """
 
     id: str
     type: str
@@ -68,6 +78,12 @@ class PendingActivity:
     build: str = ""
     queue: str = ""
     options: Mapping[str, object] = field(default_factory=dict[str, object])
+    first_at: datetime | None = None
+
+    @property
+    def waits_for_worker(self) -> bool:
+        """Whether no worker has taken it yet."""
+        return self.state == "scheduled" and self.attempt <= 1 and self.started_at is None and not self.paused
 
     @property
     def cause(self) -> str:
@@ -86,11 +102,23 @@ class PendingTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskFailure:
+    """How the last workflow task failed that is in the history: `cause` as the server reports it, and who worked."""
+
+    cause: str
+    failures: tuple[Failure, ...] = ()
+    worker: str = ""
+    build: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkflowState:
     """One run of a workflow as the server describes it.
 
     `problems`: what the server reports of its tasks, as `cause=WorkflowTaskFailedCauseNonDeterministicError`. `ended`:
     the chain of failures by which it closed, where that was read. `reset_to`: the run that a reset of this one made.
+    `due_at`: when it was to begin: later than its start for one with a delay, or by a cron expression. `pause`: of the
+    whole workflow. `task_failure`: from its history, where that was asked.
     """
 
     workflow_id: str
@@ -112,11 +140,30 @@ class WorkflowState:
     build: str = ""
     reset_to: str = ""
     cancel_requested: bool = False
+    due_at: datetime | None = None
+    pause: Pause | None = None
+    task_failure: TaskFailure | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether it has not ended."""
-        return self.status == "Running"
+        return self.status in ("Running", "Paused")
+
+    @property
+    def task_causes(self) -> tuple[str, ...]:
+        """Why its tasks fail: what the server reports of them, or before it does what the history says; () if not."""
+        reported = tuple(each.partition("=")[2] for each in self.problems if each.startswith("cause="))
+        if self.problems:
+            return reported or self.problems
+        failing = self.task is not None and self.task.attempt >= FAILING_ATTEMPTS
+        return (self.task_failure.cause,) if failing and self.task_failure else ()
+
+    @property
+    def waits_on(self) -> tuple[tuple[str, str], ...]:
+        """The task queues on which something of it waits for a worker: `workflow` or `activity`, and the queue."""
+        task = self.task is not None and self.task.state == "scheduled"
+        activities = {("activity", each.queue or self.queue) for each in self.activities if each.waits_for_worker}
+        return (*((("workflow", self.queue),) if task else ()), *sorted(activities))
 
     def activity(self, activity_id: str) -> PendingActivity | None:
         """The pending activity with that id."""
@@ -126,7 +173,7 @@ class WorkflowState:
     def alike(self) -> str:
         """The same for workflows that are stuck alike: their type, and what they failed by or are paused at."""
         activities = (f"{each.type} {'paused' if each.paused else causes(each.failures)}" for each in self.activities)
-        return "; ".join(filter(None, [self.type, *self.problems, causes(self.ended), *sorted({*activities})]))
+        return "; ".join(filter(None, [self.type, *self.task_causes, causes(self.ended), *sorted({*activities})]))
 
     @property
     def version(self) -> str:
@@ -138,7 +185,7 @@ class WorkflowState:
             "run": self.run_id,
             "status": self.status,
             "activities": [[each.id, each.type, each.paused, each.cause] for each in self.activities],
-            "problems": list(self.problems),
+            "problems": list(self.task_causes),
             "override": self.override,
             "cancel": self.cancel_requested,
         }
@@ -154,13 +201,25 @@ class WorkflowRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class QueueState:
-    """A task queue on which work waits. `pollers`: how many workers ask for workflow tasks and for activities."""
+    """A task queue on which work waits. `pollers`: how many workers ask for workflow tasks and for activities.
+
+    `waiting`: workflows of which something was seen to wait there; `tasks`: for whom, `workflow` or `activity`.
+    `backlog`: about how many tasks wait, as the server counts them; None where it does not say.
+    """
 
     name: str
     workflow_pollers: int
     activity_pollers: int
     waiting: tuple[str, ...] = ()
     oldest: datetime | None = None
+    tasks: tuple[str, ...] = ()
+    backlog: int | None = None
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """The sorts of task that wait, and that no worker asks for."""
+        pollers = {"workflow": self.workflow_pollers, "activity": self.activity_pollers}
+        return tuple(sort for sort in self.tasks if not pollers.get(sort))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,14 +234,42 @@ def workflow_ref(workflow_id: str) -> str:
     return f"workflows/{workflow_id}"
 
 
-def workflow_record(state: WorkflowState) -> WorkflowRecord:
+def record_id_of(workflow_id: str) -> str:
+    """How a workflow is named as a record: by its id, but for one that reads as a task queue does."""
+    return f"{_WORKFLOW}{workflow_id}" if workflow_id.startswith((_QUEUE, _WORKFLOW)) else workflow_id
+
+
+def workflow_id_of(record_id: str) -> str:
+    """The id of the workflow that a record is."""
+    return record_id.removeprefix(_WORKFLOW)
+
+
+def queue_record_id(name: str) -> str:
+    """How a task queue is named as a record."""
+    return f"{_QUEUE}{name}"
+
+
+def queue_of(record_id: str) -> str | None:
+    """The task queue that a record is; None for a workflow."""
+    return record_id.removeprefix(_QUEUE) if record_id.startswith(_QUEUE) else None
+
+
+def workflow_record(state: WorkflowState, data: Mapping[str, object] | None = None) -> WorkflowRecord:
     """A workflow as a record."""
     return WorkflowRecord(
         ref=workflow_ref(state.workflow_id),
-        record_id=state.workflow_id,
+        record_id=record_id_of(state.workflow_id),
         version=state.version,
-        data={"type": state.type, "status": state.status},
+        data={"type": state.type, "status": state.status} if data is None else data,
         state=state,
+    )
+
+
+def queue_record(state: QueueState, data: Mapping[str, object]) -> QueueRecord:
+    """A task queue as a record: its version says whether somebody asks it."""
+    asked = digest(canonical({"queue": state.name, "unasked": list(state.unasked)}))[:32]
+    return QueueRecord(
+        ref=f"task-queues/{state.name}", record_id=queue_record_id(state.name), version=asked, data=data, state=state
     )
 
 
@@ -205,7 +292,7 @@ def described(answer: DescribeWorkflowExecutionResponse, *, ended: tuple[Failure
         children=tuple(child.workflow_id for child in answer.pending_children),
         activities=tuple(_activity(each) for each in answer.pending_activities),
         task=PendingTask(
-            state=_short(PendingWorkflowTaskState.Name(task.state), "PENDING_WORKFLOW_TASK_STATE_"),
+            state=enum_name(PendingWorkflowTaskState, task.state, "PENDING_WORKFLOW_TASK_STATE_"),
             scheduled_at=moment(task.scheduled_time),
             first_scheduled_at=moment(task.original_scheduled_time),
             attempt=task.attempt,
@@ -215,9 +302,37 @@ def described(answer: DescribeWorkflowExecutionResponse, *, ended: tuple[Failure
         problems=problems_of(info),
         ended=ended,
         override=_override(info),
-        build=info.versioning_info.deployment_version.build_id or info.assigned_build_id,
+        build=info.versioning_info.deployment_version.build_id
+        or info.assigned_build_id
+        or info.most_recent_worker_version_stamp.build_id,
         reset_to=more.reset_run_id,
         cancel_requested=more.cancel_requested,
+        due_at=moment(info.execution_time),
+        pause=Pause(
+            at=moment(more.pause_info.paused_time),
+            by=more.pause_info.identity,
+            reason=more.pause_info.reason[:_LONGEST],
+        )
+        if more.HasField("pause_info")
+        else None,
+    )
+
+
+def listed_state(info: WorkflowExecutionInfo) -> WorkflowState:
+    """What a list says of a workflow, which is less than a description does."""
+    return WorkflowState(
+        workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
+        first_run_id=info.first_run_id,
+        type=info.type.name,
+        queue=info.task_queue,
+        status=status_name(info.status),
+        started_at=moment(info.start_time),
+        closed_at=moment(info.close_time) if info.HasField("close_time") else None,
+        history_length=info.history_length,
+        parent=info.parent_execution.workflow_id,
+        problems=problems_of(info),
+        due_at=moment(info.execution_time),
     )
 
 
@@ -227,9 +342,10 @@ def problems_of(info: WorkflowExecutionInfo) -> tuple[str, ...]:
     if payload is None:
         return ()
     try:
-        return tuple(sorted(_TEXTS.validate_json(payload.data)))
+        found = _TEXTS.validate_json(payload.data)
     except ValidationError:
         return ()
+    return tuple(sorted(each[:_LONGEST_NAME] for each in ([found] if isinstance(found, str) else found)))
 
 
 def failures_of(failure: WireFailure) -> tuple[Failure, ...]:
@@ -245,18 +361,37 @@ def failures_of(failure: WireFailure) -> tuple[Failure, ...]:
 
 def status_name(status: WorkflowExecutionStatus.ValueType) -> str:
     """A status as Temporal writes it in filters: Running, TimedOut."""
-    words = _short(WorkflowExecutionStatus.Name(status), "WORKFLOW_EXECUTION_STATUS_")
+    words = enum_name(WorkflowExecutionStatus, status, "WORKFLOW_EXECUTION_STATUS_")
     return "".join(word.capitalize() for word in words.split("-"))
 
 
+class _Enum(Protocol):
+    def Name(self, number: int) -> str: ...  # noqa: N802 - as protobuf calls it
+
+
+def enum_name(kind: object, number: int, prefix: str) -> str:
+    """The name of a value in lower case with dashes; of one that only a newer server knows, its number."""
+    try:
+        name = cast("_Enum", kind).Name(number)
+    except ValueError:
+        return f"unknown-{number}"
+    return name.removeprefix(prefix).lower().replace("_", "-")
+
+
 def moment(value: Timestamp) -> datetime | None:
-    """A time of the server; None where it says none."""
-    return value.ToDatetime(tzinfo=UTC) if value.seconds or value.nanos else None
+    """A time of the server; None where it says none, or one before there was Temporal, which stands for none."""
+    try:
+        return value.ToDatetime(tzinfo=UTC) if value.seconds > 0 else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def length(value: Duration) -> timedelta:
-    """A length of time of the server."""
-    return value.ToTimedelta()
+    """A length of time of the server; one that is longer than can be told is cut."""
+    try:
+        return value.ToTimedelta()
+    except (ValueError, OverflowError):
+        return timedelta.max if value.seconds > 0 else timedelta.min
 
 
 def options_in(options: WireOptions) -> dict[str, object]:
@@ -280,14 +415,14 @@ def _activity(info: PendingActivityInfo) -> PendingActivity:
     return PendingActivity(
         id=info.activity_id,
         type=info.activity_type.name,
-        state=_short(PendingActivityState.Name(info.state), "PENDING_ACTIVITY_STATE_"),
+        state=enum_name(PendingActivityState, info.state, "PENDING_ACTIVITY_STATE_"),
         attempt=info.attempt,
         most_attempts=info.maximum_attempts,
         scheduled_at=moment(info.scheduled_time),
         started_at=moment(info.last_started_time),
         next_at=moment(info.next_attempt_schedule_time),
         paused=info.paused,
-        pause=Pause(at=moment(pause.pause_time), by=pause.manual.identity, reason=pause.manual.reason)
+        pause=Pause(at=moment(pause.pause_time), by=pause.manual.identity, reason=pause.manual.reason[:_LONGEST])
         if info.HasField("pause_info")
         else None,
         failures=failures_of(info.last_failure) if info.HasField("last_failure") else (),
@@ -305,14 +440,19 @@ def _failure(failure: WireFailure) -> Failure:
         case "application":
             type_, retryable = failure.application_failure_info.type, not failure.application_failure_info.non_retryable
         case "timeout":
-            type_ = _short(TimeoutType.Name(failure.timeout_failure_info.timeout_type), "TIMEOUT_TYPE_")
+            type_ = enum_name(TimeoutType, failure.timeout_failure_info.timeout_type, "TIMEOUT_TYPE_")
         case "activity":
             type_ = failure.activity_failure_info.activity_type.name
         case "child_workflow":
             type_ = failure.child_workflow_execution_failure_info.workflow_type.name
         case _:
             pass
-    return Failure(sort=sort.replace("_", "-"), type=type_, message=failure.message, retryable=retryable)
+    return Failure(
+        sort=sort.replace("_", "-"),
+        type=type_[:_LONGEST_NAME],
+        message=failure.message[:_LONGEST],
+        retryable=retryable,
+    )
 
 
 def _override(info: WorkflowExecutionInfo) -> str:
@@ -321,10 +461,6 @@ def _override(info: WorkflowExecutionInfo) -> str:
         version = override.pinned.version
         return f"pinned {version.deployment_name}.{version.build_id}"
     return "auto-upgrade" if override.auto_upgrade else ""
-
-
-def _short(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower().replace("_", "-")
 
 
 def causes(failures: Iterable[Failure]) -> str:
