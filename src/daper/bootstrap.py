@@ -31,11 +31,11 @@ from daper.adapters.temporal.server_time import ServerTime
 from daper.agents.deterministic import RulesAgents
 from daper.agents.llm.config import MODELS_MISSING
 from daper.clock import agreed_now, ahead
-from daper.core.errors import DaperError, ModelError, SettingError, StoreUnavailable
+from daper.core.errors import DaperError, ModelError, SettingError, StoreUnavailable, Unreachable
 from daper.core.notices import TellInput
-from daper.domains.registry import declared_options, load_domains
+from daper.domains.registry import declared_options, load_domains, prefix_of
 from daper.ports import Agents, Domain
-from daper.ports.entry import DATABASE_OPTION, TEMPLATES, TEMPLATES_OPTION, OnTemporal
+from daper.ports.entry import DATABASE_OPTION, TEMPLATES, TEMPLATES_OPTION, OnTemporal, OpenDomains
 from daper.service.board import Board
 from daper.service.facts import FactService
 from daper.service.listing import ended_repairs, open_repairs
@@ -47,7 +47,7 @@ from daper.service.requests import Times
 from daper.service.schedules import ScheduleService
 from daper.service.tidings import Tidings
 from daper.settings import Part, Settings
-from daper.settings.temporal_profile import cluster_of
+from daper.settings.temporal_profile import cluster_of, in_names_of, is_elsewhere
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from daper.workflows.options import DELIVERY_TRIES
 from daper.workflows.proactive import RepairAgentWorkflowProactive
@@ -88,15 +88,22 @@ def open_domains(settings: Settings) -> dict[str, Domain]:
         return {**known, **settings.domain_options(name)}
 
     installed = load_domains(settings.home / "data", options=options)
-    for domain in installed.values():
+    for name, domain in installed.items():
         if isinstance(domain, OnTemporal):
-            domain.reach_by(partial(_reach, settings))
-    return _with_declared(installed, settings)
+            domain.reach_by(partial(_reach, settings, name))
+    return OpenDomains(_with_declared(installed, settings), installed.absent)
 
 
-async def _reach(settings: Settings, place: Mapping[str, str]) -> Client:
-    """The cluster of a domain: ours, or the one that its options name."""
-    return await connect(cluster_of(settings, place))
+async def _reach(settings: Settings, name: str, place: Mapping[str, str]) -> Client:
+    """The cluster of a domain: ours, or the one that its options name; of that one errors name those."""
+    try:
+        cluster = cluster_of(settings, place, prefix=prefix_of(name))
+        return await connect(cluster)
+    except (SettingError, Unreachable) as error:
+        if not is_elsewhere(place):
+            raise
+        told = in_names_of(prefix_of(name), str(error))
+        raise type(error)(told) from None
 
 
 def _with_declared(installed: dict[str, Domain], settings: Settings) -> dict[str, Domain]:

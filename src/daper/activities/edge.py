@@ -15,6 +15,7 @@ from daper.core.errors import DaperError, NotFound, WrongStore
 from daper.core.messages import CycleRef
 from daper.core.text import visible
 from daper.ports import Domain
+from daper.ports.entry import why_absent
 
 S = TypeVar("S")
 I = TypeVar("I")  # noqa: E741 - the input of an activity
@@ -111,6 +112,8 @@ def known_domain(domains: Mapping[str, Domain], name: str) -> Domain:
     """The domain by that name. Raises NotFound."""
     domain = domains.get(name)
     if domain is None:
+        if absent := why_absent(domains, name):
+            raise NotFound(f"this worker lacks a setting: {absent}")
         raise NotFound(f"this worker has no domain {name!r}; it has: {', '.join(sorted(domains)) or 'none'}")
     return domain
 

@@ -8,6 +8,7 @@ from daper.core.names import tally
 from daper.core.partition import within
 from daper.core.text import shown
 from daper.ports import Domain, OpenScan, RecordPage
+from daper.ports.domain import Tallied
 
 
 async def unknown_status(domain: Domain, scope: Scope) -> str:
@@ -49,6 +50,8 @@ async def open_records(domain: Domain, scope: Scope) -> int:
 
 
 async def _statuses(domain: Domain) -> Mapping[str, int]:
+    if isinstance(domain, Tallied):
+        return await domain.statuses()
     found, page = Counter[str](), None
     while True:
         part = await domain.scan(Scope(), page)

@@ -1,5 +1,6 @@
 """Domains are found by entry point: ours enters by the same door as a stranger's."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -9,30 +10,32 @@ from pathlib import Path
 from daper.core.errors import SettingError
 from daper.core.ids import safe_name
 from daper.ports import Domain, DomainEntry, DomainOption
+from daper.ports.entry import OpenDomains
 
 GROUP = "daper.domains"
 
 
-def load_domains(data: Path, *, options: Callable[[str], Mapping[str, str]]) -> dict[str, Domain]:
+def load_domains(data: Path, *, options: Callable[[str], Mapping[str, str]]) -> OpenDomains:
     """Every installed domain by name, each with its own folder under `data`, but those that nothing is set of that they
     need. Opens no file.
 
     Raises SettingError for a domain that cannot be loaded.
     """
-    opened: dict[str, Domain] = {}
+    opened, absent = dict[str, Domain](), dict[str, str]()
     for name, entry in _installed().items():
         door, given = _loaded(entry), options(name)
         needed = _needs(door)
         if needed is None or given.get(needed.name, "").strip():
             opened[name] = door(data / safe_name(name), given)
-    return opened
+        else:
+            variable = f"{prefix_of(name)}{needed.name.upper()}"
+            absent[name] = f"the domain {name!r} is there once {variable} is set, and that is not: {needed.help}"
+    return OpenDomains(opened, absent)
 
 
-def lacking(name: str, options: Mapping[str, str]) -> DomainOption | None:
-    """The option that an installed domain needs and that is not set; None where it needs none, or there is no such."""
-    entry = _installed().get(name)
-    needed = None if entry is None else _needs(_loaded(entry))
-    return None if needed is None or options.get(needed.name, "").strip() else needed
+def prefix_of(domain: str) -> str:
+    """How every variable of a domain begins."""
+    return f"DAPER_{re.sub(r'[^A-Z0-9]', '_', domain.upper())}_"
 
 
 def _needs(door: Callable[[Path, Mapping[str, str]], Domain]) -> DomainOption | None:

@@ -308,6 +308,22 @@ class SelfChecking(Protocol):
 
     def faults(self) -> Sequence[str]:
         """What cannot be used, each in a sentence that names the file and the way out; blocks."""
+
+
+class Tallied(Protocol):
+    """A domain that counts its records by status without reading them."""
+
+    async def statuses(self) -> Mapping[str, int]:
+        """How many records there are of each status."""
+        ...
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """A domain that can tell beforehand what would go wrong in a repair."""
+
+    async def lacks(self) -> Sequence[str]:
+        """What is missing, each in a sentence with the way out; nothing is changed. Raises StoreUnavailable."""
         ...
 
 

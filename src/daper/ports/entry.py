@@ -56,6 +56,24 @@ class DomainEntry(Generic[Opened]):
         return self.open(folder, {**defaults, **options})
 
 
+class OpenDomains(dict[str, Domain]):
+    """Domains by name, and why others are not among them: what to set for each that is installed and not there."""
+
+    def __init__(self, there: Mapping[str, Domain], absent: Mapping[str, str]) -> None:
+        super().__init__(there)
+        self.absent = dict(absent)
+
+
+def absent(domains: Mapping[str, Domain]) -> Mapping[str, str]:
+    """What to set for each domain that is installed and not there."""
+    return domains.absent if isinstance(domains, OpenDomains) else {}
+
+
+def why_absent(domains: Mapping[str, Domain], name: str) -> str:
+    """What to set so that an installed domain is there; "" for one that is not installed."""
+    return absent(domains).get(name, "")
+
+
 @runtime_checkable
 class OnTemporal(Protocol):
     """A domain whose records are on a Temporal cluster: daper's own, or another one."""

@@ -39,6 +39,7 @@ from daper.ports import (
 )
 from daper.ports import Tell as ImportTell
 from daper.ports.copying import Copied, Copyable
+from daper.ports.entry import why_absent
 from daper.service.fruitless import why_nothing
 from daper.service.record_pages import RecordPageView, record_page, seen
 from daper.service.selection import ALL, Picker, RecordFilter, RecordLine, lines_of, near
@@ -68,6 +69,8 @@ def find_domain(domains: Mapping[str, Domain], name: str) -> Domain:
     """The domain by that name. Raises NotFound."""
     domain = domains.get(name)
     if domain is None:
+        if absent := why_absent(domains, name):
+            raise NotFound(absent)
         raise NotFound(f"there is no domain {name!r}; installed: {', '.join(sorted(domains)) or 'none'}")
     return domain
 

@@ -1,17 +1,11 @@
 """What the installed domains add to the table of settings: DAPER_<DOMAIN>_<OPTION>, as each declares it."""
 
-import re
 from typing import Final
 
-from daper.domains.registry import declared_options
+from daper.domains.registry import declared_options, prefix_of
 from daper.settings.table import SETTINGS, Setting
 
 _AFTER: Final = "DAPER_DOMAIN"
-
-
-def prefix_of(domain: str) -> str:
-    """How every variable of a domain begins."""
-    return f"DAPER_{re.sub(r'[^A-Z0-9]', '_', domain.upper())}_"
 
 
 def settings_of_domains() -> dict[str, tuple[Setting, ...]]:

@@ -203,16 +203,31 @@ class ClusterChoice:
     temporal: Mapping[str, str] = field(repr=False)
 
 
-def cluster_of(settings: _Known, place: Mapping[str, str]) -> ClusterChoice:
+def is_elsewhere(place: Mapping[str, str]) -> bool:
+    """Whether that names another cluster than ours."""
+    return not place.keys().isdisjoint(("address", "profile", "config_file"))
+
+
+def in_names_of(prefix: str, told: str) -> str:
+    """What is told of the official variables, told of those that are theirs: begin with `prefix`."""
+    named = re.sub(r"(?<![A-Z_])TEMPORAL_(?=[A-Z*])", prefix, told)
+    return re.sub(r"start one: [^;]*; or name one", "look at", named)
+
+
+def cluster_of(settings: _Known, place: Mapping[str, str], *, prefix: str) -> ClusterChoice:
     """The cluster of a domain: ours, or the one that `place` names, each by the last part of its official variable.
 
-    Of another cluster nothing of ours is used: it must not get our keys. Raises SettingError.
+    Of another cluster nothing of ours is used: it must not get our keys. `prefix`: of the variables that say `place`.
+    Raises SettingError.
     """
-    elsewhere = {"address", "profile", "config_file"} & place.keys()
-    if not elsewhere and not place.keys() <= {"namespace"}:
-        strange = ", ".join(sorted(place.keys() - {"namespace"}))
-        raise SettingError(f"{strange} is set of another cluster, and no address, profile or config_file of it")
-    if not elsewhere:
+    strange = sorted(place.keys() - {"namespace"})
+    if strange and not is_elsewhere(place):
+        told = ", ".join(f"{prefix}{name.upper()}" for name in strange)
+        raise SettingError(
+            f"{told} is set, which is for another cluster than daper's own, and none is named: "
+            f"set {prefix}ADDRESS, or {prefix}PROFILE"
+        )
+    if not strange:
         return ClusterChoice(
             address=settings.address,
             address_source=settings.address_source,
@@ -221,16 +236,23 @@ def cluster_of(settings: _Known, place: Mapping[str, str]) -> ClusterChoice:
         )
     home = {name: settings.variables[name] for name in ("HOME", "XDG_CONFIG_HOME") if name in settings.variables}
     theirs = {f"TEMPORAL_{name.upper()}": value for name, value in place.items()}
-    if "address" in place and not {"profile", "config_file"} & place.keys():
+    if "profile" not in place and "config_file" not in place:
         home = {}  # the profile by default is that of our own cluster
     variables = temporal_variables(home | theirs)
     profile = profile_of(variables)
-    address = place.get("address") or profile.get("address")
-    if not address or not _is_address(address):
-        raise SettingError(f"the address of the other cluster is {address!r}; it must be host:port")
+    source, address = f"{prefix}ADDRESS", place.get("address")
+    if not address:
+        source, address = f"the address in {variables.get('TEMPORAL_CONFIG_FILE')!r}", profile.get("address")
+    if not address:
+        raise SettingError(
+            f"{prefix}PROFILE is {place.get('profile', 'default')!r}, and no address is found for it; "
+            f"set {prefix}ADDRESS"
+        )
+    if not _is_address(address):
+        raise SettingError(f"{source} is {address!r}; it must be host:port, for example localhost:7233")
     return ClusterChoice(
         address=address,
-        address_source="another cluster than daper's own",
+        address_source=source,
         namespace=place.get("namespace") or profile.get("namespace") or NO_SERVER.namespace,
         temporal=variables,
     )

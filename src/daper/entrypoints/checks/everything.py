@@ -21,6 +21,8 @@ from daper.entrypoints.checks.people import check_people
 from daper.entrypoints.checks.policy import policy_notes, policy_words
 from daper.entrypoints.checks.worker import check_worker
 from daper.ports import Domain, SelfChecking
+from daper.ports.domain import Examined
+from daper.ports.entry import absent
 from daper.service.clock_skew import TOLERANCE, clock_ahead
 from daper.service.records import RecordsService
 from daper.service.repairs import RepairService
@@ -39,6 +41,8 @@ async def check_all(settings: Settings, domains: Mapping[str, Domain], *, ask_mo
     for name in domains:
         checks.append(await checked(f"records of {name}", partial(_records, records, name, stores)))
         checks += await _own_files(name, domains[name])
+        checks += await _lacking(name, domains[name]) if checks[-1].ok else []
+    checks += [Check(f"records of {name}", ok=True, what=why, needed=False) for name, why in absent(domains).items()]
     known = Part.DATABASE not in settings.troubles
     checks += await check_kept(settings.home, settings.state if known else None)
     if ask_models and Part.MODELS not in settings.troubles:
@@ -67,6 +71,16 @@ async def _own_files(name: str, domain: Domain) -> list[Check]:
     if not isinstance(domain, SelfChecking):
         return []
     return [Check(f"texts of {name}", False, fault) for fault in await asyncio.to_thread(domain.faults)]
+
+
+async def _lacking(name: str, domain: Domain) -> list[Check]:
+    """What would go wrong in a repair, of a domain that can tell beforehand."""
+    if not isinstance(domain, Examined):
+        return []
+    try:
+        return [Check(f"repairs of {name}", ok=False, what=each, needed=False) for each in await domain.lacks()]
+    except DaperError as error:
+        return [Check(f"repairs of {name}", ok=False, what=str(error), needed=False)]
 
 
 def _policy(settings: Settings, domains: Mapping[str, Domain]) -> list[Check]:
