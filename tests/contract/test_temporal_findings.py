@@ -1,4 +1,4 @@
-"""Each way to be stuck is found in a real cluster, by what the server says of it, and is told of so that one can act."""
+"""Each way to be stuck is found in a real cluster, by what its server says, and told of so that one can act."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -315,7 +315,7 @@ async def test_dapers_own_workflows_and_temporals_cannot_be_seen_or_named(
 async def test_a_workflow_that_is_called_like_a_queue_is_a_record_of_its_own(world: StuckWorld) -> None:
     handle = await world.start(["wait"], workflow_id=f"task-queue:{world.queue}")
     async with asyncio.timeout(PATIENCE):
-        while not (records := await scanned(world)):
+        while not (records := await scanned(world)):  # noqa: ASYNC110 - a server is asked
             await asyncio.sleep(0.05)
     assert [each.record_id for each in records] == [f"workflow:task-queue:{world.queue}"]
     named = await world.domain.context([records[0].record_id, f"task-queue:{world.queue}"])
@@ -339,7 +339,7 @@ async def test_a_scan_keeps_to_its_status_and_to_its_part(world: StuckWorld) -> 
         await failed.result()
     await until_found(world, "failed")
     async with asyncio.timeout(PATIENCE):
-        while len(await scanned(world)) < 5:
+        while len(await scanned(world)) < 5:  # noqa: ASYNC110 - a server is asked
             await asyncio.sleep(0.05)
     ids = {each.id for each in running}
     assert {each.record_id for each in await scanned(world, Scope(status="running"))} == ids

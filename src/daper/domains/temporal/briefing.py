@@ -94,12 +94,12 @@ def told_failures(failures: Iterable[Failure], *, most: int = 5) -> list[str]:
     """A chain of failures, one line for each, the outermost first; of a long one the first and the last."""
     chain = list(failures)
     cut = chain if len(chain) <= most else [*chain[: most - 1], chain[-1]]
-    return [f"{causes([each])}: {shown(each.message, longest=_TEXT)}".rstrip(": ") for each in cut]
+    return [f"{shown(causes([each]))}: {shown(each.message, longest=_TEXT)}".rstrip(": ") for each in cut]
 
 
 def _brief(failures: tuple[Failure, ...]) -> list[str]:
     chain = failures if len(failures) <= _DEEPEST_BRIEF else (failures[0], *failures[1 - _DEEPEST_BRIEF :])
-    return [f"{causes([each])}: {shown(each.message, longest=_TEXT_BRIEF)}".rstrip(": ") for each in chain]
+    return [f"{shown(causes([each]))}: {shown(each.message, longest=_TEXT_BRIEF)}".rstrip(": ") for each in chain]
 
 
 def _task(state: WorkflowState) -> dict[str, object]:

@@ -124,7 +124,11 @@ class WorkflowReading:
         return lambda started: self._cluster.count(self._filter([*conditions, started]))
 
     async def browse(self, scope: Scope, window: Window) -> WindowView:
-        """What is to be seen in a window of a list of all of them, the oldest first."""
+        """What is to be seen in a window of a list of all of them, the oldest first; of task queues, only those that
+        nobody asks.
+        """
+        if scope.status is not None and _has_status(scope, {WAITING}):
+            return await self._browse_queues(scope, window)
         found = await self._listed(scope)
         wanted = [each for each in found if not window.search or _is_like(window.search, each)]
         ids = [record_id_of(each.workflow_id) for each in wanted]
@@ -140,6 +144,21 @@ class WorkflowReading:
         if total >= MOST_LISTED and window.counted and not window.search:
             total = await self.count(scope)
         return WindowView(records=records, total=total, earlier=start > 0, later=end < len(ids))
+
+    async def _browse_queues(self, scope: Scope, window: Window) -> WindowView:
+        """All of them: they are few, and only a scan finds them."""
+        found: dict[str, Record] = {}
+        page = None
+        while True:
+            part = await self.page(scope, page)
+            queues = (record for record in part.records if isinstance(record, QueueRecord))
+            found |= {queue.record_id: queue for queue in queues if folded(window.search) in folded(queue.record_id)}
+            page = part.next_page
+            if page is None:
+                break
+        records = tuple(found.values())[window.skip : window.skip + window.most]
+        later = len(found) > window.skip + len(records)
+        return WindowView(records=records, total=len(found), earlier=window.skip > 0, later=later)
 
     async def count(self, scope: Scope) -> int:
         """How many there are to look at in scope."""
