@@ -416,3 +416,62 @@ async def test_what_a_stranger_switched_since_is_not_taken_back(tool: SwitchOn, 
 async def test_there_is_nothing_to_take_back_where_nothing_was_done(tool: SwitchOn, lamp: Lamp) -> None:
     assert (await tool.undo(CALL, Effect(status=OutcomeStatus.APPLIED), key="u1")).status is OutcomeStatus.UNDO_BLOCKED
     assert lamp.switched == 0
+
+
+class Claiming(SwitchOn):
+    """The same, of a lamp that cannot compare: one key alone may switch what was seen."""
+
+    def claim(self, call: ToolCall, records: Sequence[Record]) -> str:
+        return f"{call.record_id} {records[0].version}"
+
+
+@pytest.fixture
+def claiming(lamp: Lamp, books: SqliteStore) -> Claiming:
+    return Claiming(lamp, lambda: books)
+
+
+OTHER = replace(CALL, key="k2")
+
+
+async def test_two_keys_that_saw_the_same_do_not_both_change_it(
+    claiming: Claiming, lamp: Lamp, books: SqliteStore
+) -> None:
+    claiming.waits = asyncio.Event()
+    first = asyncio.create_task(claiming.apply(CALL))
+    await claiming.asked.wait()
+    second = await Claiming(lamp, lambda: books).apply(OTHER)  # as another worker would
+    assert second.status is OutcomeStatus.STALE
+    claiming.waits.set()
+    assert (await first).status is OutcomeStatus.APPLIED
+    assert await claiming.apply(OTHER) == second
+    assert lamp.switched == 1
+
+
+async def test_what_nobody_can_tell_of_stays_claimed(claiming: Claiming, lamp: Lamp) -> None:
+    claiming.before = lost
+    with pytest.raises(Lost):
+        await claiming.apply(CALL)
+    claiming.before = lambda: None
+    assert (await claiming.apply(OTHER)).status is OutcomeStatus.STALE
+    assert lamp.switched == 0
+
+
+async def test_what_came_to_nothing_for_certain_is_free_again(claiming: Claiming, lamp: Lamp) -> None:
+    lamp.closed.add("k1")
+    assert (await claiming.apply(CALL)).status is OutcomeStatus.FAILED
+    assert (await claiming.apply(OTHER)).status is OutcomeStatus.APPLIED
+    assert (await claiming.apply(replace(CALL, key="k3"))).status is OutcomeStatus.STALE
+    assert lamp.switched == 1
+
+
+async def test_who_claimed_it_is_not_kept_from_it(books: SqliteStore, lamp: Lamp) -> None:
+    class Both(Claiming, Repeatable):
+        pass
+
+    tool = Both(lamp, lambda: books)
+    tool.before = lost
+    with pytest.raises(Lost):
+        await tool.apply(CALL)
+    tool.before = lambda: None
+    assert (await tool.apply(CALL)).status is OutcomeStatus.APPLIED
+    assert lamp.switched == 1

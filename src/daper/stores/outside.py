@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from pydantic import TypeAdapter
 
 from daper.clock import agreed_now
+from daper.core.digests import digest
 from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted, StoreBusy, StoreUnavailable
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
 from daper.core.text import said
@@ -28,6 +29,10 @@ T = TypeVar("T")
 _CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
 _ATTEMPTS = "attempts"  # in the effect of a `begun` row: how many have asked, or were about to
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts to use the ledger once a system has answered
+_HOLDER = "key"  # in the effect of the row of a claim: who has it
+_TAKEN = Effect(
+    status=OutcomeStatus.STALE, evidence=("another repair has changed it since the plan read it, or was about to",)
+)
 _NEVER_CAME = "the system says that the request never came, and takes it no more"
 
 
@@ -53,6 +58,7 @@ class _Passage:
     check: Callable[[Sequence[Record]], Effect | None]
     late: Callable[[], Effect | None]
     act: Callable[[], Awaitable[Deed]]
+    claim: Callable[[Sequence[Record]], str] = lambda _: ""
 
     @property
     def failed(self) -> OutcomeStatus:
@@ -86,6 +92,14 @@ class OutsideTool(Tool):
         look and the change others may come.
         """
 
+    def claim(self, call: ToolCall, records: Sequence[Record]) -> str:
+        """What of these records one key alone may change, ever, where the system cannot compare for itself; "" if none.
+
+        Two keys that saw the same would both change it. The first that asks has it, and the others are stale, unless it
+        is certain that nothing came of the first.
+        """
+        return ""
+
     async def probe(self, call: ToolCall, *, key: str) -> Trace:
         """What the system says of a key: the call's own, or that of undoing it. Raises CannotSettle if nobody knows."""
         raise CannotSettle(f"{self.name} leaves no trace by which its effect on {call.record_id!r} could be found")
@@ -111,7 +125,15 @@ class OutsideTool(Tool):
                 return Effect(status=OutcomeStatus.STALE, evidence=changed)
             return self.refusal(call, records)
 
-        passage = _Passage(call=call, key=call.key, kind="effect", check=check, late=late, act=lambda: self.act(call))
+        passage = _Passage(
+            call=call,
+            key=call.key,
+            kind="effect",
+            check=check,
+            late=late,
+            act=lambda: self.act(call),
+            claim=lambda records: self.claim(call, records),
+        )
         return await self._through(passage)
 
     async def settle(self, key: str) -> Effect | None:
@@ -143,10 +165,13 @@ class OutsideTool(Tool):
             return ledger.replayed(row)
         if row is not None and (found := await self._found(passage)) is not None:
             return found
-        if no := passage.check(await self.look(call.record_id)):
+        records = await self.look(call.record_id)
+        if no := passage.check(records):
             # What was begun may still come through, so that no refusal can be the last word on it.
             return await self._write(call, key, no, begun=False)
-        if not await in_thread(self._begin, passage):  # another attempt came between; what it noted counts
+        if not await in_thread(
+            self._begin, passage, passage.claim(records)
+        ):  # another attempt came between; what it noted counts
             return await self._through(passage)
         try:
             deed = await passage.act()
@@ -246,25 +271,40 @@ class OutsideTool(Tool):
                 ledger.settle_key(change, key, tool=self.name, at=self._clock())
             return row
 
-    def _begin(self, passage: _Passage) -> bool:
+    def _begin(self, passage: _Passage, claim: str) -> bool:
         """Note that the system is asked now; False where what another attempt wrote meanwhile forbids it, or the time.
 
         Who waited for the ledger may have waited too long.
         """
         call, key = passage.call, passage.key
         with self.books().change() as change:
+            # The claim first, by everybody: else two could wait for each other's key.
+            taken = bool(claim) and self._is_taken(change, claim, key)
             row = change.row(key)
             if row is not None and (ledger.is_final(row) or not self.repeatable):
                 return False
-            if row is None and (no := passage.late()):
+            if row is None and (no := passage.late() or (_TAKEN if taken else None)):
                 ledger.enter(change, no, self._timed(call, None), key=key, kind="tombstone", tool=self.name)
                 return False
+            if claim and not taken:
+                holder = Effect(status=OutcomeStatus.UNKNOWN, after={_HOLDER: key}, evidence=("claimed",))
+                held = self._timed(call, row)
+                ledger.enter(change, holder, held, key=_claim_key(claim), kind="begun", tool=self.name)
             attempts = row.effect.after.get(_ATTEMPTS) if row is not None else 0
             count = attempts + 1 if isinstance(attempts, int) else 2
             begun = Effect(status=OutcomeStatus.UNKNOWN, after={_ATTEMPTS: count}, evidence=("begun",))
             noted = _CALL.dump_json(call).decode()
             ledger.enter(change, begun, self._timed(call, row), key=key, kind="begun", tool=self.name, originals=noted)
             return True
+
+    def _is_taken(self, change: StoreChange[object], claim: str, key: str) -> bool:
+        """Whether another key has claimed it, and may have changed it."""
+        row = change.row(_claim_key(claim))
+        holder = None if row is None else row.effect.after.get(_HOLDER)
+        if not isinstance(holder, str) or holder == key:
+            return False
+        theirs = change.row(holder)
+        return theirs is None or theirs.kind != "tombstone"
 
 
 class UndoableOutsideTool(OutsideTool):
@@ -296,6 +336,10 @@ class UndoableOutsideTool(OutsideTool):
 
 def _versions(records: Sequence[Record]) -> dict[str, str]:
     return {record.ref: record.version for record in records}
+
+
+def _claim_key(claim: str) -> str:
+    return digest(f"claim {claim}")
 
 
 def _nobody_knows(name: str, call: ToolCall) -> CannotSettle:
