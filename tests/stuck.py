@@ -1,7 +1,7 @@
 """Workflows that get stuck in every way, with a worker of their own: what the domain of Temporal finds and repairs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +18,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from daper.clock import utc_now
 from daper.domains.temporal.domain import TemporalDomain
 from daper.domains.temporal.entry import open_domain
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
+from daper.domains.temporal.tools.base import workflow_in
+from daper.domains.temporal.workflow import WorkflowState
 from daper.ports import ToolCall
 
 PATIENCE = 60.0
@@ -31,6 +32,7 @@ class Outside:
     failing: dict[str, str] = field(default_factory=dict[str, str])
     message: str = "the owl is lost"
     ran: list[str] = field(default_factory=list[str])
+    held: set[str] = field(default_factory=set[str])
     wedged: bool = False
 
 
@@ -99,8 +101,8 @@ class StuckWorld:
         )
 
     async def state(self, workflow_id: str) -> WorkflowState:
-        [record] = await self.domain.context([workflow_id])
-        assert isinstance(record, WorkflowRecord)
+        record = workflow_in(await self.domain.context([workflow_id]), workflow_id)
+        assert record is not None
         return record.state
 
     async def until(self, workflow_id: str, condition: Callable[[WorkflowState], bool]) -> WorkflowState:
@@ -124,7 +126,14 @@ class StuckWorld:
 
 
 @asynccontextmanager
-async def stuck_world(client: Client, folder: Path, **options: str) -> AsyncGenerator[StuckWorld]:
+async def stuck_world(
+    client: Client,
+    folder: Path,
+    *,
+    workflows: Sequence[type] = (),
+    activities: Sequence[Callable[..., object]] = (),
+    **options: str,
+) -> AsyncGenerator[StuckWorld]:
     """One with a worker, until left."""
     queue = f"errands-{uuid4()}"
     WORLD[queue] = Outside()
@@ -135,6 +144,10 @@ async def stuck_world(client: Client, folder: Path, **options: str) -> AsyncGene
     domain = open_domain(folder, {"query": f'TaskQueue = "{queue}"', **options})
     domain.reach_by(connect)
     async with Worker(
-        client, task_queue=queue, workflows=[Errand], activities=[step], workflow_runner=UnsandboxedWorkflowRunner()
+        client,
+        task_queue=queue,
+        workflows=[Errand, *workflows],
+        activities=[step, *activities],
+        workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield StuckWorld(client=client, queue=queue, domain=domain, outside=WORLD[queue])

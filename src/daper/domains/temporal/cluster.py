@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import HistoryEventFilterType, TaskQueueType
+from temporalio.api.enums.v1 import EventType, HistoryEventFilterType, TaskQueueType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -53,6 +53,10 @@ _LISTS_PER_SECOND: Final = 10
 
 _FILTER: Final = f"the list filter, of which {PREFIX}QUERY is a part"
 _TRIES: Final = 6  # of a call for which a server has no room just now
+_CLOSING: Final = frozenset(
+    f"EVENT_TYPE_WORKFLOW_EXECUTION_{how}"
+    for how in ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELED", "TERMINATED", "CONTINUED_AS_NEW")
+)
 _REFUSED: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
 _AWAY: Final = (
     RPCStatusCode.UNAVAILABLE,
@@ -154,6 +158,13 @@ class Cluster:
 
     async def ended(self, workflow_id: str, run_id: str) -> tuple[Failure, ...]:
         """The chain of failures by which a run ended; none where it ended in another way."""
+        event = await self.last_event(workflow_id, run_id)
+        if event is not None and event.HasField("workflow_execution_failed_event_attributes"):
+            return failures_of(event.workflow_execution_failed_event_attributes.failure)
+        return ()
+
+    async def last_event(self, workflow_id: str, run_id: str) -> HistoryEvent | None:
+        """The event by which a run ended; None where it runs, or is not there."""
         client = await self.client()
         request = GetWorkflowExecutionHistoryRequest(
             namespace=client.namespace,
@@ -163,11 +174,9 @@ class Cluster:
         try:
             answer = await self._asked(client.workflow_service.get_workflow_execution_history, request, workflow_id)
         except _NotThere:
-            return ()
-        for event in answer.history.events:
-            if event.HasField("workflow_execution_failed_event_attributes"):
-                return failures_of(event.workflow_execution_failed_event_attributes.failure)
-        return ()
+            return None
+        closing = [each for each in answer.history.events if EventType.Name(each.event_type) in _CLOSING]
+        return closing[-1] if closing else None
 
     async def events(self, workflow_id: str, run_id: str) -> AsyncGenerator[HistoryEvent]:
         """The history of one run, from its beginning. Raises StoreError for more than `MOST_EVENTS`."""

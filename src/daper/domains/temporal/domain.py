@@ -12,6 +12,7 @@ from daper.domains.temporal import findings as kinds
 from daper.domains.temporal.books import begin, open_books
 from daper.domains.temporal.briefing import brief_workflow, queue_facts
 from daper.domains.temporal.cluster import Cluster, Connect
+from daper.domains.temporal.histories import HistoryReading
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.proposals import proposals
 from daper.domains.temporal.reading import WAITING, WorkflowReading
@@ -37,8 +38,15 @@ class TemporalDomain:
         self._begun = False
         self.cluster = Cluster(options.place, calls_per_second=options.calls_per_second)
         self._reading = WorkflowReading(self.cluster, options)
+        self.histories = HistoryReading(self.cluster, options)
         self._tools = tools_on(
-            Workbench(cluster=self.cluster, options=options, look=self._look, books=self._opened_books)
+            Workbench(
+                cluster=self.cluster,
+                histories=self.histories,
+                options=options,
+                look=self._look,
+                books=self._opened_books,
+            )
         )
 
     def reach_by(self, connect: Connect) -> None:
@@ -70,8 +78,8 @@ class TemporalDomain:
         return RecordPage(records=kept, next_page=found.next_page)
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
-        """The named records; what is not there, and daper's own workflows, are left out."""
-        return await self._reading.named(record_ids)
+        """The named records, with the histories that a repair goes by; what is not there, and our own, is left out."""
+        return await self.histories.beside(await self._reading.named(record_ids))
 
     async def browse(self, scope: Scope, window: Window) -> WindowView:
         """What is to be seen of all workflows that are looked at, with the scope's status, the oldest first."""

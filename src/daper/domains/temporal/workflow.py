@@ -119,6 +119,7 @@ class WorkflowState:
     the chain of failures by which it closed, where that was read. `reset_to`: the run that a reset of this one made.
     `due_at`: when it was to begin: later than its start for one with a delay, or by a cron expression. `pause`: of the
     whole workflow. `task_failure`: from its history, where that was asked.
+    `requests`: the ids of those that it was started by; what a reset made of it has them too.
     """
 
     workflow_id: str
@@ -139,6 +140,7 @@ class WorkflowState:
     override: str = ""
     build: str = ""
     reset_to: str = ""
+    requests: tuple[str, ...] = ()
     cancel_requested: bool = False
     due_at: datetime | None = None
     pause: Pause | None = None
@@ -306,6 +308,7 @@ def described(answer: DescribeWorkflowExecutionResponse, *, ended: tuple[Failure
         or info.assigned_build_id
         or info.most_recent_worker_version_stamp.build_id,
         reset_to=more.reset_run_id,
+        requests=tuple(sorted(more.request_id_infos)),
         cancel_requested=more.cancel_requested,
         due_at=moment(info.execution_time),
         pause=Pause(

@@ -11,6 +11,7 @@ from daper.clock import agreed_now
 from daper.core.limits import Limit
 from daper.core.models import Change
 from daper.domains.temporal.cluster import Cluster
+from daper.domains.temporal.histories import HistoryReading
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
 from daper.ports.domain import PlanCaps, Record, Terms, ToolCall
@@ -32,6 +33,7 @@ class Workbench:
     """What the tools share: the cluster, what is set, how workflows are read, and where the ledger is."""
 
     cluster: Cluster
+    histories: HistoryReading
     options: TemporalOptions
     look: Callable[[str], Awaitable[tuple[Record, ...]]]
     books: Callable[[], Store[object]]

@@ -4,8 +4,10 @@ from typing import Final
 
 from daper.domains.temporal.tools.activity_pause import UnpauseActivity
 from daper.domains.temporal.tools.base import Workbench, WorkflowTool
+from daper.domains.temporal.tools.reset_workflow import ResetWorkflow
+from daper.domains.temporal.tools.start_again import StartAgain
 
-TOOLS: Final[tuple[type[WorkflowTool], ...]] = (UnpauseActivity,)
+TOOLS: Final[tuple[type[WorkflowTool], ...]] = (UnpauseActivity, ResetWorkflow, StartAgain)
 
 
 def tools_on(bench: Workbench) -> dict[str, WorkflowTool]:
