@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from daper.clock import utc_now
+from daper.core.guard import refuse_arguments
+from daper.core.limits import Exactly
 from daper.domains.temporal.domain import TemporalDomain
 from daper.domains.temporal.entry import open_domain
 from daper.domains.temporal.tools.base import workflow_in
@@ -50,7 +52,10 @@ async def step(name: str) -> str:
 
 @workflow.defn(name="Errand")
 class Errand:
-    """Does its steps one after another; `wait` waits for the signal `go`; steps that begin with ! may fail for good."""
+    """Does its steps one after another; `wait` waits for the signal `go`; steps that begin with ! may fail for good.
+
+    Those that begin with `slow` are tried again after an hour.
+    """
 
     def __init__(self) -> None:
         self.gone = False
@@ -72,7 +77,7 @@ class Errand:
                     activity_id=each,
                     start_to_close_timeout=timedelta(seconds=20),
                     retry_policy=RetryPolicy(
-                        initial_interval=timedelta(milliseconds=20),
+                        initial_interval=timedelta(hours=1) if each.startswith("slow") else timedelta(milliseconds=20),
                         backoff_coefficient=1.0,
                         maximum_attempts=1 if each.startswith("!") else 0,
                     ),
@@ -88,12 +93,16 @@ class Errand:
 
 @dataclass(frozen=True)
 class StuckWorld:
-    """A cluster with a worker for `Errand` on a queue of its own, and the domain that looks at that queue."""
+    """A cluster with a worker for `Errand` on a queue of its own, and the domain that looks at that queue.
+
+    `workers`: others that a test starts, until the world is left.
+    """
 
     client: Client
     queue: str
     domain: TemporalDomain
     outside: Outside
+    workers: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self, steps: list[str], *, workflow_id: str = "") -> WorkflowHandle[Errand, list[str]]:
         return await self.client.start_workflow(
@@ -116,6 +125,9 @@ class StuckWorld:
         records = await self.domain.context([workflow_id])
         terms = self.domain.tools[tool].terms(workflow_id, arguments, records)
         assert not terms.obstacle, terms.obstacle
+        known = {name: limit.value for name, limit in terms.limits.items() if isinstance(limit, Exactly)}
+        arguments = {**known, **arguments}
+        assert refuse_arguments(arguments, self.domain.tools[tool].args, terms.limits) is None
         return ToolCall(
             key=key or uuid4().hex,
             record_id=workflow_id,
@@ -143,11 +155,14 @@ async def stuck_world(
 
     domain = open_domain(folder, {"query": f'TaskQueue = "{queue}"', **options})
     domain.reach_by(connect)
-    async with Worker(
-        client,
-        task_queue=queue,
-        workflows=[Errand, *workflows],
-        activities=[step, *activities],
-        workflow_runner=UnsandboxedWorkflowRunner(),
+    async with (
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=[Errand, *workflows],
+            activities=[step, *activities],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ),
+        AsyncExitStack() as workers,
     ):
-        yield StuckWorld(client=client, queue=queue, domain=domain, outside=WORLD[queue])
+        yield StuckWorld(client=client, queue=queue, domain=domain, outside=WORLD[queue], workers=workers)

@@ -9,16 +9,19 @@ from google.protobuf.message import Message
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, HistoryEventFilterType, TaskQueueType
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
     DescribeNamespaceRequest,
     DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentRequest,
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryReverseRequest,
     ListWorkflowExecutionsRequest,
+    QueryWorkflowRequest,
     RequestCancelWorkflowExecutionRequest,
 )
 from temporalio.client import Client
@@ -57,6 +60,9 @@ _CLOSING: Final = frozenset(
     f"EVENT_TYPE_WORKFLOW_EXECUTION_{how}"
     for how in ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELED", "TERMINATED", "CONTINUED_AS_NEW")
 )
+_LATEST: Final = 100
+_METADATA: Final = "__temporal_workflow_metadata"
+_WORKER_ANSWERS: Final = timedelta(seconds=2)
 _REFUSED: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
 _AWAY: Final = (
     RPCStatusCode.UNAVAILABLE,
@@ -202,6 +208,56 @@ class Cluster:
             if not page:
                 return
 
+    async def latest_events(self, workflow_id: str, run_id: str) -> AsyncGenerator[HistoryEvent]:
+        """The last events of one run, the newest first, at most `MOST_EVENTS`; none where there is no such run."""
+        client = await self.client()
+        page, read = b"", 0
+        while read < MOST_EVENTS:
+            request = GetWorkflowExecutionHistoryReverseRequest(
+                namespace=client.namespace,
+                execution=_run(workflow_id, run_id),
+                maximum_page_size=_LATEST if read == 0 else _EVENTS,
+                next_page_token=page,
+            )
+            call = client.workflow_service.get_workflow_execution_history_reverse
+            try:
+                answer = await self._asked(call, request, workflow_id)
+            except _NotThere:
+                return
+            for event in answer.history.events:
+                read += 1
+                yield event
+            page = answer.next_page_token
+            if not page:
+                return
+
+    async def metadata(self, workflow_id: str, run_id: str) -> bytes | None:
+        """What a workflow says of itself, as JSON; None where no worker answers at once, or it says nothing."""
+        client = await self.client()
+        request = QueryWorkflowRequest(
+            namespace=client.namespace,
+            execution=_run(workflow_id, run_id),
+            query=WorkflowQuery(query_type=_METADATA),
+        )
+        await self._pace.turn()
+        try:
+            answer = await client.workflow_service.query_workflow(request, timeout=_WORKER_ANSWERS)
+        except RPCError:  # whatever it is: what cannot be known is said to be unknown
+            return None
+        return next((payload.data for payload in answer.query_result.payloads), None)
+
+    async def versions(self, deployment: str) -> tuple[str, ...]:
+        """The build ids of a deployment to which a workflow may be moved, the current one first."""
+        client = await self.client()
+        request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
+        try:
+            answer = await self._asked(client.workflow_service.describe_worker_deployment, request, deployment)
+        except _NotThere:
+            return ()
+        routing = answer.worker_deployment_info.routing_config
+        chosen = [routing.current_deployment_version.build_id, routing.ramping_deployment_version.build_id]
+        return tuple(dict.fromkeys(each for each in chosen if each))
+
     async def recent(self, workflow_id: str, run_id: str) -> Recent:
         """The last events of one run."""
         client = await self.client()
@@ -286,13 +342,14 @@ class Cluster:
         raise AssertionError("the last try returns or raises")
 
     async def change(self, call: str, request: Message) -> Message:
-        """Ask for a change, by the name of the call; namespace and identity are filled in.
+        """Ask for a change, by the name of the call; namespace and identity are filled in, where that is empty.
 
         Raises ActionFailed where the server refuses it, so that nothing happened, and NoAnswer where nobody can tell.
         """
         client = await self.client()
         request.namespace = client.namespace  # pyright: ignore[reportAttributeAccessIssue] - each of these calls has one
-        request.identity = IDENTITY  # pyright: ignore[reportAttributeAccessIssue] - and this
+        if not request.identity:  # pyright: ignore[reportAttributeAccessIssue] - and this
+            request.identity = IDENTITY  # pyright: ignore[reportAttributeAccessIssue]
         await self._pace.turn()
         try:
             return await getattr(client.workflow_service, call)(request, timeout=_CALL)
@@ -300,7 +357,7 @@ class Cluster:
             told = f"{call} was answered with {error.status.name}"
             if error.status in _AWAY:
                 raise NoAnswer(f"{told}, which does not say whether it was done") from None
-            raise ActionFailed(said(f"{told}: {error.message}; nothing was changed")) from None
+            raise ActionFailed(said(f"{told}{_why_refused(error)}; nothing was changed")) from None
 
 
 class _NotThere(Exception):
@@ -309,6 +366,17 @@ class _NotThere(Exception):
 
 def _run(workflow_id: str, run_id: str) -> WorkflowExecution:
     return WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
+
+
+def _why_refused(error: RPCError) -> str:
+    """Why a change was refused, with the way out where there is one: the server's words are data."""
+    match error.status:
+        case RPCStatusCode.UNIMPLEMENTED:
+            return ": this server is too old for it, or it is not switched on there; do it with a newer one"
+        case RPCStatusCode.PERMISSION_DENIED | RPCStatusCode.UNAUTHENTICATED:
+            return ": daper may not do that there; give it the right"
+        case _:
+            return f": {shown(error.message, longest=120)}"
 
 
 def _told(error: RPCError, what: str) -> DaperError | _NotThere:

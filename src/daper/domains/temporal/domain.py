@@ -16,6 +16,7 @@ from daper.domains.temporal.histories import HistoryReading
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.proposals import proposals
 from daper.domains.temporal.reading import WAITING, WorkflowReading
+from daper.domains.temporal.surroundings import with_surroundings
 from daper.domains.temporal.tools.base import Workbench, WorkflowTool
 from daper.domains.temporal.tools.shelf import tools_on
 from daper.domains.temporal.workflow import QueueRecord, WorkflowRecord
@@ -78,8 +79,9 @@ class TemporalDomain:
         return RecordPage(records=kept, next_page=found.next_page)
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
-        """The named records, with the histories that a repair goes by; what is not there, and our own, is left out."""
-        return await self.histories.beside(await self._reading.named(record_ids))
+        """The named records, with what a repair of them goes by; what is not there, and our own, is left out."""
+        found = await self.histories.beside(await self._reading.named(record_ids))
+        return await with_surroundings(self.cluster, found, signals=bool(self._options.signals))
 
     async def browse(self, scope: Scope, window: Window) -> WindowView:
         """What is to be seen of all workflows that are looked at, with the scope's status, the oldest first."""

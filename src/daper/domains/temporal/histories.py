@@ -35,7 +35,7 @@ class HistoryReading:
         self._cluster = cluster
         self._options = options
 
-    async def beside(self, records: Sequence[WorkflowRecord]) -> tuple[Record, ...]:
+    async def beside(self, records: Sequence[Record]) -> tuple[Record, ...]:
         """The records, and the histories of those whose repair goes by it."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -43,7 +43,7 @@ class HistoryReading:
             async with gate:
                 return await self.of(state)
 
-        wanted = [each.state for each in records if self._is_needed(each.state)]
+        wanted = [each.state for each in records if isinstance(each, WorkflowRecord) and self._is_needed(each.state)]
         return (*records, *await asyncio.gather(*map(one, wanted)))
 
     async def of(self, state: WorkflowState) -> HistoryRecord:

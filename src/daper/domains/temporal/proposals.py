@@ -1,23 +1,36 @@
 """Which tool is proposed for which problem, and what a person is told where none is. Pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
-from daper.core.limits import Exactly, OneOf
+from daper.clock import agreed_now
 from daper.core.models import Finding, Proposal
-from daper.core.text import said
+from daper.core.spans import written_span
+from daper.core.text import said, shown
 from daper.domains.temporal import findings as kinds
 from daper.domains.temporal.forecast import forecast
 from daper.domains.temporal.histories import RESET, START_AGAIN
 from daper.domains.temporal.options import TemporalOptions
+from daper.domains.temporal.tools.activity import ActivityTool
+from daper.domains.temporal.tools.activity_options import ChangeActivityOptions, too_short
+from daper.domains.temporal.tools.activity_pause import UnpauseActivity
+from daper.domains.temporal.tools.activity_reset import ResetActivity
 from daper.domains.temporal.tools.base import WorkflowTool, workflow_in
 from daper.domains.temporal.tools.run_tool import history_in
+from daper.domains.temporal.tools.signal import SignalWorkflow
+from daper.domains.temporal.tools.version_move import MoveToVersion
+from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord
 from daper.ports.domain import ProposalSet, Record
 
-_USUAL: Final = {kinds.PAUSED: "unpause_activity", kinds.TIMED_OUT: START_AGAIN}
+FAR_OFF: Final = timedelta(minutes=5)
+"""What is tried again sooner needs nobody who does it."""
+
+_USUAL: Final = {kinds.PAUSED: UnpauseActivity.name, kinds.TIMED_OUT: START_AGAIN}
 _LEFT: Final = {
     kinds.TASK_FAILING: "a fixed worker heals it by itself: mend the code and start workers with it, it needs no reset",
     kinds.NOBODY_POLLS: "start a worker for that task queue: whatever waits there goes on by itself",
+    kinds.TOO_LONG: "a person looks what it waits for: no signal is allowed for that, and ending it is not set",
 }
 
 
@@ -33,21 +46,19 @@ def proposals(
     left: dict[str, str] = {}
     for finding in findings:
         record = workflow_in(records, finding.record_id)
-        type_ = record.state.type if record else ""
-        name = options.fix(finding.kind, type_) or _usual(finding, records)
+        name = options.fix(finding.kind, record.state.type) if record else None
+        why = _LEFT.get(finding.kind, "a person looks at it")
+        if not name:
+            name, why = _usual(finding, record, records, tools, why)
         tool = tools.get(name)
         if tool is None or record is None:
-            left[finding.fingerprint] = _LEFT.get(finding.kind, "a person looks at it")
+            left[finding.fingerprint] = said(f"there is no tool {shown(name)!r}" if name and record else why)
             continue
-        terms = tool.terms(finding.record_id, {}, records)
-        if terms.obstacle:
-            left[finding.fingerprint] = said(f"{name} does not fit: {terms.obstacle}")
+        arguments = tool.proposed(record, finding, records)
+        terms = tool.terms(finding.record_id, arguments, records)
+        if obstacle := terms.obstacle or _beside_it(tool, finding, terms.findings):
+            left[finding.fingerprint] = said(f"{name} does not fit: {obstacle}")
             continue
-        arguments = {
-            key: limit.value if isinstance(limit, Exactly) else limit.values[0]
-            for key, limit in terms.limits.items()
-            if isinstance(limit, Exactly | OneOf)
-        }
         made.append(
             Proposal(
                 record_id=finding.record_id,
@@ -60,11 +71,56 @@ def proposals(
     return ProposalSet(proposals=tuple(made), for_person=left)
 
 
-def _usual(finding: Finding, records: Sequence[Record]) -> str:
-    """The usual tool. What has failed goes back to a point that keeps something, and else begins again."""
-    if finding.kind != kinds.FAILED:
-        return _USUAL.get(finding.kind, "")
+def _usual(
+    finding: Finding,
+    record: WorkflowRecord | None,
+    records: Sequence[Record],
+    tools: Mapping[str, WorkflowTool],
+    why: str,
+) -> tuple[str, str]:
+    """The usual tool for a problem; none, and why, where a person decides."""
+    if record is None:
+        return "", why
+    if finding.kind == kinds.ACTIVITY_RETRYING:
+        return _for_retries(_activity_of(finding, record, tools), agreed_now())
+    if finding.kind == kinds.FAILED:
+        return _for_failed(finding, records), why
+    signal = tools.get(SignalWorkflow.name)
+    if isinstance(signal, SignalWorkflow) and signal.meant_for(finding.kind, record.state):
+        return signal.name, why
+    move = tools.get(MoveToVersion.name)
+    if finding.kind == kinds.TASK_FAILING and move is not None and not move.unfit(record.state):
+        return move.name, why
+    return _USUAL.get(finding.kind, ""), why
+
+
+def _for_failed(finding: Finding, records: Sequence[Record]) -> str:
+    """What has failed goes back to a point that keeps something, and else begins again."""
     record = history_in(records, finding.record_id)
     if record is None or record.history is None:
         return RESET
     return RESET if forecast(record.history).kept else START_AGAIN
+
+
+def _for_retries(activity: PendingActivity | None, now: datetime) -> tuple[str, str]:
+    if activity is None:
+        return "", "a person looks at it"
+    if too_short(activity):
+        return ChangeActivityOptions.name, ""
+    if activity.next_at is None:
+        return "", "it is tried just now: a person looks why it fails"
+    due = max(activity.next_at - now, timedelta())
+    if due >= FAR_OFF:
+        return ResetActivity.name, ""
+    return "", f"it is tried again in {written_span(due)}, whatever is done: a person looks why it fails"
+
+
+def _activity_of(finding: Finding, record: WorkflowRecord, tools: Mapping[str, WorkflowTool]) -> PendingActivity | None:
+    reset = tools.get(ResetActivity.name)
+    return reset.activity_of(finding, record) if isinstance(reset, ActivityTool) else None
+
+
+def _beside_it(tool: WorkflowTool, finding: Finding, answered: frozenset[str] | None) -> str:
+    if finding.kind not in tool.kinds:
+        return f"it is not for {finding.kind}"
+    return "" if answered is None or finding.fingerprint in answered else "it is for something else of this workflow"

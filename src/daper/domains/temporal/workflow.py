@@ -120,6 +120,8 @@ class WorkflowState:
     `due_at`: when it was to begin: later than its start for one with a delay, or by a cron expression. `pause`: of the
     whole workflow. `task_failure`: from its history, where that was asked.
     `requests`: the ids of those that it was started by; what a reset made of it has them too.
+    `handlers`: the signals that it takes, None where nobody can say, "" for any; `versions`: those of its deployment
+    that are in use, the current one first. Either is only there where it was asked for.
     """
 
     workflow_id: str
@@ -139,12 +141,15 @@ class WorkflowState:
     ended: tuple[Failure, ...] = ()
     override: str = ""
     build: str = ""
+    deployment: str = ""
     reset_to: str = ""
     requests: tuple[str, ...] = ()
     cancel_requested: bool = False
     due_at: datetime | None = None
     pause: Pause | None = None
     task_failure: TaskFailure | None = None
+    handlers: frozenset[str] | None = None
+    versions: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -307,6 +312,7 @@ def described(answer: DescribeWorkflowExecutionResponse, *, ended: tuple[Failure
         build=info.versioning_info.deployment_version.build_id
         or info.assigned_build_id
         or info.most_recent_worker_version_stamp.build_id,
+        deployment=info.versioning_info.deployment_version.deployment_name,
         reset_to=more.reset_run_id,
         requests=tuple(sorted(more.request_id_infos)),
         cancel_requested=more.cancel_requested,
@@ -463,6 +469,8 @@ def _override(info: WorkflowExecutionInfo) -> str:
     if override.HasField("pinned"):
         version = override.pinned.version
         return f"pinned {version.deployment_name}.{version.build_id}"
+    if override.HasField("one_time"):
+        return "one-time"
     return "auto-upgrade" if override.auto_upgrade else ""
 
 

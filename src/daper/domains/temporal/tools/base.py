@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+from temporalio.api.common.v1 import WorkflowExecution
 
 from daper.clock import agreed_now
-from daper.core.limits import Limit
-from daper.core.models import Change
+from daper.core.limits import Exactly, Limit, OneOf
+from daper.core.models import Change, Finding
 from daper.domains.temporal.cluster import Cluster
 from daper.domains.temporal.histories import HistoryReading
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
 from daper.ports.domain import PlanCaps, Record, Terms, ToolCall
-from daper.ports.store import Store
+from daper.ports.store import LedgerRow, Store
 from daper.stores.outside import OutsideTool, UndoableOutsideTool
+from daper.stores.threads import in_thread
 
 TRACE = "daper key="
 """Before the key in whatever text of a call stays in the history: the trace by which it is found again."""
@@ -77,6 +79,26 @@ class WorkflowTool(OutsideTool):
         """What it depends on: the workflow."""
         return {record.ref: record.version}
 
+    def proposed(self, record: WorkflowRecord, finding: Finding, records: Sequence[Record]) -> dict[str, JsonValue]:
+        """The arguments with which the rules propose it for a problem."""
+        return self.filled(record, {}, records)
+
+    def filled(
+        self, record: WorkflowRecord, given: Mapping[str, JsonValue], records: Sequence[Record]
+    ) -> dict[str, JsonValue]:
+        """These arguments, and of the others those that leave no choice, or the first of a list."""
+        limits = self.terms(record.record_id, given, records).limits
+        first = {name: _first(limit) for name, limit in limits.items() if isinstance(limit, Exactly | OneOf)}
+        return {**first, **given}
+
+    async def row(self, key: str) -> LedgerRow | None:
+        """What the ledger has of a key."""
+        return await in_thread(self._row, key)
+
+    def now(self) -> datetime:
+        """The time, by the clock that is used elsewhere."""
+        return self._clock()
+
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
         """On what terms it may run; an obstacle where it does not fit."""
         record = workflow_in(records, record_id)
@@ -101,6 +123,15 @@ def workflow_in(records: Sequence[Record], record_id: str) -> WorkflowRecord | N
     return next((each for each in records if isinstance(each, WorkflowRecord) and each.record_id == record_id), None)
 
 
-def reason(call: ToolCall, key: str) -> str:
+def _first(limit: Exactly | OneOf) -> JsonValue:
+    return limit.value if isinstance(limit, Exactly) else limit.values[0]
+
+
+def run_of(call: ToolCall) -> WorkflowExecution:
+    """The run that the plan saw: a request that names it reaches no other."""
+    return WorkflowExecution(workflow_id=call.record_id, run_id=str(call.arguments["run_id"]))
+
+
+def reason(key: str) -> str:
     """What a call leaves where the server keeps a reason: the key, by which it is found again."""
     return f"{TRACE}{key}"

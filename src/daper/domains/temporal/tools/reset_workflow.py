@@ -106,7 +106,7 @@ class ResetWorkflow(RunTool):
         """Ask for the reset."""
         request = ResetWorkflowExecutionRequest(
             workflow_execution=WorkflowExecution(workflow_id=call.record_id),
-            reason=reason(call, call.key),
+            reason=reason(call.key),
             workflow_task_finish_event_id=_event(call),
             request_id=call.key,
         )
@@ -119,7 +119,7 @@ class ResetWorkflow(RunTool):
     async def probe(self, call: ToolCall, *, key: str) -> Trace:
         """The run that this reset made. Raises CannotSettle where that was made of another run than the plan saw."""
         found = await self._bench.histories.resets_since(call.record_id, _run(call), at=_event(call))
-        ours = next((each for each in found if each.reason == reason(call, key)), None)
+        ours = next((each for each in found if each.reason == reason(key)), None)
         if ours is None:
             return Trace()
         if ours.base_run_id != _run(call):

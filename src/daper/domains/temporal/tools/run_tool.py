@@ -75,6 +75,7 @@ class RunTool(WorkflowTool):
             limits=dict(self.bounds(history.history)),
             reads=dict(self.reads(record, records)),
             preview=self.foretold(record, history.history),
+            alike=record.state.alike,
         )
 
     @abstractmethod

@@ -1,0 +1,122 @@
+"""Trying an activity again at once, from its first attempt. Asked twice, it only begins anew twice."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pydantic import JsonValue
+from temporalio.api.workflowservice.v1 import ResetActivityRequest
+
+from daper.core.limits import Exactly, Limit, OneOf
+from daper.core.models import Finding, Risk
+from daper.core.outcomes import Effect, Holding, Postcondition
+from daper.core.spans import written_span
+from daper.core.text import shown
+from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
+from daper.domains.temporal.tools.activity import ActivityArgs, ActivityTool, set_ref
+from daper.domains.temporal.workflow import PendingActivity, causes
+from daper.ports.domain import Record, ToolCall
+from daper.stores.once import Deed
+from daper.stores.outside import Trace
+
+
+class ResetArgs(ActivityArgs):
+    """Whether a paused one stays paused, and whether it gets the options with which it was scheduled."""
+
+    keep_paused: bool
+    restore_original_options: bool
+
+
+class ResetActivity(ActivityTool):
+    """Puts an activity back to its first attempt, which begins at once."""
+
+    name = "reset_activity"
+    risk = Risk.LOW
+    args = ResetArgs
+    kinds = frozenset({ACTIVITY_RETRYING, PAUSED})
+    does = (
+        "Tries an activity again at once, and counts its attempts from the first one. For what failed by something "
+        "that is mended by now, while its next attempt is far off."
+    )
+    repeatable = True
+
+    def misfit(self, activity: PendingActivity) -> str:
+        """It is for what failed, or is paused; what is at its first attempt needs none."""
+        if activity.paused or activity.attempt > 1:
+            return ""
+        return f"activity {shown(activity.id)!r} is at its first attempt"
+
+    def choices(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> Mapping[str, Limit]:
+        """A person may choose."""
+        return {
+            "keep_paused": OneOf(values=(False, True)) if activity.paused else Exactly(value=False),
+            "restore_original_options": OneOf(values=(False, True)),
+        }
+
+    def repairs(self, finding: Finding, arguments: Mapping[str, JsonValue]) -> bool:
+        """What stays paused is not repaired."""
+        return super().repairs(finding, arguments) and not (
+            finding.kind == PAUSED and arguments.get("keep_paused") is True
+        )
+
+    def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
+        """The attempt and when it begins."""
+        kept = activity.paused and arguments.get("keep_paused") is True
+        when = "once it is let go on" if kept else "tried at once"
+        changes = [("attempt", f"{activity.attempt}{_due(activity, self.now())}", f"1, {when}")]
+        if activity.paused and not kept:
+            changes.append(("state", "paused", "going on"))
+        if arguments.get("restore_original_options") is True:
+            changes.append(("options", "as they are", "as when it was scheduled"))
+        return tuple(changes)
+
+    async def act(self, call: ToolCall) -> Deed:
+        """Ask for it."""
+        run, activity_id = self.at(call)
+        request = ResetActivityRequest(
+            execution=run,
+            id=activity_id,
+            keep_paused=call.arguments["keep_paused"] is True,
+            restore_original_options=call.arguments["restore_original_options"] is True,
+        )
+        await self._bench.cluster.change("reset_activity", request)
+        return _deed(call)
+
+    async def probe(self, call: ToolCall, *, key: str) -> Trace:
+        """Attempts go down by a reset alone. Of what is over, its history has the number of the last one."""
+        seen = call.arguments["attempt_seen"]
+        records = await self.look(call.record_id)
+        activity = self.activity_in(records, call)
+        last = None if activity else await self.last_attempt(call)
+        number = activity.attempt if activity else last.number if last else None
+        if number is None or not isinstance(seen, int):
+            return Trace()
+        return Trace(deed=_deed(call) if number < seen else None)
+
+    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+        """Whether it did better this time."""
+        activity = self.activity_in(records, call)
+        if activity is None:
+            return Postcondition(holding=Holding.YES, evidence="the activity is over")
+        if activity.paused:
+            asked = call.arguments["keep_paused"] is True
+            return Postcondition(holding=Holding.YES if asked else Holding.NO, evidence="the activity is paused")
+        if activity.attempt > 1:
+            told = f"it failed again, and is at attempt {activity.attempt}: {causes(activity.failures)}"
+            return Postcondition(holding=Holding.NO, evidence=told)
+        return Postcondition(holding=Holding.WAITING, evidence=f"its first attempt is {activity.state}")
+
+
+def _due(activity: PendingActivity, now: datetime) -> str:
+    if activity.next_at is None or activity.next_at <= now:
+        return ""
+    return f", tried again in {written_span(activity.next_at - now)}"
+
+
+def _deed(call: ToolCall) -> Deed:
+    seen = call.arguments["attempt_seen"]
+    return Deed(
+        before={"attempt": seen},
+        after={"attempt": 1},
+        wrote=[set_ref(call)],
+        evidence=[f"activity {call.arguments['activity_id']} begins anew at its first attempt"],
+    )

@@ -1,0 +1,143 @@
+"""Ending a workflow: asking it to cancel itself, and ending it without asking. Neither is proposed unless it is set."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import JsonValue
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest
+
+from daper.core.models import Change, Risk
+from daper.core.outcomes import Effect, Holding, Postcondition
+from daper.core.text import counted
+from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, TASK_FAILING, TOO_LONG
+from daper.domains.temporal.tools.base import reason, run_of, workflow_in
+from daper.domains.temporal.tools.running import RunTool
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
+from daper.ports.domain import Record, ToolCall
+from daper.stores.once import Deed
+
+
+class CancelWorkflow(RunTool):
+    """Asks a workflow to cancel itself."""
+
+    name = "cancel_workflow"
+    risk = Risk.MEDIUM
+    kinds = frozenset({TOO_LONG, ACTIVITY_RETRYING, PAUSED, TASK_FAILING})
+    does = (
+        "Asks a workflow to cancel itself: it may tidy up first, and may go on all the same. For what nobody waits for "
+        "any more. It cannot be taken back."
+    )
+
+    def unfit(self, state: WorkflowState) -> str:
+        """Once is enough."""
+        return super().unfit(state) or ("it has been asked to cancel itself" if state.cancel_requested else "")
+
+    def preview(
+        self, record: WorkflowRecord, arguments: Mapping[str, JsonValue], records: Sequence[Record]
+    ) -> tuple[Change, ...]:
+        """The request; what comes of it is for the workflow."""
+        after = f"asked to cancel itself{_beside(record.state, 'are cancelled as it says')}"
+        return (Change(record=record.ref, field="status", before=_before(record.state), after=after),)
+
+    async def act(self, call: ToolCall) -> Deed:
+        """Ask it, by the key of the call."""
+        request = RequestCancelWorkflowExecutionRequest(
+            workflow_execution=run_of(call), request_id=call.key, reason=reason(call.key), identity=reason(call.key)
+        )
+        await self._bench.cluster.change("request_cancel_workflow_execution", request)
+        return self.deed(call)
+
+    def is_trace(self, event: HistoryEvent, key: str) -> bool:
+        """A request with that key."""
+        if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+            return False
+        attributes = event.workflow_execution_cancel_requested_event_attributes
+        return reason(key) in (attributes.cause, attributes.identity)
+
+    def deed(self, call: ToolCall) -> Deed:
+        """It is asked."""
+        return _deed(call, "asked to cancel itself")
+
+    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+        """Whether it has ended; until then it was only asked."""
+        status = _status(call, records)
+        if status == "Running":
+            return Postcondition(holding=Holding.WAITING, evidence="it was asked to cancel itself, and still runs")
+        return Postcondition(holding=Holding.YES, evidence=f"that run is {status.casefold()}")
+
+
+class TerminateWorkflow(RunTool):
+    """Ends a workflow at once, without asking it."""
+
+    name = "terminate_workflow"
+    risk = Risk.HIGH
+    kinds = frozenset({TOO_LONG, ACTIVITY_RETRYING, PAUSED, TASK_FAILING})
+    does = (
+        "Ends a workflow at once: no code of it runs any more, and nothing is tidied up. For what cannot even be "
+        "cancelled. It cannot be taken back; a reset can revive it."
+    )
+
+    def preview(
+        self, record: WorkflowRecord, arguments: Mapping[str, JsonValue], records: Sequence[Record]
+    ) -> tuple[Change, ...]:
+        """The end, and what goes with it."""
+        after = f"terminated, and nothing is tidied up{_beside(record.state, 'are given up')}"
+        return (Change(record=record.ref, field="status", before=_before(record.state), after=after),)
+
+    async def act(self, call: ToolCall) -> Deed:
+        """End it; the reason is the trace."""
+        request = TerminateWorkflowExecutionRequest(
+            workflow_execution=run_of(call), reason=reason(call.key), identity=reason(call.key)
+        )
+        await self._bench.cluster.change("terminate_workflow_execution", request)
+        return self.deed(call)
+
+    def is_trace(self, event: HistoryEvent, key: str) -> bool:
+        """The end by that key."""
+        if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
+            return False
+        attributes = event.workflow_execution_terminated_event_attributes
+        return reason(key) in (attributes.reason, attributes.identity)
+
+    def deed(self, call: ToolCall) -> Deed:
+        """It is over."""
+        return _deed(call, "terminated")
+
+    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+        """Whether it is over."""
+        status = _status(call, records)
+        holding = Holding.NO if status == "Running" else Holding.YES
+        return Postcondition(holding=holding, evidence=f"that run is {status.casefold()}")
+
+
+def _before(state: WorkflowState) -> str:
+    return f"running, {counted(state.history_length, 'event')} in its history"
+
+
+def _beside(state: WorkflowState, becomes: str) -> str:
+    """What is under way in a workflow, and what becomes of it."""
+    activities = "activity" if len(state.activities) == 1 else "activities"
+    told = f"; {len(state.activities):,} pending {activities} {becomes}" if state.activities else ""
+    if state.children:
+        number = len(state.children)
+        children = f"{number:,} {'child' if number == 1 else 'children'}"
+        told += f"; of its {children}, each one's own parent close policy says what becomes"
+    return told
+
+
+def _status(call: ToolCall, records: Sequence[Record]) -> str:
+    """The status of the run of a call; `over` where another one has followed, or nothing is left of it."""
+    record = workflow_in(records, call.record_id)
+    if record is None or record.state.run_id != call.arguments["run_id"]:
+        return "over"
+    return record.state.status
+
+
+def _deed(call: ToolCall, what: str) -> Deed:
+    return Deed(
+        before={"status": "running"},
+        after={"status": what},
+        wrote=[workflow_ref(call.record_id)],
+        evidence=[f"the workflow was {what}"],
+    )

@@ -1,0 +1,569 @@
+"""Each tool on stuck workflows, on a real server: once, late, too late, on what has changed, and back again."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from google.protobuf.message import Message
+from pydantic import JsonValue
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
+    PauseActivityRequest,
+    SetWorkerDeploymentCurrentVersionRequest,
+    UnpauseActivityRequest,
+    UpdateActivityOptionsRequest,
+    UpdateWorkflowExecutionOptionsRequest,
+)
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+
+from daper.core.digests import undo_key
+from daper.core.errors import CannotSettle, NoAnswer
+from daper.core.outcomes import Effect, Holding, OutcomeStatus
+from daper.domains.temporal.tools.base import WorkflowTool
+from daper.domains.temporal.workflow import PendingActivity, WorkflowState
+from daper.ports import ToolCall, Undoable
+from tests.cases import cases
+from tests.stuck import WORLD, Errand, Outside, StuckWorld, step, stuck_world
+
+ACTIVITY = "slow pay"
+SIGNALS = "go(a|b); count(n=1..9, by=ops) for too-long"
+
+
+@pytest.fixture
+async def world(real_time: WorkflowEnvironment, tmp_path: Path) -> AsyncGenerator[StuckWorld]:
+    async with stuck_world(
+        real_time.client, tmp_path, paused_after="1s", retrying_attempts="2", too_long="*=1s", signals=SIGNALS
+    ) as made:
+        yield made
+
+
+async def retrying(world: StuckWorld) -> str:
+    """Its activity fails again and again, and the next attempt is an hour off."""
+    world.outside.failing[ACTIVITY] = "CardDeclined"
+    handle = await world.start([ACTIVITY])
+    await world.until(handle.id, lambda state: any(each.attempt > 1 and each.next_at for each in state.activities))
+    return handle.id
+
+
+async def waiting(world: StuckWorld) -> str:
+    """It waits for a signal."""
+    handle = await world.start(["wait"])
+    await world.until(handle.id, lambda state: state.is_running and state.task is None)
+    return handle.id
+
+
+async def paused(world: StuckWorld) -> str:
+    """Somebody has paused its activity."""
+    workflow_id = await retrying(world)
+    await pause(world, workflow_id)
+    return workflow_id
+
+
+async def pause(world: StuckWorld, workflow_id: str) -> None:
+    request = PauseActivityRequest(
+        namespace=world.client.namespace,
+        execution=WorkflowExecution(workflow_id=workflow_id),
+        id=ACTIVITY,
+        identity="somebody",
+        reason="wait for the bank",
+    )
+    await world.client.workflow_service.pause_activity(request)
+
+
+async def unpause(world: StuckWorld, workflow_id: str) -> None:
+    request = UnpauseActivityRequest(
+        namespace=world.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id), id=ACTIVITY
+    )
+    await world.client.workflow_service.unpause_activity(request)
+
+
+async def set_options(world: StuckWorld, workflow_id: str) -> None:
+    request = UpdateActivityOptionsRequest(
+        namespace=world.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id), id=ACTIVITY
+    )
+    request.activity_options.heartbeat_timeout.FromSeconds(7)
+    request.update_mask.paths.append("heartbeat_timeout")
+    await world.client.workflow_service.update_activity_options(request)
+
+
+async def again(world: StuckWorld, workflow_id: str) -> None:
+    """Its next attempt begins at once, and is not the first: those are told apart."""
+    request = UpdateActivityOptionsRequest(
+        namespace=world.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id), id=ACTIVITY
+    )
+    request.activity_options.retry_policy.initial_interval.FromMilliseconds(1)
+    request.update_mask.paths.append("retry_policy.initial_interval")
+    await world.client.workflow_service.update_activity_options(request)
+
+
+CHANGES = (
+    "pause_activity",
+    "unpause_activity",
+    "reset_activity",
+    "update_activity_options",
+    "signal_workflow_execution",
+    "update_workflow_execution_options",
+    "request_cancel_workflow_execution",
+    "terminate_workflow_execution",
+)
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, world: StuckWorld, status: RPCStatusCode) -> None:
+    """The server answers every request for a change with this, in words that are not to be trusted."""
+
+    async def refused(*_: object, **__: object) -> Message:
+        raise RPCError("no\x1b[31m \u202e<b>" * 50, status, b"")
+
+    for name in CHANGES:
+        monkeypatch.setattr(world.client.workflow_service, name, refused)
+
+
+async def events(world: StuckWorld, workflow_id: str, run_id: str, kind: "EventType.ValueType") -> int:
+    handle = world.client.get_workflow_handle(workflow_id, run_id=run_id)
+    return len([event async for event in handle.fetch_history_events() if event.event_type == kind])
+
+
+async def on_a_version(world: StuckWorld) -> str:
+    """It is pinned to the first version of its workers, and a second one is current."""
+    deployment = f"errands-{uuid4()}"
+    queue = f"{world.queue}-versions"
+    WORLD[queue] = Outside()
+
+    async def version(build: str) -> None:
+        config = WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(deployment_name=deployment, build_id=build),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.PINNED,
+        )
+        worker = Worker(
+            world.client,
+            task_queue=queue,
+            workflows=[Errand],
+            activities=[step],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            deployment_config=config,
+        )
+        await world.workers.enter_async_context(worker)
+        request = SetWorkerDeploymentCurrentVersionRequest(
+            namespace=world.client.namespace,
+            deployment_name=deployment,
+            build_id=build,
+            ignore_missing_task_queues=True,
+            allow_no_pollers=True,
+        )
+        await world.client.workflow_service.set_worker_deployment_current_version(request)
+
+    await version("1")
+    handle = await world.client.start_workflow(Errand.run, ["wait"], id=f"errand-{uuid4()}", task_queue=queue)
+    await world.until(handle.id, lambda state: state.build == "1" and state.task is None)
+    await version("2")
+    return handle.id
+
+
+async def override(world: StuckWorld, workflow_id: str) -> None:
+    request = UpdateWorkflowExecutionOptionsRequest(
+        namespace=world.client.namespace, workflow_execution=WorkflowExecution(workflow_id=workflow_id)
+    )
+    request.workflow_execution_options.versioning_override.auto_upgrade = True
+    request.update_mask.paths.append("versioning_override")
+    await world.client.workflow_service.update_workflow_execution_options(request)
+
+
+def activity_is(condition: Callable[[PendingActivity], bool]) -> Callable[[WorkflowState], bool]:
+    """Whether the one activity is so."""
+    return lambda state: any(condition(each) for each in state.activities)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One tool, and a workflow for which it is.
+
+    `done`: whether the state shows its effect; `event`: what its effect leaves in the history, once. `touch`: somebody
+    else changes what it wrote. `trace`: whether its effect is found also once the workflow is over.
+    """
+
+    tool: str
+    stuck: Callable[[StuckWorld], Awaitable[str]]
+    arguments: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    done: Callable[[WorkflowState], bool]
+    event: "EventType.ValueType | None" = None
+    holding: Holding = Holding.YES
+    on_activity: bool = False
+    touch: Callable[[StuckWorld, str], Awaitable[None]] | None = None
+
+
+CASES = [
+    Case(
+        tool="unpause_activity",
+        stuck=paused,
+        done=activity_is(lambda each: not each.paused),
+        on_activity=True,
+        touch=pause,
+    ),
+    Case(
+        tool="pause_activity",
+        stuck=retrying,
+        done=activity_is(lambda each: each.paused),
+        on_activity=True,
+        touch=unpause,
+    ),
+    Case(
+        tool="reset_activity",
+        stuck=retrying,
+        arguments={"restore_original_options": False},
+        done=activity_is(lambda each: len(each.failures) > 0),
+        holding=Holding.NO,
+        on_activity=True,
+    ),
+    Case(
+        tool="change_activity_options",
+        stuck=retrying,
+        arguments={"start_to_close": 60},
+        done=activity_is(lambda each: each.options["start_to_close"] == 60),
+        holding=Holding.WAITING,
+        on_activity=True,
+        touch=set_options,
+    ),
+    Case(
+        tool="signal",
+        stuck=waiting,
+        arguments={"signal": "go", "argument_1": "b"},
+        done=lambda state: not state.is_running,
+        event=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+    ),
+    Case(
+        tool="move_to_version",
+        stuck=on_a_version,
+        arguments={"version": "2"},
+        done=lambda state: state.override.endswith(".2"),
+        touch=override,
+    ),
+    Case(
+        tool="cancel_workflow",
+        stuck=waiting,
+        done=lambda state: state.status == "Canceled",
+        event=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+    ),
+    Case(
+        tool="terminate_workflow",
+        stuck=waiting,
+        done=lambda state: state.status == "Terminated",
+        event=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+    ),
+]
+ON_ACTIVITY = [case for case in CASES if case.on_activity]
+UNDOABLE = [case for case in CASES if case.touch is not None]
+
+
+QUICK = {"pause_activity", "signal"}
+
+
+def each(table: list[Case]) -> pytest.MarkDecorator:
+    """Each tool; what sets a state and what sends something stay in the quick tests, one of a kind."""
+    named = {case.tool: case for case in table}
+    return pytest.mark.parametrize("case", cases(named, quick=QUICK & named.keys()))
+
+
+def ways(*names: str, quick: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("how", cases({name: name for name in names}, quick={quick}))
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A workflow that a tool is for, the call that a plan would make of it, and what is asked of the server since."""
+
+    world: StuckWorld
+    case: Case
+    tool: WorkflowTool
+    workflow_id: str
+    call: ToolCall
+    asked: list[str]
+
+    async def happened(self) -> None:
+        """It happened, and once."""
+        await self.world.until(self.workflow_id, self.case.done)
+        run_id = str(self.call.arguments["run_id"])
+        if self.case.event is not None:
+            assert await events(self.world, self.workflow_id, run_id, self.case.event) == 1
+
+    async def is_as_it_was(self) -> None:
+        """Nothing happened."""
+        state = await self.world.state(self.workflow_id)
+        assert state.run_id == self.call.arguments["run_id"]
+        if self.case.event is not None:
+            assert await events(self.world, self.workflow_id, state.run_id, self.case.event) == 0
+        elif self.case.tool != "reset_activity":
+            assert not self.case.done(state)
+
+    async def undo(self, done: Effect) -> Effect:
+        assert isinstance(self.tool, Undoable)
+        return await self.tool.undo(self.call, done, key=undo_key(self.call.key))
+
+
+async def stuck(world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch) -> Stuck:
+    workflow_id = await case.stuck(world)
+    call = await world.call(case.tool, workflow_id, **case.arguments)  # pyright: ignore[reportArgumentType] - no argument is a key
+    asked: list[str] = []
+    change = world.domain.cluster.change
+
+    async def noted(name: str, request: Message) -> Message:
+        asked.append(name)
+        return await change(name, request)
+
+    monkeypatch.setattr(world.domain.cluster, "change", noted)
+    return Stuck(world, case, world.domain.tools[case.tool], workflow_id, call, asked)
+
+
+def failing_change(monkeypatch: pytest.MonkeyPatch, world: StuckWorld, *, after: bool) -> None:
+    """The next request gets no answer: because it never came, or because the answer was lost."""
+    change = world.domain.cluster.change
+
+    async def unanswered(name: str, request: Message) -> Message:
+        monkeypatch.setattr(world.domain.cluster, "change", change)
+        if after:
+            await change(name, request)
+        raise NoAnswer("no answer")
+
+    monkeypatch.setattr(world.domain.cluster, "change", unanswered)
+
+
+def killed(monkeypatch: pytest.MonkeyPatch, tool: WorkflowTool) -> None:
+    """Whoever has asked is gone before it can note the answer."""
+    conclude = type(tool)._conclude  # pyright: ignore[reportPrivateUsage]
+
+    async def gone(*_: object, **__: object) -> Effect:
+        monkeypatch.setattr(type(tool), "_conclude", conclude)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(tool), "_conclude", gone)
+
+
+@each(CASES)
+async def test_applied_twice_it_happens_once_and_is_verified(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    done = await it.tool.apply(it.call)
+    assert done.status is OutcomeStatus.APPLIED, done
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.ALREADY_APPLIED
+    assert len(it.asked) == 1
+    await it.happened()
+    word = await it.tool.holds(it.call, done)
+    assert word.holding is case.holding, word
+
+
+@each(CASES)
+async def test_what_was_settled_as_never_does_not_happen_later(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    assert await it.tool.settle(it.call.key) is None
+    late = await it.tool.apply(it.call)
+    assert late.status is OutcomeStatus.FAILED
+    assert it.asked == []
+    await it.is_as_it_was()
+
+
+@each(CASES)
+@ways("closed", "deleted", "a new run", "other input", quick="a new run")
+async def test_a_workflow_that_is_not_the_one_that_was_seen_is_left_alone(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    handle = world.client.get_workflow_handle(it.workflow_id)
+    if how == "other input":
+        await handle.signal("unknown")  # what goes on by itself makes no plan stale
+        assert (await it.tool.apply(it.call)).status is OutcomeStatus.APPLIED
+        return
+    await handle.terminate("by somebody")
+    await world.until(it.workflow_id, lambda state: not state.is_running)
+    if how == "a new run":
+        await world.start(["wait"], workflow_id=it.workflow_id)
+    elif how == "deleted":
+        await world.client.workflow_service.delete_workflow_execution(
+            DeleteWorkflowExecutionRequest(
+                namespace=world.client.namespace, workflow_execution=WorkflowExecution(workflow_id=it.workflow_id)
+            )
+        )
+        while await world.domain.context([it.workflow_id]):
+            pass
+    late = await it.tool.apply(it.call)
+    assert late.status is OutcomeStatus.STALE, late
+    assert it.asked == []
+    assert await it.tool.apply(it.call) == late
+
+
+@each(ON_ACTIVITY)
+@ways("over", "other failure", "other pause", "other options", quick="other failure")
+async def test_an_activity_that_is_not_as_it_was_seen_is_left_alone(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    state = await world.state(it.workflow_id)
+    if how == "over":
+        world.outside.failing.clear()
+    if how == "other failure":
+        world.outside.failing[ACTIVITY] = "BankClosed"
+    if how in ("over", "other failure") and state.activities[0].paused:
+        await unpause(world, it.workflow_id)
+    match how:
+        case "over":
+            await again(world, it.workflow_id)
+            await world.until(it.workflow_id, lambda now: not now.activities)
+        case "other failure":
+            await again(world, it.workflow_id)
+            await world.until(it.workflow_id, activity_is(lambda each: each.cause == "BankClosed"))
+        case "other pause":
+            if state.activities[0].paused:
+                await unpause(world, it.workflow_id)
+            await pause(world, it.workflow_id)
+        case _:
+            await set_options(world, it.workflow_id)
+    late = await it.tool.apply(it.call)
+    assert late.status is OutcomeStatus.STALE, late
+    assert it.asked == []
+
+
+@each(UNDOABLE)
+async def test_undone_it_is_as_before_and_undone_once(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    done = await it.tool.apply(it.call)
+    back = await it.undo(done)
+    assert back.status is OutcomeStatus.UNDONE, back
+    assert (await it.undo(done)).status is OutcomeStatus.UNDONE
+    assert len(it.asked) == 2
+    assert not case.done(await world.state(it.workflow_id))
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.ALREADY_APPLIED
+    assert not case.done(await world.state(it.workflow_id))
+
+
+@each(UNDOABLE)
+async def test_what_somebody_else_has_changed_since_is_not_undone(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    done = await it.tool.apply(it.call)
+    assert case.touch is not None
+    await case.touch(world, it.workflow_id)
+    touched = await world.state(it.workflow_id)
+    back = await it.undo(done)
+    assert back.status is OutcomeStatus.UNDO_BLOCKED, back
+    assert len(it.asked) == 1
+    assert (await world.state(it.workflow_id)).version == touched.version
+
+
+@each(UNDOABLE)
+@pytest.mark.parametrize("came", cases({"lost": True, "never came": False}, quick={"lost"}))
+async def test_an_undo_without_an_answer_is_done_once(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch, came: bool
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    done = await it.tool.apply(it.call)
+    failing_change(monkeypatch, world, after=came)
+    with pytest.raises(NoAnswer):
+        await it.undo(done)
+    back = await it.undo(done)
+    assert back.status is OutcomeStatus.UNDONE, back
+    assert len(it.asked) == 2
+    assert not case.done(await world.state(it.workflow_id))
+
+
+@each(CASES)
+async def test_killed_between_act_and_note_its_trace_is_found(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    killed(monkeypatch, it.tool)
+    with pytest.raises(KeyboardInterrupt):
+        await it.tool.apply(it.call)
+    found = await it.tool.settle(it.call.key)
+    assert found is not None
+    assert found.status is OutcomeStatus.APPLIED
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.ALREADY_APPLIED
+    assert len(it.asked) == 1
+    await it.happened()
+
+
+@each(CASES)
+@pytest.mark.parametrize("came", cases({"lost": True, "never came": False}, quick={"lost"}))
+async def test_a_request_without_an_answer_is_made_once(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch, came: bool
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    failing_change(monkeypatch, world, after=came)
+    with pytest.raises(NoAnswer):
+        await it.tool.apply(it.call)
+    done = await it.tool.apply(it.call)
+    assert done.status is OutcomeStatus.APPLIED
+    assert len(it.asked) == 1
+    await it.happened()
+
+
+@each(CASES)
+async def test_of_what_never_came_nobody_says_that_it_never_will(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    failing_change(monkeypatch, world, after=False)
+    with pytest.raises(NoAnswer):
+        await it.tool.apply(it.call)
+    with pytest.raises(CannotSettle):
+        await it.tool.settle(it.call.key)
+    await it.is_as_it_was()
+
+
+REFUSED = {
+    "too old a server": (RPCStatusCode.UNIMPLEMENTED, OutcomeStatus.FAILED, "too old"),
+    "not allowed": (RPCStatusCode.PERMISSION_DENIED, OutcomeStatus.FAILED, "give it the right"),
+    "gone": (RPCStatusCode.NOT_FOUND, OutcomeStatus.FAILED, "nothing was changed"),
+}
+
+
+@each(CASES)
+@ways(*REFUSED, quick="too old a server")
+async def test_what_the_server_refuses_has_failed_for_good(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    status, outcome, told = REFUSED[how]
+    answering(monkeypatch, world, status)
+    refused = await it.tool.apply(it.call)
+    assert refused.status is outcome, refused
+    assert told in " ".join(refused.evidence)
+    assert "\x1b" not in " ".join(refused.evidence)
+    assert (await it.tool.apply(it.call)) == refused
+    assert len(it.asked) == 1
+    await it.is_as_it_was()
+
+
+@each(CASES)
+@pytest.mark.parametrize(
+    "status",
+    cases(
+        {
+            "away": RPCStatusCode.UNAVAILABLE,
+            "no answer in time": RPCStatusCode.DEADLINE_EXCEEDED,
+            "asked too often": RPCStatusCode.RESOURCE_EXHAUSTED,
+        },
+        quick={"asked too often"},
+    ),
+)
+async def test_what_the_server_cannot_do_just_now_is_tried_again(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    with monkeypatch.context() as once:
+        answering(once, world, status)
+        with pytest.raises(NoAnswer):
+            await it.tool.apply(it.call)
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.APPLIED
+    await it.happened()
