@@ -1,6 +1,6 @@
 """A shop whose records are workflows: some that get stuck, the domain that looks at them, and all that repairs them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -47,16 +47,20 @@ class StuckShop:
                 )
             )
         for workflow_id in workflow_ids:
-            await world.until(
-                workflow_id,
-                lambda state: any(
-                    each.pause and each.pause.at and utc_now() - each.pause.at > SECOND for each in state.activities
-                ),
-            )
+            await self.forgotten(workflow_id)
         if again:
             world.outside.failing["pay"] = again
         else:
             world.outside.failing.clear()
+
+    async def forgotten(self, workflow_id: str) -> None:
+        """Wait until its pause is long enough to count."""
+        await self.world.until(
+            workflow_id,
+            lambda state: any(
+                each.pause and each.pause.at and utc_now() - each.pause.at > SECOND for each in state.activities
+            ),
+        )
 
     async def let_go_on(self, workflow_id: str) -> None:
         """A stranger does what a plan has in mind."""
@@ -76,16 +80,21 @@ class StuckShop:
 
 @asynccontextmanager
 async def stuck_shop(
-    env: WorkflowEnvironment, folder: Path, monkeypatch: pytest.MonkeyPatch, **options: str
+    env: WorkflowEnvironment,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    environ: Mapping[str, str] | None = None,
+    **options: str,
 ) -> AsyncGenerator[StuckShop]:
     """One with a worker for its workflows and one for repairs, in which effects are looked at soon."""
     monkeypatch.setattr(WorkflowTool, "settling", timedelta(milliseconds=300))
-    given = {"paused_after": "1s", **options}
     async with stuck_world(env.client, folder / "world") as world:
+        given = {"query": f'TaskQueue = "{world.queue}"', "paused_after": "1s", **options}
         environ = {
             "DAPER_HOME": str(folder / "home"),
             "TEMPORAL_ADDRESS": env.client.service_client.config.target_host,
-            "DAPER_TEMPORAL_QUERY": f'TaskQueue = "{world.queue}"',
+            **(environ or {}),
             **{f"DAPER_TEMPORAL_{name.upper()}": value for name, value in given.items()},
         }
         domain = open_domains(load_settings(environ=environ, folder=folder))["temporal"]

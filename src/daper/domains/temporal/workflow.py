@@ -184,14 +184,15 @@ class WorkflowState:
 
     @property
     def version(self) -> str:
-        """Changes with what a plan goes by: the run, its status, what is pending, paused and failing, and why.
+        """Changes with what a plan goes by: the run, its status, what is pending and paused, and why its tasks fail.
 
-        Not with what goes on by itself: heartbeats, attempts, events of the history, words of a failure.
+        Not with what goes on by itself: heartbeats, attempts, events of the history. Nor with how an activity failed
+        last: while its next attempt runs, the server does not say.
         """
         facts = {
             "run": self.run_id,
             "status": self.status,
-            "activities": [[each.id, each.type, each.paused, each.cause] for each in self.activities],
+            "activities": [[each.id, each.type, each.paused] for each in self.activities],
             "problems": list(self.task_causes),
             "override": self.override,
             "cancel": self.cancel_requested,
