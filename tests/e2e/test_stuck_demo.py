@@ -15,6 +15,7 @@ KINDS = {
     "parcel-5": "failed",
     "parcel-6": "too-long",
     "parcel-7": "task-failing",
+    "parcel-8": "timed-out",
 }
 RESOLVED = {"parcel-4"}
 
@@ -39,7 +40,7 @@ def test_stuck_workflows_are_found_and_repaired_where_that_helps_and_told_of_whe
 def test_on_a_terminal_the_demo_of_workflows_tells_its_story_asks_and_repairs(shell: Shell) -> None:
     with shell.terminal("demo", "--domain", "temporal") as terminal:
         terminal.expect("Approve all of it?")
-        assert "An owl post has sent seven parcels" in terminal.shown
+        assert "An owl post has sent eight parcels" in terminal.shown
         terminal.type("y\n")
 
         assert terminal.end() == 3

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 TEMPORAL: Final = "temporal"
 STORY: Final = (
-    "An owl post has sent seven parcels, each of them a workflow, and all are stuck. What really became of them:",
-    "  - parcel-1, parcel-2 and parcel-5 met a storm that is over. Two are tried again in an hour; one has failed.",
-    "  - parcel-3 has an address that nobody knows: trying again does not help.",
-    "  - parcel-4 was paused for the storm, and forgotten.",
-    "  - parcel-6 waits for an approval, a signal that was never sent.",
-    "  - parcel-7 met a bug in the workflow's code, which nobody has mended.",
+    "An owl post has sent eight parcels, each of them a workflow, and all are stuck. What really became of them:",
+    "  - parcel-1, 2, 5 and 8 met a storm, which is over: two are tried again in an hour, 5 failed, 8 ran out of time",
+    "  - parcel-3 has an address that nobody knows: trying again does not help",
+    "  - parcel-4 was paused in the storm, and forgotten",
+    "  - parcel-6 waits for an approval, a signal that was never sent",
+    "  - parcel-7 met a bug in the workflow's code, which nobody has mended",
 )
 
 
