@@ -458,3 +458,11 @@ def told(line: str, *, width: int, terminal: bool) -> list[str]:
 def test_b7_hints_fit_the_plan(actions: list[ProposedAction], hint: list[str]) -> None:
     look = a_look(*UP_TO_PLAN, Phase.PENDING_APPROVAL, plan=shown_plan(*actions))
     assert list(how_to_decide(look))[3:] == hint
+
+
+@pytest.mark.parametrize(
+    ("domain", "told"),
+    [("orders", "Proposed Orders to repair:"), ("temporal", "Proposed records of temporal to repair:")],
+)
+def test_the_records_of_a_plan_are_called_by_their_domain(domain: str, told: str) -> None:
+    assert told in plan_lines(shown_plan(proposed(1)), domain=domain)

@@ -73,7 +73,7 @@ def plan_lines(
     """
     yield f"Repair planning is complete. Plan {plan.digest}"
     yield from _head_lines(PlanHead.of(plan, decide_by=decide_by, changed=bool(edits)))
-    yield f"Proposed {domain.title()} to repair:" if plan.actions else "Nothing is proposed."
+    yield f"Proposed {_records_of(domain)} to repair:" if plan.actions else "Nothing is proposed."
     yield from action_block_lines(plan, edits=edits, more=more)
     if plan.pages > 1:
         yield f"  page {plan.page} of {plan.pages}; {plan.total_actions} actions in all"
@@ -84,6 +84,11 @@ def plan_lines(
         yield from message_lines(line.below)
     if first < len(left):
         yield f"  - … and {counted(len(left) - first, 'more problem')} not acted on: {more}"
+
+
+def _records_of(domain: str) -> str:
+    """What a domain has: many are called by that."""
+    return domain.title() if domain.endswith("s") else f"records of {domain}"
 
 
 def message_lines(lines: Iterable[str]) -> Iterator[str]:
