@@ -30,7 +30,7 @@ from tests.receiving import (
     webhook_lines,
     write_people,
 )
-from tests.workflow.delivering import APPROVED, bring_own, outbox, verified
+from tests.workflow.delivering import APPROVED, APPROVERS, bring_own, outbox, verified
 from tests.workflow.shop import DEADLINE, Shop
 
 pytestmark = pytest.mark.long
@@ -44,7 +44,7 @@ async def site(home: Path) -> AsyncGenerator[tuple[Shop, Victims]]:
     bring_own(home)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(embedded_server(log_file=home / "server.log"))
-        environ = {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD, "TEMPORAL_ADDRESS": server.address}
+        environ = APPROVERS | {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD, "TEMPORAL_ADDRESS": server.address}
         client = await Client.connect(server.address, data_converter=data_converter())
         env = WorkflowEnvironment.from_client(client)
         shop = Shop(env, home, domains=None, indexed=True, environ=environ)

@@ -23,7 +23,7 @@ from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
 from tests.strangers.daper_alerts import Alerts
 from tests.workflow.agents import Agent
-from tests.workflow.delivering import bring_own
+from tests.workflow.delivering import APPROVERS, bring_own
 from tests.workflow.events import agent_of, approved, begun, event_of, report, report_to_short_runs
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, answer, open_shop
@@ -249,7 +249,7 @@ async def delivered(env: WorkflowEnvironment, home: Path) -> str:
     bring_own(home)
     async with hook(503, 400) as server:
         write_people(home, outbox=webhook_lines(server.url))
-        async with open_shop(env, home, environ={"OWL_SECRET": SECRET}) as shop:
+        async with open_shop(env, home, environ={"OWL_SECRET": SECRET} | APPROVERS) as shop:
             repair_id = await shop.start(scope={"record_ids": ["ORD-001-HJP", "ORD-004-RHG"]}, auto_approve=True)
             return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, APPLIED, APPLIED)
 

@@ -446,5 +446,5 @@ def test_an_approval_and_a_payment_in_one_plan_are_chained() -> None:
     proposals = shop.propose(shop.detect(records, TODAY), records).proposals
     assert [one.tool for one in proposals] == ["request_approval", "request_payment_update"]
     [[asked], [paid]] = shop.previews(proposals, records)
-    assert (asked.before, asked.after) == ("none", "asked; the order stays payment-denied")
+    assert (asked.before, asked.after) == ("none", "requested; the order stays payment-denied")
     assert (paid.before, paid.after) == ("payment-denied", "payment_update_requested")

@@ -65,7 +65,7 @@ async def test_a_restock_that_was_approved_before_the_customer_asked_for_a_refun
         ("preparing-shipment", "the warehouse"),
         ("in-transit", "the carrier"),
         ("out-for-delivery", "the carrier"),
-        ("approval-requested", "whoever was asked to approve it"),
+        ("approval-requested", "see that the request was sent, and ask whoever approves once more"),
         ("payment_update_requested", "the customer"),
         ("restock-ordered", "the supplier"),
         ("refund-requested", "whoever looks after refunds"),
@@ -247,7 +247,7 @@ async def test_the_approval_of_an_unpaid_order_shows_in_the_plan_and_in_the_outc
     assert (change.field, change.before, change.after) == (
         "approval",
         "none",
-        "asked; the order stays payment-denied",
+        "requested; the order stays payment-denied",
     )
     effect = await shop.run("request_approval", EGG)
     assert effect.before == {"status": "payment-denied", "approval": "none"}
@@ -257,7 +257,7 @@ async def test_the_approval_of_an_unpaid_order_shows_in_the_plan_and_in_the_outc
 async def test_without_a_counterparty_the_approval_of_an_unpaid_order_is_only_asked(tmp_path: Path) -> None:
     shop = await own_shop(tmp_path / "own")
     shop.edit("orders.json", "order_id", "ORD-004-RHG", status="payment-denied")
-    assert (await shop.run("request_approval", EGG)).after == {"status": "payment-denied", "approval": "asked"}
+    assert (await shop.run("request_approval", EGG)).after == {"status": "payment-denied", "approval": "requested"}
 
 
 def test_a_customer_who_is_not_known_is_to_be_named() -> None:

@@ -246,7 +246,7 @@ async def test_what_was_already_done_is_not_done_again_under_another_key(shop: S
     again = await shop.run("request_payment_update", ask, "k2")
     assert (again.status, again.evidence) == (
         OutcomeStatus.BLOCKED,
-        ("the customer of order 'ORD-003-RBW' has been asked already",),
+        ("a request to the customer of order 'ORD-003-RBW' is written already; see the outbox",),
     )
     assert len(await shop.domain.outbox()) == 1
 

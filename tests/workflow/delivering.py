@@ -1,5 +1,6 @@
 """Own orders, of which nobody plays the other side; what lies in their outbox, and what was verified."""
 
+import json
 from pathlib import Path
 
 from daper.core.outcomes import RepairResult, VerificationStatus
@@ -8,6 +9,7 @@ from daper.domains.orders.domain import OrdersDomain
 from daper.ports import Message
 from tests.workflow.shop import Shop
 
+APPROVERS = {"DAPER_ORDERS_APPROVERS": "ministry@owls.example"}
 PAYS, APPROVED, RESTOCKED = "ORD-001-HJP", "ORD-004-RHG", "ORD-002-HJG"
 
 
@@ -16,7 +18,10 @@ def bring_own(home: Path) -> None:
     folder = home / "data" / "orders"
     folder.mkdir(parents=True)
     for name, text in shipped.texts("hogwarts").items():
-        (folder / name).write_text(text, encoding="utf-8")
+        document = json.loads(text)
+        for order in document.get("orders", ()):
+            order["customer_email"] = f"{order['customer_id']}@owls.example".lower()
+        (folder / name).write_text(json.dumps(document), encoding="utf-8")
 
 
 async def outbox(shop: Shop) -> tuple[Message, ...]:

@@ -13,10 +13,10 @@ from daper.core.outbox import MessageState
 from daper.core.outcomes import RepairResult, VerificationStatus
 from daper.workflows.options import DELIVERY_TRIES
 from tests.receiving import DROP, PASSWORD, SECRET, Post, hook, mail_lines, mail_server, webhook_lines, write_people
-from tests.workflow.delivering import APPROVED, PAYS, RESTOCKED, bring_own, outbox, verified
+from tests.workflow.delivering import APPROVED, APPROVERS, PAYS, RESTOCKED, bring_own, outbox, verified
 from tests.workflow.shop import Shop, open_shop
 
-SECRETS = {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD}
+SECRETS = APPROVERS | {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD}
 WRITTEN, SENT, REFUSED, UNKNOWN = (
     MessageState.WRITTEN,
     MessageState.SENT,
@@ -93,8 +93,10 @@ async def test_what_was_refused_or_may_have_gone_is_handed_to_a_person_with_its_
         assert [(message.state, message.text) for message in result.messages] == [(state, lies.body)]
         assert verified(result) == {PAYS: VerificationStatus.WAITING_ON_PERSON}
         assert result.needs_person
-        markdown = (home / "reports").glob("**/*.md")
-        assert any(lies.body.split(",")[0] in file.read_text(encoding="utf-8") for file in markdown)
+        [markdown] = (home / "reports").glob("**/*.md")
+        told = markdown.read_text(encoding="utf-8")
+        assert len(lies.body.splitlines()) > 1
+        assert all(line.rstrip(".") in told for line in lies.body.splitlines())
 
 
 async def test_what_was_not_taken_this_time_is_tried_again(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class PeopleCourier:
         if server is None:
             raise TargetRefused("no mail server is configured: the table [smtp] is missing")
         if len(message.to) > _LONGEST_ADDRESS or _ADDRESS.fullmatch(message.to) is None:
-            raise TargetRefused("what it is addressed to is no mail address")
+            raise TargetRefused("what it is addressed to is no mail address in ASCII")
         letter = email.Mail(
             subject=message.subject, text=message.body, from_name=route.from_name, reply_to=route.reply_to
         )

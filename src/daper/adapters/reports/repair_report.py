@@ -38,6 +38,7 @@ from daper.documents.cells import (
     section,
     text,
     took,
+    uncut,
 )
 
 _LONGEST_MESSAGE = 4000
@@ -246,7 +247,7 @@ def _message(message: MessageOutcome) -> Facts:
             ("record", cell(code(message.record_id))),
             ("to", cell(text(message.to))),
             ("subject", cell(text(message.subject))),
-            ("text", cell(text(message.text, longest=_LONGEST_MESSAGE))),
+            ("text", uncut(text(line, longest=_LONGEST_MESSAGE) for line in message.text.splitlines())),
         ]
     )
 

@@ -21,9 +21,13 @@ _AMOUNTS = "check them against the invoice and correct them by hand; no tool cha
 _ON_HOLD = "it is only put on hold: a person has to decide what becomes of it"
 # Whom an order waits for that does not move, by what its status says.
 _ASK: Mapping[frozenset[str], str] = {
-    frozenset({normal(OrderStatus.APPROVAL_REQUESTED)}): "ask whoever was asked to approve it once more",
-    frozenset({PAYMENT_ASKED}): "ask the customer once more, or cancel the order",
-    frozenset({normal(OrderStatus.RESTOCK_ORDERED)}): "ask the supplier what became of the delivery",
+    frozenset(
+        {normal(OrderStatus.APPROVAL_REQUESTED)}
+    ): "see that the request was sent, and ask whoever approves once more",
+    frozenset({PAYMENT_ASKED}): "see that the request was sent, and ask the customer once more, or cancel the order",
+    frozenset(
+        {normal(OrderStatus.RESTOCK_ORDERED)}
+    ): "see that the order was sent, and ask the supplier what became of the delivery",
     WAITS_FOR_GOODS_OR_APPROVAL: "nothing is missing for it: let it go on",
     UNDER_WAY: "ask the carrier what became of it, then set the status by hand; no tool moves a parcel",
     WITHDRAWN: "ask whoever looks after refunds and returns, then set the status by hand",

@@ -138,7 +138,7 @@ def _lines(message: Message) -> list[str]:
         f"To: {message.to}",
         f"Subject: {message.subject}",
         "",
-        message.body,
+        *message.body.splitlines(),
     ]
 
 

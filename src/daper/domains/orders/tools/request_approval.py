@@ -52,7 +52,7 @@ class RequestApproval(OrderTool):
     def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
         """Asked once, and only where something waits for it."""
         if order.approval_asked:
-            return f"the approval of order {order.order_id!r} has been asked for already"
+            return f"a request to approve order {order.order_id!r} is written already; see the outbox"
         if not unapproved_items(order, world):
             return f"order {order.order_id!r} has no item that waits for an approval"
         return None
@@ -100,7 +100,7 @@ class RequestApproval(OrderTool):
         """Asked for. An unpaid order keeps its status."""
         if not order.unpaid:
             return status_change(order, OrderStatus.APPROVAL_REQUESTED)
-        stays = f"asked; the order stays {shown(order.status)}"
+        stays = f"requested; the order stays {shown(order.status)}"
         return Change(record=order_ref(order.order_id), field="approval", before="none", after=stays)
 
     def figures(self, job: Job) -> dict[str, JsonValue]:
@@ -109,7 +109,7 @@ class RequestApproval(OrderTool):
         if not job.order.unpaid:
             return status
         now = job.world().orders[job.order.order_id]
-        asked = "asked" if now.approval_request is not None else "none"
+        asked = "requested" if now.approval_request is not None else "none"
         return status | {"approval": "given" if now.approved else asked}
 
     def carry_out(self, job: Job) -> None:

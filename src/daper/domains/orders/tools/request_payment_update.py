@@ -59,7 +59,7 @@ class RequestPaymentUpdate(OrderTool):
     def misfit(self, order: Order, world: World, arguments: Arguments) -> str | None:
         """Asked once, and for what is owed."""
         if order.payment_asked:
-            return f"the customer of order {order.order_id!r} has been asked already"
+            return f"a request to the customer of order {order.order_id!r} is written already; see the outbox"
         if order.paid_on_delivery:
             return f"order {order.order_id!r} is paid on delivery: nothing is asked for before"
         if order.state not in PAYMENT_PENDING | PAYMENT_DENIED:
