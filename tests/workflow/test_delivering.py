@@ -9,11 +9,13 @@ import pytest
 import trustme
 from temporalio.testing import WorkflowEnvironment
 
-from daper.core.outbox import MessageState
-from daper.core.outcomes import RepairResult, VerificationStatus
+from daper.core.outbox import TAKEN_BACK, MessageState
+from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition, RepairResult, VerificationStatus
+from daper.ports import ToolCall
 from daper.workflows.options import DELIVERY_TRIES
 from tests.receiving import DROP, PASSWORD, SECRET, Post, hook, mail_lines, mail_server, webhook_lines, write_people
 from tests.workflow.delivering import APPROVED, APPROVERS, PAYS, RESTOCKED, bring_own, outbox, verified
+from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, open_shop
 
 SECRETS = APPROVERS | {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD}
@@ -167,3 +169,32 @@ async def test_what_was_written_is_sent_also_where_the_repair_is_stopped_meanwhi
     assert sent.state is SENT
     assert [message.state for message in result.messages] == [SENT]
     assert len(server.requests) == 1
+
+
+class Unhelpful(UndoableScript):
+    """A restock that does not help."""
+
+    async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+        return Postcondition(holding=Holding.NO, evidence="the badges never came")
+
+
+@pytest.mark.parametrize(("answer", "states"), [(200, [SENT, SENT]), (400, [REFUSED, REFUSED])])
+async def test_what_is_taken_back_is_cancelled_only_with_whom_it_reached(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, answer: int, states: list[MessageState]
+) -> None:
+    bring_own(tmp_path)
+    orders = ScriptedOrders(tmp_path)
+    orders.replaced["order_inventory"] = Unhelpful(orders.script("order_inventory").tool)
+    async with hook(answer) as server:
+        write_people(tmp_path, outbox=webhook_lines(server.url))
+        async with open_shop(temporal_env, tmp_path, environ=SECRETS, domains={"orders": orders}) as shop:
+            result = await repaired(shop, RESTOCKED)
+            lie = await outbox(shop)
+
+    assert [outcome.status for outcome in result.outcomes] == [OutcomeStatus.UNDONE]
+    assert [message.state for message in lie] == [message.state for message in result.messages] == states
+    assert len(server.requests) == (2 if answer == 200 else 1)
+    assert result.report is not None
+    assert not any("send it" in line for line in result.report.left_for_person), result.report.left_for_person
+    if answer != 200:
+        assert {message.note for message in lie} == {TAKEN_BACK}

@@ -44,6 +44,8 @@ class OutboxActivities:
     async def deliver_message(self, input: DeliverInput) -> MessageOutcome:
         """Send one message, once; tried again only where it was certainly not taken."""
         posting = await self._posting(input)
+        if input.takes_back and await posting.withdraw(input.takes_back, input.key):
+            return _outcome(input, await posting.look(input.key, input.number))
         try:
             message = await let_through(posting.deliver(input.key, input.number))
         except TargetUnreachable:

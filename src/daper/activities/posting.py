@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from daper.core.errors import DeliveryTaken, DeliveryUnknown, NotFound, TargetRefused, TargetUnreachable
-from daper.core.outbox import MessageState
+from daper.core.outbox import TAKEN_BACK, MessageState
 from daper.core.text import visible
 from daper.ports import Corresponding, Courier, Message, MessageNote
 
@@ -42,7 +42,7 @@ class Posting:
         nobody sends it twice. Raises TargetUnreachable where it was certainly not taken this time.
         """
         message, may = await self.look(key, number), _NOT_SENT if again else {MessageState.WRITTEN}
-        if message.state not in may:
+        if message.state not in may or message.note == TAKEN_BACK:
             return message
         if not self._courier.carries(self._name):
             told = f"nothing is set up to send it: people.toml has no table [outbox.{self._name}]"
@@ -76,6 +76,18 @@ class Posting:
         except DeliveryUnknown as error:
             return MessageState.UNKNOWN, str(error)
         return MessageState.SENT, ""
+
+    async def withdraw(self, key: str, undo_key: str) -> bool:
+        """Note of the messages of an effect and of its undo that nobody needs them; False where one may have gone."""
+        messages = await self._outbox.messages_of(key)
+        for message in messages:
+            if message.note != TAKEN_BACK and not await self._note(
+                message, MessageState.REFUSED, TAKEN_BACK, expected=_NOT_SENT
+            ):
+                return False
+        for message in await self._outbox.messages_of(undo_key) if messages else ():
+            await self._note(message, MessageState.REFUSED, TAKEN_BACK, expected=_NOT_SENT)
+        return bool(messages)
 
     async def say(self, key: str, number: int, state: MessageState, note: str) -> Message:
         """What a person knows of a message. Raises DeliveryTaken for one of which that is known already."""

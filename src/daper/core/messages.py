@@ -297,12 +297,16 @@ class ActionRef(Wire):
 
 
 class DeliverInput(Wire):
-    """Deliver one message of an action: the `number`th that its key, or the key of its undo, wrote to the outbox."""
+    """Deliver one message of an action: the `number`th that its key, or the key of its undo, wrote to the outbox.
+
+    `takes_back`: of an undo, the key of the effect; where no message of that has gone, none has to be cancelled.
+    """
 
     cycle: CycleRef
     action_id: str
     key: str
     number: int
+    takes_back: str = ""
 
 
 class UndoInput(Wire):

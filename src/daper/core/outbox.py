@@ -25,6 +25,9 @@ class MessageState(StrEnum):
         return self in {MessageState.SENT, MessageState.SIMULATED}
 
 
+TAKEN_BACK = "not to be sent: its effect was undone before it was sent"
+"""The note of a message that nobody needs any more, and of the one that would cancel it."""
+
 _IN_WORDS = {
     MessageState.WRITTEN: "written to the outbox, not sent",
     MessageState.SENT: "sent",

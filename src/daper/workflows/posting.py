@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from daper.activities.delivery import OutboxActivities
     from daper.core.digests import undo_key
     from daper.core.messages import DeliverInput
-    from daper.core.outbox import MessageOutcome
+    from daper.core.outbox import TAKEN_BACK, MessageOutcome
     from daper.core.outcomes import ActionOutcome
     from daper.workflows import options
     from daper.workflows.activity_failures import why
@@ -37,7 +37,7 @@ class Posting:
     def begin_undone(self, outcome: ActionOutcome) -> None:
         """Begin to send what the undo of an effect wrote."""
         if outcome.undo_messages and workflow.patched(_DELIVERS):
-            self._begin(outcome, undo_key(outcome.key), outcome.undo_messages)
+            self._begin(outcome, undo_key(outcome.key), outcome.undo_messages, takes_back=outcome.key)
 
     async def settle(self) -> None:
         """Wait until of each message the outbox says what became of it, or nobody can wait any longer."""
@@ -45,9 +45,11 @@ class Posting:
             sending, self._sending = self._sending, []
             await asyncio.gather(*sending)
 
-    def _begin(self, outcome: ActionOutcome, key: str, messages: int) -> None:
+    def _begin(self, outcome: ActionOutcome, key: str, messages: int, *, takes_back: str = "") -> None:
         for number in range(1, messages + 1):
-            given = DeliverInput(cycle=self._state.cycle, action_id=outcome.action_id, key=key, number=number)
+            given = DeliverInput(
+                cycle=self._state.cycle, action_id=outcome.action_id, key=key, number=number, takes_back=takes_back
+            )
             self._sending.append(asyncio.create_task(self._deliver(given)))
 
     async def _deliver(self, given: DeliverInput) -> None:
@@ -75,3 +77,7 @@ class Posting:
         if self._text > _MOST_TEXT:
             message = message.model_copy(update={"text": ""})
         self._state.messages[message.id] = message
+        if message.note == TAKEN_BACK:
+            gone = {"state": message.state, "note": message.note, "text": ""}
+            mine = {each.id: each for each in self._state.messages.values() if each.action_id == message.action_id}
+            self._state.messages |= {key: each.model_copy(update=gone) for key, each in mine.items()}
