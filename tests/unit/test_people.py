@@ -11,10 +11,19 @@ from tests.receiving import SECRET
 
 from daper.adapters.notify.webhook import sign
 from daper.core.errors import SettingError
-from daper.core.people import EmailTarget, Security, SignalTarget, WebhookTarget
+from daper.core.people import CommandRoute, EmailTarget, MailRoute, Security, SignalTarget, WebhookTarget
 from daper.entrypoints.cli.app import run
 from daper.settings import Settings, load_settings
-from daper.settings.people_file import EmailSection, PeopleDocument, SignalSection, SmtpSection, WebhookSection
+from daper.settings.people_file import (
+    CommandRouteSection,
+    EmailSection,
+    MailRouteSection,
+    PeopleDocument,
+    SignalSection,
+    SmtpSection,
+    WebhookRouteSection,
+    WebhookSection,
+)
 from daper.settings.policy import SECTIONS, DomainSection, PolicyDocument
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -50,6 +59,31 @@ def test_the_file_in_the_docs_means_what_it_says(tmp_path: Path) -> None:
     assert people.missing() == {"on-call": "ON_CALL_SECRET"}
     assert "planted" not in repr(settings)
     assert settings.warnings() == ()
+
+
+def outbox_examples() -> list[str]:
+    page = (DOCS / "outbox.md").read_text(encoding="utf-8")
+    return [part.partition("```")[0] for part in page.split("```toml\n")[1:]]
+
+
+def test_each_outbox_in_the_docs_means_what_it_says(tmp_path: Path) -> None:
+    mail, webhook, command = (load(tmp_path, example).people for example in outbox_examples())
+    assert mail.outbox == {"orders": MailRoute(from_name="Hogwarts supplies", reply_to="help@example.org")}
+    assert mail.missing() == {"outbox.orders": "DAPER_SMTP_PASSWORD"}
+    assert isinstance(webhook.outbox["orders"], WebhookTarget)
+    assert webhook.missing() == {"outbox.orders": "SHOP_SECRET"}
+    assert command.outbox == {"orders": CommandRoute(run=("/usr/local/bin/send-message", "--sms"), env=("SMS_TOKEN",))}
+    assert command.missing() == {"outbox.orders": "SMS_TOKEN"}
+    assert command.targets == {}
+
+
+def test_a_program_is_beside_the_file_or_where_programs_are(tmp_path: Path) -> None:
+    for named, found in (("./send", str(tmp_path / "send")), ("send", "send")):
+        people = load(
+            tmp_path, f'[outbox.orders]\ntype = "command"\nrun = "{named}"\n', PATH="/bin", LLM_KEY="k"
+        ).people
+        assert people.outbox == {"orders": CommandRoute(run=(found,))}
+        assert dict(people.surroundings) == {"PATH": "/bin"}
 
 
 def test_implicit_tls_has_its_own_port_and_files_are_beside_the_file(tmp_path: Path) -> None:
@@ -94,6 +128,16 @@ WRONG = {
     '[smtp]\nhost = "a"\nsender = "x@y.z"\n': r"\[smtp\] has no key 'sender'; .* from, user",
     f"{SMTP}user = 3\n": r"smtp\.user is 3; it must be the name to log in with",
     HOOK.replace("https://", "https://["): r"targets\.owl\.url is wrong \(not shown\)",
+    '[outbox.orders]\ntype = "pigeon"\n': r"outbox\.orders\.type is 'pigeon'; it must be email or webhook or command",
+    '[outbox.orders]\ntype = "email"\n': r"outbox\.orders is sent by e-mail, but there is no table \[smtp\]; add it",
+    f'{SMTP}[outbox.orders]\ntype = "email"\nreply_to = "a@b, c@d"\n': r"outbox\.orders\.reply_to is 'a@b, c@d'",
+    f'{SMTP}[outbox.orders]\ntype = "email"\nfrom_name = "a\\r\\nBcc: c@d"\n': r"outbox\.orders\.from_name is ",
+    f'{SMTP}[outbox."Or ders"]\ntype = "email"\n': r"outbox\.'Or ders' is no name",
+    '[outbox.orders]\ntype = "command"\n': r"outbox\.orders\.run is missing; it must be a program",
+    '[outbox.orders]\ntype = "command"\nrun = []\n': r"outbox\.orders\.run is \[\]; it must be a program",
+    '[outbox.orders]\ntype = "command"\nrun = "x"\ntimeout_s = 61\n': r"timeout_s is 61; it must be a whole number",
+    HOOK.replace("targets.owl", "outbox.orders").replace("https", "http"): r"outbox\.orders\.url is wrong",
+    "outbox = 1\n": r"outbox is 1; it must be tables, like \[outbox\.orders\]",
     "no toml": r"the people file .*people\.toml' is not TOML: .*line 1",
 }
 
@@ -124,6 +168,9 @@ def test_names_that_nobody_has_are_refused(tmp_path: Path) -> None:
         EmailSection,
         WebhookSection,
         SignalSection,
+        MailRouteSection,
+        WebhookRouteSection,
+        CommandRouteSection,
         PolicyDocument,
         DomainSection,
         *SECTIONS.values(),
