@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from daper.core.errors import StoreBusy, StoreDamaged, StoreError, UserError
+from daper.core.outbox import MessageState
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
 from daper.domains.orders.sql_keeping import BRANCHES
 from daper.ports.copying import Copied, StoreIntake, WholeStore
-from daper.ports.store import LedgerRow, Message
+from daper.ports.store import LedgerRow, Message, MessageNote
 from daper.stores import copying
 from daper.stores.jsonfiles.store import JsonStore
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
@@ -192,6 +193,33 @@ async def test_what_a_target_knows_of_its_own_repairs_stays(source: str, target:
     assert found["ledger"] == [row("begun", kind="begun"), row("k1"), row("k2"), row("k3"), row("own")]
     assert found["outbox"] == [message("k1"), message("k1", number=2), message("k2")]
     assert [each.sequence for each in await shop.domain(target).outbox()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+async def test_what_became_of_each_message_arrives_also_later(source: str, target: str, shop: Shop) -> None:
+    await fill(shop, source)
+    await note(shop, source, 1, MessageState.SENT)
+    assert shop.copy(source, target).changed
+    assert shop.all_of(target) == shop.all_of(source)
+
+    await note(shop, source, 2, MessageState.REFUSED)
+    assert shop.copy(source, target, replace=True).changed
+    assert not shop.copy(source, target).changed
+    assert [each.state for each in await shop.domain(target).messages_of("k1")] == [
+        MessageState.SENT,
+        MessageState.REFUSED,
+    ]
+
+    # What is known better there stays.
+    await note(shop, target, 1, MessageState.UNKNOWN, expected=MessageState.SENT)
+    assert not shop.copy(source, target).changed
+
+
+async def note(
+    shop: Shop, kind: str, number: int, state: MessageState, *, expected: MessageState = MessageState.WRITTEN
+) -> None:
+    told = MessageNote(key="k1", number=number, expected=frozenset({expected}), state=state, note="why", at=NOON)
+    assert (await shop.domain(kind).note_message(told)).changed
 
 
 @pytest.mark.parametrize(("source", "target"), [("json", "sqlite"), ("sqlite", "json"), ("json", "postgresql")])

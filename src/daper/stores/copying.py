@@ -158,6 +158,7 @@ def _looks(sent: StoreContents, there: StoreContents, derived: Collection[str] =
     for keys in _batches(dict.fromkeys(message.key for message in sent.messages())):
         one, other = sent.messages_of(keys), there.messages_of(keys)
         yield OUTBOX, all(_without_numbers(one[key]) == _without_numbers(other.get(key, ())) for key in keys)
+        yield "what became of messages", all(_none_forgotten(one[key], other.get(key, ())) for key in keys)
 
 
 def _tally(contents: StoreContents, collection: str) -> Tally:
@@ -186,6 +187,12 @@ def _fate(message: Message) -> MessageNote:
         note=message.note,
         at=message.noted_at or message.at,
     )
+
+
+def _none_forgotten(sent: Sequence[Message], there: Sequence[Message]) -> bool:
+    """Whether of no message less is known there than here."""
+    written = MessageState.WRITTEN
+    return not any(one.state is not written and other.state is written for one, other in zip(sent, there, strict=False))
 
 
 def _without_numbers(messages: Iterable[Message]) -> list[Message]:
