@@ -255,6 +255,7 @@ async def test_a_delivery_without_more_is_all_that_is_outstanding_and_raises_the
 async def test_deliveries_in_parts_add_up_and_the_claims_stay_right(shop: Shop) -> None:
     await shop.tell("O-CAKE", "delivered", item="WAND")
     first = await shop.tell("O-CAKE", "delivered", item="CAKE", quantity=3, at=DAY)
+    await shop.tell("O-NEXT", "paid")
     told_twice = await shop.tell("O-CAKE", "delivered", item="CAKE", quantity=3, at=DAY)
     untimed = await shop.tell("O-CAKE", "delivered", item="CAKE", quantity=3)
     in_between = await shop.raw("O-CAKE")
@@ -309,6 +310,9 @@ async def test_a_cancelled_order_gives_its_own_back_and_what_is_on_order_comes_i
     again = await shop.tell("O-CAKE", "cancelled")
     assert (first.known, again.known, await shop.stock("CAKE")) == (False, True, 10)
     assert any("still on order for it: 4 x WAND" in line for line in first.evidence)
+    assert [each["taken"] for each in cast("list[Raw]", (await shop.raw("O-CAKE"))["restocks"]) if "taken" in each] == [
+        0
+    ]
     assert not await shop.kinds("O-NEXT"), "there is enough for the next one"
 
     late = await shop.tell("O-CAKE", "delivered")

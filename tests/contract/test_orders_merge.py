@@ -12,12 +12,12 @@ from typing import Final, LiteralString, cast
 import psycopg
 import pytest
 
-from daper.core.models import Scope
+from daper.core.models import IdentityProof, Person, Scope
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
 from daper.domains.orders.importing import draft as importing
 from daper.domains.orders.sql_keeping import BRANCHES
-from daper.ports import ImportDraft, ImportWay, Replaced, ToolCall, Undoable
+from daper.ports import ImportDraft, ImportWay, Replaced, Telling, ToolCall, Undoable
 from daper.stores.sql.documents_merge import MergingDocuments
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
 from daper.stores.sql.upgrading import upgrade
@@ -226,6 +226,24 @@ async def test_c1_what_the_shop_moved_on_has_moved_on_and_is_not_bought_again_ei
     assert (await shop.there("PAY"))["status"] == (await shop.there("SHORT"))["status"] == "priority-processing"
     assert len(cast("list[Raw]", (await shop.there("SHORT"))["restocks"])) == 1
     assert await shop.proposed() == {}
+
+
+async def test_c1_what_was_told_stays_while_the_files_come_as_before(shop: Shop) -> None:
+    by = Person(name="Luna", how=IdentityProof.OS_USER)
+    for order_id, fact in (("PAY", "paid"), ("SHORT", "delivered"), ("EGG", "approved")):
+        await shop.act(order_id)
+        await shop.domain.tell(Telling(record_id=order_id, fact=fact, by=by, door="test"))
+    before = [await shop.there(each) for each in ("PAY", "SHORT", "EGG")]
+    assert [each["status"] for each in before] == ["processing", "processing", "approved-preparing-shipment"]
+    shop.row("PAY")["customer_name"] = "Luna Scamander"
+
+    await shop.bring()
+
+    told = await shop.there("PAY")
+    assert (told["status"], told["customer_name"]) == ("processing", "Luna Scamander")
+    assert told["status_history"] == before[0]["status_history"]
+    assert [await shop.there(each) for each in ("SHORT", "EGG")] == before[1:]
+    assert [*await shop.proposed()] == ["BAD"]
 
 
 async def test_c1_goods_that_have_come_end_the_wait_and_the_order_is_the_shop_s_again(shop: Shop) -> None:

@@ -93,6 +93,28 @@ def test_one_record_is_shown_in_full_and_an_unknown_one_is_one_line(shell: Shell
     assert unknown.err.startswith("daper: there is no record 'ORD-404-XXX'")
 
 
+def test_what_has_happened_is_told_once_and_what_cannot_be_is_refused(shell: Shell) -> None:
+    told = shell.run("records", "tell", "ORD-003-RBW", "paid", "--by", "Gringotts")
+    again = shell.run("records", "tell", "ORD-003-RBW", "paid", "--json").document()
+    unknown = shell.run("records", "tell", "ORD-3-RBW", "paid")
+    no_fact = shell.run("records", "tell", "ORD-003-RBW", "lost")
+    naive = shell.run("records", "tell", "ORD-001-HJP", "paid", "--at", "2025-06-28T10:00:00")
+    no_time = shell.run("records", "tell", "ORD-001-HJP", "paid", "--at", "soon")
+    not_theirs = shell.run("records", "tell", "ORD-004-RHG", "approved", "--by", "draco@malfoy.example")
+    shown = shell.run("records", "show", "ORD-003-RBW", "--json").document()
+
+    assert (told.code, told.out.splitlines()[0]) == (0, "ORD-003-RBW paid: written down")
+    assert "status: payment-denied → processing" in told.out
+    assert "problems now: none" in told.out
+    assert (again["known"], again["problems"], again["told"]["door"]) == (True, [], "cli")
+    assert [each["fact"] for each in shown["record"]["status_history"]] == ["paid"]
+    assert (unknown.code, "did you mean 'ORD-003-RBW'" in unknown.err) == (1, True)
+    assert (no_fact.code, "there are: paid, approved, delivered, cancelled" in no_fact.err) == (1, True)
+    assert (naive.code, "says no time zone" in naive.err) == (1, True)
+    assert (no_time.code, "is no time" in no_time.err) == (2, True)
+    assert (not_theirs.code, "may not approve it; who may: " in not_theirs.err) == (1, True)
+
+
 @pytest.mark.long
 def test_records_are_filtered_and_counted(shell: Shell) -> None:
     def ids(*words: str) -> tuple[int, list[str]]:
