@@ -28,7 +28,7 @@ def bring_own(home: Path) -> None:
     folder = home / "data" / "orders"
     folder.mkdir(parents=True)
     for name, text in shipped.texts("hogwarts").items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text.replace("CUST-RW-003", "ron@burrow.example"), encoding="utf-8")
 
 
 async def tell(shop: Shop, fact: str, record_id: str = RON, *, reaches: bool = True) -> FactAnswer:
@@ -64,7 +64,7 @@ async def test_an_agent_that_waits_goes_on_at_once_when_what_it_asked_for_is_tol
         await shop.decide(repair_id, await shop.plan(repair_id), by=agent.by)
         result = await shop.end(repair_id)
         assert result.verification is not None
-        assert [each.status for each in result.verification.findings] == [VerificationStatus.WAITING_ON_OTHER]
+        assert [each.status for each in result.verification.findings] == [VerificationStatus.WAITING_ON_PERSON], "unsent"
         await agent.waits(after=1)
         await until_listed(shop, agent)
 

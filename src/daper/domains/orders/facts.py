@@ -308,7 +308,8 @@ def _approver(order: Order, named: str, approvers: Sequence[str]) -> str:
     allowed = [name for name in (asked, *approvers) if name]
     if approver not in allowed:
         told = f"{shown(approver)!r} may not approve it" if approver else "nobody is named who approved it"
-        raise FactRefused(f"{told}; who may: {', '.join(map(shown, dict.fromkeys(allowed)))}")
+        may = ", ".join(map(shown, dict.fromkeys(allowed))) or "nobody yet; name who may in DAPER_ORDERS_APPROVERS"
+        raise FactRefused(f"{told}; who may: {may}")
     return approver
 
 
