@@ -64,7 +64,7 @@ async def test_an_agent_that_waits_goes_on_at_once_when_what_it_asked_for_is_tol
         await shop.decide(repair_id, await shop.plan(repair_id), by=agent.by)
         result = await shop.end(repair_id)
         assert result.verification is not None
-        assert [each.status for each in result.verification.findings] == [VerificationStatus.WAITING_ON_PERSON], "unsent"
+        assert [each.status for each in result.verification.findings] == [VerificationStatus.WAITING_ON_PERSON]
         await agent.waits(after=1)
         await until_listed(shop, agent)
 
