@@ -64,7 +64,7 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
     few = {name.partition(": ")[2]: took[name].p50 for name in names[: len(_WORDS)]}
     yield Table(
         about=f"Median of {size.rounds}, in turn. Plans that wait, of orders in SQLite; a running worker.",
-        columns=("actions: command", "time", "of a bare start", f"of {fewest} actions"),
+        columns=("actions: command", "time", "of a bare start", "of the fewest actions"),
         rows=(
             ("bare python start", s(python), ratio(1, 1), ratio(1, 1)),
             *(

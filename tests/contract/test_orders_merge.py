@@ -16,7 +16,8 @@ from daper.core.models import IdentityProof, Person, Scope
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
 from daper.domains.orders.importing import draft as importing
-from daper.domains.orders.sql_keeping import BRANCHES
+from daper.domains.orders.json_keeping import JsonKnown
+from daper.domains.orders.sql_keeping import BRANCHES, KnownOrders
 from daper.ports import ImportDraft, ImportWay, Replaced, Telling, ToolCall, Undoable
 from daper.stores.sql.documents_merge import MergingDocuments
 from daper.stores.sql.postgresql_database import PostgresqlDatabase
@@ -310,6 +311,37 @@ async def test_the_problems_of_an_import_are_those_of_all_orders_that_the_store_
     assert {"PAY", "NEXT"} <= {each.record_id for each in found}
     assert draft.problems == dict(Counter(each.kind for each in found))
     assert draft.suspects == len({each.record_id for each in found})
+
+
+async def test_a_long_look_at_the_files_leaves_the_database_in_no_doubt_that_somebody_is_there(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cuts off who says nothing for a minute, and the files alone may take longer."""
+    said: list[str] = []
+
+    def touched(_: object) -> None:
+        said.append("touched")
+
+    for known in (KnownOrders, JsonKnown):
+        monkeypatch.setattr(known, "touch", touched)
+    files = shop.folder / "o.json", shop.folder / "i.json"
+    shop.orders += [order(f"MORE-{number}", "processing", "owl", 1) for number in range(1100)]
+    await shop.read()  # which writes them
+    said.clear()
+
+    way = ImportWay(merge=True, tell=lambda what, _, __: said.append(what))
+    await shop.domain.read_import(files, now=NOW, way=way)
+
+    told = said[1::2]
+    assert said[::2] == ["touched"] * len(told)
+    assert Counter(told) == {
+        "reading o.json": 4,
+        "reading i.json": 2,
+        "looking over": 4,
+        "comparing with the records that are there": 3,
+        "finding out who gets what": 3,
+        "looking for problems": 3,
+    }
 
 
 async def test_a_plan_of_before_runs_where_its_records_are_the_same_and_nowhere_else(shop: Shop) -> None:

@@ -131,6 +131,10 @@ class KnownShop(Known, Protocol):
         """The orders that are not closed, a page at a time; not to be changed."""
         ...
 
+    def touch(self) -> None:
+        """Say that somebody still looks: a database cuts off who falls silent for long."""
+        ...
+
 
 class Merging(Known, Protocol):
     """A store that is brought up to date, in one change; nobody else changes it meanwhile."""

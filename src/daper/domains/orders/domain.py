@@ -392,7 +392,12 @@ class OrdersDomain:
         if way.merge and self._holds_own():
             self._keeping.refuse_copy()
             with self._keeping.known() as known:
-                return draft_of(files, now=now, way=way, known=known)
+
+                def tell(what: str, done: int, of: int) -> None:
+                    known.touch()  # most of the look is at the files
+                    way.tell(what, done, of)
+
+                return draft_of(files, now=now, way=replace(way, tell=tell), known=known)
         draft = draft_of(files, now=now, way=way)
         if draft.faults:
             return draft

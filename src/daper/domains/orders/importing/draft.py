@@ -107,10 +107,13 @@ def _as_they_become(spool: Spool, known: KnownShop, tell: Tell) -> Tally:
         come = spool.ids(ORDERS, [str(raw["order_id"]) for raw in raws])
         _put_judged(spool, [raw for raw in raws if str(raw["order_id"]) not in come and _is_sound(raw)])
     spool.forget_claims()
+    done, of = 0, spool.count(JUDGED)
     for rows in spool.pages(JUDGED):
         for order in (order_of(row.raw) for row in rows):
             if order.takes_stock:
                 spool.claim(order)
+        done += len(rows)
+        tell("finding out who gets what", done, of)
     spool.allot()
     return tally
 
