@@ -308,8 +308,10 @@ class SelfChecking(Protocol):
 
     def faults(self) -> Sequence[str]:
         """What cannot be used, each in a sentence that names the file and the way out; blocks."""
+        ...
 
 
+@runtime_checkable
 class Tallied(Protocol):
     """A domain that counts its records by status without reading them."""
 
