@@ -98,7 +98,7 @@ class Cluster:
     def __init__(self, place: Mapping[str, str], *, calls_per_second: int) -> None:
         self._place = dict(place)
         self._pace = Pace(calls_per_second)
-        self._lists = Pace(min(calls_per_second, _LISTS_PER_SECOND))
+        self._lists = Pace(min(calls_per_second, _LISTS_PER_SECOND), at_once=_LISTS_PER_SECOND)
         self._connect: Connect | None = None
         self._client: Client | None = None
 

@@ -6,16 +6,20 @@ from daper.clock import ticks
 
 
 class Pace:
-    """Lets so many calls through in a second, one after another, in the order in which they come."""
+    """Lets so many calls through in a second, one after another, in the order in which they come.
 
-    def __init__(self, per_second: int) -> None:
+    `at_once`: so many more at first, and again after as long a rest as they take.
+    """
+
+    def __init__(self, per_second: int, *, at_once: int = 0) -> None:
         self._apart = 1 / per_second
+        self._slack = at_once / per_second
         self._next = 0.0
 
     async def turn(self) -> None:
         """Wait until it is this call's turn."""
         now = ticks()
-        at = max(now, self._next)
+        at = max(now - self._slack, self._next)
         self._next = at + self._apart
         if at > now:
             await asyncio.sleep(at - now)
