@@ -49,6 +49,7 @@ _FIXES: Final = {
 }
 _AT_ONCE: Final = 50
 _SETTLED_WITHIN_S: Final = 300
+_NOT_BEGUN: Final = "Owl"
 _FAST: Final = 10_000
 _LATER: Final = timedelta(days=30)
 
@@ -129,7 +130,7 @@ async def populate(client: Client, queue: str, size: Size) -> None:
             for number in range(each)
         )
     await in_turn(
-        client.start_workflow("Parcel", "", id=f"{queue}-{number}", task_queue=queue, start_delay=_LATER)
+        client.start_workflow(_NOT_BEGUN, "", id=f"{queue}-{number}", task_queue=queue, start_delay=_LATER)
         for number in range(size.workflows - each * len(WAYS))
     )
 
@@ -253,7 +254,8 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
             await populate(client, queue, size)
             await all_fail(client, queue, size)
             await pause(client, queue, size)
-            await settle(fast, size)
+            stuck = f'TaskQueue = "{queue}" AND WorkflowType != "{_NOT_BEGUN}"'
+            await settle(domain_on(client, root / "stuck", queue, query=stuck), size)
         rows: list[tuple[str, ...]] = []
         for name, domain in (("the default rate", domain_on(client, root / "default", queue)), ("as it answers", fast)):
             found = await look(domain)

@@ -320,6 +320,8 @@ async def test_a_workflow_that_is_called_like_a_queue_is_a_record_of_its_own(wor
     assert [each.record_id for each in records] == [f"workflow:task-queue:{world.queue}"]
     named = await world.domain.context([records[0].record_id, f"task-queue:{world.queue}"])
     assert [type(each).__name__ for each in named] == ["WorkflowRecord", "QueueRecord"]
+    obstacles = {tool.terms(records[0].record_id, {}, named).obstacle for tool in world.domain.tools.values()}
+    assert obstacles == {"its id reads as that of a task queue, by which nothing is done: a person looks at it"}
     await handle.terminate()
 
 

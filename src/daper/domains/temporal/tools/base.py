@@ -102,7 +102,7 @@ class WorkflowTool(OutsideTool):
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
         """On what terms it may run; an obstacle where it does not fit."""
         record = workflow_in(records, record_id)
-        why = "it is not there any more" if record is None else self.unfit(record.state)
+        why = "it is not there any more" if record is None else misnamed(record) or self.unfit(record.state)
         if record is None or why:
             return Terms(answers=self.kinds, limits={}, obstacle=why)
         return Terms(
@@ -116,6 +116,13 @@ class WorkflowTool(OutsideTool):
 
 class UndoableWorkflowTool(WorkflowTool, UndoableOutsideTool):
     """One whose effect can be taken back."""
+
+
+def misnamed(record: WorkflowRecord) -> str:
+    """Why nothing is done to a workflow that cannot be named by its own id; nothing where it can."""
+    if record.record_id == record.state.workflow_id:
+        return ""
+    return "its id reads as that of a task queue, by which nothing is done: a person looks at it"
 
 
 def workflow_in(records: Sequence[Record], record_id: str) -> WorkflowRecord | None:

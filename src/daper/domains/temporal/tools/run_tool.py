@@ -14,7 +14,7 @@ from daper.core.text import counted, shown
 from daper.domains.temporal.cluster import MOST_EVENTS
 from daper.domains.temporal.forecast import ResetForecast
 from daper.domains.temporal.history import HistoryRecord, RunHistory, history_ref
-from daper.domains.temporal.tools.base import WorkflowTool, workflow_in
+from daper.domains.temporal.tools.base import WorkflowTool, misnamed, workflow_in
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
 from daper.ports.domain import Record, Terms, ToolCall
 
@@ -62,7 +62,7 @@ class RunTool(WorkflowTool):
         record, history = workflow_in(records, record_id), history_in(records, record_id)
         if record is None:
             return self._unfit("it is not there any more")
-        if why := self.unfit(record.state):
+        if why := misnamed(record) or self.unfit(record.state):
             return self._unfit(why)
         if history is None:
             return self._unfit(f"its history was not read: {_LEFT}")
