@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from daper.core.digests import digest
+from daper.core.errors import SettingError
 from daper.core.models import Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.text import shown
 from daper.domains.temporal import findings as kinds
@@ -13,7 +14,7 @@ from daper.domains.temporal.books import begin, open_books
 from daper.domains.temporal.briefing import brief_workflow, queue_facts
 from daper.domains.temporal.cluster import Cluster, Connect
 from daper.domains.temporal.histories import HistoryReading
-from daper.domains.temporal.options import TemporalOptions
+from daper.domains.temporal.options import PREFIX, TemporalOptions
 from daper.domains.temporal.proposals import proposals
 from daper.domains.temporal.reading import WAITING, WorkflowReading
 from daper.domains.temporal.surroundings import with_surroundings
@@ -49,6 +50,7 @@ class TemporalDomain:
                 books=self._opened_books,
             )
         )
+        _refuse_unfit_fixes(options, self._tools)
 
     def reach_by(self, connect: Connect) -> None:
         """Say how a cluster is connected to."""
@@ -174,3 +176,19 @@ class TemporalDomain:
             return False
         head = self.head(record)
         return scope.status is None or (head is not None and head.status.casefold() == scope.status.strip().casefold())
+
+
+def _refuse_unfit_fixes(options: TemporalOptions, tools: Mapping[str, WorkflowTool]) -> None:
+    """Raises SettingError for a problem or a tool that there is not, and for a tool that is not for that problem."""
+    for (kind, _), name in options.fixes.items():
+        tool = tools.get(name)
+        if kind not in kinds.KINDS:
+            told = f"{shown(kind)!r}, and there is no such problem; there are: {', '.join(kinds.KINDS)}"
+        elif tool is None:
+            told = f"{shown(name)!r}, and there is no such tool; there are: {', '.join(sorted(tools))}"
+        elif kind not in tool.kinds:
+            fit = ", ".join(sorted(each.name for each in tools.values() if kind in each.kinds))
+            told = f"{kind}={name}, which is not for that problem; {f'these are: {fit}' if fit else 'none is'}"
+        else:
+            continue
+        raise SettingError(f"{PREFIX}FIXES has {told}")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import accumulate
 from typing import Final
 
 from daper.core.errors import SettingError
@@ -26,6 +27,8 @@ _ELSEWHERE: Final = (
     "tls_client_cert_path",
     "tls_client_key_path",
 )
+_TEXTS: Final = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+_CLAUSE: Final = re.compile(r"\b(?:order\s+by|group\s+by|limit)\b", re.IGNORECASE)
 _KIND: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 _TOOL: Final = re.compile(r"[a-z]+(_[a-z]+)*")
 
@@ -83,8 +86,14 @@ def options_of(values: Mapping[str, str]) -> TemporalOptions:
 def _query(text: str) -> str:
     """A filter that can be joined with others by AND; "" for all."""
     found = text.strip()
-    if re.search(r"\border\s+by\b", found, re.IGNORECASE):
-        raise SettingError(f"{PREFIX}QUERY has an ORDER BY, {shown(found)!r}; leave it out: the oldest come first")
+    bare = _TEXTS.sub("", found)
+    if clause := _CLAUSE.search(bare):
+        raise SettingError(
+            f"{PREFIX}QUERY has {clause[0].upper()}, {shown(found)!r}; leave it out: it is joined with other conditions"
+        )
+    depths = accumulate({"(": 1, ")": -1}.get(char, 0) for char in bare)
+    if any(depth < 0 for depth in depths) or bare.count("(") != bare.count(")"):
+        raise SettingError(f"{PREFIX}QUERY is {shown(found)!r}; its parentheses do not match")
     return "" if found == EVERY else found
 
 
