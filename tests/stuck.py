@@ -120,7 +120,7 @@ class StuckWorld:
                 await asyncio.sleep(0.05)
         return state
 
-    async def call(self, tool: str, workflow_id: str, *, key: str = "", **arguments: JsonValue) -> ToolCall:
+    async def call(self, tool: str, workflow_id: str, /, **arguments: JsonValue) -> ToolCall:
         """A call as a plan would make it of the workflow as it is now."""
         records = await self.domain.context([workflow_id])
         terms = self.domain.tools[tool].terms(workflow_id, arguments, records)
@@ -129,7 +129,7 @@ class StuckWorld:
         arguments = {**known, **arguments}
         assert refuse_arguments(arguments, self.domain.tools[tool].args, terms.limits) is None
         return ToolCall(
-            key=key or uuid4().hex,
+            key=uuid4().hex,
             record_id=workflow_id,
             arguments=arguments,
             expected=terms.reads,

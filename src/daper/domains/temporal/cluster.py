@@ -32,6 +32,7 @@ from daper.core.errors import (
     ActionFailed,
     DaperError,
     NoAnswer,
+    NoWorker,
     SettingError,
     StoreError,
     StoreUnavailable,
@@ -61,6 +62,7 @@ _CLOSING: Final = frozenset(
     for how in ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELED", "TERMINATED", "CONTINUED_AS_NEW")
 )
 _LATEST: Final = 100
+_REST: Final = 0.5  # seconds for all calls once a server has no room for a change: it is asked again later
 _METADATA: Final = "__temporal_workflow_metadata"
 _WORKER_ANSWERS: Final = timedelta(seconds=2)
 _REFUSED: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
@@ -232,7 +234,7 @@ class Cluster:
                 return
 
     async def metadata(self, workflow_id: str, run_id: str) -> bytes | None:
-        """What a workflow says of itself, as JSON; None where no worker answers at once, or it says nothing."""
+        """What a workflow says of itself, as JSON; None where it says nothing. Raises NoWorker where nobody answers."""
         client = await self.client()
         request = QueryWorkflowRequest(
             namespace=client.namespace,
@@ -242,8 +244,10 @@ class Cluster:
         await self._pace.turn()
         try:
             answer = await client.workflow_service.query_workflow(request, timeout=_WORKER_ANSWERS)
-        except RPCError:  # whatever it is: what cannot be known is said to be unknown
-            return None
+        except RPCError as error:
+            if error.status in _AWAY:
+                raise NoWorker("no worker answers what its workflow is") from None
+            return None  # its own code fails, or the server does not let us ask
         return next((payload.data for payload in answer.query_result.payloads), None)
 
     async def versions(self, deployment: str) -> tuple[str, ...]:
@@ -355,6 +359,8 @@ class Cluster:
             return await getattr(client.workflow_service, call)(request, timeout=_CALL)
         except RPCError as error:
             told = f"{call} was answered with {error.status.name}"
+            if error.status == RPCStatusCode.RESOURCE_EXHAUSTED:
+                self._pace.rest(_REST)
             if error.status in _AWAY:
                 raise NoAnswer(f"{told}, which does not say whether it was done") from None
             raise ActionFailed(said(f"{told}{_why_refused(error)}; nothing was changed")) from None

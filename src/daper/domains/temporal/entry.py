@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     ),
     DomainOption(
         name="signals",
-        help="Which signals may be sent, with the limits of their arguments, as retry; "
-        "approve(by=ops|sales, days=1..9).",
+        help="Which signals may be sent, with the limits of their arguments, as retry; approve(by=ops|sales, "
+        "days=1..9) for too-long@OrderWorkflow; note{level=1..3}. In braces stand the fields of one JSON object. With "
+        "for, it is proposed for that problem, and sent for no other.",
     ),
     DomainOption(
         name="fixes",

@@ -21,7 +21,7 @@ from daper.domains.temporal.tools.run_tool import history_in
 from daper.domains.temporal.tools.signal import SignalWorkflow
 from daper.domains.temporal.tools.version_move import MoveToVersion
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord
-from daper.ports.domain import ProposalSet, Record
+from daper.ports.domain import ProposalSet, Record, Terms
 
 FAR_OFF: Final = timedelta(minutes=5)
 """What is tried again sooner needs nobody who does it."""
@@ -49,14 +49,14 @@ def proposals(
         name = options.fix(finding.kind, record.state.type) if record else None
         why = _LEFT.get(finding.kind, "a person looks at it")
         if not name:
-            name, why = _usual(finding, record, records, tools, why)
+            name, why = _usual(finding, records, tools, why)
         tool = tools.get(name)
         if tool is None or record is None:
             left[finding.fingerprint] = said(f"there is no tool {shown(name)!r}" if name and record else why)
             continue
         arguments = tool.proposed(record, finding, records)
         terms = tool.terms(finding.record_id, arguments, records)
-        if obstacle := terms.obstacle or _beside_it(tool, finding, terms.findings):
+        if obstacle := _beside_it(tool, finding) or terms.obstacle or _elsewhere(finding, terms):
             left[finding.fingerprint] = said(f"{name} does not fit: {obstacle}")
             continue
         made.append(
@@ -71,20 +71,15 @@ def proposals(
     return ProposalSet(proposals=tuple(made), for_person=left)
 
 
-def _usual(
-    finding: Finding,
-    record: WorkflowRecord | None,
-    records: Sequence[Record],
-    tools: Mapping[str, WorkflowTool],
-    why: str,
-) -> tuple[str, str]:
+def _usual(finding: Finding, records: Sequence[Record], tools: Mapping[str, WorkflowTool], why: str) -> tuple[str, str]:
     """The usual tool for a problem; none, and why, where a person decides."""
+    record = workflow_in(records, finding.record_id)
     if record is None:
         return "", why
-    if finding.kind == kinds.ACTIVITY_RETRYING:
-        return _for_retries(_activity_of(finding, record, tools), agreed_now())
     if finding.kind == kinds.FAILED:
         return _for_failed(finding, records), why
+    if finding.kind == kinds.ACTIVITY_RETRYING:
+        return _for_retries(_activity_of(finding, record, tools), agreed_now())
     signal = tools.get(SignalWorkflow.name)
     if isinstance(signal, SignalWorkflow) and signal.meant_for(finding.kind, record.state):
         return signal.name, why
@@ -120,7 +115,10 @@ def _activity_of(finding: Finding, record: WorkflowRecord, tools: Mapping[str, W
     return reset.activity_of(finding, record) if isinstance(reset, ActivityTool) else None
 
 
-def _beside_it(tool: WorkflowTool, finding: Finding, answered: frozenset[str] | None) -> str:
-    if finding.kind not in tool.kinds:
-        return f"it is not for {finding.kind}"
-    return "" if answered is None or finding.fingerprint in answered else "it is for something else of this workflow"
+def _beside_it(tool: WorkflowTool, finding: Finding) -> str:
+    return "" if finding.kind in tool.kinds else f"it is not for {finding.kind}"
+
+
+def _elsewhere(finding: Finding, terms: Terms) -> str:
+    of_this = terms.findings is None or finding.fingerprint in terms.findings
+    return "" if of_this else "it is for something else of this workflow"

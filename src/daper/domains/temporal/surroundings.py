@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from daper.core.errors import NoWorker
 from daper.domains.temporal.cluster import Cluster
 from daper.domains.temporal.workflow import WorkflowRecord
 from daper.ports.domain import Record
@@ -32,10 +33,11 @@ class _Metadata(BaseModel):
 async def with_surroundings(cluster: Cluster, records: Sequence[Record], *, signals: bool) -> tuple[Record, ...]:
     """The records with what is around them. `signals`: whether any may be sent, so that it matters who takes which.
 
-    Of the first of those that run only: a worker is asked for each, and may take its time.
+    Of the first of those that run only, and of one queue only while somebody answers there: a worker may take its time.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
     running = [each for each in records if isinstance(each, WorkflowRecord) and each.state.is_running]
+    silent: set[str] = set()
     asked = {each.ref for each in running[:_MOST_ASKED]} if signals else set[str]()
     deployments = dict.fromkeys(each.state.deployment for each in running if each.state.deployment)
     versions = {name: await cluster.versions(name) for name in deployments}
@@ -48,7 +50,13 @@ async def with_surroundings(cluster: Cluster, records: Sequence[Record], *, sign
         if record.ref not in asked:
             return known
         async with gate:
-            return await _with_handlers(cluster, known)
+            if state.queue in silent:
+                return known
+            try:
+                return await _with_handlers(cluster, known)
+            except NoWorker:
+                silent.add(state.queue)
+                return known
 
     return tuple(await asyncio.gather(*map(one, records)))
 

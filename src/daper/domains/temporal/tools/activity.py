@@ -18,7 +18,14 @@ from daper.core.models import Change, Finding
 from daper.core.text import shown
 from daper.domains.temporal.findings import workflow_findings
 from daper.domains.temporal.tools.base import TRACE, WorkflowTool, run_of, workflow_in
-from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, moment, workflow_ref
+from daper.domains.temporal.workflow import (
+    PendingActivity,
+    WorkflowRecord,
+    WorkflowState,
+    moment,
+    workflow_id_of,
+    workflow_ref,
+)
 from daper.ports.domain import Record, Terms, ToolCall
 
 _MOST_CHOICES: Final = 20
@@ -56,7 +63,7 @@ class ActivityTool(WorkflowTool):
 
     @abstractmethod
     def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
-        """What would change: field, before, after."""
+        """What would change: which part of it, or "" for whether it goes on; before; after."""
 
     def choices(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> Mapping[str, Limit]:
         """What its other arguments may be."""
@@ -86,9 +93,9 @@ class ActivityTool(WorkflowTool):
         activity = self._chosen(record.state, arguments)
         if activity is None:
             return ()
-        named = f"activity {shown(activity.type)} ({shown(activity.id)})"
+        named = f"activity {shown(activity.type)}"
         return tuple(
-            Change(record=record.ref, field=f"{named}: {field}", before=before, after=after)
+            Change(record=record.ref, field=f"{named}: {field}" if field else named, before=before, after=after)
             for field, before, after in self.change(activity, arguments)
         )
 
@@ -200,7 +207,13 @@ def activity_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
 
 def set_ref(call: ToolCall) -> str:
     """How what can be set of an activity is named in what was written."""
-    return f"{workflow_ref(call.record_id)}/activities/{call.arguments['activity_id']}/settings"
+    return f"{workflow_ref(workflow_id_of(call.record_id))}/activities/{call.arguments['activity_id']}/settings"
+
+
+def is_over(records: Sequence[Record], call: ToolCall) -> bool:
+    """Whether the run of a call is over: it takes no request any more."""
+    record = workflow_in(records, call.record_id)
+    return record is not None and not (record.state.is_running and record.state.run_id == call.arguments["run_id"])
 
 
 def is_ours(activity: PendingActivity, key: str) -> bool:

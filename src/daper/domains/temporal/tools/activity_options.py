@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Final
 
@@ -18,9 +19,9 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING
 from daper.domains.temporal.tools.activity import ActivityTool, set_ref
-from daper.domains.temporal.tools.base import UndoableWorkflowTool
+from daper.domains.temporal.tools.base import UndoableWorkflowTool, workflow_in
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, causes, options_in
-from daper.ports.domain import Record, ToolCall
+from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
 
@@ -85,14 +86,27 @@ class ChangeActivityOptions(ActivityTool, UndoableWorkflowTool):
         return _limits(activity, arguments)
 
     def proposed(self, record: WorkflowRecord, finding: Finding, records: Sequence[Record]) -> dict[str, JsonValue]:
-        """Twice the time that was too short."""
+        """Twice the time that was too short, and for all attempts, where that leaves no more for one."""
         given = super().proposed(record, finding, records)
         activity = record.state.activity(str(given.get("activity_id")))
         name = too_short(activity) if activity else ""
-        limit = _limits(activity, {}).get(name) if activity else None
-        if activity is None or not isinstance(limit, Between) or limit.minimum >= limit.maximum:
+        if activity is None or not name or (old := _old(activity, name)) <= 0:
             return given
-        return {**given, name: min(2 * limit.minimum, limit.maximum)}
+        wanted = ceil(2 * old)
+        if 0 < _old(activity, "schedule_to_close") < wanted:
+            given["schedule_to_close"] = wanted
+        return {**given, name: wanted}
+
+    def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
+        """On what terms it may run: something has to change."""
+        terms = super().terms(record_id, arguments, records)
+        record = workflow_in(records, record_id)
+        activity = record.state.activity(str(arguments.get("activity_id"))) if record else None
+        if terms.obstacle or activity is None or "run_id" not in arguments:  # filled in later
+            return terms
+        if any(_old(activity, name) != value for name, value in _given(arguments).items()):
+            return terms
+        return replace(terms, limits={}, reads={}, preview=(), obstacle="no option is named that would change")
 
     def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
         """Each value, before and after."""
@@ -109,14 +123,14 @@ class ChangeActivityOptions(ActivityTool, UndoableWorkflowTool):
         activity = await self.still_that(call)
         old = {name: _old(activity, name) for name in wanted}
         new = await self._set(call, wanted)
-        return _deed(call, activity.attempt, before=old, after=new)
+        return _deed(call, activity, before=old, after=new)
 
     async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
         """Give the old values back."""
         activity = await self.still_that(call)
         old = _NUMBERS.validate_json(originals)
         new = await self._set(call, old)
-        return _deed(call, activity.attempt, before={name: _old(activity, name) for name in old}, after=new)
+        return _deed(call, activity, before={name: _old(activity, name) for name in old}, after=new)
 
     async def probe(self, call: ToolCall, *, key: str) -> Trace:
         """The values as they are: whoever set them, what was asked for is so.
@@ -130,7 +144,7 @@ class ChangeActivityOptions(ActivityTool, UndoableWorkflowTool):
             wanted = _NUMBERS.validate_json(done.originals) if done and done.originals else {}
         if activity is None or not wanted or any(_old(activity, name) != value for name, value in wanted.items()):
             return Trace()
-        return Trace(deed=_deed(call, activity.attempt, before={}, after=wanted))
+        return Trace(deed=_deed(call, activity, before={}, after=wanted))
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
         """Whether the values are there, and the next attempt did better with them."""
@@ -141,8 +155,8 @@ class ChangeActivityOptions(ActivityTool, UndoableWorkflowTool):
         if changed:
             told = f"{_WORDS[changed[0]]} is {_said(changed[0], _old(activity, changed[0]))}"
             return Postcondition(holding=Holding.NO, evidence=told)
-        since = effect.after.get("attempt")
-        if isinstance(since, int) and activity.attempt > since + 1:
+        first = effect.after.get("attempt")
+        if isinstance(first, int) and activity.attempt > first:
             told = f"it failed again with them, and is at attempt {activity.attempt}: {causes(activity.failures)}"
             return Postcondition(holding=Holding.NO, evidence=told)
         told = f"the values are set; attempt {activity.attempt} is {activity.state}"
@@ -224,11 +238,14 @@ def _said(name: str, value: float) -> str:
     return f"{value:,.0f}" if name == "maximum_attempts" else f"{value:,g} s"
 
 
-def _deed(call: ToolCall, attempt: int, *, before: Mapping[str, float], after: Mapping[str, float]) -> Deed:
+def _deed(
+    call: ToolCall, activity: PendingActivity, *, before: Mapping[str, float], after: Mapping[str, float]
+) -> Deed:
+    first = activity.attempt + (activity.state == "started")  # what runs already keeps what it began with
     changes = ", ".join(f"{_WORDS[name]} {_said(name, value)}" for name, value in after.items())
     return Deed(
         before=dict(before),
-        after={**after, "attempt": attempt},
+        after={**after, "attempt": first},
         wrote=[set_ref(call)],
         evidence=[f"activity {shown(call.arguments['activity_id'])}: {changes}"],
         originals=json.dumps(dict(before)),

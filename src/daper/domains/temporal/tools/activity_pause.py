@@ -13,8 +13,8 @@ from daper.core.models import Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
-from daper.domains.temporal.tools.activity import ActivityTool, is_ours, set_ref
-from daper.domains.temporal.tools.base import TRACE, UndoableWorkflowTool, reason
+from daper.domains.temporal.tools.activity import ActivityTool, is_ours, is_over, set_ref
+from daper.domains.temporal.tools.base import TRACE, UndoableWorkflowTool, trace_of
 from daper.domains.temporal.workflow import Pause, PendingActivity
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
@@ -31,7 +31,7 @@ class _PauseTool(ActivityTool, UndoableWorkflowTool):
 
     async def _pause(self, call: ToolCall, key: str, before: str = "") -> Deed:
         run, activity_id = self.at(call)
-        why = f"{reason(key)}; {before}" if before else reason(key)
+        why = f"{trace_of(key)}; {before}" if before else trace_of(key)
         request = PauseActivityRequest(execution=run, id=activity_id, reason=why, request_id=key)
         await self._bench.cluster.change("pause_activity", request)
         return _deed(call, paused=True)
@@ -48,12 +48,16 @@ class _PauseTool(ActivityTool, UndoableWorkflowTool):
 
     async def _goes_on(self, call: ToolCall) -> Trace:
         """Whoever took the pause off, what was asked for is so; also of an activity that has been at work since."""
-        activity = self.activity_in(await self.look(call.record_id), call)
-        if activity is not None:
+        records = await self.look(call.record_id)
+        activity = self.activity_in(records, call)
+        if activity is not None and not is_over(records, call):
             return Trace(deed=None if activity.paused else _deed(call, paused=False))
         last = await self.last_attempt(call)
-        since = last is not None and last.began is not None and last.began > call.today
-        return Trace(deed=_deed(call, paused=False) if since else None)
+        if last is None or last.began is None:
+            return Trace()
+        if last.began > call.today:
+            return Trace(deed=_deed(call, paused=False))
+        return Trace(final=is_over(records, call))
 
 
 class UnpauseActivity(_PauseTool):
@@ -71,7 +75,7 @@ class UnpauseActivity(_PauseTool):
 
     def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
         """The pause, and whose it is."""
-        return (("state", _words(activity.pause), f"{_GOES_ON}, at attempt {activity.attempt}"),)
+        return (("", _words(activity.pause), f"{_GOES_ON}, at attempt {activity.attempt}"),)
 
     async def act(self, call: ToolCall) -> Deed:
         """Ask for the pause to be taken off; whose it was is kept for the way back."""
@@ -119,7 +123,7 @@ class PauseActivity(_PauseTool):
 
     def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
         """The pause."""
-        return (("state", f"tried again and again, attempt {activity.attempt}", "paused until it is let go on"),)
+        return (("", f"tried again and again, attempt {activity.attempt}", "paused until it is let go on"),)
 
     async def act(self, call: ToolCall) -> Deed:
         """Ask for the pause; its reason is the trace."""

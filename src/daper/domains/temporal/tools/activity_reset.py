@@ -12,7 +12,7 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.spans import written_span
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
-from daper.domains.temporal.tools.activity import ActivityArgs, ActivityTool, set_ref
+from daper.domains.temporal.tools.activity import ActivityArgs, ActivityTool, is_over, set_ref
 from daper.domains.temporal.workflow import PendingActivity, causes
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
@@ -64,7 +64,7 @@ class ResetActivity(ActivityTool):
         when = "once it is let go on" if kept else "tried at once"
         changes = [("attempt", f"{activity.attempt}{_due(activity, self.now())}", f"1, {when}")]
         if activity.paused and not kept:
-            changes.append(("state", "paused", "going on"))
+            changes.append(("", "paused", "going on"))
         if arguments.get("restore_original_options") is True:
             changes.append(("options", "as they are", "as when it was scheduled"))
         return tuple(changes)
@@ -90,7 +90,7 @@ class ResetActivity(ActivityTool):
         number = activity.attempt if activity else last.number if last else None
         if number is None or not isinstance(seen, int):
             return Trace()
-        return Trace(deed=_deed(call) if number < seen else None)
+        return Trace(deed=_deed(call)) if number < seen else Trace(final=is_over(records, call))
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
         """Whether it did better this time."""
@@ -100,6 +100,10 @@ class ResetActivity(ActivityTool):
         if activity.paused:
             asked = call.arguments["keep_paused"] is True
             return Postcondition(holding=Holding.YES if asked else Holding.NO, evidence="the activity is paused")
+        seen = call.arguments["attempt_seen"]
+        if activity.state == "started" and isinstance(seen, int) and activity.attempt >= seen:
+            told = f"attempt {activity.attempt}, which ran then, has not ended"
+            return Postcondition(holding=Holding.WAITING, evidence=told)
         if activity.attempt > 1:
             told = f"it failed again, and is at attempt {activity.attempt}: {causes(activity.failures)}"
             return Postcondition(holding=Holding.NO, evidence=told)

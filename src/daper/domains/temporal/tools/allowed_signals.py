@@ -1,9 +1,10 @@
 """Which signals may be sent: a list of their names, each with the limits of its arguments. Pure.
 
-    retry; approve(by=ops|sales, days=1..9) for too-long@OrderWorkflow; "odd name"(1..3, "a b"|c)
+    retry; approve(by=ops|sales, days=1..9) for too-long@OrderWorkflow; note{level=1..3, by=the shop}; "odd name"(1..3)
 
-Arguments with names are sent as one JSON object, those without as they stand. A limit is a value, some values with |
-between them, or two whole numbers with .. between them. A value is JSON, or a word for a text. Behind `for` stands the
+In parentheses stand the arguments as they are sent, one after another; in braces the fields of one JSON object, which
+is the only argument then. Only fields need names; other names are for people. A limit is a value, some values with |
+between them, or two whole numbers with .. between them. A value is JSON, or words for a text. Behind `for` stands the
 problem, and the type of workflow, for which the signal is proposed; it may then be sent to no other.
 """
 
@@ -24,8 +25,9 @@ RESERVED: Final = frozenset({"run_id", "signal"})
 """Arguments of the tool itself."""
 
 _EXAMPLE: Final = "retry; approve(by=ops|sales, days=1..9) for too-long@OrderWorkflow"
-_TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\.\.|[;(),=|@]|(?:[^\s;(),=|@".]|\.(?!\.))+)')
-_MARKS: Final = frozenset(";(),=|@") | {".."}
+_TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\.\.|[;(){},=|@]|(?:[^\s;(){},=|@".]|\.(?!\.))+)')
+_MARKS: Final = frozenset(";(){},=|@") | {".."}
+_CLOSING: Final = {"(": ")", "{": "}"}
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
 _JSON: Final[TypeAdapter[JsonValue]] = TypeAdapter(JsonValue)
 _LONGEST_NAME: Final = 200
@@ -33,7 +35,7 @@ _LONGEST_NAME: Final = 200
 
 @dataclass(frozen=True, kw_only=True)
 class AllowedSignal:
-    """One signal that may be sent. `named`: whether its arguments go as one JSON object.
+    """One signal that may be sent. `as_object`: whether its arguments go as the fields of one JSON object.
 
     `purposes`: for which problem, of which type of workflow or of any, it is proposed; none: nowhere by rule, and it
     may be sent to any.
@@ -41,7 +43,7 @@ class AllowedSignal:
 
     name: str
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
-    named: bool = True
+    as_object: bool = False
     purposes: frozenset[tuple[str, str]] = frozenset()
 
     def fits(self, kind: str, workflow_type: str) -> bool:
@@ -57,10 +59,8 @@ class AllowedSignal:
         return not self.purposes or self.fits(kind, workflow_type)
 
     def payload(self, arguments: Mapping[str, JsonValue]) -> list[JsonValue]:
-        """What is sent: one object, the values in their order, or nothing."""
-        if not self.limits:
-            return []
-        if self.named:
+        """What is sent: one object, or the values in their order."""
+        if self.as_object:
             return [{name: arguments[name] for name in self.limits}]
         return [arguments[name] for name in self.limits]
 
@@ -102,20 +102,18 @@ def _signal(reader: "_Reader") -> AllowedSignal:
     if len(name) > _LONGEST_NAME or not name.isprintable() or name.startswith("__"):
         reader.refuse(f"{shown(name)!r} is no name of a signal")
     limits: dict[str, Limit] = {}
-    named: bool | None = None
-    if reader.took("("):
-        while not reader.took(")"):
-            if limits and not reader.took(","):
-                reader.refuse(f"a , or ) is wanted before {shown(reader.peek())!r}")
-            key, limit = _argument(reader, position=len(limits) + 1)
-            if named is not None and named is not bool(key):
-                reader.refuse(f"{shown(name)!r} has arguments with names and without")
-            named = bool(key)
-            key = key or f"argument_{len(limits) + 1}"
-            if key in RESERVED or key in limits:
-                reader.refuse(f"an argument of {shown(name)!r} may not be named {shown(key)!r}, or not twice")
-            limits[key] = limit
-    return AllowedSignal(name=name, limits=limits, named=named is not False, purposes=_purposes(reader))
+    opening = next((mark for mark in _CLOSING if reader.took(mark)), "")
+    while opening and not reader.took(_CLOSING[opening]):
+        if limits and not reader.took(","):
+            reader.refuse(f"a , or {_CLOSING[opening]} is wanted before {shown(reader.peek())!r}")
+        key, limit = _argument(reader, position=len(limits) + 1)
+        if opening == "{" and not key:
+            reader.refuse(f"each field of {shown(name)!r} needs a name")
+        key = key or f"argument_{len(limits) + 1}"
+        if key in RESERVED or key in limits:
+            reader.refuse(f"an argument of {shown(name)!r} may not be named {shown(key)!r}, or not twice")
+        limits[key] = limit
+    return AllowedSignal(name=name, limits=limits, as_object=opening == "{", purposes=_purposes(reader))
 
 
 def _purposes(reader: "_Reader") -> frozenset[tuple[str, str]]:
@@ -179,8 +177,13 @@ class _Reader:
         return str(value)
 
     def value(self, what: str) -> JsonValue:
-        """JSON, or a word for a text."""
+        """JSON, or words for a text."""
         token = self._next(what)
+        if not token.startswith('"') and self._is_word():
+            words = [token]
+            while self._is_word():
+                words.append(self._next(what))
+            return " ".join(words)
         if token.startswith('"') or token in ("true", "false", "null") or _NUMBER.fullmatch(token):
             return self._json(token)
         return token
@@ -193,6 +196,9 @@ class _Reader:
             self.refuse(f"{what} is wanted, and there is {shown(self.peek())!r}")
         self._at += 1
         return self._tokens[self._at - 1]
+
+    def _is_word(self) -> bool:
+        return self.more() and self.peek() not in _MARKS and not self.peek().startswith('"')
 
     def _json(self, token: str) -> JsonValue:
         try:

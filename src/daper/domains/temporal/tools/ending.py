@@ -11,14 +11,14 @@ from daper.core.models import Change, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import counted
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, TASK_FAILING, TOO_LONG
-from daper.domains.temporal.tools.base import reason, run_of, workflow_in
-from daper.domains.temporal.tools.running import RunTool
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
+from daper.domains.temporal.tools.base import run_of, trace_of, workflow_in
+from daper.domains.temporal.tools.running import RunningTool
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_id_of, workflow_ref
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
 
 
-class CancelWorkflow(RunTool):
+class CancelWorkflow(RunningTool):
     """Asks a workflow to cancel itself."""
 
     name = "cancel_workflow"
@@ -37,13 +37,13 @@ class CancelWorkflow(RunTool):
         self, record: WorkflowRecord, arguments: Mapping[str, JsonValue], records: Sequence[Record]
     ) -> tuple[Change, ...]:
         """The request; what comes of it is for the workflow."""
-        after = f"asked to cancel itself{_beside(record.state, 'are cancelled as it says')}"
+        after = f"asked to cancel itself{_beside(record.state, 'cancelled as it says')}"
         return (Change(record=record.ref, field="status", before=_before(record.state), after=after),)
 
     async def act(self, call: ToolCall) -> Deed:
         """Ask it, by the key of the call."""
         request = RequestCancelWorkflowExecutionRequest(
-            workflow_execution=run_of(call), request_id=call.key, reason=reason(call.key), identity=reason(call.key)
+            workflow_execution=run_of(call), request_id=call.key, reason=trace_of(call.key), identity=trace_of(call.key)
         )
         await self._bench.cluster.change("request_cancel_workflow_execution", request)
         return self.deed(call)
@@ -53,7 +53,7 @@ class CancelWorkflow(RunTool):
         if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
             return False
         attributes = event.workflow_execution_cancel_requested_event_attributes
-        return reason(key) in (attributes.cause, attributes.identity)
+        return trace_of(key) in (attributes.cause, attributes.identity)
 
     def deed(self, call: ToolCall) -> Deed:
         """It is asked."""
@@ -67,7 +67,7 @@ class CancelWorkflow(RunTool):
         return Postcondition(holding=Holding.YES, evidence=f"that run is {status.casefold()}")
 
 
-class TerminateWorkflow(RunTool):
+class TerminateWorkflow(RunningTool):
     """Ends a workflow at once, without asking it."""
 
     name = "terminate_workflow"
@@ -82,13 +82,13 @@ class TerminateWorkflow(RunTool):
         self, record: WorkflowRecord, arguments: Mapping[str, JsonValue], records: Sequence[Record]
     ) -> tuple[Change, ...]:
         """The end, and what goes with it."""
-        after = f"terminated, and nothing is tidied up{_beside(record.state, 'are given up')}"
+        after = f"terminated, and nothing is tidied up{_beside(record.state, 'given up')}"
         return (Change(record=record.ref, field="status", before=_before(record.state), after=after),)
 
     async def act(self, call: ToolCall) -> Deed:
         """End it; the reason is the trace."""
         request = TerminateWorkflowExecutionRequest(
-            workflow_execution=run_of(call), reason=reason(call.key), identity=reason(call.key)
+            workflow_execution=run_of(call), reason=trace_of(call.key), identity=trace_of(call.key)
         )
         await self._bench.cluster.change("terminate_workflow_execution", request)
         return self.deed(call)
@@ -98,7 +98,7 @@ class TerminateWorkflow(RunTool):
         if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             return False
         attributes = event.workflow_execution_terminated_event_attributes
-        return reason(key) in (attributes.reason, attributes.identity)
+        return trace_of(key) in (attributes.reason, attributes.identity)
 
     def deed(self, call: ToolCall) -> Deed:
         """It is over."""
@@ -117,12 +117,12 @@ def _before(state: WorkflowState) -> str:
 
 def _beside(state: WorkflowState, becomes: str) -> str:
     """What is under way in a workflow, and what becomes of it."""
-    activities = "activity" if len(state.activities) == 1 else "activities"
-    told = f"; {len(state.activities):,} pending {activities} {becomes}" if state.activities else ""
+    number = len(state.activities)
+    activities = "pending activity is" if number == 1 else "pending activities are"
+    told = f"; {number:,} {activities} {becomes}" if number else ""
     if state.children:
-        number = len(state.children)
-        children = f"{number:,} {'child' if number == 1 else 'children'}"
-        told += f"; of its {children}, each one's own parent close policy says what becomes"
+        children = f"{len(state.children):,} {'child' if len(state.children) == 1 else 'children'}"
+        told += f"; what becomes of its {children}, the parent close policy of each says"
     return told
 
 
@@ -138,6 +138,6 @@ def _deed(call: ToolCall, what: str) -> Deed:
     return Deed(
         before={"status": "running"},
         after={"status": what},
-        wrote=[workflow_ref(call.record_id)],
+        wrote=[workflow_ref(workflow_id_of(call.record_id))],
         evidence=[f"the workflow was {what}"],
     )

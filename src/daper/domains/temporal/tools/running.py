@@ -3,25 +3,18 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
 from temporalio.api.history.v1 import HistoryEvent
 
 from daper.core.limits import Exactly, Limit
 from daper.domains.temporal.tools.base import WorkflowTool, run_of, workflow_in
+from daper.domains.temporal.tools.run_tool import RunArgs
 from daper.domains.temporal.workflow import WorkflowState
 from daper.ports.domain import ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
 
 
-class RunArgs(BaseModel):
-    """Which run: a request that names it reaches no other."""
-
-    model_config = ConfigDict(extra="forbid")
-    run_id: str
-
-
-class RunTool(WorkflowTool):
+class RunningTool(WorkflowTool):
     """A tool on the running run that the plan saw; the server takes a request once, or keeps a state."""
 
     args = RunArgs

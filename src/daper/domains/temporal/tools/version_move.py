@@ -20,8 +20,8 @@ from daper.core.text import shown
 from daper.domains.temporal.findings import TASK_FAILING
 from daper.domains.temporal.surroundings import with_versions
 from daper.domains.temporal.tools.base import UndoableWorkflowTool, run_of, workflow_in
-from daper.domains.temporal.tools.running import RunArgs
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
+from daper.domains.temporal.tools.run_tool import RunArgs
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_id_of, workflow_ref
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
@@ -118,7 +118,7 @@ class MoveToVersion(UndoableWorkflowTool):
         state = record.state
         if state.override != effect.after.get("override"):
             return Postcondition(holding=Holding.NO, evidence=f"it is set to {shown(state.override) or 'nothing'}")
-        if state.problems:
+        if state.task_causes:
             return Postcondition(holding=Holding.WAITING, evidence="it is moved; no task of it has succeeded there yet")
         return Postcondition(holding=Holding.YES, evidence=f"it runs on {shown(state.build)}")
 
@@ -144,7 +144,7 @@ def _choices(state: WorkflowState) -> tuple[str, ...]:
 
 
 def _set_ref(record_id: str) -> str:
-    return f"{workflow_ref(record_id)}/version"
+    return f"{workflow_ref(workflow_id_of(record_id))}/version"
 
 
 def _override_of(call: ToolCall, state: WorkflowState | None) -> str:

@@ -1,0 +1,308 @@
+"""Which tool the rules propose for a stuck workflow, with which arguments, and what is left to a person."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from daper.clock import utc_now
+from daper.core.limits import Between, Exactly, OneOf
+from daper.core.models import Proposal
+from daper.core.outcomes import Effect, Holding, OutcomeStatus
+from daper.domains.temporal.domain import TemporalDomain
+from daper.domains.temporal.entry import open_domain
+from daper.domains.temporal.workflow import (
+    Failure,
+    Pause,
+    PendingActivity,
+    WorkflowRecord,
+    WorkflowState,
+    workflow_record,
+)
+from daper.ports import ToolCall
+
+DECLINED = Failure(sort="application", type="CardDeclined", message="the card is declined")
+TOO_SLOW = Failure(sort="timeout", type="start-to-close")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+SEEN: Mapping[str, object] = {
+    "start_to_close": 20.0,
+    "schedule_to_close": 0.0,
+    "schedule_to_start": 0.0,
+    "heartbeat": 0.5,
+    "maximum_interval": 100.0,
+    "maximum_attempts": 0,
+}
+
+
+def domain(folder: Path, **options: str) -> TemporalDomain:
+    return open_domain(folder, {"query": "*", "too_long": "*=1s", **options})
+
+
+def activity(
+    name: str = "pay", *failures: Failure, due: timedelta | None = None, attempt: int = 50, **options: object
+) -> PendingActivity:
+    return PendingActivity(
+        id=name,
+        type="step",
+        state="scheduled",
+        attempt=attempt,
+        most_attempts=0,
+        scheduled_at=LONG_AGO,
+        started_at=None,
+        next_at=utc_now() + due if due else None,
+        paused=False,
+        failures=failures,
+        options={**SEEN, **options},
+    )
+
+
+def workflow(*activities: PendingActivity, young: bool = True) -> WorkflowRecord:
+    return workflow_record(
+        WorkflowState(
+            workflow_id="errand-1",
+            run_id="the-run",
+            type="Errand",
+            queue="errands",
+            status="Running",
+            started_at=utc_now() + timedelta(days=1) if young else LONG_AGO,
+            closed_at=None,
+            history_length=10,
+            activities=activities,
+        )
+    )
+
+
+def proposed(of: TemporalDomain, record: WorkflowRecord) -> list[Proposal | str]:
+    """What is proposed for each problem, or why nothing is."""
+    findings = of.detect([record], utc_now())
+    found = of.propose(findings, [record])
+    by_finding = {fingerprint: each for each in found.proposals for fingerprint in each.answers}
+    return [by_finding.get(each.fingerprint) or found.for_person[each.fingerprint] for each in findings]
+
+
+def one(of: TemporalDomain, record: WorkflowRecord) -> Proposal:
+    [found] = proposed(of, record)
+    assert isinstance(found, Proposal), found
+    return found
+
+
+def left(of: TemporalDomain, record: WorkflowRecord) -> str:
+    [found] = proposed(of, record)
+    assert isinstance(found, str), found
+    return found
+
+
+def test_what_is_tried_again_far_off_is_tried_at_once(tmp_path: Path) -> None:
+    found = one(domain(tmp_path), workflow(activity("pay", DECLINED, due=timedelta(hours=2))))
+    assert found.tool == "reset_activity"
+    assert found.arguments == {
+        "run_id": "the-run",
+        "activity_id": "pay",
+        "attempt_seen": 50,
+        "keep_paused": False,
+        "restore_original_options": False,
+    }
+
+
+@pytest.mark.parametrize(("due", "told"), [(timedelta(minutes=2), "tried again in"), (None, "tried just now")])
+def test_what_is_tried_again_soon_is_left_to_a_person(tmp_path: Path, due: timedelta | None, told: str) -> None:
+    assert told in left(domain(tmp_path), workflow(activity("pay", DECLINED, due=due)))
+
+
+def test_what_runs_out_of_its_time_gets_twice_as_much(tmp_path: Path) -> None:
+    of = domain(tmp_path)
+    record = workflow(activity("pay", TOO_SLOW))
+    found = one(of, record)
+    assert found.tool == "change_activity_options"
+    assert found.arguments == {"run_id": "the-run", "activity_id": "pay", "attempt_seen": 50, "start_to_close": 40}
+    terms = of.terms(found, [record])
+    assert dict(terms.limits) == {
+        "run_id": Exactly(value="the-run"),
+        "activity_id": Exactly(value="pay"),
+        "attempt_seen": Exactly(value=50),
+        "start_to_close": Between(minimum=20, maximum=200),
+        "heartbeat": Between(minimum=1, maximum=5),
+        "maximum_interval": Between(minimum=1, maximum=100),
+    }
+    [change] = terms.preview
+    assert (change.field, change.before, change.after) == ("activity step: time for one attempt", "20 s", "40 s")
+
+
+def test_no_attempt_gets_more_time_than_all_of_them_have(tmp_path: Path) -> None:
+    of = domain(tmp_path)
+    record = workflow(activity("pay", TOO_SLOW, schedule_to_close=30.0, maximum_attempts=3))
+    found = one(of, record)
+    assert (found.arguments["start_to_close"], found.arguments["schedule_to_close"]) == (40, 40)
+    limits = of.terms(found, [record]).limits
+    assert limits["start_to_close"] == Between(minimum=20, maximum=40)
+    assert limits["schedule_to_close"] == Between(minimum=30, maximum=300)
+    assert limits["maximum_attempts"] == Between(minimum=3, maximum=30)
+    alone = {name: value for name, value in found.arguments.items() if name != "schedule_to_close"}
+    given = found.model_copy(update={"arguments": alone})
+    assert of.terms(given, [record]).limits["start_to_close"] == Between(minimum=20, maximum=30)
+
+
+@pytest.mark.parametrize("given", [{}, {"start_to_close": 20}])
+def test_what_changes_nothing_is_not_proposed(tmp_path: Path, given: dict[str, int]) -> None:
+    arguments = {"run_id": "the-run", "activity_id": "pay", "attempt_seen": 50, **given}
+    proposal = Proposal.model_validate(
+        {"record_id": "errand-1", "tool": "change_activity_options", "arguments": arguments, "answers": ()}
+    )
+    terms = domain(tmp_path).terms(proposal, [workflow(activity("pay", TOO_SLOW))])
+    assert terms.obstacle == "no option is named that would change"
+
+
+def test_each_problem_gets_its_own_activity(tmp_path: Path) -> None:
+    other = replace(activity("ship", Failure(sort="application", type="NoOwl"), due=timedelta(hours=1)), type="ship")
+    record = workflow(activity("pay", DECLINED, due=timedelta(hours=1)), other)
+    found = proposed(domain(tmp_path), record)
+    assert [each.arguments["activity_id"] for each in found if isinstance(each, Proposal)] == ["pay", "ship"]
+
+
+def test_of_several_activities_one_has_to_be_named(tmp_path: Path) -> None:
+    of = domain(tmp_path)
+    record = workflow(activity("a", DECLINED), activity("b", DECLINED))
+    terms = of.terms(Proposal(record_id="errand-1", tool="reset_activity", arguments={}, answers=()), [record])
+    assert dict(terms.limits) == {"activity_id": OneOf(values=("a", "b"))}
+    assert terms.findings == frozenset()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"activity_id": ["a"]},
+        {"activity_id": None},
+        {"activity_id": "nobody"},
+        {"activity_id": "a", "attempt_seen": 99},
+    ],
+)
+def test_an_activity_that_is_not_there_is_an_obstacle(tmp_path: Path, arguments: dict[str, object]) -> None:
+    given = Proposal.model_validate(
+        {"record_id": "errand-1", "tool": "reset_activity", "arguments": arguments, "answers": ()}
+    )
+    terms = domain(tmp_path).terms(given, [workflow(activity("a", DECLINED))])
+    assert terms.obstacle
+    assert not terms.limits
+
+
+def test_a_paused_activity_goes_on(tmp_path: Path) -> None:
+    pause = Pause(at=LONG_AGO, by="somebody", reason="")
+    found = one(domain(tmp_path), workflow(replace(activity("pay", DECLINED), paused=True, pause=pause)))
+    assert (found.tool, found.arguments["activity_id"]) == ("unpause_activity", "pay")
+
+
+def test_a_reset_that_keeps_the_pause_repairs_no_pause(tmp_path: Path) -> None:
+    of = domain(tmp_path)
+    record = workflow(replace(activity("pay", DECLINED), paused=True, pause=Pause(at=LONG_AGO, by="", reason="")))
+    [finding] = of.detect([record], utc_now())
+    for kept in (False, True):
+        given = Proposal(
+            record_id="errand-1",
+            tool="reset_activity",
+            arguments={"activity_id": "pay", "keep_paused": kept},
+            answers=(),
+        )
+        assert of.terms(given, [record]).findings == (frozenset() if kept else {finding.fingerprint})
+
+
+def test_what_runs_too_long_gets_the_signal_that_is_allowed_for_it(tmp_path: Path) -> None:
+    of = domain(tmp_path, signals="stop; go(by=ops|sales, n=2..9) for too-long@Errand")
+    found = one(of, workflow(young=False))
+    assert found.tool == "signal"
+    assert found.arguments == {"run_id": "the-run", "signal": "go", "by": "ops", "n": 2}
+
+
+@pytest.mark.parametrize("signals", ["", "go", "go for too-long@Other", "go for activity-retrying"])
+def test_what_runs_too_long_gets_no_signal_that_is_not_allowed_for_it(tmp_path: Path, signals: str) -> None:
+    assert "a person looks" in left(domain(tmp_path, signals=signals), workflow(young=False))
+
+
+def test_a_signal_that_it_does_not_take_is_not_proposed(tmp_path: Path) -> None:
+    record = workflow(young=False)
+    deaf = replace(record, state=replace(record.state, handlers=frozenset({"other"})))
+    of = domain(tmp_path, signals="go for too-long")
+    assert "a person looks" in left(of, deaf)
+    told = of.terms(Proposal(record_id="errand-1", tool="signal", arguments={}, answers=()), [deaf]).obstacle
+    assert told == "it has no handler for the signal 'go'; it has: other"
+
+
+def test_the_only_signal_is_sent_where_signals_are_set_as_the_repair(tmp_path: Path) -> None:
+    of = domain(tmp_path, signals="approve(by=the Ministry)", fixes="too-long@Errand=signal")
+    assert one(of, workflow(young=False)).arguments == {
+        "run_id": "the-run",
+        "signal": "approve",
+        "by": "the Ministry",
+    }
+    many = domain(tmp_path, signals="a; b", fixes="too-long=signal")
+    assert "signal does not fit" in left(many, workflow(young=False))
+
+
+@pytest.mark.parametrize("tool", ["cancel_workflow", "terminate_workflow"])
+def test_a_workflow_is_ended_only_where_that_is_set(tmp_path: Path, tool: str) -> None:
+    record = workflow(young=False)
+    assert "ending it is not set" in left(domain(tmp_path), record)
+    found = one(domain(tmp_path, fixes=f"too-long={tool}"), record)
+    assert (found.tool, found.arguments) == (tool, {"run_id": "the-run"})
+
+
+def test_a_tool_that_is_not_for_a_problem_or_not_there_is_told(tmp_path: Path) -> None:
+    record = workflow(young=False)
+    assert "it is not for too-long" in left(domain(tmp_path, fixes="too-long=move_to_version"), record)
+    assert "there is no tool" in left(domain(tmp_path, fixes="too-long=delete_workflow"), record)
+
+
+def test_what_ends_a_workflow_says_what_goes_with_it(tmp_path: Path) -> None:
+    of = domain(tmp_path)
+    record = workflow(activity("pay", DECLINED))
+    record = replace(record, state=replace(record.state, children=("c1", "c2")))
+    given = Proposal(record_id="errand-1", tool="terminate_workflow", arguments={"run_id": "the-run"}, answers=())
+    [change] = of.terms(given, [record]).preview
+    assert change.after == (
+        "terminated, and nothing is tidied up; 1 pending activity is given up; "
+        "what becomes of its 2 children, the parent close policy of each says"
+    )
+
+
+def judged(tool: str, now: PendingActivity, after: dict[str, JsonValue], **given: JsonValue) -> Holding:
+    """What a tool says of an activity at attempt 50 at which it acted, as it is now."""
+    made = domain(Path()).tools[tool]
+    call = ToolCall(
+        key="k",
+        record_id="errand-1",
+        arguments={"run_id": "the-run", "activity_id": "pay", "attempt_seen": 50, **given},
+        expected={},
+        today=LONG_AGO,
+    )
+    effect = Effect(status=OutcomeStatus.APPLIED, after=after)
+    return made.judge(call, effect, [workflow(now)]).holding
+
+
+@pytest.mark.parametrize(
+    ("attempt", "state", "holding"),
+    [
+        (1, "scheduled", Holding.WAITING),
+        (1, "started", Holding.WAITING),
+        (2, "scheduled", Holding.NO),
+        (2, "started", Holding.NO),
+        (50, "started", Holding.WAITING),
+        (50, "scheduled", Holding.NO),
+    ],
+)
+def test_a_reset_helped_where_no_attempt_since_has_failed(attempt: int, state: str, holding: Holding) -> None:
+    now = replace(activity("pay", DECLINED, attempt=attempt), state=state)
+    assert judged("reset_activity", now, {"attempt": 1}, keep_paused=False) is holding
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds", "holding"),
+    [(50, 40.0, Holding.WAITING), (51, 40.0, Holding.WAITING), (52, 40.0, Holding.NO), (51, 20.0, Holding.NO)],
+)
+def test_other_options_helped_where_no_attempt_with_them_has_failed(
+    attempt: int, seconds: float, holding: Holding
+) -> None:
+    now = activity("pay", TOO_SLOW, attempt=attempt, start_to_close=seconds)
+    after: dict[str, JsonValue] = {"start_to_close": 40, "attempt": 51}
+    assert judged("change_activity_options", now, after, start_to_close=40) is holding
