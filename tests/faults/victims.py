@@ -3,7 +3,8 @@
 `python -m tests.faults.victims worker [OPERATION]`, `… hold FOLDER KEY OPERATION`, `… apply`, and one in trouble, whose
 clock is as far off as a file says, and whose disk obeys another one: `… worker CLOCK WORD`. Of a domain that a file
 declares: a worker that dies at its nth step to a database or to another system, `… worker step NUMBER`, a holder, `…
-hold-rows FILE KEY OPERATION`, and an applier, `… apply-rows FILE`, whose attempts die at such a step.
+hold-rows FILE KEY OPERATION`, and an applier, `… apply-rows FILE`, whose attempts die at such a step. Of workflows: a
+worker that dies at its nth step to a change of the cluster, before it or behind, `… worker change NUMBER`.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import count
 from pathlib import Path
 
+from google.protobuf.message import Message
 from pydantic import TypeAdapter
 from sqlalchemy import Engine, event, text
 from sqlalchemy.pool import Pool
@@ -92,6 +94,8 @@ def _work(how: list[str]) -> int:
     match how:
         case ["step", number]:
             _break_steps(int(number))
+        case ["change", number]:
+            _break_changes(int(number))
         case [operation]:
             _break_disk(int(operation), stop=_die)
         case [seconds, word]:
@@ -170,6 +174,26 @@ def _break_steps(number: int) -> None:
         return answer
 
     http_tool.exchange = exchange  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _break_changes(number: int) -> None:
+    """Die at a change of a Temporal cluster of that number: before it is asked for, or behind the answer."""
+    from daper.domains.temporal.cluster import Cluster  # with Temporal's client, which others need not load
+
+    steps = count(1)
+    change = Cluster.change
+
+    def step() -> None:
+        if next(steps) == number:
+            _die()
+
+    async def changing(self: Cluster, call: str, request: Message) -> Message:
+        step()
+        answer = await change(self, call, request)
+        step()
+        return answer
+
+    Cluster.change = changing
 
 
 def _hold_rows(file: Path, key: str, operation: int) -> int:

@@ -31,6 +31,10 @@ class Victims:
         """A worker that is ready, and dies at that step to a database or to another system. TimeoutError."""
         return await self._worker("worker", "step", str(step))
 
+    async def worker_at_change(self, step: int) -> asyncio.subprocess.Process:
+        """A worker that is ready, and dies around a change of a Temporal cluster. TimeoutError."""
+        return await self._worker("worker", "change", str(step))
+
     async def troubled(self, *, seconds: Path, word: Path) -> asyncio.subprocess.Process:
         """A worker that is ready, with the clock of one file and the disk of another. TimeoutError."""
         return await self._worker("worker", str(seconds), str(word))
