@@ -26,9 +26,9 @@ async def visit(place: str) -> str:
     return place
 
 
-def _stumble() -> None:
+def _stumble(by: type[Exception]) -> None:
     if WORLD[workflow.info().task_queue].wedged:
-        raise ApplicationError("the map is wrong", type="WrongMap")
+        raise by("the map is wrong")
 
 
 @workflow.defn(name="SideTrip")
@@ -95,8 +95,8 @@ class Journey:
                 )
             case "meet":
                 await self.trips[name]
-            case "bug":
-                _stumble()
+            case "bug" | "crash":  # it fails; or its task does, again and again
+                _stumble(RuntimeError if what == "crash" else ApplicationError)
             case _:
                 await self._visit(leg)
 

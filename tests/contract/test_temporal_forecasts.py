@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -61,11 +62,16 @@ async def _nothing(_: Ride) -> None:
 class Shape:
     """A journey: what fails, what is held back at first, what happens before it fails, and behind the reset.
 
+    `mended_late`: its code is mended behind the reset; a mended worker would heal it. `most`: how long it may take.
+
     What its reset says: `again` what it does once more, `kept` what stays, `played` what it is told once more.
     """
 
     legs: list[str]
     failing: tuple[str, ...] = ("bad",)
+    status: str = "Failed"
+    mended_late: bool = False
+    most: timedelta | None = None
     held: tuple[str, ...] = ()
     wedged: bool = False
     before: Steer = _nothing
@@ -103,6 +109,10 @@ async def _trip_is_done(ride: Ride) -> None:
     ride.world.outside.held.discard("bad")
 
 
+async def _heard_now(ride: Ride) -> None:
+    await ride.handle.signal(Journey.hear, "now")
+
+
 async def _home_from_k(ride: Ride) -> None:
     await ride.home("k")
 
@@ -117,7 +127,6 @@ async def _k_is_over(ride: Ride) -> None:
     await ride.world.client.get_workflow_handle(f"{ride.handle.id}-k").result()
 
 
-CHILD = "child SideTrip"
 SHAPES = {
     "sequential": Shape(legs=["a", "b", "bad", "c"], tried_again=("bad",), kept=("a", "b")),
     "parallel": Shape(
@@ -161,6 +170,18 @@ SHAPES = {
     "in its own code, beside a local activity": Shape(
         legs=["a", "local:L1", "bug", "c"], failing=(), wedged=True, done_again=("L",), kept=("a",)
     ),
+    "out of its time": Shape(
+        legs=["a", "b", "slow"], held=("slow",), status="TimedOut", most=timedelta(seconds=3),
+        tried_again=("slow",), kept=("a", "b"),
+    ),
+    "out of its time while it waited": Shape(
+        legs=["a", "b", "wait:1"], status="TimedOut", most=timedelta(seconds=3), after=_heard_now,
+        kept=("a", "b"),
+    ),
+    "its tasks fail": Shape(
+        legs=["a", "b", "crash", "c"], failing=(), wedged=True, mended_late=True, status="Running",
+        done_again=("b",), kept=("a",),
+    ),
     "a timer": Shape(legs=["sleep:0.05", "a", "bad"], tried_again=("bad",), kept=("timer", "a")),
     "continued as new": Shape(legs=["a", "onward", "b", "bad", "c"], tried_again=("bad",), kept=("b",)),
 }  # fmt: skip
@@ -169,7 +190,10 @@ SHAPES = {
 @pytest.fixture(scope="module")
 async def world(real_time: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[StuckWorld]:
     folder = tmp_path_factory.mktemp("books")
-    async with stuck_world(real_time.client, folder, workflows=[Journey, SideTrip], activities=[visit]) as made:
+    fixes = "task-failing=reset_workflow, timed-out=reset_workflow"
+    async with stuck_world(
+        real_time.client, folder, workflows=[Journey, SideTrip], activities=[visit], fixes=fixes
+    ) as made:
         yield made
 
 
@@ -178,7 +202,7 @@ async def test_a_reset_does_what_it_said(world: StuckWorld, name: str) -> None:
     shape = SHAPES[name]
     ride = await _stuck(world, shape)
     await shape.between(ride)
-    history = await ride.history(lambda found: found.ending == "Failed")
+    history = await ride.history(lambda found: found.ending == ("" if shape.mended_late else shape.status))
     said = forecast(history)
     assert not said.obstacle
     told = {
@@ -190,7 +214,7 @@ async def test_a_reset_does_what_it_said(world: StuckWorld, name: str) -> None:
     ran = await _reset(ride, shape)
     known = {_place(each) for each in history.steps if each.sort is not Sort.TIMER}
     assert Counter(place for place in ran if place in known) == told["done_again"] + told["tried_again"]
-    await _played(ride, said)
+    await _played(ride, said, since=("signal hear",) if shape.after is _heard_now else ())
 
 
 async def _stuck(world: StuckWorld, shape: Shape) -> Ride:
@@ -199,10 +223,14 @@ async def _stuck(world: StuckWorld, shape: Shape) -> Ride:
     outside.failing = dict.fromkeys(shape.failing, "NoRoad")
     outside.held = set(shape.held)
     outside.wedged = shape.wedged
-    handle = await world.client.start_workflow(Journey.run, shape.legs, id=f"journey-{uuid4()}", task_queue=world.queue)
+    handle = await world.client.start_workflow(
+        Journey.run, shape.legs, id=f"journey-{uuid4()}", task_queue=world.queue, run_timeout=shape.most
+    )
     ride = Ride(world, world.client.get_workflow_handle_for(Journey.run, handle.id))
     await shape.before(ride)
-    await world.until(handle.id, lambda state: state.status == "Failed")
+    await world.until(
+        handle.id, lambda state: state.status == shape.status and bool(state.task_causes) is shape.mended_late
+    )
     return ride
 
 
@@ -215,19 +243,21 @@ async def _reset(ride: Ride, shape: Shape) -> list[str]:
     arguments = {name: getattr(limit, "value") for name, limit in terms.limits.items()}  # noqa: B009
     call = await ride.world.call("reset_workflow", workflow_id, **arguments)
     outside.ran.clear()
-    outside.failing, outside.held, outside.wedged = {}, set(), False
+    outside.failing, outside.held, outside.wedged = {}, set(), shape.mended_late
     done = await tool.apply(call)
     assert done.status is OutcomeStatus.APPLIED, done.evidence
+    outside.wedged = False
     await shape.after(ride)
     await ride.handle.result()
     assert (await tool.holds(call, done)).holding is Holding.YES
     return ["L" if each.partition(" ")[2].startswith("L") else each.partition(" ")[2] for each in outside.ran]
 
 
-async def _played(ride: Ride, said: ResetForecast) -> None:
+async def _played(ride: Ride, said: ResetForecast, *, since: tuple[str, ...]) -> None:
     """What it was told once more lies in the history of the new run, behind the point."""
     history = await ride.history(lambda found: found.ending == "Completed")
-    assert [each.label for each in history.heard if each.at > said.point] == [each.label for each in said.played_again]
+    heard = [each.label for each in history.heard if each.at > said.point]
+    assert heard == [*(each.label for each in said.played_again), *since]
     assert [each.base_run_id == history.run_id for each in history.resets] == [False]
 
 

@@ -122,7 +122,7 @@ class HistoryReading:
         if state.status in ("Failed", "TimedOut"):
             kind = kinds.FAILED if state.status == "Failed" else kinds.TIMED_OUT
             return (self._options.fix(kind, state.type) or RESET) in _BY_HISTORY
-        return bool(state.problems) and self._options.fix(kinds.TASK_FAILING, state.type) in _BY_HISTORY
+        return bool(state.task_causes) and self._options.fix(kinds.TASK_FAILING, state.type) in _BY_HISTORY
 
 
 def _quoted(text: str) -> str:

@@ -49,7 +49,7 @@ class ResetWorkflow(RunTool):
 
     def unfit(self, state: WorkflowState) -> str:
         """Of those that run, it is for those that cannot go on."""
-        if state.is_running and not state.problems:
+        if state.is_running and not state.task_causes:
             return "it runs, and its workflow tasks do not fail"
         return super().unfit(state)
 

@@ -115,8 +115,9 @@ class RunTool(WorkflowTool):
             return _held(Holding.YES, "the new run was completed")
         if not state.is_running:
             return _held(Holding.NO, f"the new run is {state.status}")
-        if state.problems:
-            return _held(Holding.NO, f"the workflow tasks of the new run fail: {'; '.join(map(shown, state.problems))}")
+        if state.task_causes:
+            causes = "; ".join(map(shown, state.task_causes))
+            return _held(Holding.NO, f"the workflow tasks of the new run fail: {causes}")
         if state.run_id != run_id:
             return _held(Holding.YES, "the new run has continued as another, which goes on")
         retried = next((each for each in state.activities if each.attempt > 1), None)
