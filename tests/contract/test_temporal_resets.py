@@ -20,7 +20,7 @@ from daper.domains.temporal.entry import open_domain
 from daper.domains.temporal.history import HistoryReader, ResetTrace
 from daper.ports import ToolCall, Undoable
 from tests.journeys import Journey, SideTrip, visit
-from tests.stuck import StuckWorld, stuck_world
+from tests.stuck import PATIENCE, StuckWorld, stuck_world
 
 Change = Callable[[str, Message], Awaitable[Message]]
 TOOL = "reset_workflow"
@@ -267,3 +267,33 @@ async def test_a_history_that_is_too_long_is_left_to_a_person(
     records = await world.domain.context([workflow_id])
     for name in (TOOL, "start_again"):
         assert "more than" in world.domain.tools[name].terms(workflow_id, {}, records).obstacle
+
+
+async def test_an_event_since_makes_a_reset_stale_and_nothing_else(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a reset does again depends on each event of the history."""
+    for module in ("workflow", "reading"):
+        monkeypatch.setattr(f"daper.domains.temporal.{module}.FAILING_ATTEMPTS", 2)  # the third waits for seconds
+    async with stuck_world(
+        real_time.client, tmp_path, workflows=[Journey], activities=[visit], fixes="task-failing=reset_workflow"
+    ) as world:
+        world.outside.wedged = True
+        handle = await world.client.start_workflow(
+            Journey.run, ["a", "crash"], id=f"journey-{uuid4()}", task_queue=world.queue
+        )
+        seen = await world.until(handle.id, lambda state: bool(state.task_causes))
+        records = await world.domain.context([handle.id])
+        [finding] = world.domain.detect(records, utc_now())
+        [proposal] = world.domain.propose([finding], records).proposals
+        assert (proposal.tool, set(proposal.arguments)) == (TOOL, {"run_id", "event"})
+        call, other = await proposed(world, handle.id), await world.call("terminate_workflow", handle.id)
+        await handle.signal(Journey.hear, "news")
+        async with asyncio.timeout(PATIENCE):
+            # While a task is at a worker, the server keeps what comes until that is over.
+            while not (await world.domain.histories.run(handle.id, seen.run_id)).heard:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert (await world.state(handle.id)).version == seen.version
+        assert (await world.domain.tools[TOOL].apply(call)).status is OutcomeStatus.STALE
+        assert await traces(world, handle.id) == ()
+        assert (await world.domain.tools["terminate_workflow"].apply(other)).status is OutcomeStatus.APPLIED
