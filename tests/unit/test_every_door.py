@@ -16,7 +16,7 @@ from daper.adapters.reports.repair_document import repair_document
 from daper.core import lines
 from daper.core.action_groups import grouped
 from daper.core.lines import ACTION_KINDS, FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
-from daper.core.models import Decision, Verdict
+from daper.core.models import Change, Decision, Verdict
 from daper.core.notices import Notice, Occasion, plan_message
 from daper.core.phases import Phase
 from daper.core.views import view_plan
@@ -195,3 +195,8 @@ def test_b7_every_door_that_tells_what_is_alike_once_has_the_same_words_for_it(d
         if line.kind not in {LineKind.TOOL, LineKind.SPENDS}:
             assert shown.count(line.text) >= 1
     assert shown.count("Nobody has reminded them.") == 1
+
+
+@pytest.mark.parametrize(("before", "told"), [("a", "a → b"), ("", "b"), ("b", "b")])
+def test_what_was_nothing_before_or_stays_as_it_is_is_told_once(before: str, told: str) -> None:
+    assert lines.change_line(Change(record="workflows/w", field="input", before=before, after="b")).text == told

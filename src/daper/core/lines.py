@@ -137,8 +137,9 @@ def action_lines(action: ActionView, *, edits: Mapping[str, JsonValue] | None = 
 
 
 def change_line(change: Change) -> FieldLine:
-    """One field of one record, before and after."""
-    pieces = (_value(change.before), Piece(TO), *_in_lines(change.after))
+    """One field of one record, before and after; what was nothing before, or stays as it is, is told once."""
+    before = () if change.before in ("", change.after) else (_value(change.before), Piece(TO))
+    pieces = (*before, *_in_lines(change.after))
     return FieldLine(LineKind.CHANGE, f"{change.record} {change.field}", pieces)
 
 

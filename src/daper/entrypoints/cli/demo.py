@@ -82,7 +82,7 @@ def demo(
         if domain in _IN_FILES:
             environ |= _example(domain, home)
         if domain == TEMPORAL:
-            environ |= demo_workflows.variables()
+            environ |= demo_workflows.prepare(home)
         load_settings(environ=environ | _name(home), folder=home)  # a name that cannot be is told before it begins
         return run_to_end(
             _demo(environ | _name(home), home, auto_approve=auto_approve, as_json=as_json, elsewhere=console)
@@ -179,6 +179,8 @@ def _opening(settings: Settings, *, asks: bool, auto_approve: bool) -> list[str]
     elif not asks:
         what = "workflows are the demo's own" if settings.domain == TEMPORAL else "records are a throw-away copy"
         lines.append(f"No terminal to ask at: the {what}, so the demo approves by itself.")
+    if settings.domain == TEMPORAL and not asks:
+        lines.append("Its policy lets that be of high risk too, which a policy has to say in so many words.")
     return lines
 
 

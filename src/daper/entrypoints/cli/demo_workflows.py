@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daper.settings import Settings
@@ -20,10 +21,11 @@ STORY: Final = (
 )
 
 
-def variables() -> dict[str, str]:
-    """What is set of the domain that looks at them."""
+def prepare(home: Path) -> dict[str, str]:
+    """What is set of the domain that looks at them; and a policy: some of what repairs them is of high risk."""
     from daper.domains.temporal.example import OPTIONS
 
+    (home / "policy.toml").write_text('[grant]\nmax_risk = "high"\n', encoding="utf-8")
     return {f"DAPER_TEMPORAL_{name}": value for name, value in OPTIONS.items()}
 
 

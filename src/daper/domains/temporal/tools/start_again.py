@@ -172,7 +172,7 @@ def _started(call: ToolCall, run_id: str, culprit: str) -> Deed:
     ref = _run_ref(call.record_id)
     return Deed(
         before={"run": _run(call)},
-        after={"run": run_id, "failed_by": culprit},
+        after={"run": run_id, **({"failed_by": culprit} if culprit else {})},
         wrote=[ref],
         # Of the workflow itself all changes as it goes on: what may be taken back is a run that is not over.
         versions={ref: _version(run_id, is_running=True)},
