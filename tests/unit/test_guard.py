@@ -193,6 +193,7 @@ def test_what_cannot_be_undone_is_handed_over() -> None:
         (Between(minimum=3, maximum=4), True, "3 to 4"),
         (OneOf(values=("a",)), False, "one of 'a'"),
         (OneOf(values=("a", "b")), True, "one of 'a', 'b'"),
+        (OneOf(values=(False, True)), True, "one of false, true"),
         (Sentence(max_length=9), True, "text of at most 9 characters"),
     ],
 )

@@ -53,6 +53,14 @@ class StuckShop:
         else:
             world.outside.failing.clear()
 
+    async def retrying(self, *workflow_ids: str) -> None:
+        """Workflows with an activity that failed alike, and is not tried again for an hour."""
+        self.world.outside.failing["slow"] = "CardDeclined"
+        for workflow_id in workflow_ids:
+            await self.world.start(["slow"], workflow_id=workflow_id)
+        for workflow_id in workflow_ids:
+            await self.world.until(workflow_id, lambda state: any(each.attempt > 1 for each in state.activities))
+
     async def forgotten(self, workflow_id: str) -> None:
         """Wait until its pause is long enough to count."""
         await self.world.until(

@@ -7,7 +7,8 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.action_groups import grouped
-from daper.core.models import Verdict
+from daper.core.lines import LineKind
+from daper.core.models import MOST_PROBLEMS, Verdict
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from tests.workflow.chat import chat_with, yes
@@ -30,7 +31,8 @@ async def test_some_of_a_plan_is_done_verified_and_reported_and_the_rest_stays_s
     by_record = {action.record_id: action for action in plan.actions}
     assert by_record.keys() == {"errands/2026/1", "errands/2026/2"}
     [group] = grouped(plan)
-    assert any(line.label == "activity step" for line in group.common), [line.label for line in group.common]
+    [change] = [line for line in group.common if line.kind is LineKind.CHANGE]
+    assert change.label.startswith("activity step"), "the name of a record stands in front of what is the same in all"
 
     verdicts = {
         by_record["errands/2026/1"].id: Verdict.APPROVE,
@@ -77,3 +79,45 @@ async def test_what_a_stranger_did_after_the_plan_makes_it_stale(stuck: StuckSho
     result = await stuck.shop.end(repair_id)
     assert [each.status for each in result.outcomes] == [OutcomeStatus.STALE]
     assert stuck.world.outside.ran.count("errand-of-two pay") >= 2
+
+
+@pytest.mark.parametrize("number", [5, pytest.param(120, marks=pytest.mark.long)])
+async def test_of_many_alike_one_is_tried_and_where_it_does_not_help_the_others_are_left(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    names = [f"errand-{number}-{each}" for each in range(number)]
+    async with stuck_shop(real_time, tmp_path, monkeypatch, retrying_attempts="1") as stuck:
+        await stuck.retrying(*names)
+        repair_id = await stuck.shop.start(domain="temporal", scope={"limit": MOST_PROBLEMS})
+        plan = await stuck.shop.plan(repair_id)
+        [group] = grouped(plan)
+        assert (group.tool, plan.total_actions) == ("reset_activity", number)
+        ran = len(stuck.world.outside.ran)
+        await stuck.shop.decide(
+            repair_id, plan, by=HARRY, **{f"a{each}": Verdict.APPROVE for each in range(1, number + 1)}
+        )
+        result = await stuck.shop.end(repair_id)
+
+    first, *others = result.outcomes
+    assert first.status is OutcomeStatus.APPLIED
+    assert {each.status for each in others} == {OutcomeStatus.SKIPPED}
+    assert all(f"{first.action_id}, tried first, did not help" in each.evidence[0] for each in others)
+    assert result.verification is not None
+    assert [each.status for each in result.verification.findings] == [VerificationStatus.STILL_OPEN]
+    assert {each.rpartition(" ")[0] for each in stuck.world.outside.ran[ran:]} == {first.record_id}
+
+
+async def test_of_many_alike_the_others_follow_once_one_was_seen_to_help(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"errand-helped-{each}" for each in range(4)]
+    async with stuck_shop(real_time, tmp_path, monkeypatch, retrying_attempts="1") as stuck:
+        await stuck.retrying(*names)
+        stuck.world.outside.failing.clear()  # what they failed by is mended
+        repair_id = await stuck.shop.start(domain="temporal")
+        await stuck.shop.decide(repair_id, await stuck.shop.plan(repair_id))
+        result = await stuck.shop.end(repair_id)
+        assert {await stuck.status(name) for name in names} == {"Completed"}
+    assert {each.status for each in result.outcomes} == {OutcomeStatus.APPLIED}
+    assert result.verification is not None
+    assert {each.status for each in result.verification.findings} == {VerificationStatus.RESOLVED}

@@ -50,7 +50,7 @@ class OneOf(Wire):
         """Why `value` is outside, or None."""
         if any(_same(value, allowed) for allowed in self.values):
             return None
-        return f"must be one of {', '.join(repr(allowed) for allowed in self.values)}; got {_quoted(value)}"
+        return f"must be one of {', '.join(map(_written, self.values))}; got {_quoted(value)}"
 
 
 class Sentence(Wire):
@@ -97,9 +97,9 @@ def limit_words(limit: Limit) -> str:
     """The limit in a few words."""
     match limit:
         case Exactly(value=value):
-            return f"always {value!r}"
+            return f"always {_written(value)}"
         case OneOf(values=values):
-            return "one of " + ", ".join(repr(value) for value in values)
+            return "one of " + ", ".join(map(_written, values))
         case Between(minimum=low, maximum=high):
             return f"{low} to {high}"
         case Sentence(max_length=longest):
@@ -123,3 +123,8 @@ def value_of(limit: Limit, typed: str) -> JsonValue:
 def text_of(value: JsonValue) -> str:
     """A value as a person types it: a text as it is, anything else as JSON."""
     return value if isinstance(value, str) else canonical(value)
+
+
+def _written(value: JsonValue) -> str:
+    """A value of a list, as one may type it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -6,7 +6,6 @@ from typing import Final
 
 from daper.clock import agreed_now
 from daper.core.models import Finding, Proposal
-from daper.core.spans import written_span
 from daper.core.text import said, shown
 from daper.domains.temporal import findings as kinds
 from daper.domains.temporal.forecast import forecast
@@ -107,7 +106,7 @@ def _for_retries(activity: PendingActivity | None, now: datetime) -> tuple[str, 
     due = max(activity.next_at - now, timedelta())
     if due >= FAR_OFF:
         return ResetActivity.name, ""
-    return "", f"it is tried again in {written_span(due)}, whatever is done: a person looks why it fails"
+    return "", f"it is tried again in {kinds.ago(now, activity.next_at)}, whatever is done: a person looks why it fails"
 
 
 def _activity_of(finding: Finding, record: WorkflowRecord, tools: Mapping[str, WorkflowTool]) -> PendingActivity | None:

@@ -9,9 +9,8 @@ from temporalio.api.workflowservice.v1 import ResetActivityRequest
 from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Finding, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
-from daper.core.spans import written_span
 from daper.core.text import shown
-from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
+from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, ago
 from daper.domains.temporal.tools.activity import ActivityArgs, ActivityTool, is_over, set_ref
 from daper.domains.temporal.workflow import PendingActivity, causes
 from daper.ports.domain import Record, ToolCall
@@ -113,7 +112,7 @@ class ResetActivity(ActivityTool):
 def _due(activity: PendingActivity, now: datetime) -> str:
     if activity.next_at is None or activity.next_at <= now:
         return ""
-    return f", tried again in {written_span(activity.next_at - now)}"
+    return f", tried again in {ago(now, activity.next_at)}"
 
 
 def _deed(call: ToolCall) -> Deed:
