@@ -52,6 +52,7 @@ FINDINGS: Final = {
     ),
     "f2": Finding(record_id="ORD-1", kind="late", issue="It should have left on Monday.", fingerprint="f2"),
 }
+MESSAGE: Final = "To: Luna *Lovegood*\nSubject: The <b>sums</b> of ORD-9\n\nDear Luna,\n\nthey are ``` odd."
 HEADS: Final = {"ORD-1": RecordHead(record_id="ORD-1", title="Hermione Jean Granger", status="pending-inventory")}
 
 
@@ -120,7 +121,11 @@ PLAN: Final[Plan] = seal(
                 record_id="ORD-8", tool="order_it_all", arguments={}, reason="a quantity of 900 is too much"
             ),
         ),
-        for_person=(ForPerson(record_id="ORD-9", kind="odd-totals", fingerprint="f9", reason="no tool adds them up"),),
+        for_person=(
+            ForPerson(
+                record_id="ORD-9", kind="odd-totals", fingerprint="f9", reason="no tool adds them up", message=MESSAGE
+            ),
+        ),
         left_out=7,
     ),
     cycle_id="c1",

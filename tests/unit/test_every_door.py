@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-from every_door import AT, DOORS, LOOK, MINERVA, UNTIL, VIEW, from_markdown, rendered
+from every_door import AT, DOORS, LOOK, MESSAGE, MINERVA, UNTIL, VIEW, from_markdown, rendered
 from planned import findings_of, plan_of, proposed
 
 from daper.adapters.notify import letter
@@ -104,6 +104,23 @@ def test_every_door_says_the_heads_of_the_plan_and_what_is_left_alone(door: str)
     # A form asks about what would run; what is left alone is beside the plan that it is about.
     for item in () if door == "form" else (*VIEW.for_person, *VIEW.blocked, *VIEW.suppressed):
         assert item.reason in shown
+
+
+@pytest.mark.parametrize(
+    "door", ["show, 80 columns", "show, 200 columns", "prompt", "plan report, Markdown", "plan report, HTML"]
+)
+def test_c2_a_message_that_a_person_may_send_stands_there_line_by_line(door: str) -> None:
+    shown = [line.strip() for line in DOORS[door]().splitlines()]
+    wanted = MESSAGE.split("\n")
+    at = shown.index(wanted[0])
+    assert shown[at : at + len(wanted)] == wanted
+
+
+def test_c2_programs_and_pages_have_the_message_that_a_person_may_send() -> None:
+    assert repair_document(LOOK).model_dump(mode="json")["plan"]["for_person"][0]["message"] == MESSAGE
+    [handed] = json.loads(details_of(LOOK, page=1).model_dump_json())["plan"]["for_person"]
+    assert handed["message"] == MESSAGE.split("\n")
+    assert plan_part(VIEW, rounds=1).left_alone[0].below == tuple(MESSAGE.split("\n"))
 
 
 @pytest.mark.parametrize("kind", ACTION_KINDS[1:])

@@ -126,7 +126,11 @@ def whole_result(text: str = "") -> RepairResult:
             blocked=(
                 BlockedProposal(record_id="ORD-5" + text, tool=text, arguments={"to": text}, reason="no tool" + text),
             ),
-            for_person=(ForPerson(record_id="ORD-5", kind="odd", fingerprint="f5", reason="call them" + text),),
+            for_person=(
+                ForPerson(
+                    record_id="ORD-5", kind="odd", fingerprint="f5", reason="call them" + text, message="To: X\n" + text
+                ),
+            ),
         ),
         cycle_id="c1",
     )
@@ -218,6 +222,7 @@ OURS = {"strong_open", "strong_close", "text", "code_inline", "inline", "text_sp
 NEVER = {"html_block", "fence", "code_block", "blockquote_open", "ordered_list_open"}
 AUTOLINK = re.compile(r"(?<!\\)://|www\.\w", re.IGNORECASE)
 CODE_SPAN = re.compile(r"(?<!\\)`[^`\n]*`")
+COPIED = re.compile("^(`{3,})text\n.*?^\\1$", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -225,7 +230,10 @@ def blocks_of(text: str) -> list[str]:
     """Headings, paragraphs, lists, tables, rows and cells, after making sure that all inline markup is ours."""
     tokens = parsed(text)
     assert {token.type for token in tokens if not token.block} <= OURS
-    assert NEVER.isdisjoint(token.type for token in tokens)
+    # A text to copy is in a fence of ours, which nothing in it closes: what is in it is markup to nobody.
+    assert NEVER.isdisjoint(token.type for token in tokens if (token.type, token.info) != ("fence", "text"))
+    assert sum(token.type == "fence" for token in tokens) == len(COPIED.findall(text))
+    text = COPIED.sub("", text)
     # Readers link bare addresses too; they do not look into code spans.
     assert not AUTOLINK.search(CODE_SPAN.sub("", text))
     assert not HIDDEN.search(text)

@@ -118,7 +118,14 @@ class Commands:
     commands: tuple[tuple[str, ...], ...]
 
 
-Block = Paragraph | Facts | Numbers | Bars | CheckList | Commands | Table
+@dataclass(frozen=True)
+class Copied:
+    """A text to copy, line by line as it is."""
+
+    lines: tuple[str, ...]
+
+
+Block = Paragraph | Facts | Numbers | Bars | CheckList | Commands | Copied | Table
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from daper.core.links import parted, runs
 from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_ID,
+    LONGEST_PROSE,
     Bars,
     Block,
     Cell,
     CheckList,
     Commands,
+    Copied,
     Document,
     Facts,
     Line,
@@ -80,13 +82,20 @@ def _block(block: Block) -> Iterable[str]:
                 *(f'<tr><td width="20">&#9744;</td><td>{_line(item)}</td></tr>' for item in items),
                 "</table>",
             ]
-        case Commands(commands):
-            return [f"<p>{_command(words)}</p>" for words in commands]
+        case Commands() | Copied():
+            return _to_copy(block)
         case Table(_, parts, rows):
             header, widths = [part.title for part in parts], [part.width for part in parts]
             return _table(header, widths, ([_part(part) for part in block.narrow(row)] for row in rows))
         case _:
             assert_never(block)
+
+
+def _to_copy(block: Commands | Copied) -> Iterable[str]:
+    if isinstance(block, Commands):
+        return [f"<p>{_command(words)}</p>" for words in block.commands]
+    shown = "\n".join(_plain(legible(Span(line, longest=LONGEST_PROSE))) for line in block.lines)
+    return [f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{shown}</pre>']
 
 
 def _table(header: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[str]]) -> Iterable[str]:

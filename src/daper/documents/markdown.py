@@ -1,5 +1,6 @@
 """A document as Markdown that record text cannot break out of. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import assert_never
@@ -7,11 +8,13 @@ from typing import assert_never
 from daper.core.text import markdown, markdown_code, visible
 from daper.documents.blocks import (
     LONGEST_COMMAND,
+    LONGEST_PROSE,
     Bars,
     Block,
     Cell,
     CheckList,
     Commands,
+    Copied,
     Document,
     Facts,
     Line,
@@ -56,12 +59,20 @@ def _block(block: Block) -> list[str]:
             return _bars(title, bars)
         case CheckList(items):
             return [*(f"- [ ] {_line(item)}" for item in items), ""]
-        case Commands(commands):
-            return [f"- {markdown_code(' '.join(words), longest=LONGEST_COMMAND)}" for words in commands] + [""]
+        case Commands() | Copied():
+            return _to_copy(block)
         case Table(columns, _, rows):
             return _table([column.title for column in columns], ([_cell(cell) for cell in row] for row in rows))
         case _:
             assert_never(block)
+
+
+def _to_copy(block: Commands | Copied) -> list[str]:
+    if isinstance(block, Commands):
+        return [f"- {markdown_code(' '.join(words), longest=LONGEST_COMMAND)}" for words in block.commands] + [""]
+    shown = [visible(line, longest=LONGEST_PROSE) for line in block.lines]
+    fence = "`" * (1 + max([2, *(len(run) for line in shown for run in re.findall("`+", line))]))
+    return [f"{fence}text", *shown, fence, ""]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

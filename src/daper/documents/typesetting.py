@@ -7,11 +7,13 @@ from typing import assert_never
 from daper.documents.blocks import (
     LONGEST_COMMAND,
     LONGEST_ID,
+    LONGEST_PROSE,
     Bars,
     Block,
     Cell,
     CheckList,
     Commands,
+    Copied,
     Document,
     Facts,
     Line,
@@ -67,13 +69,19 @@ class Typesetting:
                 return {"kind": "bars", "title": title, "bars": drawn}
             case CheckList(items):
                 return {"kind": "checklist", "items": [self._line(item) for item in items]}
-            case Commands(commands):
-                spans = [[Span(words, longest=LONGEST_COMMAND) for words in command] for command in commands]
-                return {"kind": "commands", "commands": [[self._pieces(span) for span in line] for line in spans]}
+            case Commands() | Copied():
+                return self._to_copy(block)
             case Table():
                 return self._table(block)
             case _:
                 assert_never(block)
+
+    def _to_copy(self, block: Commands | Copied) -> dict[str, object]:
+        if isinstance(block, Commands):
+            spans = [[Span(words, longest=LONGEST_COMMAND) for words in command] for command in block.commands]
+            return {"kind": "commands", "commands": [[self._pieces(span) for span in line] for line in spans]}
+        lines = [Span(line or " ", longest=LONGEST_PROSE) for line in block.lines]
+        return {"kind": "copied", "lines": [self._pieces(span) for span in lines]}
 
     def _table(self, table: Table) -> dict[str, object]:
         return {

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from daper.adapters.reports.actions import rows_table
 from daper.core.decisions import decided_by
 from daper.core.models import ForPerson, RecordedDecision, SuppressedFinding, Verdict
-from daper.documents.blocks import Block, Column, Paragraph, Part, Table
-from daper.documents.cells import cell, code, moment, prose, settings, text, uncut
+from daper.documents.blocks import Block, Column, Copied, Paragraph, Part, Table
+from daper.documents.cells import cell, code, moment, prose, settings, text
 
 _VERDICTS = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", None: "not approved (not named)"}
 _DECISION_PARTS = (
@@ -30,9 +30,6 @@ _SUPPRESSED_COLUMNS = (
 )
 _PERSON_PARTS = (Part("record", 30), Part("why a person has to", 70))
 _PERSON_COLUMNS = (Column("record", 0), Column("kind", 0), Column("why a person has to", 1))
-
-_MESSAGE_PARTS = (Part("record", 30), Part("message to send by hand", 70))
-_MESSAGE_COLUMNS = (Column("record", 0), Column("kind", 0), Column("message", 1))
 
 
 def decision_log(decisions: Iterable[RecordedDecision], planned: Mapping[str, Sequence[str]]) -> tuple[Block, ...]:
@@ -90,16 +87,16 @@ def suppressed_table(suppressed: Iterable[SuppressedFinding]) -> Table | None:
     )
 
 
-def messages_table(handed: Iterable[ForPerson]) -> Table | None:
-    """The messages that a person may send by hand, each line by itself."""
-    return rows_table(
-        _MESSAGE_COLUMNS,
-        _MESSAGE_PARTS,
-        (
-            (cell(code(item.record_id)), cell(code(item.kind)), uncut(map(text, item.message.split("\n"))))
-            for item in handed
-            if item.message
-        ),
+def messages_to_send(handed: Iterable[ForPerson]) -> tuple[Block, ...]:
+    """The messages that a person may send by hand, each to be copied."""
+    return tuple(
+        block
+        for item in handed
+        if item.message
+        for block in (
+            Paragraph((*code(item.record_id), *text(": "), *code(item.kind))),
+            Copied(tuple(item.message.split("\n"))),
+        )
     )
 
 

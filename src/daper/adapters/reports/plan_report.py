@@ -9,7 +9,7 @@ from daper.adapters.reports.actions import Proposed, blocked_table, proposed_tab
 from daper.adapters.reports.decision_log import (
     decision_log,
     for_person_table,
-    messages_table,
+    messages_to_send,
     suppressed_table,
 )
 from daper.adapters.reports.repair_report import state
@@ -140,7 +140,7 @@ def _proposed(plan: PlanView, *, several: bool) -> tuple[Section, ...]:
     return (
         *section(f"What is proposed{round_}", _proposed_actions(plan), otherwise="Nothing is proposed."),
         *section(f"Left for a person{round_}", for_person_table(plan.for_person)),
-        *section(f"Messages to send by hand{round_}", messages_table(plan.for_person)),
+        *section(f"Messages to send by hand{round_}", *messages_to_send(plan.for_person)),
         *section(f"Blocked proposals{round_}", blocked_table(plan.blocked)),
         *section(f"Suppressed problems{round_}", suppressed_table(plan.suppressed)),
         *section(f"Left for another repair{round_}", otherwise=more),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from daper.adapters.reports.actions import actions_table, blocked_table, plans_table, rows_table
 from daper.adapters.reports.alike import ACTION_IDS, BECAME, EACH, RECORDS, together
-from daper.adapters.reports.decision_log import decision_log, messages_table, suppressed_table
+from daper.adapters.reports.decision_log import decision_log, messages_to_send, suppressed_table
 from daper.adapters.reports.fates import chart, fates
 from daper.adapters.reports.model_costs import by_record, by_role
 from daper.adapters.reports.words import PHASES, glossary
@@ -86,7 +86,7 @@ def repair_report(result: RepairResult, *, whole: bool = False) -> Document:
         about=_about(result),
         sections=(
             *section("Left for a person", _left(result), otherwise=_nothing_left(result)),
-            *section("Messages to send by hand", messages_table(_handed(result))),
+            *section("Messages to send by hand", *messages_to_send(_handed(result))),
             *section(f"In the words of {_narrator(result)}", _narrative(result)),
             *section("What went otherwise than it was set up", _notices(result)),
             *section("In numbers", _numbers(result.counts), chart(result)),

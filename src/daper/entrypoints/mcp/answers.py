@@ -67,13 +67,13 @@ class PlannedAction(Wire):
 class LeftAlone(Wire):
     """What the plan does not act on, and why: suppressed, blocked by the guard, or for a person.
 
-    `message`: what a person may send by hand, if anything.
+    `message`: the lines of what a person may send by hand, if anything.
     """
 
     record_id: str
     what: str
     why: str
-    message: str = ""
+    message: tuple[str, ...] = ()
 
 
 class ProposedPlan(Wire):

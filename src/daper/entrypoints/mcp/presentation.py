@@ -247,7 +247,12 @@ def _plan(plan: PlanView, decisions: Sequence[RecordedDecision]) -> ProposedPlan
             for each in plan.blocked
         ),
         for_person=tuple(
-            LeftAlone(record_id=each.record_id, what=each.kind, why=each.reason, message=each.message)
+            LeftAlone(
+                record_id=each.record_id,
+                what=each.kind,
+                why=each.reason,
+                message=tuple(each.message.split("\n")) if each.message else (),
+            )
             for each in plan.for_person
         ),
     )

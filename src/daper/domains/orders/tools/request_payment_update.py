@@ -1,5 +1,6 @@
 """Asking a customer to see to a payment that is missing or was refused."""
 
+import re
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +25,7 @@ from daper.domains.orders.wording import field, money
 from daper.domains.orders.world import World, order_ref
 from daper.ports import ToolCall
 
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()/.-]{5,30}")
 # What a text names, and the argument that it stands for.
 _KEPT: Final = MappingProxyType(
     {
@@ -86,7 +88,8 @@ class RequestPaymentUpdate(OrderTool):
     def draft(self, text: Text, order: Order, world: World, arguments: Arguments) -> str:
         """For the customer, by whatever else the order knows them."""
         text = self.whole(text, {"order_id": order.order_id, **self._whom(order, world)})
-        return drafted(text, to=order.email or order.customer_id or name_of(order) or "the customer")
+        phone = order.customer_id if _PHONE.fullmatch(order.customer_id) else ""
+        return drafted(text, to=order.email or phone or name_of(order) or "the customer")
 
     def limits(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
         """What the order says, and nothing else."""
@@ -115,7 +118,7 @@ class RequestPaymentUpdate(OrderTool):
         )
         set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.at)
         job.send(to=to, subject=text.subject, body=text.body)
-        job.evidence.append(f"{job.asked} customer {args.customer_id!r} to see to the payment")
+        job.evidence.append(f"{job.asked} customer {(args.customer_id or to)!r} to see to the payment")
         if job.simulated:
             job.evidence.append(customer_acknowledges(job.raw))
         job.wrote.append(order_ref(args.order_id))
