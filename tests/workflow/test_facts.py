@@ -73,6 +73,7 @@ async def test_an_agent_that_waits_goes_on_at_once_when_what_it_asked_for_is_tol
 
         assert (answer.known, answer.agents, answer.problems, answer.unheard) == (False, (agent.handle.id,), (), "")
         assert other.handle.id not in answer.agents
+        assert len(answer.unsent) == 1, "nobody has sent it, and nobody should"
         [last, _] = view.results
         assert (last.phase, last.asked) == (Phase.NO_REPAIR_NEEDED, f"Bill: {RON}: paid")
         assert shop.status(RON) == "processing"

@@ -34,6 +34,7 @@ class FactAnswer(Wire):
 
     `evidence`: what was changed, or since when it is known. `wrote`: the versions that the records have by it.
     `answers`: the kinds of problem that it bears on. `problems`: what the rules find wrong with the record now.
+    `unsent`: the numbers of messages in the outbox that ask for what has happened, and were not sent: nor need they be.
     `agents`: the agents that were told of it, and go on at once; `unheard`: why an agent could not be told.
     """
 
@@ -46,5 +47,6 @@ class FactAnswer(Wire):
     wrote: dict[str, str] = Field(default_factory=dict)
     answers: tuple[str, ...] = ()
     problems: tuple[Finding, ...] = ()
+    unsent: tuple[int, ...] = ()
     agents: tuple[str, ...] = ()
     unheard: str = ""

@@ -13,6 +13,7 @@ from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
 from daper.core.facts import FactAnswer
 from daper.core.models import Change, Finding, Proposal, RecordHead, Scope, StoreInfo
+from daper.core.outbox import MessageState
 from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.addresses import Addresses, approvers_in, suppliers_in
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
 
 _MOST_DEEDS: Final = 3
+_NOT_SENT: Final = frozenset({MessageState.WRITTEN, MessageState.REFUSED})
 _FEW: Final = 10  # actions of one plan whose messages are shown whole; of more the text that they share is
 STORES: Final = ("json", "sqlite", "postgresql")
 
@@ -327,7 +329,8 @@ class OrdersDomain:
 
     async def tell(self, telling: Telling) -> FactAnswer:
         """Write a fact down in the order, its stock and the ledger, once."""
-        return await self._facts.tell(telling)
+        answer = await self._facts.tell(telling)
+        return answer.model_copy(update={"unsent": await asyncio.to_thread(self._unsent, answer)})
 
     async def foresee(self, telling: Telling) -> FactAnswer:
         """What telling it would change; nothing is changed."""
@@ -356,6 +359,18 @@ class OrdersDomain:
     async def note_message(self, note: MessageNote) -> Noted:
         """Note what became of one, if it is still in an expected state. Raises NotFound."""
         return await asyncio.to_thread(lambda: self._open().note_message(note))
+
+    def _unsent(self, answer: FactAnswer) -> tuple[int, ...]:
+        """What was written to somebody about what has happened meanwhile, and has certainly not left."""
+        keeping, record_id = self._open(), answer.told.record_id
+        bears_on = set(self._facts.facts[answer.told.fact].answers)
+        asked = [
+            deed.key
+            for deed in standing(keeping.deeds([record_id]).get(record_id, ()))
+            if deed.tool in self._tools and not bears_on.isdisjoint(self._tools[deed.tool].answers)
+        ]
+        messages = (message for key in asked for message in keeping.messages_of(key))
+        return tuple(each.sequence for each in messages if each.state in _NOT_SENT)
 
     def _open(self) -> Keeping:
         with self._opening:

@@ -109,6 +109,8 @@ def lines_of(answer: FactAnswer) -> Iterator[str]:
         yield f"  {name}: {before} → {after}" if before != after else f"  {name}: stays {after}"
     problems = ", ".join(dict.fromkeys(each.kind for each in answer.problems))
     yield f"  problems now: {problems or 'none'}"
+    for number in answer.unsent:
+        yield f"  a message that asks for it was not sent, and need not be any more: daper records outbox {number}"
     if answer.agents:
         yield f"  told, so that they look at once: {', '.join(answer.agents)}"
     if answer.unheard:

@@ -246,7 +246,8 @@ class ReportPage(Wire):
 class FactTold(Wire):
     """What became of telling a fact. `told` false: nothing was written down. `known`: it was known before.
 
-    `problems`: the kinds of what is wrong with the record now; `agents`: those that look at it at once.
+    `problems`: the kinds of what is wrong with the record now; `agents`: those that look at it at once; `unsent`: the
+    numbers of messages that ask for what has happened, and were not sent.
     """
 
     record_id: str
@@ -256,6 +257,7 @@ class FactTold(Wire):
     evidence: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
+    unsent: tuple[int, ...] = ()
     message: str = ""
     next_step: str
 

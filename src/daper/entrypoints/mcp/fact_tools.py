@@ -243,6 +243,7 @@ def _answered(answer: FactAnswer) -> FactTold:
             evidence=answer.evidence,
             problems=tuple(dict.fromkeys(each.kind for each in answer.problems)),
             agents=answer.agents,
+            unsent=answer.unsent,
             message="known already; nothing was changed" if answer.known else "written down",
             next_step="tell the person what was written down, and what is wrong with the record now",
         )
