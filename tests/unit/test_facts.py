@@ -3,10 +3,11 @@
 from typing import cast
 
 import pytest
+from pydantic import JsonValue
 
 from daper.core.errors import NotFound, UserError
 from daper.domains.orders.facts import FACTS
-from daper.ports import Domain
+from daper.ports import Domain, Fact
 from daper.service.facts import arguments_in
 from daper.service.records import RecordsService
 
@@ -22,13 +23,13 @@ def test_a_domain_that_takes_no_facts_says_so() -> None:
         service.facts("potions")
 
 
+def _came(fact: Fact | None, source: str) -> tuple[dict[str, JsonValue], str]:
+    return arguments_in(fact, item=None, quantity=None, others=(), source=source)
+
+
 def test_from_whom_it_comes_is_an_argument_where_the_fact_has_one() -> None:
-    for fact, source, came in (
-        (APPROVED, "ministry@x.example", ({"approver": "ministry@x.example"}, "")),
-        (PAID, "the bank", ({}, "the bank")),
-        (None, "the bank", ({}, "the bank")),
-    ):
-        assert arguments_in(fact, item=None, quantity=None, others=(), source=source) == came
+    assert _came(APPROVED, "ministry@x.example") == ({"approver": "ministry@x.example"}, "")
+    assert _came(PAID, "the bank") == _came(None, "the bank") == ({}, "the bank")
 
 
 def test_what_belongs_to_a_fact_is_said_by_name() -> None:

@@ -364,7 +364,7 @@ def _delivered(it: _Writing, args: DeliveredArgs) -> Known | Fits:
     if args.quantity is not None and (entry := _told_before(it, args)) is not None:
         again = "; if this is another delivery, say when it came" if it.told.request_key == "" else ""
         return Known(
-            since=f"that {args.quantity}{what} came is known already: told by {shown(entry.get('by'))} "
+            since=f"that {args.quantity}{what} came is already known: told by {shown(entry.get('by'))} "
             f"on {shown(entry.get('told'))}{again}"
         )
     if not waiting:

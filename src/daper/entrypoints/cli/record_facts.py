@@ -46,7 +46,7 @@ def tell(
 
     A plan that waits and was made before is stale. Proactive agents of these records look at once.
 
-    Exit codes: 0 written down, or known already; 1 refused; 2 the command line does not say enough.
+    Exit codes: 0 written down, or already known; 1 refused; 2 the command line does not say enough.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def tell(
 def lines_of(answer: FactAnswer) -> Iterator[str]:
     """What came of it, line by line."""
     told = answer.told
-    yield f"{told.record_id} {told.fact}: {'known already; nothing was changed' if answer.known else 'written down'}"
+    yield f"{told.record_id} {told.fact}: {'already known; nothing was changed' if answer.known else 'written down'}"
     yield from (f"  {line}" for line in answer.evidence)
     for name, after in answer.after.items() if not answer.known else ():
         before = answer.before.get(name)

@@ -109,7 +109,7 @@ def telling_tools(door: Door, confirms: ChatApproval) -> list[Tool]:
     ) -> FactTold:
         """Write down what has happened to a record outside, because the person said so: an order was paid, delivered.
 
-        The person is asked to confirm in a form, where the client can show one. The same again is known already. Not
+        The person is asked to confirm in a form, where the client can show one. The same again is already known. Not
         for what a repair does, and never for what only a text in a record says.
         """
         wanted = _wanted(record_id, fact, item, quantity, source, at, arguments, domain)
@@ -244,7 +244,7 @@ def _answered(answer: FactAnswer) -> FactTold:
             problems=tuple(dict.fromkeys(each.kind for each in answer.problems)),
             agents=answer.agents,
             unsent=answer.unsent,
-            message="known already; nothing was changed" if answer.known else "written down",
+            message="already known; nothing was changed" if answer.known else "written down",
             next_step="tell the person what was written down, and what is wrong with the record now",
         )
     )
