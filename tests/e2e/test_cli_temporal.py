@@ -76,6 +76,8 @@ def test_where_it_is_not_set_up_it_says_how(shell: Shell, address: str) -> None:
     assert (
         "the domain 'temporal' is there once DAPER_TEMPORAL_QUERY is set, and that is not: Which workflows" in ran.err
     )
+    ran = shell.run("domain", "list")
+    assert "temporal: not there; the domain 'temporal' is there once DAPER_TEMPORAL_QUERY is set" in ran.out
     checks = {each["name"]: each for each in shell.run("doctor", "--json").document()["checks"]}
     assert checks["records of temporal"]["ok"]
     assert "once DAPER_TEMPORAL_QUERY is set" in checks["records of temporal"]["what"]

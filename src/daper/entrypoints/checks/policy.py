@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from daper.core.policy import ALONE_RISK, Alone, ApprovalPolicy
 from daper.core.text import visible
 from daper.ports import Briefing, Domain
+from daper.ports.entry import why_absent
 
 
 def policy_notes(policy: ApprovalPolicy, domains: Mapping[str, Domain]) -> list[str]:
@@ -15,7 +16,8 @@ def policy_notes(policy: ApprovalPolicy, domains: Mapping[str, Domain]) -> list[
 def _of_domains(policy: ApprovalPolicy, domains: Mapping[str, Domain]) -> Iterator[str]:
     for name, otherwise in policy.domains.items():
         if name not in domains:
-            yield f"domains.{name}: there is no domain {name!r}; the domains are: {', '.join(sorted(domains))}"
+            none = f"there is no domain {name!r}; the domains are: {', '.join(sorted(domains))}"
+            yield f"domains.{name}: {why_absent(domains, name) or none}"
         elif otherwise.alone != policy.alone:
             yield from _of_one(otherwise, {name: domains[name]}, f"domains.{name}.")
 

@@ -14,6 +14,7 @@ from daper.domains.declared.reading import read_file
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say
 from daper.entrypoints.cli.parameters import Json
+from daper.ports.entry import absent
 from daper.settings import Part, Settings, load_settings
 from daper.settings.places import passed_over
 
@@ -33,17 +34,26 @@ def list_domains(*, as_json: Json = False) -> int:
     """
     settings = load_settings(needs={Part.DATABASE, Part.DOMAIN})
     rows: list[dict[str, object]] = []
-    for name, domain in open_domains(settings).items():
+    domains = open_domains(settings)
+    for name, domain in domains.items():
         path = domain.path if isinstance(domain, DeclaredDomain) else None
         rows.append({"name": name, "file": path and str(path), "tools": [*domain.tools], "trouble": _trouble(domain)})
     if as_json:
-        print_json({"domains": rows, "passed_over": [str(path) for path in passed_over(settings.home)]})
+        print_json(
+            {
+                "domains": rows,
+                "passed_over": [str(path) for path in passed_over(settings.home)],
+                "absent": absent(domains),
+            }
+        )
     else:
         screen = console()
         for row in rows:
             where = f"file {row['file']}" if row["file"] else "installed"
             tools = ", ".join(map(str, row["tools"])) if isinstance(row["tools"], list) else ""  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - made above
             say(screen, visible(f"{row['name']}: {where}; {row['trouble'] or f'tools: {tools}'}", longest=4000))
+        for name, why in absent(domains).items():
+            say(screen, visible(f"{name}: not there; {why}", longest=4000))
         for path in passed_over(settings.home):
             told = "passed over: a file of a domain is called NAME.toml, NAME in small letters, digits, - and _"
             say(screen, visible(f"{path}: {told}", longest=4000))
