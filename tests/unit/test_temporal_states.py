@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.api.common.v1 import ActivityType, Payload, WorkflowExecution, WorkflowType
-from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState, TimeoutType, WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure, TimeoutFailureInfo
 from temporalio.api.history.v1 import (
     ActivityTaskScheduledEventAttributes,
     HistoryEvent,
     WorkflowTaskCompletedEventAttributes,
     WorkflowTaskFailedEventAttributes,
+    WorkflowTaskTimedOutEventAttributes,
 )
 from temporalio.api.workflow.v1 import (
     PendingActivityInfo,
@@ -224,6 +225,29 @@ def test_a_reset_is_no_failure_of_a_task_and_neither_is_one_before_a_task_that_w
     )
     failed = HistoryEvent(event_id=9, workflow_task_failed_event_attributes=WorkflowTaskFailedEventAttributes(cause=1))
     assert recent_of([done, failed]).task_failure is None
+
+
+@pytest.mark.parametrize(
+    ("timeout", "causes"),
+    [
+        (TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE, ("WorkflowTaskTimedOutCauseStartToClose",)),
+        (TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START, ()),
+    ],
+)
+def test_a_task_that_a_worker_took_and_lost_has_failed_and_one_that_nobody_took_has_not(
+    timeout: TimeoutType.ValueType, causes: tuple[str, ...]
+) -> None:
+    answer = an_answer()
+    answer.pending_workflow_task.CopyFrom(PendingWorkflowTaskInfo(attempt=4))
+    event = HistoryEvent(
+        event_id=9,
+        workflow_task_timed_out_event_attributes=WorkflowTaskTimedOutEventAttributes(timeout_type=timeout),
+    )
+    state = with_recent(described(answer), recent_of([event]))
+    assert state.task_causes == causes
+    if causes:
+        [finding] = workflow_findings(state, OPTIONS, NOW)
+        assert "look at the workers first" in finding.evidence[0]
 
 
 def test_a_cause_that_only_a_newer_server_knows_has_its_number() -> None:

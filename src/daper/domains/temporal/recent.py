@@ -52,6 +52,8 @@ def with_recent(state: WorkflowState, recent: Recent) -> WorkflowState:
 def _failure(event: HistoryEvent) -> TaskFailure | None:
     """How a workflow task failed, in the words in which the server reports it later."""
     if event.HasField("workflow_task_timed_out_event_attributes"):
+        if event.workflow_task_timed_out_event_attributes.timeout_type == TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START:
+            return None  # the worker that had the workflow in memory went away: any other one takes the task
         kind = enum_name(TimeoutType, event.workflow_task_timed_out_event_attributes.timeout_type, "TIMEOUT_TYPE_")
         return TaskFailure(cause=f"WorkflowTaskTimedOutCause{_camel(kind)}")
     if not event.HasField("workflow_task_failed_event_attributes"):
