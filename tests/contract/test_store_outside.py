@@ -447,13 +447,20 @@ async def test_two_keys_that_saw_the_same_do_not_both_change_it(
     assert lamp.switched == 1
 
 
-async def test_what_nobody_can_tell_of_stays_claimed(claiming: Claiming, lamp: Lamp) -> None:
+async def test_what_nobody_can_tell_of_stays_claimed_while_it_may_be_under_way(claiming: Claiming, lamp: Lamp) -> None:
     claiming.before = lost
     with pytest.raises(Lost):
         await claiming.apply(CALL)
     claiming.before = lambda: None
-    assert (await claiming.apply(OTHER)).status is OutcomeStatus.STALE
+    other = await claiming.apply(OTHER)
+    assert (other.status, "until 13:00 it is left alone" in other.evidence[0]) == (OutcomeStatus.STALE, True), other
     assert lamp.switched == 0
+    claiming.clock(lambda: NOON + timedelta(minutes=61))
+    assert await claiming.apply(OTHER) == other
+    assert (await claiming.apply(replace(CALL, key="k3"))).status is OutcomeStatus.APPLIED
+    with pytest.raises(CannotSettle):
+        await claiming.apply(CALL)
+    assert lamp.switched == 1
 
 
 async def test_what_came_to_nothing_for_certain_is_free_again(claiming: Claiming, lamp: Lamp) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter
@@ -30,9 +30,9 @@ _CALL: TypeAdapter[ToolCall] = TypeAdapter(ToolCall)
 _ATTEMPTS = "attempts"  # in the effect of a `begun` row: how many have asked, or were about to
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts to use the ledger once a system has answered
 _HOLDER = "key"  # in the effect of the row of a claim: who has it
-_TAKEN = Effect(
-    status=OutcomeStatus.STALE, evidence=("another repair has changed it since the plan read it, or was about to",)
-)
+_CLAIMED = timedelta(hours=1)
+"""So long what nobody can tell of keeps other keys out: no request is under way for longer."""
+
 _NEVER_CAME = "the system says that the request never came, and takes it no more"
 
 
@@ -96,7 +96,7 @@ class OutsideTool(Tool):
         """What of these records one key alone may change, ever, where the system cannot compare for itself; "" if none.
 
         Two keys that saw the same would both change it. The first that asks has it, and the others are stale, unless it
-        is certain that nothing came of the first.
+        is certain that nothing came of the first, or nobody can tell and that was long ago.
         """
         return ""
 
@@ -279,11 +279,11 @@ class OutsideTool(Tool):
         call, key = passage.call, passage.key
         with self.books().change() as change:
             # The claim first, by everybody: else two could wait for each other's key.
-            taken = bool(claim) and self._is_taken(change, claim, key)
+            taken = self._taken(change, claim, key) if claim else None
             row = change.row(key)
             if row is not None and (ledger.is_final(row) or not self.repeatable):
                 return False
-            if row is None and (no := passage.late() or (_TAKEN if taken else None)):
+            if row is None and (no := passage.late() or taken):
                 ledger.enter(change, no, self._timed(call, None), key=key, kind="tombstone", tool=self.name)
                 return False
             if claim and not taken:
@@ -297,14 +297,25 @@ class OutsideTool(Tool):
             ledger.enter(change, begun, self._timed(call, row), key=key, kind="begun", tool=self.name, originals=noted)
             return True
 
-    def _is_taken(self, change: StoreChange[object], claim: str, key: str) -> bool:
-        """Whether another key has claimed it, and may have changed it."""
+    def _taken(self, change: StoreChange[object], claim: str, key: str) -> Effect | None:
+        """Whether another key has claimed it, and may have changed it, in words."""
         row = change.row(_claim_key(claim))
         holder = None if row is None else row.effect.after.get(_HOLDER)
-        if not isinstance(holder, str) or holder == key:
-            return False
+        if row is None or not isinstance(holder, str) or holder == key:
+            return None
         theirs = change.row(holder)
-        return theirs is None or theirs.kind != "tombstone"
+        if theirs is not None and theirs.kind == "tombstone":
+            return None
+        if theirs is None or not ledger.is_final(theirs):
+            free = row.at + _CLAIMED
+            if self._clock() > free:
+                return None
+            told = f"{row.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, and nobody has noted yet whether it did"
+            why = (
+                f"another repair was about to change it at {told}; until {free.astimezone(UTC):%H:%M} it is left alone"
+            )
+            return not_done(OutcomeStatus.STALE, why)
+        return not_done(OutcomeStatus.STALE, "another repair has changed it since the plan read it")
 
 
 class UndoableOutsideTool(OutsideTool):

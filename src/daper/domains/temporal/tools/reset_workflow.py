@@ -111,23 +111,38 @@ class ResetWorkflow(RunTool):
             request_id=call.key,
         )
         await self._bench.cluster.change("reset_workflow_execution", request)
-        trace = await self.probe(call, key=call.key)
-        if trace.deed is None:
-            raise CannotSettle(f"{call.record_id!r} was reset, and no run says so in its history: a person looks at it")
-        return trace.deed
+        return await self._made(call, call.key)
 
     async def probe(self, call: ToolCall, *, key: str) -> Trace:
-        """The run that this reset made. Raises CannotSettle where that was made of another run than the plan saw."""
+        """The run that this reset made.
+
+        Raises CannotSettle where that was made of another run than the plan saw, and where there is none: a request
+        that is under way would still be heard.
+        """
+        return Trace(deed=await self._made(call, key))
+
+    async def _made(self, call: ToolCall, key: str) -> Deed:
         found = await self._bench.histories.resets_since(call.record_id, _run(call), at=_event(call))
         ours = next((each for each in found if each.reason == trace_of(key)), None)
         if ours is None:
-            return Trace()
+            raise CannotSettle(await self._unheard(call))
         if ours.base_run_id != _run(call):
             raise CannotSettle(
                 f"{call.record_id!r} had another run, {ours.base_run_id}, in the moment of the reset: that one was "
                 f"ended, and run {ours.new_run_id} goes on; a person looks at what became of both"
             )
-        return Trace(deed=await self._deed(call, ours))
+        return await self._deed(call, ours)
+
+    async def _unheard(self, call: ToolCall) -> str:
+        """What there is to see where no run tells of this reset."""
+        state = await self._bench.cluster.state(call.record_id)
+        if state is None:
+            seen = "it is not there any more"
+        elif state.run_id == _run(call):
+            seen = f"run {state.run_id} is still the latest one, and {state.status}"
+        else:
+            seen = f"run {state.run_id}, which is {state.status}, comes of no reset of ours"
+        return f"{call.record_id!r} was to be reset, and nobody can tell whether it still will be: {seen}"
 
     async def _deed(self, call: ToolCall, ours: ResetTrace) -> Deed:
         before = await self._bench.histories.run(call.record_id, ours.base_run_id)
