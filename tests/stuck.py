@@ -36,6 +36,7 @@ class Outside:
     ran: list[str] = field(default_factory=list[str])
     held: set[str] = field(default_factory=set[str])
     wedged: bool = False
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 WORLD: dict[str, Outside] = {}  # by task queue: a workflow has no other way to what a test wants of it
@@ -45,6 +46,9 @@ WORLD: dict[str, Outside] = {}  # by task queue: a workflow has no other way to 
 async def step(name: str) -> str:
     outside = WORLD[activity.info().task_queue]
     outside.ran.append(f"{activity.info().workflow_id} {name}")
+    if name.startswith("held") and activity.info().attempt > 1:
+        await outside.gate.wait()
+        return name
     if name in outside.failing:
         raise ApplicationError(outside.message, type=outside.failing[name])
     return name
@@ -54,7 +58,7 @@ async def step(name: str) -> str:
 class Errand:
     """Does its steps one after another; `wait` waits for the signal `go`; steps that begin with ! may fail for good.
 
-    Those that begin with `slow` are tried again after an hour.
+    Those that begin with `slow` are tried again after an hour; those with `held` wait at their second attempt.
     """
 
     def __init__(self) -> None:

@@ -715,3 +715,18 @@ async def test_where_no_worker_answers_one_workflow_of_a_queue_is_asked(
 async def test_a_worker_says_which_signals_its_workflow_takes(world: StuckWorld) -> None:
     workflow_id = await waiting(world)
     assert (await world.state(workflow_id)).handlers == {"go"}
+
+
+async def test_an_attempt_that_runs_keeps_what_comes_of_it(world: StuckWorld) -> None:
+    """Of one that is reset while it runs, the server throws the result away, and runs it again after its timeout."""
+    world.outside.failing["held"] = "CardDeclined"
+    handle = await world.start(["held"])
+    await world.until(handle.id, activity_is(lambda each: each.state == "started" and each.attempt == 2))
+    world.outside.failing.clear()
+    records = await world.domain.context([handle.id])
+    assert "runs just now" in world.domain.tools["reset_activity"].terms(handle.id, {}, records).obstacle
+    paused = await world.domain.tools["pause_activity"].apply(await world.call("pause_activity", handle.id))
+    assert paused.status is OutcomeStatus.APPLIED
+    world.outside.gate.set()
+    assert await handle.result() == ["held"]
+    assert len(world.outside.ran) == 2

@@ -81,7 +81,7 @@ class TemporalDomain:
         return RecordPage(records=kept, next_page=found.next_page)
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
-        """The named records, with the histories that a repair goes by; what is not there, and our own, is left out."""
+        """The named records, with what a repair of them goes by; what is not there, and our own, is left out."""
         found = await self.histories.beside(await self._reading.named(record_ids))
         return await with_surroundings(self.cluster, found, signals=bool(self._options.signals))
 

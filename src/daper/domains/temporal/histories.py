@@ -43,8 +43,7 @@ class HistoryReading:
             async with gate:
                 return await self.of(state)
 
-        states = [each.state for each in records if isinstance(each, WorkflowRecord)]
-        wanted = [state for state in states if self._is_needed(state)]
+        wanted = [each.state for each in records if isinstance(each, WorkflowRecord) and self._is_needed(each.state)]
         return (*records, *await asyncio.gather(*map(one, wanted)))
 
     async def of(self, state: WorkflowState) -> HistoryRecord:

@@ -23,7 +23,6 @@ from daper.domains.temporal.workflow import (
     WorkflowRecord,
     WorkflowState,
     moment,
-    workflow_id_of,
     workflow_ref,
 )
 from daper.ports.domain import Record, Terms, ToolCall
@@ -207,7 +206,7 @@ def activity_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
 
 def set_ref(call: ToolCall) -> str:
     """How what can be set of an activity is named in what was written."""
-    return f"{workflow_ref(workflow_id_of(call.record_id))}/activities/{call.arguments['activity_id']}/settings"
+    return f"{workflow_ref(call.record_id)}/activities/{call.arguments['activity_id']}/settings"
 
 
 def is_over(records: Sequence[Record], call: ToolCall) -> bool:

@@ -14,7 +14,7 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
 from daper.domains.temporal.tools.activity import ActivityTool, is_ours, is_over, set_ref
-from daper.domains.temporal.tools.base import TRACE, UndoableWorkflowTool, trace_of
+from daper.domains.temporal.tools.base import TRACE, UndoableWorkflowTool, reason
 from daper.domains.temporal.workflow import Pause, PendingActivity
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
@@ -31,7 +31,7 @@ class _PauseTool(ActivityTool, UndoableWorkflowTool):
 
     async def _pause(self, call: ToolCall, key: str, before: str = "") -> Deed:
         run, activity_id = self.at(call)
-        why = f"{trace_of(key)}; {before}" if before else trace_of(key)
+        why = f"{reason(key)}; {before}" if before else reason(key)
         request = PauseActivityRequest(execution=run, id=activity_id, reason=why, request_id=key)
         await self._bench.cluster.change("pause_activity", request)
         return _deed(call, paused=True)

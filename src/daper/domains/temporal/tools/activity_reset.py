@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from pydantic import JsonValue
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
@@ -16,6 +17,8 @@ from daper.domains.temporal.workflow import PendingActivity, causes
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
+
+_AT_WORK: Final = frozenset({"started", "pause-requested", "cancel-requested"})
 
 
 class ResetArgs(ActivityArgs):
@@ -34,12 +37,17 @@ class ResetActivity(ActivityTool):
     kinds = frozenset({ACTIVITY_RETRYING, PAUSED})
     does = (
         "Tries an activity again at once, and counts its attempts from the first one. For what failed by something "
-        "that is mended by now, while its next attempt is far off."
+        "that is mended by now, while its next attempt is far off; not while an attempt runs."
     )
     repeatable = True
 
     def misfit(self, activity: PendingActivity) -> str:
-        """It is for what failed, or is paused; what is at its first attempt needs none."""
+        """It is for what failed, or is paused; what is at its first attempt needs none.
+
+        Nor for what runs: a server throws away what comes of an attempt that ran when it was reset, also a success.
+        """
+        if activity.state in _AT_WORK:
+            return f"an attempt of activity {shown(activity.id)!r} runs just now, and what comes of it would be lost"
         if activity.paused or activity.attempt > 1:
             return ""
         return f"activity {shown(activity.id)!r} is at its first attempt"
@@ -99,10 +107,6 @@ class ResetActivity(ActivityTool):
         if activity.paused:
             asked = call.arguments["keep_paused"] is True
             return Postcondition(holding=Holding.YES if asked else Holding.NO, evidence="the activity is paused")
-        seen = call.arguments["attempt_seen"]
-        if activity.state == "started" and isinstance(seen, int) and activity.attempt >= seen:
-            told = f"attempt {activity.attempt}, which ran then, has not ended"
-            return Postcondition(holding=Holding.WAITING, evidence=told)
         if activity.attempt > 1:
             told = f"it failed again, and is at attempt {activity.attempt}: {causes(activity.failures)}"
             return Postcondition(holding=Holding.NO, evidence=told)

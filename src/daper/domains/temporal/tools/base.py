@@ -14,7 +14,7 @@ from daper.core.models import Change, Finding
 from daper.domains.temporal.cluster import Cluster
 from daper.domains.temporal.histories import HistoryReading
 from daper.domains.temporal.options import TemporalOptions
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_id_of
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
 from daper.ports.domain import PlanCaps, Record, Terms, ToolCall
 from daper.ports.store import LedgerRow, Store
 from daper.stores.outside import OutsideTool, UndoableOutsideTool
@@ -136,9 +136,9 @@ def _first(limit: Exactly | OneOf) -> JsonValue:
 
 def run_of(call: ToolCall) -> WorkflowExecution:
     """The run that the plan saw: a request that names it reaches no other."""
-    return WorkflowExecution(workflow_id=workflow_id_of(call.record_id), run_id=str(call.arguments["run_id"]))
+    return WorkflowExecution(workflow_id=call.record_id, run_id=str(call.arguments["run_id"]))
 
 
-def trace_of(key: str) -> str:
-    """What a call leaves where the server keeps a text of it: the key, by which it is found again."""
+def reason(key: str) -> str:
+    """What a call leaves where the server keeps a reason: the key, by which it is found again."""
     return f"{TRACE}{key}"

@@ -11,9 +11,9 @@ from daper.core.models import Change, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import counted
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, TASK_FAILING, TOO_LONG
-from daper.domains.temporal.tools.base import run_of, trace_of, workflow_in
+from daper.domains.temporal.tools.base import reason, run_of, workflow_in
 from daper.domains.temporal.tools.running import RunningTool
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_id_of, workflow_ref
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
 
@@ -43,7 +43,7 @@ class CancelWorkflow(RunningTool):
     async def act(self, call: ToolCall) -> Deed:
         """Ask it, by the key of the call."""
         request = RequestCancelWorkflowExecutionRequest(
-            workflow_execution=run_of(call), request_id=call.key, reason=trace_of(call.key), identity=trace_of(call.key)
+            workflow_execution=run_of(call), request_id=call.key, reason=reason(call.key), identity=reason(call.key)
         )
         await self._bench.cluster.change("request_cancel_workflow_execution", request)
         return self.deed(call)
@@ -53,7 +53,7 @@ class CancelWorkflow(RunningTool):
         if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
             return False
         attributes = event.workflow_execution_cancel_requested_event_attributes
-        return trace_of(key) in (attributes.cause, attributes.identity)
+        return reason(key) in (attributes.cause, attributes.identity)
 
     def deed(self, call: ToolCall) -> Deed:
         """It is asked."""
@@ -88,7 +88,7 @@ class TerminateWorkflow(RunningTool):
     async def act(self, call: ToolCall) -> Deed:
         """End it; the reason is the trace."""
         request = TerminateWorkflowExecutionRequest(
-            workflow_execution=run_of(call), reason=trace_of(call.key), identity=trace_of(call.key)
+            workflow_execution=run_of(call), reason=reason(call.key), identity=reason(call.key)
         )
         await self._bench.cluster.change("terminate_workflow_execution", request)
         return self.deed(call)
@@ -98,7 +98,7 @@ class TerminateWorkflow(RunningTool):
         if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             return False
         attributes = event.workflow_execution_terminated_event_attributes
-        return trace_of(key) in (attributes.reason, attributes.identity)
+        return reason(key) in (attributes.reason, attributes.identity)
 
     def deed(self, call: ToolCall) -> Deed:
         """It is over."""
@@ -138,6 +138,6 @@ def _deed(call: ToolCall, what: str) -> Deed:
     return Deed(
         before={"status": "running"},
         after={"status": what},
-        wrote=[workflow_ref(workflow_id_of(call.record_id))],
+        wrote=[workflow_ref(call.record_id)],
         evidence=[f"the workflow was {what}"],
     )

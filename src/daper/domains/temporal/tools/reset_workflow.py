@@ -19,7 +19,7 @@ from daper.domains.temporal.findings import FAILED, TASK_FAILING, TIMED_OUT
 from daper.domains.temporal.forecast import forecast
 from daper.domains.temporal.histories import RESET
 from daper.domains.temporal.history import ResetTrace, RunHistory, history_ref
-from daper.domains.temporal.tools.base import trace_of
+from daper.domains.temporal.tools.base import reason
 from daper.domains.temporal.tools.run_tool import RunArgs, RunTool, failed_by, history_in, names
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, ToolCall
@@ -106,7 +106,7 @@ class ResetWorkflow(RunTool):
         """Ask for the reset."""
         request = ResetWorkflowExecutionRequest(
             workflow_execution=WorkflowExecution(workflow_id=call.record_id),
-            reason=trace_of(call.key),
+            reason=reason(call.key),
             workflow_task_finish_event_id=_event(call),
             request_id=call.key,
         )
@@ -123,7 +123,7 @@ class ResetWorkflow(RunTool):
 
     async def _made(self, call: ToolCall, key: str) -> Deed:
         found = await self._bench.histories.resets_since(call.record_id, _run(call), at=_event(call))
-        ours = next((each for each in found if each.reason == trace_of(key)), None)
+        ours = next((each for each in found if each.reason == reason(key)), None)
         if ours is None:
             raise CannotSettle(await self._unheard(call))
         if ours.base_run_id != _run(call):

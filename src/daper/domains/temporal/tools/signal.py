@@ -23,9 +23,9 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, TOO_LONG, workflow_findings
 from daper.domains.temporal.tools.allowed_signals import AllowedSignal, allowed_signals, default, written
-from daper.domains.temporal.tools.base import Workbench, run_of, trace_of, workflow_in
+from daper.domains.temporal.tools.base import Workbench, reason, run_of, workflow_in
 from daper.domains.temporal.tools.running import RunningTool
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_id_of, workflow_ref
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed
 
@@ -132,7 +132,7 @@ class SignalWorkflow(RunningTool):
             workflow_execution=run_of(call),
             signal_name=signal.name,
             input=Payloads(payloads=await DataConverter.default.encode(signal.payload(call.arguments))),
-            identity=trace_of(call.key),
+            identity=reason(call.key),
             request_id=call.key,
         )
         await self._bench.cluster.change("signal_workflow_execution", request)
@@ -161,7 +161,7 @@ class SignalWorkflow(RunningTool):
         if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
             return False
         attributes = event.workflow_execution_signaled_event_attributes
-        return attributes.request_id == key or attributes.identity == trace_of(key)
+        return attributes.request_id == key or attributes.identity == reason(key)
 
     def deed(self, call: ToolCall) -> Deed:
         """It is sent."""
@@ -169,7 +169,7 @@ class SignalWorkflow(RunningTool):
         return Deed(
             before={"signal": "not sent"},
             after={"signal": name},
-            wrote=[workflow_ref(workflow_id_of(call.record_id))],
+            wrote=[workflow_ref(call.record_id)],
             evidence=[f"signal {shown(name)!r} was sent once"],
         )
 

@@ -20,7 +20,7 @@ from daper.domains.temporal.forecast import forecast_at, refused_children
 from daper.domains.temporal.histories import START_AGAIN
 from daper.domains.temporal.history import RunHistory, payloads_in
 from daper.domains.temporal.inputs import input_words
-from daper.domains.temporal.tools.base import UndoableWorkflowTool, trace_of, workflow_in
+from daper.domains.temporal.tools.base import UndoableWorkflowTool, reason, workflow_in
 from daper.domains.temporal.tools.run_tool import RunTool, failed_by, names
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
 from daper.ports.domain import Record, ToolCall
@@ -124,7 +124,7 @@ class StartAgain(RunTool, UndoableWorkflowTool):
         """End the new run; the server refuses where that is over."""
         run_id = str(done.after["run"])
         request = TerminateWorkflowExecutionRequest(
-            workflow_execution=WorkflowExecution(workflow_id=call.record_id, run_id=run_id), reason=trace_of(key)
+            workflow_execution=WorkflowExecution(workflow_id=call.record_id, run_id=run_id), reason=reason(key)
         )
         await self._bench.cluster.change("terminate_workflow_execution", request)
         return _ended(call, run_id)
@@ -138,7 +138,7 @@ class StartAgain(RunTool, UndoableWorkflowTool):
             return Trace(deed=_started(call, run_id, failed_by(await self._before(call))))
         event = await self._bench.cluster.last_event(call.record_id, run_id)
         words = event.workflow_execution_terminated_event_attributes.reason if event is not None else ""
-        return Trace(deed=_ended(call, run_id) if words == trace_of(key) else None)
+        return Trace(deed=_ended(call, run_id) if words == reason(key) else None)
 
     async def _before(self, call: ToolCall) -> RunHistory:
         return await self._bench.histories.run(call.record_id, _run(call))

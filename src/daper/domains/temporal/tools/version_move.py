@@ -21,7 +21,7 @@ from daper.domains.temporal.findings import TASK_FAILING
 from daper.domains.temporal.surroundings import with_versions
 from daper.domains.temporal.tools.base import UndoableWorkflowTool, run_of, workflow_in
 from daper.domains.temporal.tools.run_tool import RunArgs
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_id_of, workflow_ref
+from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
@@ -144,7 +144,7 @@ def _choices(state: WorkflowState) -> tuple[str, ...]:
 
 
 def _set_ref(record_id: str) -> str:
-    return f"{workflow_ref(workflow_id_of(record_id))}/version"
+    return f"{workflow_ref(record_id)}/version"
 
 
 def _override_of(call: ToolCall, state: WorkflowState | None) -> str:
