@@ -40,9 +40,9 @@ def tell(
     """Say what has happened to a record, which no tool can do: daper records tell ORD-001-HJP paid
 
     For orders: paid, approved, delivered (all that is outstanding, or --quantity of --item), cancelled. It is written
-    into the record, its stock and the ledger in one change, with who told it and when. The same again is
-    already known, and changes nothing. What cannot be so is refused with the reason: more than was ordered, a payment of
-    what is cancelled, a time that is still to come.
+    into the record, its stock and the ledger in one change, with who told it and when. The same again is already known,
+    and changes nothing. What cannot be so is refused with the reason: more than was ordered, a payment of what is
+    cancelled, a time that is still to come.
 
     A plan that waits and was made before is stale. Proactive agents of these records look at once.
 
