@@ -11,7 +11,12 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.core.outbox import TAKEN_BACK, MessageState
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition, RepairResult, VerificationStatus
+from daper.domains.orders.domain import open_domain
+from daper.domains.orders.sql_keeping import BRANCHES
 from daper.ports import ToolCall
+from daper.stores.copying import copy
+from daper.stores.sql.postgresql_database import PostgresqlDatabase
+from daper.stores.sql.upgrading import upgrade
 from daper.workflows.options import DELIVERY_TRIES
 from tests.receiving import DROP, PASSWORD, SECRET, Post, hook, mail_lines, mail_server, webhook_lines, write_people
 from tests.workflow.delivering import APPROVED, APPROVERS, PAYS, RESTOCKED, bring_own, outbox, verified
@@ -38,8 +43,7 @@ async def own_shop(env: WorkflowEnvironment, home: Path, **people: str) -> Async
 
 
 async def repaired(shop: Shop, *record_ids: str) -> RepairResult:
-    repair_id = await shop.start(scope={"record_ids": list(record_ids)})
-    await shop.decide(repair_id, await shop.plan(repair_id))
+    repair_id = await shop.start(scope={"record_ids": list(record_ids)}, auto_approve=True)
     return await shop.end(repair_id)
 
 
@@ -198,3 +202,37 @@ async def test_what_is_taken_back_is_cancelled_only_with_whom_it_reached(
     assert not any("send it" in line for line in result.report.left_for_person), result.report.left_for_person
     if answer != 200:
         assert {message.note for message in lie} == {TAKEN_BACK}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_in_a_database_messages_go_once_too_and_their_states_are_there(
+    temporal_env: WorkflowEnvironment, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    bring_own(tmp_path)
+    url = ""
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgresql").empty()
+        upgrade(PostgresqlDatabase(url, BRANCHES))
+    options = {
+        "approvers": "",
+        "dataset": "hogwarts",
+        "store": "",
+        "suppliers": "",
+        "shop_name": "",
+        "database_url": url,
+    }
+    orders = open_domain(tmp_path / "data" / "orders", options)
+    copy(orders.stored_as("json"), orders.stored_as(kind), replace=False, tell=lambda _, __: None)
+    environ = SECRETS | {"DAPER_ORDERS_STORE": kind} | ({"DAPER_ORDERS_DATABASE_URL": url} if url else {})
+    async with hook(200, 400) as server:
+        write_people(tmp_path, outbox=webhook_lines(server.url))
+        async with open_shop(temporal_env, tmp_path, environ=environ) as shop:
+            first = await repaired(shop, PAYS)
+            second, third = await asyncio.gather(repaired(shop, APPROVED), repaired(shop, RESTOCKED))
+            lie = await outbox(shop)
+
+    assert [message.state for message in first.messages] == [SENT]
+    assert sorted(message.state for each in (second, third) for message in each.messages) == [REFUSED, SENT]
+    ids = [request.headers["webhook-id"] for request in server.requests]
+    assert sorted(ids) == sorted(message.id for message in lie)
+    assert sorted(message.state for message in lie) == [REFUSED, SENT, SENT]
