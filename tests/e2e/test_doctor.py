@@ -201,3 +201,18 @@ def test_a6_doctor_sees_whether_those_who_would_be_told_can_be(shell: Shell) -> 
     assert webhook["what"] == "its server does not answer: Connection refused"
     assert (mail["ok"], mail["needed"], webhook["ok"], webhook["needed"]) == (False, False, False, False)
     assert "planted" not in ran.out
+
+
+def test_c3_doctor_tells_a_text_of_a_message_that_names_what_there_is_not(shell: Shell) -> None:
+    texts = shell.home / "templates" / "orders"
+    texts.mkdir(parents=True)
+    path = texts / "request_payment_update.txt"
+    path.write_text("Subject: Order $order_id\n\nDear $custmer_name, please pay.", encoding="utf-8")
+
+    ran = shell.run("doctor")
+    [told] = [line for line in ran.out.splitlines() if "texts of orders" in line]
+    assert str(path) in told
+    assert "names $custmer_name, which there is not; there are: $amount, $customer_name, $items" in told
+
+    path.write_text("Subject: Order $order_id\n\n[Dear $customer_name,|Hello,] please pay.", encoding="utf-8")
+    assert "texts of orders" not in shell.run("doctor").out
