@@ -92,7 +92,7 @@ def test_c2_an_approver_who_is_named_is_asked() -> None:
     "approvers", ["ministry", "ministry@magic.example, the owner", "a@b.example\nBcc: m@evil.example"]
 )
 def test_c2_an_approver_must_be_an_address(approvers: str) -> None:
-    with pytest.raises(SettingError, match="which is no e-mail address"):
+    with pytest.raises(SettingError, match=r"DAPER_ORDERS_APPROVERS names .* which is no e-mail address"):
         domain(approvers=approvers)
 
 
@@ -137,7 +137,7 @@ def test_c2_the_settings_may_say_where_a_supplier_is_written_to(suppliers: str, 
 
 @pytest.mark.parametrize("suppliers", ["Potage's", "Potage's=", "=a@b.example", "Potage's=pot"])
 def test_c2_the_address_of_a_supplier_must_be_one(suppliers: str) -> None:
-    with pytest.raises(SettingError, match="NAME=ADDRESS"):
+    with pytest.raises(SettingError, match=r"DAPER_ORDERS_SUPPLIERS names .*NAME=ADDRESS"):
         domain(suppliers=suppliers)
 
 

@@ -76,10 +76,10 @@ def approvers_in(text: str) -> tuple[str, ...]:
         return ()
     found = tuple(name.strip() for name in text.split(",") if name.strip())
     if not found:
-        raise SettingError(f"approvers names nobody: {text!r}; give addresses, as ministry@example.org, or unset it")
+        raise SettingError(f"{APPROVERS} names nobody: {text!r}; give addresses, as ministry@example.org, or unset it")
     for name in found:
         if not is_address(name):
-            raise SettingError(f"approvers names {shown(name)!r}, which is no e-mail address")
+            raise SettingError(f"{APPROVERS} names {shown(name)!r}, which is no e-mail address")
     return found
 
 
@@ -93,7 +93,7 @@ def _suppliers(text: str) -> Iterator[tuple[str, str]]:
         name, equals, address = entry.rpartition("=")
         if not is_address(address.strip()) or (equals and not name.strip()):
             raise SettingError(
-                f"suppliers names {shown(entry)!r}; it must be NAME=ADDRESS, or an address alone for all others"
+                f"{SUPPLIERS} names {shown(entry)!r}; it must be NAME=ADDRESS, or an address alone for all others"
             )
         yield folded(name), address.strip()
 
