@@ -12,6 +12,7 @@ from typing import Final, LiteralString, cast
 import psycopg
 import pytest
 
+from daper.clock import timed_by
 from daper.core.models import IdentityProof, Person, Scope
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
@@ -112,7 +113,8 @@ class Shop:
 
     async def act(self, order_id: str, key: str = "") -> Effect:
         call = await self.call(order_id, key)
-        effect = await self.domain.tools[str((await self.proposed())[order_id]["tool"])].apply(call)
+        with timed_by(NOW):
+            effect = await self.domain.tools[str((await self.proposed())[order_id]["tool"])].apply(call)
         assert effect.status is OutcomeStatus.APPLIED, effect
         return effect
 
@@ -381,8 +383,8 @@ async def test_c1_what_the_ledger_knows_of_a_record_is_told_also_after_a_replace
     known = await shop.domain.done_before(["PAY", "SHORT", "EGG", "NOBODY"])
 
     assert known == {
-        "PAY": ("asked customer 'luna@owls.example' to see to the payment, on 2026-11-29",),
-        "SHORT": ("ordered 300 x 'badge' from trade@supplier.example, on 2026-11-29",),
+        "PAY": ("wrote to customer 'luna@owls.example' to see to the payment, on 2026-11-29",),
+        "SHORT": ("wrote to trade@supplier.example to order 300 x 'badge', on 2026-11-29",),
     }
 
 
