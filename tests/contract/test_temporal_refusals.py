@@ -70,6 +70,21 @@ async def test_where_the_server_has_no_room_all_calls_wait_longer_each_time_and_
     await handle.terminate()
 
 
+@pytest.mark.parametrize("status", [RPCStatusCode.CANCELLED, RPCStatusCode.UNAVAILABLE])
+async def test_a_look_that_is_lost_is_asked_for_again_and_not_for_ever(
+    world: StuckWorld, monkeypatch: pytest.MonkeyPatch, rests: list[float], status: RPCStatusCode
+) -> None:
+    handle = await world.start(["wait"])
+    left = [status] * 2
+    came = answered(monkeypatch, world, "describe_workflow_execution", lambda request: left.pop() if left else None)
+    assert (await world.state(handle.id)).status == "Running"
+    left += [status] * 9
+    with pytest.raises(StoreUnavailable, match=status.name):
+        await world.state(handle.id)
+    assert len(came) == 6
+    await handle.terminate()
+
+
 async def test_where_it_has_none_at_all_that_is_told(
     world: StuckWorld, monkeypatch: pytest.MonkeyPatch, rests: list[float]
 ) -> None:

@@ -1,5 +1,6 @@
 """How workflows are gone through, page after page: each once, the oldest first, and each empty queue told of once."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 
 from daper.clock import utc_now
-from daper.core.errors import UserError
+from daper.core.errors import StoreUnavailable, UserError
 from daper.core.models import Scope
 from daper.core.partition import Partition
 from daper.domains.temporal.cluster import Cluster, Listed
@@ -149,6 +150,26 @@ async def test_children_that_ended_and_workflows_of_others_parts_are_not_even_de
     assert cluster.described == ids
     assert all(part.holds(each) for each in ids)
     assert "w0001" not in ids
+
+
+async def test_once_a_look_has_failed_the_others_of_its_page_are_not_begun() -> None:
+    cluster = OfStates([a_state(number) for number in range(200)])
+    asked: list[str] = []
+
+    async def state(workflow_id: str) -> WorkflowState | None:
+        asked.append(workflow_id)
+        await asyncio.sleep(0)
+        raise StoreUnavailable("away")
+
+    cluster.state = state
+    reading = reading_of(cluster)
+    with pytest.raises(StoreUnavailable):
+        await reading.named([f"w{number}" for number in range(200)])
+    begun = len(asked)
+    assert begun <= 50
+    for _ in range(300):
+        await asyncio.sleep(0)
+    assert len(asked) == begun
 
 
 async def test_a_run_that_a_newer_one_follows_is_left_to_that() -> None:

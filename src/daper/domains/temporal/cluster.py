@@ -57,6 +57,12 @@ _LISTS_PER_SECOND: Final = 10
 
 _FILTER: Final = f"the list filter, of which {PREFIX}QUERY is a part"
 _TRIES: Final = 6  # of a call for which a server has no room just now
+_TRIES_AFTER: Final = {
+    RPCStatusCode.RESOURCE_EXHAUSTED: _TRIES,
+    RPCStatusCode.UNAVAILABLE: 3,
+    RPCStatusCode.DEADLINE_EXCEEDED: 3,
+    RPCStatusCode.CANCELLED: 3,
+}
 _CLOSING: Final = frozenset(
     f"EVENT_TYPE_WORKFLOW_EXECUTION_{how}"
     for how in ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELED", "TERMINATED", "CONTINUED_AS_NEW")
@@ -334,13 +340,16 @@ class Cluster:
         return tuple(lacking)
 
     async def _asked(self, call: Callable[..., Awaitable[Answer]], request: Message, what: str) -> Answer:
-        """A call that changes nothing. Where the server has no room for it, all calls wait, longer each time."""
+        """A call that changes nothing. Where the server has no room for it, all calls wait, longer each time.
+
+        One that is lost is asked again: a look at thousands must not begin anew for it.
+        """
         for tried in range(1, _TRIES + 1):
             await self._pace.turn()
             try:
                 return await call(request, timeout=_CALL)
             except RPCError as error:
-                if error.status != RPCStatusCode.RESOURCE_EXHAUSTED or tried == _TRIES:
+                if tried >= _TRIES_AFTER.get(error.status, 1):
                     raise _told(error, what) from None
                 self._pace.rest(0.25 * 2**tried)
         raise AssertionError("the last try returns or raises")

@@ -1,10 +1,10 @@
 """Which workflows are looked at, by the cheapest call that shows them, the oldest first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 
@@ -55,6 +55,8 @@ _CLOSELY: Final = 500  # more than these at once nobody looks at closely: they a
 _ON_QUEUE: Final = 20
 _MOST_QUEUES: Final = 500  # remembered, so that each is told of once
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -90,7 +92,7 @@ class WorkflowReading:
                 state = await self._state(workflow_id_of(record_id), closely=True)
                 return None if state is None else _record(state)
 
-        found = await asyncio.gather(*map(one, dict.fromkeys(record_ids)))
+        found = await _gathered(map(one, dict.fromkeys(record_ids)))
         return tuple(record for record in found if record is not None)
 
     async def page(self, scope: Scope, page: str | None) -> RecordPage:
@@ -211,7 +213,7 @@ class WorkflowReading:
             async with gate:
                 return await self._state(workflow_id, closely=False)
 
-        return [state for state in await asyncio.gather(*map(one, workflow_ids)) if state is not None]
+        return [state for state in await _gathered(map(one, workflow_ids)) if state is not None]
 
     async def _state(self, workflow_id: str, *, closely: bool) -> WorkflowState | None:
         """The latest run of a workflow, with what its history adds, where that is a fact or somebody looks closely."""
@@ -241,7 +243,7 @@ class WorkflowReading:
             for sort, queue in state.waits_on:
                 waiting.setdefault(queue, {}).setdefault(sort, []).append(state)
         names = [name for name in waiting if name and _mark(name) not in told]
-        seen = await asyncio.gather(*(self._cluster.queue(name) for name in names))
+        seen = await _gathered(self._cluster.queue(name) for name in names)
         found = [_seen(queue, waiting[queue.name]) for queue in seen]
         return [queue for queue in found if queue.unasked]
 
@@ -316,6 +318,16 @@ class WorkflowReading:
 def is_ours(workflow_type: str) -> bool:
     """Whether a workflow is daper's, this one's or another's, or Temporal's own."""
     return workflow_type in OWN_TYPES or workflow_type.startswith(SYSTEM)
+
+
+async def _gathered(each: Iterable[Coroutine[object, object, Answer]]) -> list[Answer]:
+    """What all of them come to; none goes on once one has failed."""
+    tasks = [asyncio.ensure_future(one) for one in each]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _record(state: WorkflowState) -> WorkflowRecord:
