@@ -15,6 +15,7 @@ from daper.core.outcomes import Holding, OutcomeStatus
 from daper.domains.temporal.forecast import ResetForecast, forecast
 from daper.domains.temporal.history import RunHistory, Sort, Step
 from daper.domains.temporal.tools.run_tool import history_in
+from tests.cases import cases
 from tests.journeys import Journey, SideTrip, visit
 from tests.stuck import PATIENCE, StuckWorld, stuck_world
 
@@ -197,9 +198,11 @@ async def world(real_time: WorkflowEnvironment, tmp_path_factory: pytest.TempPat
         yield made
 
 
-@pytest.mark.parametrize("name", SHAPES)
-async def test_a_reset_does_what_it_said(world: StuckWorld, name: str) -> None:
-    shape = SHAPES[name]
+QUICK = {"parallel", "signals and updates", "a child that ended with it", "in its own code, beside a local activity"}
+
+
+@pytest.mark.parametrize("shape", cases(SHAPES, quick=QUICK))
+async def test_a_reset_does_what_it_said(world: StuckWorld, shape: Shape) -> None:
     ride = await _stuck(world, shape)
     await shape.between(ride)
     history = await ride.history(lambda found: found.ending == ("" if shape.mended_late else shape.status))

@@ -14,11 +14,19 @@ from temporalio.testing import WorkflowEnvironment
 
 from daper.core.errors import CannotSettle, NoAnswer
 from daper.core.outcomes import Effect, OutcomeStatus
+from tests.cases import cases
 from tests.journeys import Journey, SideTrip, visit
 from tests.stuck import PATIENCE, StuckWorld, stuck_world
 
 RESET, START_AGAIN = TOOLS = ("reset_workflow", "start_again")
 CHANGES = ("reset_workflow_execution", "start_workflow_execution")
+
+REFUSALS = {
+    "too old a server": RPCStatusCode.UNIMPLEMENTED,
+    "not allowed": RPCStatusCode.PERMISSION_DENIED,
+    "gone": RPCStatusCode.NOT_FOUND,
+}
+SILENCE = {"away": RPCStatusCode.UNAVAILABLE, "asked too often": RPCStatusCode.RESOURCE_EXHAUSTED}
 
 each_tool = pytest.mark.parametrize("name", TOOLS)
 
@@ -103,9 +111,7 @@ async def test_what_is_not_there_any_more_is_not_asked_for(world: StuckWorld, na
 
 
 @each_tool
-@pytest.mark.parametrize(
-    "status", [RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.NOT_FOUND]
-)
+@pytest.mark.parametrize("status", cases(REFUSALS, quick={"gone"}))
 async def test_what_the_server_refuses_has_failed_for_good(
     world: StuckWorld, name: str, status: RPCStatusCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +127,7 @@ async def test_what_the_server_refuses_has_failed_for_good(
 
 
 @each_tool
-@pytest.mark.parametrize("status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED])
+@pytest.mark.parametrize("status", cases(SILENCE, quick={"away"}))
 async def test_without_an_answer_only_what_the_server_knows_by_its_id_is_asked_for_again(
     world: StuckWorld, name: str, status: RPCStatusCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
