@@ -37,6 +37,7 @@ class SideTrip:
 
     def __init__(self) -> None:
         self.home_ = False
+        self.onward_ = False
 
     @workflow.run
     async def run(self, place: str, waits: bool) -> str:
@@ -47,8 +48,14 @@ class SideTrip:
         if place in outside.failing:
             raise ApplicationError(outside.message, type=outside.failing[place])
         if waits:
-            await workflow.wait_condition(lambda: self.home_)
+            await workflow.wait_condition(lambda: self.home_ or self.onward_)
+        if self.onward_:
+            workflow.continue_as_new(args=[place, waits])
         return place
+
+    @workflow.signal
+    def onward(self) -> None:
+        self.onward_ = True
 
     @workflow.signal
     def home(self) -> None:

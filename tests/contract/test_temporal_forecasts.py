@@ -30,10 +30,10 @@ class Ride:
     world: StuckWorld
     handle: Handle
 
-    async def ran(self, place: str) -> None:
+    async def ran(self, place: str, *, times: int = 1) -> None:
         """Wait until an activity, or a child, has begun."""
         async with asyncio.timeout(PATIENCE):
-            while f"{self.handle.id} {place}" not in self.world.outside.ran:  # noqa: ASYNC110 - others note it
+            while self.world.outside.ran.count(f"{self.handle.id} {place}") < times:  # noqa: ASYNC110 - others note it
                 await asyncio.sleep(0.02)
 
     async def history(self, condition: Callable[[RunHistory], bool]) -> RunHistory:
@@ -123,6 +123,14 @@ async def _home_from_new_k(ride: Ride) -> None:
     await ride.home("k")
 
 
+async def _k_goes_onward(ride: Ride) -> None:
+    child = ride.world.client.get_workflow_handle(f"{ride.handle.id}-k")
+    first = (await child.describe()).run_id
+    await child.signal(SideTrip.onward)
+    await ride.world.until(child.id, lambda state: state.run_id != first)
+    await ride.ran("k", times=2)
+
+
 async def _k_is_over(ride: Ride) -> None:
     await ride.home("k")
     await ride.world.client.get_workflow_handle(f"{ride.handle.id}-k").result()
@@ -159,6 +167,10 @@ SHAPES = {
     ),
     "a child that lives on": Shape(
         legs=["far:k", "a", "bad", "meet:k"], after=_home_from_k, tried_again=("bad",), kept=("a",), goes_on=("k",),
+    ),
+    "a child that continued as new": Shape(
+        legs=["far:k", "a", "bad", "meet:k"], between=_k_goes_onward, after=_home_from_k,
+        tried_again=("bad",), kept=("a",), goes_on=("k",),
     ),
     "a child that ended since": Shape(
         legs=["b", "far:k", "a", "bad", "meet:k"], between=_k_is_over, after=_home_from_new_k,

@@ -62,7 +62,7 @@ class HistoryReading:
         history = reader.history()
         waited_for = history.waits_for_children()[:_MOST_CHILDREN]
         running = await asyncio.gather(*map(self._runs, waited_for))
-        return history.with_children({each.id for each, runs in zip(waited_for, running, strict=True) if runs})
+        return history.with_children({each.at: runs for each, runs in zip(waited_for, running, strict=True)})
 
     async def resets_since(self, workflow_id: str, run_id: str, *, at: int) -> tuple[ResetTrace, ...]:
         """The resets to an event that made a run's successors, whoever asked for them, the latest first.
@@ -113,9 +113,12 @@ class HistoryReading:
                     break
         return reader.history()
 
-    async def _runs(self, child: Step) -> bool:
-        state = await self._cluster.state(child.id, child.run_id)
-        return state is not None and state.is_running
+    async def _runs(self, child: Step) -> bool | None:
+        """Whether a child runs, also once it has continued as new; None where it is another that does."""
+        state = await self._cluster.state(child.id)
+        if state is None or not state.is_running:
+            return False
+        return True if child.run_id in (state.first_run_id, state.run_id) else None
 
     def _is_needed(self, state: WorkflowState) -> bool:
         if state.status in ("Failed", "TimedOut"):

@@ -1,7 +1,7 @@
 """What one run did, read from its history: an event is known by its number. Pure; payloads are not kept."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -46,7 +46,7 @@ class Step:
     """One thing that a workflow asked for. `at`: the event that says so; `task`: the workflow task that asked.
 
     `closed`: the event by which it ended, and `outcome` how; 0 and "" while it has not. Of a child also `run_id`, and
-    `runs`: whether it runs now, where somebody has looked.
+    `runs`: whether it runs now; None where nobody has looked, or another runs under its id.
     """
 
     sort: Sort
@@ -126,10 +126,9 @@ class RunHistory:
         """The children of which it has heard no end."""
         return tuple(each for each in self.steps if each.sort is Sort.CHILD and not each.closed)
 
-    def with_children(self, running: Collection[str]) -> "RunHistory":
-        """The same, now that somebody has looked which of these run."""
-        open_ones = {each.at for each in self.waits_for_children()}
-        steps = tuple(replace(each, runs=each.id in running) if each.at in open_ones else each for each in self.steps)
+    def with_children(self, looked_at: Mapping[int, bool | None]) -> "RunHistory":
+        """The same, now that somebody has looked whether these run, by their events."""
+        steps = tuple(replace(each, runs=looked_at[each.at]) if each.at in looked_at else each for each in self.steps)
         return replace(self, steps=steps)
 
 
