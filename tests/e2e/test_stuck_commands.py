@@ -79,3 +79,9 @@ def test_without_its_query_the_domain_is_not_there_and_says_what_to_set(shop: Sh
     refused = shop.run("repair", "start", "--domain", "temporal")
     assert refused.code != 0
     assert "DAPER_TEMPORAL_QUERY" in refused.err
+
+
+def test_nobody_s_workflows_are_taken_for_cases_of_an_evaluation(shop: Shop) -> None:
+    ran = shop.run("eval", "--domain", "temporal", extra={"DAPER_TEMPORAL_QUERY": "*"})
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "daper: domain 'temporal' has no cases to evaluate on: it offers no `install_cases`\n"

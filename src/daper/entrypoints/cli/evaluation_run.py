@@ -15,6 +15,7 @@ from daper.core.views import PlanView, RepairView
 from daper.entrypoints.cli.exits import UsageError
 from daper.evaluation.observation import RecordState, Run
 from daper.ports import Domain, Evaluable
+from daper.ports.entry import why_absent
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
@@ -43,7 +44,8 @@ async def run_cases(client: Client, settings: Settings, wanted: WantedCases, *, 
     Raises UserError for a domain that has no cases, UsageError for cases that cannot be made.
     """
     domains = open_domains(settings)
-    domain = find_domain(domains, settings.domain)
+    # One that needs a setting has records of somebody's own, and no cases: here nothing is set of any.
+    domain = None if why_absent(domains, settings.domain) else find_domain(domains, settings.domain)
     if not isinstance(domain, Evaluable):
         raise UserError(f"domain {settings.domain!r} has no cases to evaluate on: it offers no `install_cases`")
     try:
