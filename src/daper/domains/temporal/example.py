@@ -24,7 +24,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "RETRYING_ATTEMPTS": "2",
     "PAUSED_AFTER": "1s",
     "TOO_LONG": "SendRestricted=1s",
-    "SIGNALS": "approve for too-long@SendRestricted",
+    "SIGNALS": "approve(by=the Ministry) for too-long@SendRestricted",
 }
 """What the demo sets of the domain: a person's cluster would have hours where these have seconds."""
 SERVER_ARGUMENTS: Final = (
@@ -113,18 +113,18 @@ class SendRestricted:
     """Waits until somebody says that it may be sent."""
 
     def __init__(self) -> None:
-        self._approved = False
+        self._approved_by = ""
 
     @workflow.run
     async def run(self, address: str) -> str:
         """To an address, once it is approved."""
-        await workflow.wait_condition(lambda: self._approved)
+        await workflow.wait_condition(lambda: bool(self._approved_by))
         return await _sent(address, _TRIED_AGAIN)
 
     @workflow.signal
-    def approve(self) -> None:
+    def approve(self, by: str) -> None:
         """It may be sent."""
-        self._approved = True
+        self._approved_by = by
 
 
 @workflow.defn
