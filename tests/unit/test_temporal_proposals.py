@@ -164,7 +164,8 @@ def test_each_problem_gets_its_own_activity(tmp_path: Path) -> None:
 
 def test_of_several_activities_one_has_to_be_named(tmp_path: Path) -> None:
     of = domain(tmp_path)
-    record = workflow(activity("a", DECLINED), activity("b", DECLINED))
+    far = timedelta(hours=1)
+    record = workflow(activity("a", DECLINED, due=far), activity("b", DECLINED, due=far))
     terms = of.terms(Proposal(record_id="errand-1", tool="reset_activity", arguments={}, answers=()), [record])
     assert dict(terms.limits) == {"activity_id": OneOf(values=("a", "b"))}
     assert terms.findings == frozenset()
@@ -240,6 +241,13 @@ def test_the_only_signal_is_sent_where_signals_are_set_as_the_repair(tmp_path: P
     assert "signal does not fit" in left(many, workflow(young=False))
 
 
+@pytest.mark.parametrize("due", [None, timedelta(seconds=5), timedelta(seconds=-5)])
+def test_an_activity_is_not_reset_that_may_be_tried_before_it_is(tmp_path: Path, due: timedelta | None) -> None:
+    record = workflow(activity("pay", DECLINED, due=due))
+    given = Proposal(record_id="errand-1", tool="reset_activity", arguments={}, answers=())
+    assert "tried again in a moment" in domain(tmp_path).terms(given, [record]).obstacle
+
+
 @pytest.mark.parametrize("state", ["started", "pause-requested", "cancel-requested"])
 def test_an_activity_is_not_reset_while_an_attempt_of_it_runs(tmp_path: Path, state: str) -> None:
     record = workflow(replace(activity("pay", DECLINED), state=state))
@@ -307,3 +315,58 @@ def test_other_options_helped_where_no_attempt_with_them_has_failed(
     now = activity("pay", TOO_SLOW, attempt=attempt, start_to_close=seconds)
     after: dict[str, JsonValue] = {"start_to_close": 40, "attempt": 51}
     assert judged("change_activity_options", now, after, start_to_close=40) is holding
+
+
+def on_version(*versions: str, build: str, pinned: bool, **changes: str) -> WorkflowRecord:
+    """Its tasks fail, on a deployment with these versions in use, the current one first."""
+    record = workflow()
+    failing = ("category=WorkflowTaskFailed", "cause=WorkflowTaskFailedCauseWorkflowWorkerUnhandledFailure")
+    state = replace(
+        record.state,
+        problems=failing,
+        deployment="errands",
+        build=build,
+        versions=versions,
+        pinned=pinned,
+        override=changes.get("override", ""),
+    )
+    return replace(record, state=state)
+
+
+def test_what_is_pinned_to_a_version_that_fails_moves_to_the_current_one(tmp_path: Path) -> None:
+    of = domain(tmp_path)
+    record = on_version("2", "3", build="1", pinned=True)
+    found = one(of, record)
+    assert (found.tool, found.arguments) == ("move_to_version", {"run_id": "the-run", "version": "2"})
+    terms = of.terms(found, [record])
+    assert terms.limits["version"] == OneOf(values=("2", "3", "auto-upgrade"))
+    [change] = terms.preview
+    assert (change.before, change.after) == ("1", "2, and stays there")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        on_version("1", build="1", pinned=True),
+        on_version(build="1", pinned=True),
+        # It goes with what is current: that version fails, and `build` is the one before.
+        on_version("2", build="1", pinned=False),
+    ],
+    ids=["no other", "none in use", "not pinned"],
+)
+def test_what_has_no_other_version_or_goes_with_the_current_one_is_left_to_a_person(
+    tmp_path: Path, record: WorkflowRecord
+) -> None:
+    assert "mend the code" in left(domain(tmp_path), record)
+
+
+def test_what_goes_with_the_current_version_may_go_back_to_where_it_got_on(tmp_path: Path) -> None:
+    given = Proposal(record_id="errand-1", tool="move_to_version", arguments={}, answers=())
+    limits = domain(tmp_path).terms(given, [on_version("2", build="1", pinned=False)]).limits
+    assert limits["version"] == OneOf(values=("1", "2"))
+
+
+def test_what_is_being_moved_already_is_left_alone(tmp_path: Path) -> None:
+    given = Proposal(record_id="errand-1", tool="move_to_version", arguments={}, answers=())
+    record = on_version("2", build="1", pinned=True, override="one-time")
+    assert "already" in domain(tmp_path).terms(given, [record]).obstacle

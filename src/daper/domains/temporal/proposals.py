@@ -83,7 +83,7 @@ def _usual(finding: Finding, records: Sequence[Record], tools: Mapping[str, Work
     if isinstance(signal, SignalWorkflow) and signal.meant_for(finding.kind, record.state):
         return signal.name, why
     move = tools.get(MoveToVersion.name)
-    if finding.kind == kinds.TASK_FAILING and move is not None and not move.unfit(record.state):
+    if finding.kind == kinds.TASK_FAILING and record.state.pinned and move is not None and not move.unfit(record.state):
         return move.name, why
     return _USUAL.get(finding.kind, ""), why
 

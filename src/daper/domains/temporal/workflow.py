@@ -9,7 +9,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import TypeAdapter, ValidationError
 from temporalio.api.activity.v1 import ActivityOptions as WireOptions
-from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState, TimeoutType, WorkflowExecutionStatus
+from temporalio.api.enums.v1 import (
+    PendingActivityState,
+    PendingWorkflowTaskState,
+    TimeoutType,
+    VersioningBehavior,
+    WorkflowExecutionStatus,
+)
 from temporalio.api.failure.v1 import Failure as WireFailure
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
@@ -121,7 +127,8 @@ class WorkflowState:
     whole workflow. `task_failure`: from its history, where that was asked.
     `requests`: the ids of those that it was started by; what a reset made of it has them too.
     `handlers`: the signals that it takes, None where nobody can say, "" for any; `versions`: those of its deployment
-    that are in use, the current one first. Either is only there where it was asked for.
+    that are in use, the current one first. Either is only there where it was asked for. `build`: the version that did
+    its last task; `pinned`: whether it stays with that.
     """
 
     workflow_id: str
@@ -142,6 +149,7 @@ class WorkflowState:
     override: str = ""
     build: str = ""
     deployment: str = ""
+    pinned: bool = False
     reset_to: str = ""
     requests: tuple[str, ...] = ()
     cancel_requested: bool = False
@@ -314,6 +322,7 @@ def described(answer: DescribeWorkflowExecutionResponse, *, ended: tuple[Failure
         or info.assigned_build_id
         or info.most_recent_worker_version_stamp.build_id,
         deployment=info.versioning_info.deployment_version.deployment_name,
+        pinned=_is_pinned(info),
         reset_to=more.reset_run_id,
         requests=tuple(sorted(more.request_id_infos)),
         cancel_requested=more.cancel_requested,
@@ -463,6 +472,13 @@ def _failure(failure: WireFailure) -> Failure:
         message=failure.message[:_LONGEST],
         retryable=retryable,
     )
+
+
+def _is_pinned(info: WorkflowExecutionInfo) -> bool:
+    override = _override(info)
+    if override:
+        return override.startswith("pinned")
+    return info.versioning_info.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
 
 
 def _override(info: WorkflowExecutionInfo) -> str:

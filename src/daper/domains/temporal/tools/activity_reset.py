@@ -1,7 +1,7 @@
 """Trying an activity again at once, from its first attempt. Asked twice, it only begins anew twice."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import JsonValue
@@ -18,6 +18,7 @@ from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
 
+_SOON: Final = timedelta(seconds=10)  # longer than from our look until the server resets it
 _AT_WORK: Final = frozenset({"started", "pause-requested", "cancel-requested"})
 
 
@@ -48,9 +49,13 @@ class ResetActivity(ActivityTool):
         """
         if activity.state in _AT_WORK:
             return f"an attempt of activity {shown(activity.id)!r} runs just now, and what comes of it would be lost"
-        if activity.paused or activity.attempt > 1:
+        if activity.paused:
             return ""
-        return f"activity {shown(activity.id)!r} is at its first attempt"
+        if activity.attempt <= 1:
+            return f"activity {shown(activity.id)!r} is at its first attempt"
+        if activity.next_at is None or activity.next_at - self.now() < _SOON:
+            return f"activity {shown(activity.id)!r} is tried again in a moment, whatever is done"
+        return ""
 
     def choices(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> Mapping[str, Limit]:
         """A person may choose."""

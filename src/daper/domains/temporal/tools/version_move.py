@@ -139,8 +139,11 @@ class MoveToVersion(UndoableWorkflowTool):
 
 
 def _choices(state: WorkflowState) -> tuple[str, ...]:
-    pinned = [each for each in state.versions if each != state.build]
-    return tuple(pinned + [_AUTO] * (bool(pinned) and state.override != _AUTO))
+    """Where it may go: what is pinned to what is current, and what goes with that back to where it got on."""
+    if state.pinned:
+        others = [each for each in state.versions if each != state.build]
+        return (*others, _AUTO) if others else ()
+    return tuple(dict.fromkeys(each for each in (state.build, *state.versions) if each))
 
 
 def _set_ref(record_id: str) -> str:
