@@ -366,6 +366,31 @@ async def test_two_attempts_at_once_do_it_once(world: StuckWorld, case: Case, mo
 
 
 @each(CASES)
+async def test_an_attempt_that_hung_while_another_did_it_changes_nothing_more(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    change, hangs, goes_on = world.domain.cluster.change, asyncio.Event(), asyncio.Event()
+
+    async def hung(name: str, request: Message) -> Message:
+        monkeypatch.setattr(world.domain.cluster, "change", change)
+        hangs.set()
+        await goes_on.wait()
+        return await change(name, request)
+
+    monkeypatch.setattr(world.domain.cluster, "change", hung)
+    first = asyncio.create_task(it.tool.apply(it.call))
+    await hangs.wait()
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.APPLIED
+    await it.happened()
+    goes_on.set()
+    assert (await first).status is OutcomeStatus.ALREADY_APPLIED
+    assert len(it.asked) == 2
+    await it.happened()
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.ALREADY_APPLIED
+
+
+@each(CASES)
 async def test_what_was_settled_as_never_does_not_happen_later(
     world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
