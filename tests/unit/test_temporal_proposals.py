@@ -9,11 +9,14 @@ import pytest
 from pydantic import JsonValue
 
 from daper.clock import utc_now
+from daper.core.errors import StoreUnavailable
 from daper.core.limits import Between, Exactly, OneOf
 from daper.core.models import Proposal
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
+from daper.domains.temporal.cluster import Cluster
 from daper.domains.temporal.domain import TemporalDomain
 from daper.domains.temporal.entry import open_domain
+from daper.domains.temporal.surroundings import with_surroundings
 from daper.domains.temporal.workflow import (
     Failure,
     Pause,
@@ -370,3 +373,18 @@ def test_what_is_being_moved_already_is_left_alone(tmp_path: Path) -> None:
     given = Proposal(record_id="errand-1", tool="move_to_version", arguments={}, answers=())
     record = on_version("2", build="1", pinned=True, override="one-time")
     assert "already" in domain(tmp_path).terms(given, [record]).obstacle
+
+
+async def test_where_no_versions_are_told_nothing_is_moved_and_all_else_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster({}, calls_per_second=100)
+
+    async def refused(deployment: str) -> tuple[str, ...]:
+        raise StoreUnavailable("Temporal does not let daper look")
+
+    monkeypatch.setattr(cluster, "versions", refused)
+    record = on_version("2", build="1", pinned=True)
+    [found] = await with_surroundings(cluster, [record], signals=False)
+    assert isinstance(found, WorkflowRecord)
+    assert found.state.versions == ()

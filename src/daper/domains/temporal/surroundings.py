@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from daper.core.errors import NoWorker
+from daper.core.errors import NoWorker, StoreError
 from daper.domains.temporal.cluster import Cluster
 from daper.domains.temporal.workflow import WorkflowRecord
 from daper.ports.domain import Record
@@ -40,7 +40,7 @@ async def with_surroundings(cluster: Cluster, records: Sequence[Record], *, sign
     silent: set[str] = set()
     asked = {each.ref for each in running[:_MOST_ASKED]} if signals else set[str]()
     deployments = dict.fromkeys(each.state.deployment for each in running if each.state.deployment)
-    versions = {name: await cluster.versions(name) for name in deployments}
+    versions = {name: await _versions(cluster, name) for name in deployments}
 
     async def one(record: Record) -> Record:
         if not isinstance(record, WorkflowRecord):
@@ -66,6 +66,14 @@ async def with_versions(cluster: Cluster, record: WorkflowRecord) -> WorkflowRec
     if not record.state.deployment:
         return record
     return replace(record, state=replace(record.state, versions=await cluster.versions(record.state.deployment)))
+
+
+async def _versions(cluster: Cluster, deployment: str) -> tuple[str, ...]:
+    """Those in use; none where the server does not say: without them nothing is moved, and all else is as it is."""
+    try:
+        return await cluster.versions(deployment)
+    except StoreError:
+        return ()
 
 
 async def _with_handlers(cluster: Cluster, record: WorkflowRecord) -> WorkflowRecord:
