@@ -388,3 +388,14 @@ async def test_where_no_versions_are_told_nothing_is_moved_and_all_else_goes_on(
     [found] = await with_surroundings(cluster, [record], signals=False)
     assert isinstance(found, WorkflowRecord)
     assert found.state.versions == ()
+
+
+def test_the_preview_says_which_others_are_left_as_they_are(tmp_path: Path) -> None:
+    far = timedelta(hours=1)
+    record = workflow(*(activity(name, DECLINED, due=far) for name in "abc"), activity("d", TOO_SLOW))
+    of = domain(tmp_path)
+    found = next(each for each in proposed(of, record) if isinstance(each, Proposal))
+    assert found.arguments["activity_id"] == "a"
+    others = of.terms(found, [record]).preview[-1]
+    assert others.before == "2 others of its type in this workflow, failing alike"
+    assert others.after == "left as they are"

@@ -15,16 +15,10 @@ from daper.core.digests import canonical, digest
 from daper.core.errors import ActionFailed
 from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Change, Finding
-from daper.core.text import shown
+from daper.core.text import counted, shown
 from daper.domains.temporal.findings import workflow_findings
 from daper.domains.temporal.tools.base import TRACE, WorkflowTool, run_of, workflow_in
-from daper.domains.temporal.workflow import (
-    PendingActivity,
-    WorkflowRecord,
-    WorkflowState,
-    moment,
-    workflow_ref,
-)
+from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, causes, moment, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
 
 _MOST_CHOICES: Final = 20
@@ -93,10 +87,15 @@ class ActivityTool(WorkflowTool):
         if activity is None:
             return ()
         named = f"activity {shown(activity.type)}"
-        return tuple(
+        told = [
             Change(record=record.ref, field=f"{named}: {field}" if field else named, before=before, after=after)
             for field, before, after in self.change(activity, arguments)
-        )
+        ]
+        alike = _alike(record.state, activity)
+        if told and alike:
+            before = f"{counted(alike, 'other')} of its type in this workflow, failing alike"
+            told.append(Change(record=record.ref, field=f"{named}: others", before=before, after="left as they are"))
+        return tuple(told)
 
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
         """On what terms it may run; those of the activity that is named, or of the only one that fits."""
@@ -218,6 +217,16 @@ def is_over(records: Sequence[Record], call: ToolCall) -> bool:
 def is_ours(activity: PendingActivity, key: str) -> bool:
     """Whether the activity was paused with this key."""
     return activity.paused and activity.pause is not None and activity.pause.reason.startswith(f"{TRACE}{key}")
+
+
+def _alike(state: WorkflowState, activity: PendingActivity) -> int:
+    """How many others of a workflow fail as this one does: they are one problem, and this is for one of them."""
+    if not activity.failures:
+        return 0
+    key = (activity.type, causes(activity.failures), False)
+    return sum(
+        each.id != activity.id and (each.type, causes(each.failures), each.paused) == key for each in state.activities
+    )
 
 
 def _parts(record: WorkflowRecord) -> list[Record]:
