@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from daper.core.errors import CannotSettle
 from daper.core.limits import Exactly, Limit
 from daper.core.models import Change, Risk
+from daper.core.text import shown
 from daper.domains.temporal.findings import FAILED, TASK_FAILING, TIMED_OUT
 from daper.domains.temporal.forecast import forecast
 from daper.domains.temporal.histories import RESET
@@ -70,12 +71,13 @@ class ResetWorkflow(RunTool):
         """What is kept, what is done again, and what nobody can know."""
         found = forecast(history)
         ref, status = record.ref, record.state.status
+        left = "is ended" if record.state.is_running else "stays as it is"
         told = [
             Change(
                 record=ref,
                 field="run",
                 before=f"{status} at event {history.last_event}",
-                after=f"a new run goes on from event {found.point}, {found.why}; this one is over",
+                after=f"a new run goes on from event {found.point}, {found.why}; this one {left}",
             ),
             *self._told(record, found),
         ]
@@ -91,13 +93,17 @@ class ResetWorkflow(RunTool):
         )
         busy = [each for each in record.state.activities if each.state == "started"]
         if busy:
-            at_work = ", ".join(each.type for each in busy[:5])
+            at_work = ", ".join(shown(each.type) for each in busy[:5])
             told.append(Change(record=ref, field="at a worker", before=at_work, after="may do its work to the end"))
         if record.state.parent:
             told.append(
-                Change(record=ref, field="parent", before=record.state.parent, after="not told of the new run if it "
-                       "has been told of the end of this one")
-            )  # fmt: skip
+                Change(
+                    record=ref,
+                    field="parent",
+                    before=shown(record.state.parent),
+                    after="hears nothing of the new run, where it has heard of the end of this one",
+                )
+            )
         told += [Change(record=ref, field="not known", before="", after=each) for each in found.unknown]
         told.append(Change(record=ref, field="way back", before="", after="none; a person can reset the run before"))
         return tuple(told)
