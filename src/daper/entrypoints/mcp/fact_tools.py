@@ -38,7 +38,7 @@ _LONGEST: Final = 200
 _Answer = AcceptedElicitation[forms.Confirm | forms.Heard] | DeclinedElicitation | CancelledElicitation
 _FactName = Annotated[str, Field(min_length=1, max_length=40, description="paid, approved, delivered or cancelled.")]
 _Item = Annotated[str, Field(max_length=_LONGEST, description="Delivered: which item; blank for all outstanding.")]
-_Quantity = Annotated[int | None, Field(ge=1, description="Delivered: how many of it.")]
+_Quantity = Annotated[int | None, Field(ge=0, description="Delivered: how many of it; 0 for all.")]
 _Source = Annotated[str, Field(max_length=_LONGEST, description="From whom it comes; who approved.")]
 _At = Annotated[str, Field(max_length=60, description="When it happened, with its zone: 2026-11-29T14:30:00Z.")]
 _Others = Annotated[
@@ -139,7 +139,7 @@ def _wanted(
         record_id=record_id,
         fact=fact,
         item=item,
-        quantity=quantity,
+        quantity=quantity or None,
         source=source,
         at=at,
         arguments=tuple(arguments or ()),
