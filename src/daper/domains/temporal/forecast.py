@@ -117,7 +117,6 @@ def refused_children(again: Iterable[Step]) -> str:
     ]
     if not running:
         return ""
-    return (
-        f"it would start {running[0].label!r} once more, which still runs: the server refuses that, and the new run "
-        "would fail"
-    )
+    runs = "still runs" if running[0].runs else "may still run"
+    first = running[0].label
+    return f"it would start {first!r} once more, which {runs}: the server refuses that, and the new run would fail"

@@ -114,7 +114,9 @@ class HistoryReading:
         return reader.history()
 
     async def _runs(self, child: Step) -> bool | None:
-        """Whether a child runs, also once it has continued as new; None where it is another that does."""
+        """Whether a child runs, also once it has continued as new; None where it is another that does, or elsewhere."""
+        if child.namespace != (await self._cluster.client()).namespace:
+            return None
         state = await self._cluster.state(child.id)
         if state is None or not state.is_running:
             return False

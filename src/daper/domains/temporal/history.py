@@ -45,8 +45,8 @@ COMPLETED: Final = "completed"
 class Step:
     """One thing that a workflow asked for. `at`: the event that says so; `task`: the workflow task that asked.
 
-    `closed`: the event by which it ended, and `outcome` how; 0 and "" while it has not. Of a child also `run_id`, and
-    `runs`: whether it runs now; None where nobody has looked, or another runs under its id.
+    `closed`: the event by which it ended, and `outcome` how; 0 and "" while it has not. Of a child also where it is,
+    and `runs`: whether it runs now; None where nobody has looked, or another runs under its id.
     """
 
     sort: Sort
@@ -57,6 +57,7 @@ class Step:
     closed: int = 0
     outcome: str = ""
     run_id: str = ""
+    namespace: str = ""
     runs: bool | None = None
 
     @property
@@ -287,6 +288,7 @@ def _asks(sort: Sort, name: Callable[[Any], str], id_: Callable[[Any], str], *, 
                 task=attributes.workflow_task_completed_event_id,
                 closed=at if over else 0,
                 outcome=COMPLETED if over else "",
+                namespace=attributes.namespace if sort is Sort.CHILD else "",
             ),
         )
 
