@@ -49,6 +49,8 @@ async def step(name: str) -> str:
     if name.startswith("held") and activity.info().attempt > 1:
         await outside.gate.wait()
         return name
+    if name in outside.held:
+        await outside.gate.wait()
     if name in outside.failing:
         raise ApplicationError(outside.message, type=outside.failing[name])
     return name

@@ -29,29 +29,26 @@ class StuckShop:
     world: StuckWorld
     shop: Shop
 
-    async def paused(self, *workflow_ids: str, reason: str = "wait for the bank", again: str = "") -> None:
-        """Workflows with an activity that was paused for longer than is forgotten; `again`: how it then fails."""
+    async def paused(self, *workflow_ids: str, step: str = "pay") -> None:
+        """Workflows with an activity that was paused for longer than is forgotten, and would not fail any more."""
         world = self.world
-        world.outside.failing["pay"] = "CardDeclined"
+        world.outside.failing[step] = "CardDeclined"
         for workflow_id in workflow_ids:
-            await world.start(["pay"], workflow_id=workflow_id)
+            await world.start([step], workflow_id=workflow_id)
         for workflow_id in workflow_ids:
             await world.until(workflow_id, lambda state: any(each.attempt > 1 for each in state.activities))
             await world.client.workflow_service.pause_activity(
                 PauseActivityRequest(
                     namespace=world.client.namespace,
                     execution=WorkflowExecution(workflow_id=workflow_id),
-                    id="pay",
+                    id=step,
                     identity="somebody",
-                    reason=reason,
+                    reason="wait for the bank",
                 )
             )
         for workflow_id in workflow_ids:
             await self.forgotten(workflow_id)
-        if again:
-            world.outside.failing["pay"] = again
-        else:
-            world.outside.failing.clear()
+        world.outside.failing.clear()
 
     async def retrying(self, *workflow_ids: str) -> None:
         """Workflows with an activity that failed alike, and is not tried again for an hour."""

@@ -121,3 +121,18 @@ async def test_of_many_alike_the_others_follow_once_one_was_seen_to_help(
     assert {each.status for each in result.outcomes} == {OutcomeStatus.APPLIED}
     assert result.verification is not None
     assert {each.status for each in result.verification.findings} == {VerificationStatus.RESOLVED}
+
+
+async def test_what_is_tried_just_after_it_was_let_go_on_is_no_new_problem(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stuck_shop(real_time, tmp_path, monkeypatch, retrying_attempts="1") as stuck:
+        await stuck.paused("errand-held", step="slow")
+        stuck.world.outside.held.add("slow")  # its next attempt takes longer than one waits to look
+        repair_id = await stuck.shop.start(domain="temporal")
+        await stuck.shop.decide(repair_id, await stuck.shop.plan(repair_id))
+        result = await stuck.shop.end(repair_id)
+        assert result.verification is not None
+        assert [each.status for each in result.outcomes] == [OutcomeStatus.APPLIED], result.verification.findings
+        assert not (await stuck.world.state("errand-held")).activities[0].paused
+        stuck.world.outside.gate.set()

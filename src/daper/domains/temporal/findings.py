@@ -166,6 +166,8 @@ def _ended(state: WorkflowState, options: TemporalOptions, now: datetime) -> Ite
 def _retries_too_long(activity: PendingActivity, options: TemporalOptions, now: datetime) -> bool:
     if activity.attempt < 2:  # it was not tried again yet
         return False
+    if activity.state == "started" and not activity.failures:
+        return False  # the first attempt since a pause was lifted: what failed before it is forgotten, and says nothing
     since = activity.first_at or activity.scheduled_at
     return activity.attempt > options.retrying_attempts or bool(since and now - since >= options.retrying_after)
 
