@@ -40,7 +40,7 @@ def version(run: str = "r1", history: int = 20, **changes: Any) -> str:
     [
         {"attempt": 4},
         {"history": 30},
-        # While an attempt runs, the server says nothing of how the last one failed.
+        # While the first attempt runs after a pause, the server says nothing of how the last one failed.
         {"state": PendingActivityState.PENDING_ACTIVITY_STATE_STARTED},
         {"last_failure": Failure(message="no owl, again", application_failure_info=FAILED.application_failure_info)},
     ],

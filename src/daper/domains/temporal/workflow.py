@@ -195,7 +195,7 @@ class WorkflowState:
         """Changes with what a plan goes by: the run, its status, what is pending and paused, and why its tasks fail.
 
         Not with what goes on by itself: heartbeats, attempts, events of the history. Nor with how an activity failed
-        last: while its next attempt runs, the server does not say.
+        last: while the first attempt runs after a pause, the server does not say.
         """
         facts = {
             "run": self.run_id,
