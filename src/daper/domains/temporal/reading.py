@@ -28,6 +28,7 @@ from daper.domains.temporal.workflow import (
     listed_state,
     queue_of,
     queue_record,
+    queue_record_id,
     record_id_of,
     workflow_id_of,
     workflow_record,
@@ -53,7 +54,7 @@ _PAUSE: Final = "TemporalPauseInfo"
 _ENDED: Final = ("Failed", "TimedOut")
 _CLOSELY: Final = 500  # more than these at once nobody looks at closely: they are searched for an id
 _ON_QUEUE: Final = 20
-_MOST_QUEUES: Final = 500  # remembered, so that each is told of once
+_MOST_TOLD: Final = 5_000  # remembered, so that each is told of once
 
 Answer = TypeVar("Answer")
 
@@ -62,14 +63,14 @@ Answer = TypeVar("Answer")
 class _Place:
     """Where a scan is: in which stage, from which start time on, in which window and on which page of it.
 
-    `queues`: those that were told of already, as digests.
+    `told`: task queues, and workflows of the first lists, that were told of already, as digests.
     """
 
     stage: int = 0
     start: datetime | None = None
     window: TimeWindow | None = None
     token: bytes = b""
-    queues: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 class WorkflowReading:
@@ -108,17 +109,19 @@ class WorkflowReading:
                 return RecordPage(records=())
             statuses, conditions = stages[place.stage]
             if not _has_status(scope, statuses):
-                place = _Place(place.stage + 1, queues=place.queues)
+                place = _Place(place.stage + 1, told=place.told)
                 continue
             window = place.window or await next_window(place.start, now, self._counting(conditions))
             listed = await self._cluster.listed(self._filter([*conditions, *window.conditions]), place.token)
-            records, queues = await self._judged(listed.found, scope, statuses, place.queues)
+            records, told = await self._judged(
+                listed.found, scope, statuses, place.told, marked=place.stage < len(stages) - 2
+            )
             if listed.next_page:
-                place = _Place(place.stage, window.start, window, listed.next_page, queues)
+                place = _Place(place.stage, window.start, window, listed.next_page, told)
             elif window.end is not None:
-                place = _Place(place.stage, window.end, queues=queues)
+                place = _Place(place.stage, window.end, told=told)
             else:
-                place = _Place(place.stage + 1, queues=queues)
+                place = _Place(place.stage + 1, told=told)
             if records:
                 return RecordPage(records=records, next_page=_written(place) if place.stage < len(stages) else None)
 
@@ -181,9 +184,15 @@ class WorkflowReading:
         return {status: number for status, number in found.items() if number > 0}
 
     async def _judged(
-        self, found: Sequence[WorkflowExecutionInfo], scope: Scope, statuses: frozenset[str], told: tuple[str, ...]
+        self,
+        found: Sequence[WorkflowExecutionInfo],
+        scope: Scope,
+        statuses: frozenset[str],
+        told: tuple[str, ...],
+        *,
+        marked: bool,
     ) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-        """What a page of a list stands for, and which queues were told of by now."""
+        """What a page of a list stands for, and what was told of by now; `marked`: a later list has the same."""
         ended = not statuses & {"Running"}
         ids = [
             info.execution.workflow_id
@@ -192,19 +201,26 @@ class WorkflowReading:
             if not is_ours(info.type.name) and not (ended and info.parent_execution.workflow_id)
         ]
         part = scope.partition
-        ids = [each for each in dict.fromkeys(ids) if part is None or part.holds(record_id_of(each))]
+        known = frozenset(told)
+        ids = [
+            each
+            for each in dict.fromkeys(ids)
+            if (part is None or part.holds(record_id_of(each))) and _mark(record_id_of(each)) not in known
+        ]
         states = await self._states(ids)
         # A run that has a newer one, which was started again or reset, is no problem: the newer one is what is told.
         states = [state for state in states if (state.status in _ENDED if ended else state.is_running)]
         records: list[Record] = [_record(state) for state in states if _has_status(scope, {state.status})]
+        if marked:
+            told = (*told, *(_mark(record_id_of(each)) for each in ids))
         if scope.status is not None and not _has_status(scope, {WAITING}):
-            return tuple(records), told
+            return tuple(records), told[-_MOST_TOLD:]
         for queue in await self._unasked(states, told):
             record = _queue_record(queue)
             if part is None or part.holds(record.record_id):
                 records.append(record)
-            told = (*told, _mark(queue.name))[-_MOST_QUEUES:]
-        return tuple(records), told
+            told = (*told, _mark(queue_record_id(queue.name)))
+        return tuple(records), told[-_MOST_TOLD:]
 
     async def _states(self, workflow_ids: Sequence[str]) -> list[WorkflowState]:
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -242,7 +258,7 @@ class WorkflowReading:
         for state in states:
             for sort, queue in state.waits_on:
                 waiting.setdefault(queue, {}).setdefault(sort, []).append(state)
-        names = [name for name in waiting if name and _mark(name) not in told]
+        names = [name for name in waiting if name and _mark(queue_record_id(name)) not in told]
         seen = await _gathered(self._cluster.queue(name) for name in names)
         found = [_seen(queue, waiting[queue.name]) for queue in seen]
         return [queue for queue in found if queue.unasked]
@@ -263,16 +279,15 @@ class WorkflowReading:
 
     async def _stages(self, now: datetime) -> list[tuple[frozenset[str], list[str]]]:
         """What is listed, one after another: which statuses that gives, and by which conditions."""
-        rest, stages = [_RUNNING], list[tuple[frozenset[str], list[str]]]()
+        # The last list has those of the first ones too: what comes to be one of them meanwhile is in no list else.
+        stages = list[tuple[frozenset[str], list[str]]]()
         running = frozenset({"Running", WAITING})
         if await self._knows(REPORTED_PROBLEMS):
             stages.append((running, [_RUNNING, f"{REPORTED_PROBLEMS} IS NOT NULL"]))
-            rest.append(f"{REPORTED_PROBLEMS} IS NULL")
         if await self._knows(_PAUSE):
-            stages.append((running | {"Paused"}, [f"{_PAUSE} IS NOT NULL", "CloseTime IS NULL", *rest[1:]]))
-            rest.append(f"{_PAUSE} IS NULL")
+            stages.append((running | {"Paused"}, [f"{_PAUSE} IS NOT NULL", "CloseTime IS NULL"]))
         ended = f"ExecutionStatus IN ({_quoted(_ENDED)})"
-        return [*stages, (frozenset(_ENDED), [ended, self._since(now)]), (running, rest)]
+        return [*stages, (frozenset(_ENDED), [ended, self._since(now)]), (running, [_RUNNING])]
 
     async def _knows(self, attribute: str) -> bool:
         """Whether the server has a search attribute; older ones lack some."""
@@ -376,15 +391,15 @@ def _quoted(texts: Iterable[str]) -> str:
     return ", ".join(f'"{text}"' for text in escaped)
 
 
-def _mark(queue: str) -> str:
-    return digest(queue)[:10]
+def _mark(record_id: str) -> str:
+    return digest(record_id)[:10]
 
 
 def _written(place: _Place) -> str:
     window = place.window
     times = (place.start, window.start if window else None, window.end if window else None)
     told = [each.isoformat() if each else "" for each in times]
-    return "|".join([str(place.stage), *told, "1" if window else "", place.token.hex(), ",".join(place.queues)])
+    return "|".join([str(place.stage), *told, "1" if window else "", place.token.hex(), ",".join(place.told)])
 
 
 def _read_place(page: str | None) -> _Place:
