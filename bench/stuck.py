@@ -196,7 +196,7 @@ async def look(domain: TemporalDomain) -> Look:
 
 async def groups_of(domain: TemporalDomain, records: tuple[str, ...]) -> tuple[float, set[tuple[str, ...]]]:
     """How long it takes to analyze and plan for these, a plan at its cap after another, and the groups of actions."""
-    groups: set[tuple[str, ...]] = set()
+    groups, for_person = set[tuple[str, ...]](), set[str]()
     began = time.perf_counter()
     for at in range(0, len(records), MOST_PROBLEMS):
         found = await domain.context(records[at : at + MOST_PROBLEMS])
@@ -212,8 +212,10 @@ async def groups_of(domain: TemporalDomain, records: tuple[str, ...]) -> tuple[f
         )
         groups |= {(group.tool, *group.kinds) for group in grouped(view)}
         left = {finding.kind for finding in findings if finding.fingerprint in proposed.for_person}
-        groups |= {("a person", kind) for kind in left}
-    return time.perf_counter() - began, groups
+        for_person |= left
+    took = time.perf_counter() - began
+    done = {kind for _, *kinds in groups for kind in kinds}  # of a few, an attempt is under way just now
+    return took, groups | {("a person", kind) for kind in for_person - done}
 
 
 async def settle(domain: TemporalDomain, size: Size) -> None:
