@@ -755,3 +755,42 @@ async def test_an_attempt_that_runs_keeps_what_comes_of_it(world: StuckWorld) ->
     world.outside.gate.set()
     assert await handle.result() == ["held"]
     assert len(world.outside.ran) == 2
+
+
+async def test_the_pause_of_somebody_else_is_not_taken_for_ours(
+    world: StuckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = next(each for each in CASES if each.tool == "pause_activity")
+    it = await stuck(world, case, monkeypatch)
+    next_change(monkeypatch, world, came=False)
+    with pytest.raises(NoAnswer):
+        await it.tool.apply(it.call)
+    await pause(world, it.workflow_id)
+    with pytest.raises(CannotSettle):
+        await it.tool.apply(it.call)
+    with pytest.raises(CannotSettle):
+        await it.tool.settle(it.call.key)
+    assert it.asked == []
+
+
+async def test_a_request_for_a_run_that_another_has_followed_reaches_nobody(
+    world: StuckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our look and the request the workflow is ended and started anew: the request names the run."""
+    for case in (each for each in CASES if each.event is not None):
+        it = await stuck(world, case, monkeypatch)
+        change = world.domain.cluster.change
+
+        async def too_late(
+            name: str, request: Message, it: Stuck = it, change: Callable[[str, Message], Awaitable[Message]] = change
+        ) -> Message:
+            await world.client.get_workflow_handle(it.workflow_id).terminate("by somebody")
+            await world.start(["wait"], workflow_id=it.workflow_id)
+            return await change(name, request)
+
+        monkeypatch.setattr(world.domain.cluster, "change", too_late)
+        assert (await it.tool.apply(it.call)).status is OutcomeStatus.FAILED
+        state = await world.state(it.workflow_id)
+        assert state.is_running
+        assert not state.cancel_requested
+        assert await events(world, it.workflow_id, state.run_id, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) == 0

@@ -7,6 +7,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import RequestCancelWorkflowExecutionRequest, TerminateWorkflowExecutionRequest
 
+from daper.core.errors import ActionFailed
 from daper.core.models import Change, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import counted
@@ -41,11 +42,13 @@ class CancelWorkflow(RunningTool):
         return (Change(record=record.ref, field="status", before=_before(record.state), after=after),)
 
     async def act(self, call: ToolCall) -> Deed:
-        """Ask it, by the key of the call."""
+        """Ask it, by the key of the call. A server says yes also of a run that has ended: so one looks what came of it."""
         request = RequestCancelWorkflowExecutionRequest(
             workflow_execution=run_of(call), request_id=call.key, reason=reason(call.key), identity=reason(call.key)
         )
         await self._bench.cluster.change("request_cancel_workflow_execution", request)
+        if not await self.runs(call) and not (await self.traced(call, call.key))[0]:
+            raise ActionFailed("that run had ended before it was asked; nothing was changed")
         return self.deed(call)
 
     def is_trace(self, event: HistoryEvent, key: str) -> bool:

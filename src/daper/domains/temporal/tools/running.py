@@ -38,10 +38,14 @@ class RunningTool(WorkflowTool):
 
     async def probe(self, call: ToolCall, *, key: str) -> Trace:
         """Whether its history has the trace. A run that is over takes no request any more."""
-        record = workflow_in(await self.look(call.record_id), call.record_id)  # first: what is over stays as it is
-        runs = record is not None and record.state.is_running and record.state.run_id == call.arguments["run_id"]
+        runs = await self.runs(call)  # first: what is over stays as it is
         found, whole = await self.traced(call, key)
         return Trace(deed=self.deed(call)) if found else Trace(final=whole and not runs)
+
+    async def runs(self, call: ToolCall) -> bool:
+        """Whether the run of a call is not over."""
+        record = workflow_in(await self.look(call.record_id), call.record_id)
+        return record is not None and record.state.is_running and record.state.run_id == call.arguments["run_id"]
 
     async def traced(self, call: ToolCall, key: str) -> tuple[bool, bool]:
         """Whether the trace of a key is there, and whether the history was read down to its first event."""

@@ -141,8 +141,10 @@ class SignalWorkflow(RunningTool):
     async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
         """Whether its history has it, and what came of it."""
         found, _ = await self.traced(call, call.key)
+        if not found and await self.runs(call):  # what comes while a task is at a worker is written down behind it
+            return Postcondition(holding=Holding.WAITING, evidence="the signal is not in its history yet")
         if not found:
-            return Postcondition(holding=Holding.NO, evidence="the signal is not in its history")
+            return Postcondition(holding=Holding.NO, evidence="that run has ended without the signal")
         return await super().holds(call, effect)
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
