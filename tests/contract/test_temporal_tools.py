@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -794,3 +794,21 @@ async def test_a_request_for_a_run_that_another_has_followed_reaches_nobody(
         assert state.is_running
         assert not state.cancel_requested
         assert await events(world, it.workflow_id, state.run_id, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED) == 0
+
+
+async def test_a_signal_that_comes_late_to_what_goes_on_is_not_heard_twice(
+    world: StuckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def goes_on(world: StuckWorld) -> str:
+        world.outside.failing[ACTIVITY] = "CardDeclined"
+        handle = await world.start(["wait", ACTIVITY])
+        await world.until(handle.id, lambda state: state.is_running and state.task is None)
+        return handle.id
+
+    signal = next(each for each in CASES if each.tool == "signal")
+    case = replace(signal, stuck=goes_on, done=activity_is(lambda each: each.id == ACTIVITY))
+    it = await stuck(world, case, monkeypatch)
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.APPLIED
+    await it.happened()
+    await it.tool.act(it.call)  # a late attempt, past the ledger
+    await it.happened()

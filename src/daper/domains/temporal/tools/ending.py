@@ -42,7 +42,7 @@ class CancelWorkflow(RunningTool):
         return (Change(record=record.ref, field="status", before=_before(record.state), after=after),)
 
     async def act(self, call: ToolCall) -> Deed:
-        """Ask it, by the key of the call. A server says yes also of a run that has ended: so one looks what came of it."""
+        """Ask it, by the key of the call. A server says yes also of a run that has ended: what came of it shows."""
         request = RequestCancelWorkflowExecutionRequest(
             workflow_execution=run_of(call), request_id=call.key, reason=reason(call.key), identity=reason(call.key)
         )
