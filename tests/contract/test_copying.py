@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daper.core.errors import StoreBusy, StoreDamaged, StoreError, UserError
-from daper.core.outbox import MessageState
+from daper.core.outbox import TAKEN_BACK, MessageState
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
 from daper.domains.orders.sql_keeping import BRANCHES
@@ -211,14 +211,41 @@ async def test_what_became_of_each_message_arrives_also_later(source: str, targe
     ]
 
     # What is known better there stays.
-    await note(shop, target, 1, MessageState.UNKNOWN, expected=MessageState.SENT)
+    await note(shop, target, 2, MessageState.UNKNOWN, expected=MessageState.REFUSED, minutes=1)
     assert not shop.copy(source, target).changed
+
+    # Sent from here once more: it went, whatever is said of it there.
+    await note(shop, source, 2, MessageState.SENT, expected=MessageState.REFUSED, minutes=-1)
+    assert shop.copy(source, target, replace=True).changed
+    assert [each.state for each in await shop.domain(target).messages_of("k1")] == [MessageState.SENT] * 2
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+async def test_what_was_taken_back_since_a_first_copy_is_taken_back_there_too(
+    source: str, target: str, shop: Shop
+) -> None:
+    await fill(shop, source)
+    await note(shop, source, 1, MessageState.REFUSED)
+    shop.copy(source, target)
+    await note(shop, source, 1, MessageState.REFUSED, expected=MessageState.REFUSED, minutes=1, why=TAKEN_BACK)
+
+    assert shop.copy(source, target, replace=True).changed
+
+    assert [each.note for each in await shop.domain(target).messages_of("k1")] == [TAKEN_BACK, ""]
 
 
 async def note(
-    shop: Shop, kind: str, number: int, state: MessageState, *, expected: MessageState = MessageState.WRITTEN
+    shop: Shop,
+    kind: str,
+    number: int,
+    state: MessageState,
+    *,
+    expected: MessageState = MessageState.WRITTEN,
+    minutes: int = 0,
+    why: str = "why",
 ) -> None:
-    told = MessageNote(key="k1", number=number, expected=frozenset({expected}), state=state, note="why", at=NOON)
+    at = NOON + timedelta(minutes=minutes)
+    told = MessageNote(key="k1", number=number, expected=frozenset({expected}), state=state, note=why, at=at)
     assert (await shop.domain(kind).note_message(told)).changed
 
 

@@ -5,7 +5,7 @@ import json
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +16,8 @@ import trustme
 
 from daper.activities.posting import BEGUN, Posting
 from daper.adapters.notify.courier import PeopleCourier
-from daper.core.errors import NotFound, TargetUnreachable
-from daper.core.outbox import MessageState
+from daper.core.errors import DeliveryTaken, NotFound, TargetUnreachable
+from daper.core.outbox import TAKEN_BACK, MessageState
 from daper.core.people import CommandRoute, MailRoute, People, Route, Security, SmtpServer, WebhookTarget
 from daper.ports import Message, MessageNote, Noted
 from tests.contract.boxes import NOON
@@ -57,7 +57,7 @@ class Outbox:
     async def note_message(self, note: MessageNote) -> Noted:
         if note.key != self.message.key:
             raise NotFound("no such message")
-        changed = self.message.state in note.expected
+        changed = note.fits(self.message)
         if changed:
             self.notes.append(note)
             self.message = note.on(self.message)
@@ -166,6 +166,20 @@ async def test_a_mail_that_the_server_does_not_take_was_not_sent(
     assert len(post.mails) == (state is WRITTEN)
 
 
+@pytest.mark.parametrize(
+    "answer", ["252 perhaps", "+OK queued", "354 go on", f"250 {'queued ' * 1500}"], ids=["252", "none", "354", "long"]
+)
+async def test_an_answer_to_a_mail_that_says_neither_leaves_it_to_a_person(papers: Papers, answer: str) -> None:
+    outbox, post = Outbox(), Post()
+    post.answers = [answer]
+    async with mail_server(papers.cert, post=post) as server:
+        to = posting(outbox, MailRoute(), smtp=account(server, papers.file))
+        done, again = await deliver(to), await deliver(to)
+    assert done.state is again.state is UNKNOWN
+    assert "it may have gone" in done.note
+    assert post.mails == []
+
+
 async def test_an_address_that_the_server_does_not_know_is_refused_before_anything_may_have_gone(
     papers: Papers,
 ) -> None:
@@ -240,7 +254,7 @@ async def test_a_webhook_gets_the_message_signed_under_its_id() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "state"),
-    [(400, REFUSED), (302, REFUSED), (500, UNKNOWN), (504, UNKNOWN), (DROP, UNKNOWN), (HANG, UNKNOWN)],
+    [(400, REFUSED), (302, REFUSED), (103, UNKNOWN), (500, UNKNOWN), (504, UNKNOWN), (DROP, UNKNOWN), (HANG, UNKNOWN)],
 )
 async def test_what_a_webhook_answers_is_what_the_state_says(answer: int, state: MessageState) -> None:
     outbox = Outbox()
@@ -412,3 +426,102 @@ async def test_what_a_person_says_of_a_message_counts() -> None:
         assert (await to.say(HARRY.key, 1, WRITTEN, "it has not gone, says Ron")).state is WRITTEN
         assert (await deliver(to)).state is SENT
     assert len(server.requests) == 1
+
+
+UNDO = HARRY.model_copy(update={"key": "u" * 64, "subject": "Never mind"})
+
+
+async def test_what_is_taken_back_while_somebody_sends_it_is_not_sent() -> None:
+    outbox = Outbox(HARRY.model_copy(update={"state": REFUSED, "note": "no such owl"}))
+
+    class TakenBack(PeopleCourier):
+        async def carry(self, domain: str, message: Message, *, begin: Callable[[], Awaitable[None]]) -> None:
+            assert await to.withdraw(HARRY.key, UNDO.key)
+            await super().carry(domain, message, begin=begin)
+
+    async with hook() as server:
+        people = People(outbox={"orders": webhook(server.url)}, secrets={"OWL_SECRET": SECRET})
+        to = Posting("orders", outbox, TakenBack(people, now=lambda: NOON), now=lambda: NOON)
+        done = await to.deliver(HARRY.key, 1, again=True)
+
+    assert (done.state, done.note, server.requests) == (REFUSED, TAKEN_BACK, [])
+
+
+async def test_what_is_taken_back_while_it_reaches_nobody_stays_so() -> None:
+    outbox = Outbox(HARRY.model_copy(update={"state": REFUSED, "note": "no such owl"}))
+
+    class TakenBack(PeopleCourier):
+        async def carry(self, domain: str, message: Message, *, begin: Callable[[], Awaitable[None]]) -> None:
+            assert await to.withdraw(HARRY.key, UNDO.key)
+            raise TargetUnreachable("nobody there")
+
+    people = People(outbox={"orders": webhook("http://127.0.0.1:1/")})
+    to = Posting("orders", outbox, TakenBack(people, now=lambda: NOON), now=lambda: NOON)
+    with pytest.raises(TargetUnreachable):
+        await to.deliver(HARRY.key, 1, again=True)
+
+    assert (outbox.message.state, outbox.message.note) == (REFUSED, TAKEN_BACK)
+
+
+async def test_nobody_can_have_sent_what_was_taken_back_by_saying_that_it_has_not_gone() -> None:
+    outbox = Outbox(HARRY.model_copy(update={"state": REFUSED, "note": TAKEN_BACK}))
+    async with hook() as server:
+        to = posting(outbox, webhook(server.url))
+        with pytest.raises(DeliveryTaken, match="its effect was undone"):
+            await to.say(HARRY.key, 1, WRITTEN, "it has not gone, says Ron")
+        await to.deliver(HARRY.key, 1, again=True)
+    assert (outbox.message.note, server.requests) == (TAKEN_BACK, [])
+
+
+async def test_a_late_answer_to_one_attempt_says_nothing_of_the_next_one() -> None:
+    """Of the first a person found out that it was not taken; while the second runs, the first is refused."""
+    outbox, times = Outbox(), iter(range(100))
+    first, second = asyncio.Event(), asyncio.Event()
+
+    class Slow(PeopleCourier):
+        async def carry(self, domain: str, message: Message, *, begin: Callable[[], Awaitable[None]]) -> None:
+            await begin()
+            if begun.is_set():
+                second.set()
+                await first_is_over.wait()
+                return
+            begun.set()
+            await first.wait()
+            raise TargetUnreachable("not now", certain=True)
+
+    begun, first_is_over = asyncio.Event(), asyncio.Event()
+    people = People(outbox={"orders": webhook("http://127.0.0.1:1/")})
+    to = Posting("orders", outbox, Slow(people, now=lambda: NOON), now=lambda: NOON + timedelta(seconds=next(times)))
+    early = asyncio.create_task(to.deliver(HARRY.key, 1))
+    await begun.wait()
+    await to.say(HARRY.key, 1, WRITTEN, "it has not gone, says Ron")
+    late = asyncio.create_task(to.deliver(HARRY.key, 1, again=True))
+    await second.wait()
+
+    first.set()
+    with pytest.raises(TargetUnreachable):
+        await early
+
+    assert outbox.message.state is UNKNOWN
+    first_is_over.set()
+    assert (await late).state is SENT
+
+
+async def test_an_attempt_that_another_one_in_vain_overtook_is_made_all_the_same() -> None:
+    outbox, others = Outbox(), [True]
+
+    class Overtaken(PeopleCourier):
+        async def carry(self, domain: str, message: Message, *, begin: Callable[[], Awaitable[None]]) -> None:
+            if others:
+                others.clear()
+                note = MessageNote(
+                    key=HARRY.key, number=1, expected=frozenset({WRITTEN}), state=WRITTEN, note="", at=NOON, tried=True
+                )
+                await outbox.note_message(note)
+            await super().carry(domain, message, begin=begin)
+
+    async with hook() as server:
+        people = People(outbox={"orders": webhook(server.url)}, secrets={"OWL_SECRET": SECRET})
+        to = Posting("orders", outbox, Overtaken(people, now=lambda: NOON), now=lambda: NOON)
+        done = await deliver(to)
+    assert (done.state, len(server.requests)) == (SENT, 1)

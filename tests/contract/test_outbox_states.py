@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -64,6 +65,22 @@ async def test_a_note_counts_only_in_an_expected_state(boxes: AnyShelf) -> None:
     late = store.note_message(note(UNKNOWN, WRITTEN))
 
     assert (late.changed, late.message.state) == (False, SENT)
+    assert [message.state for message in store.outbox()] == [SENT]
+
+
+async def test_a_note_on_a_message_as_it_was_seen_counts_only_while_nothing_else_was_noted(boxes: AnyShelf) -> None:
+    await boxes.tool.apply(boxes.call())
+    store = store_of(boxes)
+    [written] = store.outbox()
+    begun = store.note_message(replace(note(UNKNOWN, WRITTEN, why="being sent"), seen=written))
+    store.note_message(note(WRITTEN, UNKNOWN, why="it has not gone, says Ron"))
+    again = store.note_message(note(UNKNOWN, WRITTEN, why="being sent again"))
+
+    late = store.note_message(replace(note(WRITTEN, UNKNOWN), seen=begun.message))
+    done = store.note_message(replace(note(SENT, UNKNOWN), seen=again.message))
+
+    assert (begun.changed, late.changed, done.changed) == (True, False, True)
+    assert late.message == again.message
     assert [message.state for message in store.outbox()] == [SENT]
 
 

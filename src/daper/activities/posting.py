@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from daper.core.errors import DeliveryTaken, DeliveryUnknown, NotFound, TargetRefused, TargetUnreachable
-from daper.core.outbox import TAKEN_BACK, MessageState
+from daper.core.outbox import TAKEN_BACK, MessageState, in_words
 from daper.core.text import visible
-from daper.ports import Corresponding, Courier, Message, MessageNote
+from daper.ports import Corresponding, Courier, Message, MessageNote, Noted
 
 BEGUN: Final = "it was being sent, and nobody has noted what came of it"
 _NOT_SENT: Final = frozenset({MessageState.WRITTEN, MessageState.REFUSED})
@@ -47,24 +47,27 @@ class Posting:
         if not self._courier.carries(self._name):
             told = f"nothing is set up to send it: people.toml has no table [outbox.{self._name}]"
             return message.model_copy(update={"note": told})
-        begun = False
+        seen = message
 
         async def begin() -> None:
-            nonlocal begun
-            if not await self._note(message, MessageState.UNKNOWN, BEGUN, expected=may):
+            nonlocal seen
+            begun = await self._note(message, MessageState.UNKNOWN, BEGUN, expected=may, seen=message)
+            if not begun.changed:
                 raise DeliveryTaken(f"message {message.id} is not to be sent any more")
-            begun = True
+            seen = begun.message
 
         try:
             state, told = await self._carried(message, begin)
         except DeliveryTaken:
-            return await self.look(key, number)
+            now = await self.look(key, number)
+            # Somebody else tried it meanwhile, in vain.
+            tried = now.state in may and now.fate != message.fate
+            return await self.deliver(key, number, again=again) if tried else now
         except TargetUnreachable as error:
-            expected = {MessageState.UNKNOWN} if begun else may
-            await self._note(message, MessageState.WRITTEN, str(error), expected=expected, tried=True)
+            await self._note(message, MessageState.WRITTEN, str(error), expected={seen.state}, seen=seen, tried=True)
             raise
-        expected = {MessageState.UNKNOWN} if begun else may
-        await self._note(message, state, told, expected=expected, tried=state is not MessageState.SENT)
+        vain = state is not MessageState.SENT
+        await self._note(message, state, told, expected={seen.state}, seen=seen, tried=vain)
         return await self.look(key, number)
 
     async def _carried(self, message: Message, begin: Callable[[], Awaitable[None]]) -> tuple[MessageState, str]:
@@ -81,18 +84,25 @@ class Posting:
         """Note of the messages of an effect and of its undo that nobody needs them; False where one may have gone."""
         messages = await self._outbox.messages_of(key)
         for message in messages:
-            if message.note != TAKEN_BACK and not await self._note(
-                message, MessageState.REFUSED, TAKEN_BACK, expected=_NOT_SENT
-            ):
+            if message.note == TAKEN_BACK:
+                continue
+            noted = await self._note(message, MessageState.REFUSED, TAKEN_BACK, expected=_NOT_SENT)
+            if not noted.changed:
                 return False
         for message in await self._outbox.messages_of(undo_key) if messages else ():
             await self._note(message, MessageState.REFUSED, TAKEN_BACK, expected=_NOT_SENT)
         return bool(messages)
 
     async def say(self, key: str, number: int, state: MessageState, note: str) -> Message:
-        """What a person knows of a message. Raises DeliveryTaken for one of which that is known already."""
+        """What a person knows of a message. Raises DeliveryTaken for one of which that is known already.
+
+        What nobody needs any more stays so, however certain it is that it has not gone.
+        """
         message = await self.look(key, number)
-        if not await self._note(message, state, note, expected=_OPEN - {state}):
+        if message.note == TAKEN_BACK and state is not MessageState.SENT:
+            raise DeliveryTaken(f"message {message.id} is {in_words(message.state, message.note)}")
+        seen = None if state is MessageState.SENT else message
+        if not (await self._note(message, state, note, expected=_OPEN - {state}, seen=seen)).changed:
             raise DeliveryTaken(f"message {message.id} is {(await self.look(key, number)).state} already")
         return await self.look(key, number)
 
@@ -104,7 +114,8 @@ class Posting:
         *,
         expected: "frozenset[MessageState] | set[MessageState]",
         tried: bool = False,
-    ) -> bool:
+        seen: Message | None = None,
+    ) -> Noted:
         told = MessageNote(
             key=message.key,
             number=message.number,
@@ -113,5 +124,6 @@ class Posting:
             note=visible(note, longest=_LONGEST_NOTE),
             at=self._now(),
             tried=tried,
+            seen=seen,
         )
-        return (await self._outbox.note_message(told)).changed
+        return await self._outbox.note_message(told)

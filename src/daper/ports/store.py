@@ -86,6 +86,11 @@ class Message(Wire):
         """The one id of the message, in every attempt to send it."""
         return f"{self.key}-{self.number}"
 
+    @property
+    def fate(self) -> tuple[MessageState, str, datetime | None, int]:
+        """What was noted of it last."""
+        return self.state, self.note, self.noted_at, self.tries
+
 
 FATE: Final = frozenset({"state", "note", "noted_at", "tries"})
 """The fields of a message that say what became of it."""
@@ -95,7 +100,8 @@ FATE: Final = frozenset({"state", "note", "noted_at", "tries"})
 class MessageNote:
     """What became of a message, to be noted where it still is in one of the states `expected`.
 
-    `tried`: a courier was asked in vain.
+    `seen`: the message as it was looked at; where anything else was noted of it since, this is not noted. `tried`: a
+    courier was asked in vain.
     """
 
     key: str
@@ -105,6 +111,13 @@ class MessageNote:
     note: str
     at: datetime
     tried: bool = False
+    seen: Message | None = None
+
+    def fits(self, message: Message) -> bool:
+        """Whether it may be noted of the message as it is now."""
+        if message.state not in self.expected:
+            return False
+        return self.seen is None or message.fate == self.seen.fate
 
     def on(self, message: Message) -> Message:
         """The message with it."""

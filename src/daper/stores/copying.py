@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from daper.core.errors import StoreDamaged, StoreError, UserError
-from daper.core.outbox import MessageState
+from daper.core.outbox import TAKEN_BACK, MessageState
 from daper.ports.copying import Copied, StoreContents, StoreIntake, WholeStore
 from daper.ports.store import FATE, LedgerRow, Message, MessageNote
 from daper.stores import jsontext
@@ -107,14 +107,15 @@ def _put(sent: StoreContents, intake: StoreIntake, tell: Tell) -> dict[str, int]
 
 def _put_messages(sent: StoreContents, intake: StoreIntake) -> Iterator[int]:
     """How many were put, again and again. A key's messages go with its effect: a key that has some has them all."""
-    had: dict[str, bool] = {}
+    had: dict[str, Sequence[Message]] = {}
     for messages in _batches(sent.messages()):
         there = intake.messages_of({message.key for message in messages} - had.keys())
-        had |= {message.key: message.key in there for message in messages if message.key not in had}
+        had |= {message.key: there.get(message.key, ()) for message in messages if message.key not in had}
         fresh = [message for message in messages if not had[message.key]]
         for message in messages:
-            if had[message.key] and message.state is not MessageState.WRITTEN:
-                intake.note_message(_fate(message))
+            other = next((each for each in had[message.key] if each.number == message.number), None)
+            if other is not None and _knows_more(message, other):
+                intake.note_message(_fate(message, other))
         for message in fresh:
             intake.put_message(message)
         yield len(fresh)
@@ -177,12 +178,26 @@ def _digested(extras: Mapping[str, dict[str, object]], derived: Collection[str])
     }
 
 
-def _fate(message: Message) -> MessageNote:
-    """What became of it here, for where it still lies as it was written."""
+def _knows_more(one: Message, other: Message) -> bool:
+    """Whether of one message more is known here than there: what was sent stays so, else the later word counts.
+
+    Only that it was not sent, where there it may have been, is no word to go by.
+    """
+    if one.state is MessageState.WRITTEN or other.state.told:
+        return False
+    if other.state is MessageState.WRITTEN or one.state.told:
+        return True
+    if other.noted_at is None or one.noted_at is None or other.note == TAKEN_BACK:
+        return False
+    return one.noted_at > other.noted_at
+
+
+def _fate(message: Message, there: Message) -> MessageNote:
+    """What became of it here, for where less is known of it."""
     return MessageNote(
         key=message.key,
         number=message.number,
-        expected=frozenset({MessageState.WRITTEN}),
+        expected=frozenset({there.state}),
         state=message.state,
         note=message.note,
         at=message.noted_at or message.at,
@@ -191,8 +206,7 @@ def _fate(message: Message) -> MessageNote:
 
 def _none_forgotten(sent: Sequence[Message], there: Sequence[Message]) -> bool:
     """Whether of no message less is known there than here."""
-    written = MessageState.WRITTEN
-    return not any(one.state is not written and other.state is written for one, other in zip(sent, there, strict=False))
+    return not any(_knows_more(one, other) for one, other in zip(sent, there, strict=False))
 
 
 def _without_numbers(messages: Iterable[Message]) -> list[Message]:

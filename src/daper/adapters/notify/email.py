@@ -205,7 +205,7 @@ def _say(client: smtplib.SMTP, mail: EmailMessage, sender: str, to: Sequence[str
         return client.send_message(mail, from_addr=sender, to_addrs=list(to))
     except smtplib.SMTPRecipientsRefused as error:
         raise judge.every_address(error.recipients) from None
-    except smtplib.SMTPResponseException as error:
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
         raise judge.mail(error) from None
     except smtplib.SMTPNotSupportedError:
         raise TargetRefused("the mail server takes ASCII addresses only, and one of ours is none") from None

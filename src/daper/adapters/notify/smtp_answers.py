@@ -80,4 +80,6 @@ class Judge:
             told += ": it is too large"
         elif code == _WANTS_LOGIN and not self.server.user:
             told += ": it wants a login; set user and password_env in [smtp]"
+        if not 400 <= code < 600:  # no refusal, and no yes either
+            return TargetUnreachable(told)
         return TargetUnreachable(told, certain=True) if code < 500 else TargetRefused(told)

@@ -141,8 +141,8 @@ def _judge(answer: Answer, now: datetime) -> None:
     status = answer.status
     if 200 <= status < 300:
         return
-    if status in _AGAIN or status >= 500:
-        # Of another fault nobody can tell whether it came before or after the message was taken.
+    if status in _AGAIN or status < 200 or status >= 500:
+        # Of another fault, or of an answer before the last one, nobody can tell whether the message was taken.
         certain = status in _AGAIN or status == _UNAVAILABLE
         told = f"the server answered {_named(status)}"
         raise TargetUnreachable(told, retry_after=pause_of(answer, now), certain=certain)

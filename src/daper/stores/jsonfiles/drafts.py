@@ -95,7 +95,7 @@ class JsonChange:
         if found is None:
             raise NotFound(f"the outbox in {str(self._folder)!r} has no message {note.key}-{note.number}")
         path, message = found
-        if message.state not in note.expected:
+        if not note.fits(message):
             return Noted(message=message, changed=False)
         if path not in self._rows:
             self._replaced[path] = digest(self._disk.read_bytes(self._folder / path) or b"")

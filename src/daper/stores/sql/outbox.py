@@ -52,13 +52,12 @@ def note(db: Connection, store: str, note: MessageNote) -> Noted:
     found = next((each for each in of_key(db, store, note.key) if each.number == note.number), None)
     if found is None:
         raise NotFound(f"the outbox has no message {note.key}-{note.number}")
+    if not note.fits(found):
+        return Noted(message=found, changed=False)
     noted = note.on(found)
-    # In one statement: of two that note at once, one finds the state that the other left.
-    done = db.execute(
-        update(OUTBOX)
-        .where(OUTBOX.c.sequence == found.sequence, OUTBOX.c.state.in_(sorted(note.expected)))
-        .values(_fate(noted))
-    )
+    # In one statement: of two that note at once, one finds what the other left.
+    as_found = [OUTBOX.c[name].is_not_distinct_from(value) for name, value in _fate(found).items()]
+    done = db.execute(update(OUTBOX).where(OUTBOX.c.sequence == found.sequence, *as_found).values(_fate(noted)))
     if done.rowcount == 1:
         return Noted(message=noted, changed=True)
     now = next(each for each in of_key(db, store, note.key) if each.number == note.number)

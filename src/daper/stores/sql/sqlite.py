@@ -195,7 +195,7 @@ class SqliteChange:
         found = next((each for each in _messages(self._db, key=note.key) if each.number == note.number), None)
         if found is None:
             raise NotFound(f"the outbox has no message {note.key}-{note.number}")
-        if found.state not in note.expected:
+        if not note.fits(found):
             return Noted(message=found, changed=False)
         noted = note.on(found)
         written = (noted.model_dump_json(), found.sequence)
