@@ -380,6 +380,23 @@ async def test_what_is_foreseen_changes_nothing_and_says_what_telling_it_says(sh
     assert (foreseen.before, foreseen.after, foreseen.evidence) == (told.before, told.after, told.evidence)
 
 
+async def test_what_somebody_was_shown_is_written_down_and_nothing_else(shop: Shop) -> None:
+    telling = shop.telling("O-CAKE", "delivered", item="CAKE")
+    seen = replace(telling, shown=await shop.domain.foresee(telling))
+    await shop.tell("O-CAKE", "delivered", item="CAKE", quantity=3)
+    before = await shop.raw("O-CAKE"), await shop.stock("CAKE"), shop.rows("O-CAKE")
+
+    with pytest.raises(FactRefused, match="'O-CAKE' has changed since it was shown"):
+        await shop.domain.tell(seen)
+    assert (await shop.raw("O-CAKE"), await shop.stock("CAKE"), shop.rows("O-CAKE")) == before
+
+    assert not (await shop.domain.tell(replace(telling, shown=await shop.domain.foresee(telling)))).known
+    known = replace(telling, shown=await shop.domain.foresee(telling))
+    assert (await shop.domain.tell(known)).known
+    with pytest.raises(FactRefused, match="'O-PAY' has changed since it was shown"):
+        await shop.domain.tell(replace(shop.telling("O-PAY", "paid"), shown=known.shown))
+
+
 async def test_ten_who_tell_the_same_at_once_have_told_it_once(shop: Shop) -> None:
     answers = await asyncio.gather(*(shop.tell("O-CAKE", "delivered") for _ in range(10)))
     assert sorted(each.known for each in answers) == [False, *[True] * 9]

@@ -101,3 +101,15 @@ async def test_a_record_that_changes_under_the_form_is_asked_about_anew(shop: Sh
         told = await chat.call("tell_record", record_id=RON, fact="paid")
     assert told["told"]
     assert ['"payment-denied" →' in shown[0], '"pending-payment" →' in shown[-1]] == [True, True]
+
+
+async def test_a_record_that_changes_under_a_form_that_is_open_beside_its_call_is_not_written_to(shop: Shop) -> None:
+    async def late(params: types.ElicitRequestFormParams) -> types.ElicitResult:
+        shop.edit_order(RON, status="pending-payment")
+        return await yes(params)
+
+    async with chat_with(shop, era="legacy", answers=late) as chat:
+        why = await chat.refused("tell_record", record_id=RON, fact="paid")
+        assert "has changed since it was shown" in why
+        assert shop.status(RON) == "pending-payment"
+        assert (await chat.call("tell_record", record_id=RON, fact="paid"))["told"]

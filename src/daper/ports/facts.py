@@ -29,7 +29,8 @@ class Fact:
 class Telling:
     """A fact as somebody tells it. `happened_at` None: now. `source`: from whom it comes; "" for who tells it.
 
-    `request_key`: the same key again is the same telling, and never another.
+    `request_key`: the same key again is the same telling, and never another. `shown`: what somebody confirmed that it
+    would come to; where it comes to anything else by now, it is not written down.
     """
 
     record_id: str
@@ -41,6 +42,7 @@ class Telling:
     confirmed: Confirmation = Confirmation.DIRECT
     source: str = ""
     request_key: str = ""
+    shown: FactAnswer | None = None
 
 
 @runtime_checkable

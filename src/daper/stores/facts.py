@@ -125,6 +125,12 @@ class StoreFacts(ABC, Generic[RecordsT]):
         deed = found.carry_out()
         call = ToolCall(key=key, record_id=told.record_id, arguments=told.arguments, expected={}, today=now, at=now)
         effect = carried_out(OutcomeStatus.APPLIED, deed, change, call, key=key, version=change.version)
+        seen = telling.shown
+        if seen is not None and (seen.known or (seen.before, seen.after) != (effect.before, effect.after)):
+            raise FactRefused(
+                f"{shown(told.record_id)!r} has changed since it was shown what {told.fact} changes; nothing was "
+                "written down. Look at it, and say it again"
+            )
         _write(change, key, told, effect, kind="effect", originals=deed.originals)
         return FactAnswer(
             told=told,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -34,6 +34,13 @@ FACT: Final = "fact"
 """By which name its form, and the answer to that, go over the wire."""
 
 _LONGEST: Final = 200
+
+
+class _Seen(forms.Heard):
+    """What a person said, or that nobody had to be asked; and what it came to when they were."""
+
+    foreseen: FactAnswer
+
 
 _Answer = AcceptedElicitation[forms.Confirm | forms.Heard] | DeclinedElicitation | CancelledElicitation
 _FactName = Annotated[str, Field(min_length=1, max_length=40, description="paid, approved, delivered or cancelled.")]
@@ -158,15 +165,18 @@ class _Relaying:
         """Have the person asked, with what would change; not of what is known, or where the client is trusted."""
         telling, domain = await self._telling(wanted, Confirmation.FORM)
         foreseen = await (await self._door.facts()).foresee(domain, telling)
-        if self._trusted or foreseen.known:
+        if self._trusted:
             return forms.UNCONFIRMED
+        if foreseen.known:
+            return _Seen(confirmed=Confirmation.UNCONFIRMED, foreseen=foreseen)
         if not forms.can_show_forms(ctx):
             raise FactRefused(unconfirmed(wanted, "cannot show the person a form"))
         question = _question(telling, foreseen, timed=bool(wanted.at))
         if forms.are_answers(ctx):
             return Elicit(question, forms.Confirm)
         try:
-            return await shown(ctx, question, within=PATIENCE_S)
+            heard = await shown(ctx, question, within=PATIENCE_S)
+            return _Seen(**dict(heard), foreseen=foreseen)
         except NotShown as error:
             raise FactRefused(unconfirmed(wanted, str(error))) from None
 
@@ -177,14 +187,12 @@ class _Relaying:
             heard = forms.heard_in(heard)
         if heard.confirmed is None:
             return self._untold(wanted, heard)
+        if heard.confirmed is Confirmation.UNCONFIRMED and not self._trusted and not isinstance(heard, _Seen):
+            raise FactRefused(unconfirmed(wanted, "did not show the person a form"))
         telling, domain = await self._telling(wanted, heard.confirmed)
-        service = await self._door.facts()
-        if heard.confirmed is Confirmation.UNCONFIRMED and not self._trusted:
-            # Nobody was asked, for it was known; by now it may be none of it any more.
-            known = await service.foresee(domain, telling)
-            if not known.known:
-                raise FactRefused("the record has changed; look at it with get_record, and ask the person")
-        return _answered(await service.tell(domain, telling))
+        # While a form is open, or before what is known already is told, the record may change.
+        telling = replace(telling, shown=heard.foreseen if isinstance(heard, _Seen) else None)
+        return _answered(await (await self._door.facts()).tell(domain, telling))
 
     async def _telling(self, wanted: _Wanted, confirmed: Confirmation) -> tuple[Telling, str]:
         from daper.service.facts import arguments_in
