@@ -366,7 +366,7 @@ def test_what_was_done_tells_what_changed_and_quotes_what_could_pass_for_more() 
     lines = list(result_lines(result))
 
     assert "  - ORD-1: request_approval: applied: approval 'none, stock 1 → 9' → given" in lines
-    assert "  - ORD-3: request_approval: applied: answer (nothing) → 202" in lines
+    assert "  - ORD-3: request_approval: applied: answer 202" in lines
     assert any(line.startswith("  - ORD-2: request_approval: applied: status unpaid → unpaid, ") for line in lines)
 
 

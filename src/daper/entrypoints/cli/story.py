@@ -175,7 +175,11 @@ def _changes(outcome: ActionOutcome) -> str:
         return ""
     changed = {name: value for name, value in outcome.after.items() if value != outcome.before.get(name)}
     told = (
-        f"{name} {apart(outcome.before.get(name), '→', ', ')} → {apart(value, '→', ', ')}"
-        for name, value in (changed or outcome.after).items()
+        f"{name} {_from(outcome, name)}{apart(value, '→', ', ')}" for name, value in (changed or outcome.after).items()
     )
     return ": " + ", ".join(told)
+
+
+def _from(outcome: ActionOutcome, name: str) -> str:
+    """What it was before; nothing where it was not there to be changed."""
+    return f"{apart(outcome.before[name], '→', ', ')} → " if name in outcome.before else ""
