@@ -20,7 +20,7 @@ def test_without_anything_set_the_defaults_count_and_every_workflow_is_looked_at
     found = options()
     assert found.query == ""
     assert found.place == {}
-    assert (found.calls_per_second, found.retrying_attempts) == (200, 10)
+    assert (found.calls_per_second, found.retrying_attempts) == (250, 10)
     assert (found.retrying_after, found.paused_after, found.failed_within) == (
         timedelta(hours=1),
         timedelta(days=1),

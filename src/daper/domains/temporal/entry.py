@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     DomainOption(name="tls_client_cert_path", help="The file with the certificate for another cluster."),
     DomainOption(name="tls_client_key_path", help="The file with its key."),
     DomainOption(
-        name="calls_per_second", default="200", help="How often a process asks the cluster at most, in a second."
+        name="calls_per_second", default="250", help="How often a process asks the cluster at most, in a second."
     ),
     DomainOption(
         name="retrying_attempts", default="10", help="An activity that was tried more often than that is a problem."

@@ -43,7 +43,7 @@ class TemporalOptions:
 
     query: str
     place: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    calls_per_second: int = 200
+    calls_per_second: int = 250
     retrying_attempts: int = 10
     retrying_after: timedelta = timedelta(hours=1)
     paused_after: timedelta = timedelta(days=1)
