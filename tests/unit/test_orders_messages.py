@@ -13,10 +13,12 @@ from test_orders_rules import LINE, order, stock
 from daper.core.errors import SettingError
 from daper.core.guard import refuse_arguments
 from daper.core.models import Proposal, Scope
+from daper.core.outbox import MessageState
 from daper.core.outcomes import OutcomeStatus
 from daper.core.text import visible_lines
 from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.models import Order
+from daper.domains.orders.tools.written import UNSEEN
 from daper.domains.orders.world import world_of
 from daper.ports import ProposalSet, Record, ToolCall
 from daper.ports.store import Message
@@ -333,6 +335,24 @@ async def test_an_action_that_was_planned_before_texts_were_in_plans_runs_as_it_
     asked, bought = await shop.domain.outbox()
     assert asked.body.startswith("Dear Harry James Potter,\n\nwe have not received the payment of 56.52 for")
     assert (asked.to, bought.subject) == ("CUST-HP-001", "Order of 200 x STP-ORG-001")
+
+
+async def test_what_nobody_has_seen_in_a_plan_is_not_sent_by_itself(tmp_path: Path) -> None:
+    """Of a plan of before texts were in it, the address may be another one than it showed too."""
+    shop = await own_shop(tmp_path / "data")
+    shop.edit("orders.json", "order_id", "ORD-001-HJP", customer_email="other@evil.example")
+    ask = {
+        "order_id": "ORD-001-HJP",
+        "customer_id": "CUST-HP-001",
+        "customer_name": "Harry James Potter",
+        "original_payment_method": "Gringotts Vault Transfer",
+    }
+    shop.edit("inventory.json", "item_id", "STP-ORG-001", supplier_contact="shop@evil.example")
+    for tool, arguments, key in (("request_payment_update", ask, "k1"), ("order_inventory", BADGES, "k2")):
+        effect = await shop.run(tool, arguments, key)
+        assert (effect.status, effect.messages) == (OutcomeStatus.APPLIED, 1)
+    for message in await shop.domain.outbox():
+        assert (message.state, message.note) == (MessageState.REFUSED, UNSEEN)
 
 
 async def test_c3_record_text_is_never_filled_in_and_makes_no_header(tmp_path: Path) -> None:

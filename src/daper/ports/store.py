@@ -137,12 +137,14 @@ class Noted:
 class Letter:
     """What a tool wants to be sent beside its effect, in text that hides nothing.
 
-    Only the body may have lines: a line break in the others would be a header.
+    Only the body may have lines: a line break in the others would be a header. `held`: why it is not sent by itself, but
+    only where a person says so.
     """
 
     to: str
     subject: str
     body: str
+    held: str = ""
 
 
 RecordsT = TypeVar("RecordsT")

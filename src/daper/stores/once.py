@@ -255,6 +255,8 @@ def carried_out(
 
 
 def _message(letter: Letter, call: ToolCall, *, key: str, simulated: bool) -> Message:
+    held = MessageState.REFUSED if letter.held else MessageState.WRITTEN
+    state = MessageState.SIMULATED if simulated else held
     return Message(
         key=key,
         to=visible(letter.to, longest=_LONGEST_LETTER),
@@ -263,5 +265,6 @@ def _message(letter: Letter, call: ToolCall, *, key: str, simulated: bool) -> Me
         record_id=call.record_id,
         at=call.acted_at,
         simulated=simulated,
-        state=MessageState.SIMULATED if simulated else MessageState.WRITTEN,
+        state=state,
+        note="" if simulated else letter.held,
     )

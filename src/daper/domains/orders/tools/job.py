@@ -84,9 +84,9 @@ class Job:
         """What was done with a letter, as far as the effect itself can say: it is sent later, if at all."""
         return "asked" if self.simulated else "wrote to"
 
-    def send(self, *, to: str, subject: str, body: str) -> None:
-        """Put a letter beside the effect."""
-        self.letters.append(Letter(to=to, subject=subject, body=body))
+    def send(self, *, to: str, subject: str, body: str, held: str = "") -> None:
+        """Put a letter beside the effect; `held`: why it is not sent by itself."""
+        self.letters.append(Letter(to=to, subject=subject, body=body, held=held))
 
     def deed(self, *, before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> Deed:
         """What was done. No digit and no character of what was overwritten is lost."""

@@ -236,7 +236,7 @@ class OrderInventory(UndoableOrderTool):
             {"item_id": args.inventory_to_order, "quantity": args.quantity, "state": "ordered", "key": job.call.key}
         )
         set_status(job.raw, OrderStatus.RESTOCK_ORDERED, at)
-        job.send(to=to, subject=text.subject, body=text.body)
+        job.send(to=to, subject=text.subject, body=text.body, held=args.held)
         what = f"{args.quantity} x {args.inventory_to_order!r}"
         job.evidence.append(f"ordered {what} from {to}" if job.simulated else f"wrote to {to} to order {what}")
         job.wrote.append(order_ref(args.order_id))

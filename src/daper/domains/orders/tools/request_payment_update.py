@@ -117,7 +117,7 @@ class RequestPaymentUpdate(OrderTool):
             {AMOUNT: owed(job.order), **args.model_dump(exclude_defaults=True)},
         )
         set_status(job.raw, OrderStatus.PAYMENT_UPDATE_REQUESTED, job.at)
-        job.send(to=to, subject=text.subject, body=text.body)
+        job.send(to=to, subject=text.subject, body=text.body, held=args.held)
         job.evidence.append(f"{job.asked} customer {(args.customer_id or to)!r} to see to the payment")
         if job.simulated:
             job.evidence.append(customer_acknowledges(job.raw))

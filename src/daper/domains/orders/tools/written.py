@@ -15,6 +15,8 @@ MESSAGE: Final = "message"
 TO: Final = "to"
 AMOUNT: Final = "amount"
 
+UNSEEN: Final = "its text was not in the plan that was approved; read it, then send it"
+
 # Not told to a language model, which has nothing to choose. Empty in plans of before they were there.
 Made = SkipJsonSchema[str]
 
@@ -25,3 +27,8 @@ class Written(Reply):
     to: Made = ""
     subject: Made = ""
     message: Made = ""
+
+    @property
+    def held(self) -> str:
+        """Why it is not sent by itself: in plans of before texts were in them nobody has seen it."""
+        return "" if self.message and self.subject else UNSEEN
