@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from typing import cast
 import pytest
 import trustme
 
-from daper.activities.posting import BEGUN, Posting
+from daper.activities.posting import BEGUN, GIVEN_UP, Posting
+from daper.adapters.notify import courier as courier_module
 from daper.adapters.notify.courier import PeopleCourier
 from daper.core.errors import DeliveryTaken, NotFound, TargetUnreachable
 from daper.core.outbox import TAKEN_BACK, MessageState
@@ -525,3 +527,45 @@ async def test_an_attempt_that_another_one_in_vain_overtook_is_made_all_the_same
         to = Posting("orders", outbox, Overtaken(people, now=lambda: NOON), now=lambda: NOON)
         done = await deliver(to)
     assert (done.state, len(server.requests)) == (SENT, 1)
+
+
+async def test_an_attempt_that_nobody_waits_for_any_longer_sends_nothing() -> None:
+    """Of a message that a repair has reported as not sent, a late attempt has not begun to send anything."""
+    outbox, late = Outbox(), iter(range(1, 100))
+
+    class Late(PeopleCourier):
+        async def carry(self, domain: str, message: Message, *, begin: Callable[[], Awaitable[None]]) -> None:
+            reported.append(await to.give_up(HARRY.key, 1))
+            await super().carry(domain, message, begin=begin)
+
+    reported = list[Message]()
+    async with hook() as server:
+        people = People(outbox={"orders": webhook(server.url)}, secrets={"OWL_SECRET": SECRET})
+        to = Posting("orders", outbox, Late(people, now=lambda: NOON), now=lambda: NOON + timedelta(seconds=next(late)))
+        done = await deliver(to)
+    assert (reported[0].state, reported[0].note, done.state, server.requests) == (WRITTEN, GIVEN_UP, WRITTEN, [])
+
+
+async def test_an_attempt_that_is_cut_off_before_it_began_to_send_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outbox, connecting, go_on, ended = Outbox(), threading.Event(), threading.Event(), threading.Event()
+
+    def slow(route: WebhookTarget, *_: object, before_body: Callable[[], None], **__: object) -> None:
+        connecting.set()
+        go_on.wait(60)
+        try:
+            before_body()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(courier_module.webhook, "post", slow)
+    sending = asyncio.create_task(deliver(posting(outbox, webhook("http://127.0.0.1:1/"))))
+    await asyncio.to_thread(connecting.wait, 60)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    go_on.set()
+    await asyncio.to_thread(ended.wait, 60)
+
+    assert (outbox.message.state, outbox.notes) == (WRITTEN, [])

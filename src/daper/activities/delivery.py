@@ -57,9 +57,12 @@ class OutboxActivities:
     @activity.defn(name="look_at_message")
     @at_edge
     async def look_at_message(self, input: DeliverInput) -> MessageOutcome:
-        """What the outbox says of one message, where nobody could wait any longer for its delivery."""
+        """What the outbox says of one message, where nobody could wait any longer for its delivery.
+
+        An attempt may still be on its way: what it has not begun to send by now, it does not send.
+        """
         posting = await self._posting(input)
-        return _outcome(input, await posting.look(input.key, input.number))
+        return _outcome(input, await posting.give_up(input.key, input.number))
 
     async def _posting(self, input: DeliverInput) -> Posting:
         domain = await domain_of(self._domains, input.cycle)

@@ -10,6 +10,7 @@ from daper.core.text import visible
 from daper.ports import Corresponding, Courier, Message, MessageNote, Noted
 
 BEGUN: Final = "it was being sent, and nobody has noted what came of it"
+GIVEN_UP: Final = "nothing took it in time"
 _NOT_SENT: Final = frozenset({MessageState.WRITTEN, MessageState.REFUSED})
 _OPEN: Final = frozenset({MessageState.WRITTEN, MessageState.REFUSED, MessageState.UNKNOWN})
 _LONGEST_NOTE: Final = 500
@@ -61,13 +62,21 @@ class Posting:
         except DeliveryTaken:
             now = await self.look(key, number)
             # Somebody else tried it meanwhile, in vain.
-            tried = now.state in may and now.fate != message.fate
+            tried = now.state in may and now.tries > message.tries
             return await self.deliver(key, number, again=again) if tried else now
         except TargetUnreachable as error:
             await self._note(message, MessageState.WRITTEN, str(error), expected={seen.state}, seen=seen, tried=True)
             raise
         vain = state is not MessageState.SENT
         await self._note(message, state, told, expected={seen.state}, seen=seen, tried=vain)
+        return await self.look(key, number)
+
+    async def give_up(self, key: str, number: int) -> Message:
+        """What is known of one that nobody waits for any longer; what has not begun to send it by then never does."""
+        message = await self.look(key, number)
+        if message.state is MessageState.WRITTEN:
+            told = message.note or GIVEN_UP
+            await self._note(message, MessageState.WRITTEN, told, expected={MessageState.WRITTEN}, seen=message)
         return await self.look(key, number)
 
     async def _carried(self, message: Message, begin: Callable[[], Awaitable[None]]) -> tuple[MessageState, str]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from daper.adapters.notify import email, program, webhook
-from daper.core.errors import DeliveryUnknown, TargetRefused, TargetUnreachable
+from daper.core.errors import DeliveryTaken, DeliveryUnknown, TargetRefused, TargetUnreachable
 from daper.core.people import CommandRoute, EmailTarget, MailRoute, People, Route, WebhookTarget
 from daper.ports import Message
 
@@ -40,9 +40,11 @@ class PeopleCourier:
         route = self._people.outbox.get(domain)
         if route is None:
             raise TargetRefused(f"people.toml has no table [outbox.{domain}]")
-        loop, begun = asyncio.get_running_loop(), list[bool]()
+        loop, begun, left = asyncio.get_running_loop(), list[bool](), list[bool]()
 
         def before() -> None:
+            if left:
+                raise DeliveryTaken("nobody waits for it any more")
             asyncio.run_coroutine_threadsafe(_awaited(begin), loop).result()
             begun.append(True)
 
@@ -51,6 +53,9 @@ class PeopleCourier:
             work = partial(self._hand_over, domain, route, message, before)
             try:
                 await loop.run_in_executor(self._threads, partial(copy_context().run, work))
+            except asyncio.CancelledError:
+                left.append(True)  # the thread goes on: nobody could note what comes of it
+                raise
             except TargetUnreachable as error:
                 if begun and not error.certain:
                     raise DeliveryUnknown(f"it may have gone: {error}") from None
