@@ -1,6 +1,6 @@
 """Which tool the rules propose for a stuck workflow, with which arguments, and what is left to a person."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +11,13 @@ from pydantic import JsonValue
 from daper.clock import utc_now
 from daper.core.errors import StoreUnavailable
 from daper.core.limits import Between, Exactly, OneOf
-from daper.core.models import Proposal
+from daper.core.models import Finding, Proposal
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
 from daper.domains.temporal.cluster import Cluster
 from daper.domains.temporal.domain import TemporalDomain
 from daper.domains.temporal.entry import open_domain
+from daper.domains.temporal.findings import workflow_findings
+from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.surroundings import with_surroundings
 from daper.domains.temporal.workflow import (
     Failure,
@@ -399,3 +401,29 @@ def test_the_preview_says_which_others_are_left_as_they_are(tmp_path: Path) -> N
     others = of.terms(found, [record]).preview[-1]
     assert others.before == "2 others of its type in this workflow, failing alike"
     assert others.after == "left as they are"
+
+
+def test_of_many_activities_each_is_looked_at_a_few_times_and_not_once_for_each_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused = Pause(at=LONG_AGO, by="ops", reason="storm")
+    many = workflow(*(replace(activity(f"a{each}"), paused=True, pause=paused) for each in range(60)))
+    looks: list[WorkflowState] = []
+
+    def counted(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
+        looks.append(state)
+        return workflow_findings(state, options, now)
+
+    monkeypatch.setattr("daper.domains.temporal.tools.activity.workflow_findings", counted)
+    found = [each for each in proposed(domain(tmp_path), many) if isinstance(each, Proposal)]
+    assert [each.arguments["activity_id"] for each in found] == [f"a{each}" for each in range(60)]
+    assert len(looks) < 60 * 10
+
+
+def test_what_workflows_have_in_common_stays_short_and_is_another_where_its_end_is() -> None:
+    many = [activity(f"a{each}", Failure(sort="application", type=f"Declined{each}")) for each in range(500)]
+    other = [*many[:-1], activity("last", Failure(sort="application", type="Zebra"))]
+    one, two = (workflow(*each).state.alike for each in (many, other))
+    assert len(one) < 1100
+    assert one != two
+    assert one == workflow(*reversed(many)).state.alike

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Final, Protocol, cast
 
 from google.protobuf.duration_pb2 import Duration
@@ -96,6 +97,11 @@ class PendingActivity:
         """The name of the failure at the root, or ""."""
         return self.failures[-1].name if self.failures else ""
 
+    @cached_property
+    def causes(self) -> str:
+        """The chain of failures in names."""
+        return causes(self.failures)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PendingTask:
@@ -184,11 +190,13 @@ class WorkflowState:
         """The pending activity with that id."""
         return next((each for each in self.activities if each.id == activity_id), None)
 
-    @property
+    @cached_property
     def alike(self) -> str:
         """The same for workflows that are stuck alike: their type, and what they failed by or are paused at."""
-        activities = (f"{each.type} {'paused' if each.paused else causes(each.failures)}" for each in self.activities)
-        return "; ".join(filter(None, [self.type, *self.task_causes, causes(self.ended), *sorted({*activities})]))
+        activities = (f"{each.type} {'paused' if each.paused else each.causes}" for each in self.activities)
+        parts = [self.type, *self.task_causes, causes(self.ended), *sorted({*activities})]
+        told = "; ".join(filter(None, parts))
+        return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}… {digest(canonical(parts))[:16]}"
 
     @property
     def version(self) -> str:

@@ -18,7 +18,7 @@ from daper.core.models import Change, Finding
 from daper.core.text import counted, shown
 from daper.domains.temporal.findings import workflow_findings
 from daper.domains.temporal.tools.base import TRACE, WorkflowTool, run_of, workflow_in
-from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, causes, moment, workflow_ref
+from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, moment, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
 
 _MOST_CHOICES: Final = 20
@@ -49,6 +49,7 @@ class ActivityTool(WorkflowTool):
     """
 
     args = ActivityArgs
+    _looked_at: tuple[WorkflowState, Mapping[str, Sequence[PendingActivity]]] | None = None
 
     @abstractmethod
     def misfit(self, activity: PendingActivity) -> str:
@@ -76,8 +77,12 @@ class ActivityTool(WorkflowTool):
         """It is for a running workflow with such an activity."""
         if not state.is_running:
             return "it has ended"
-        reasons = [self.misfit(each) for each in state.activities]
-        return "" if "" in reasons else next(iter(reasons), "no activity of it is pending")
+        first = ""
+        for each in state.activities:
+            if not (why := self.misfit(each)):
+                return ""
+            first = first or why
+        return first or "no activity of it is pending"
 
     def preview(
         self, record: WorkflowRecord, arguments: Mapping[str, JsonValue], records: Sequence[Record]
@@ -130,12 +135,7 @@ class ActivityTool(WorkflowTool):
 
     def activity_of(self, finding: Finding, record: WorkflowRecord) -> PendingActivity | None:
         """The first activity that has this problem, of those that it fits where it fits any."""
-        state = record.state
-        having = [
-            each
-            for each in state.activities
-            if any(found.fingerprint == finding.fingerprint for found in self._findings(state, each))
-        ]
+        having = self._having(record.state).get(finding.fingerprint, ())
         return next((each for each in having if not self.misfit(each)), next(iter(having), None))
 
     def at(self, call: ToolCall) -> tuple[WorkflowExecution, str]:
@@ -191,6 +191,16 @@ class ActivityTool(WorkflowTool):
             return f"activity {shown(activity.id)!r} is at attempt {activity.attempt}: it is another one, or was reset"
         return self.misfit(activity)
 
+    def _having(self, state: WorkflowState) -> Mapping[str, Sequence[PendingActivity]]:
+        """The activities by their problems. A workflow may have thousands, each with one, and is asked for each."""
+        if self._looked_at is None or self._looked_at[0] is not state:
+            having: dict[str, list[PendingActivity]] = {}
+            for each in state.activities:
+                for found in self._findings(state, each):
+                    having.setdefault(found.fingerprint, []).append(each)
+            self._looked_at = state, having
+        return self._looked_at[1]
+
     def _findings(self, state: WorkflowState, activity: PendingActivity) -> list[Finding]:
         alone = replace(state, activities=(activity,), problems=(), ended=())
         return [
@@ -223,9 +233,9 @@ def _alike(state: WorkflowState, activity: PendingActivity) -> int:
     """How many others of a workflow fail as this one does: they are one problem, and this is for one of them."""
     if not activity.failures:
         return 0
-    key = (activity.type, causes(activity.failures), False)
     return sum(
-        each.id != activity.id and (each.type, causes(each.failures), each.paused) == key for each in state.activities
+        not each.paused and each.id != activity.id and each.type == activity.type and each.causes == activity.causes
+        for each in state.activities
     )
 
 
