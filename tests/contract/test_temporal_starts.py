@@ -237,6 +237,12 @@ UNKNOWN = "6 bytes, encrypted or in an encoding that is not known here"
     [
         (b"json/plain", b'{"user":"h","Password":"x"}', '{"Password":"(hidden)","user":"h"}'),
         (b"json/plain", b'[{"a":{"password":1}}]', '[{"a":{"password":"(hidden)"}}]'),
+        (b"json/plain", b'"{\\"password\\":\\"x\\"}"', '"{\\"password\\":\\"(hidden)\\"}"'),
+        (
+            b"json/plain",
+            b'{"a":" [{\\"password\\": 1}]","b":"{no"}',
+            '{"a":"[{\\"password\\":\\"(hidden)\\"}]","b":"{no"}',
+        ),
         (b"json/plain", b"{secret", "JSON that cannot be read, not shown"),
         (b"binary/null", b"", "null"),
         (b"binary/plain", b"secret", "6 bytes, not shown"),

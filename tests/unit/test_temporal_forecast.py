@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from temporalio.api.history.v1 import HistoryEvent
+
 from daper.domains.temporal.forecast import forecast
-from daper.domains.temporal.history import RunHistory, Sort, Step
+from daper.domains.temporal.history import HistoryReader, RunHistory, Sort, Step
 
 ACTIVITY = Step(sort=Sort.ACTIVITY, name="pay", id="1", at=11, task=10, closed=13, outcome="failed")
 CHILD = Step(sort=Sort.CHILD, name="Ship", id="ship-1", at=5, task=4)
@@ -40,3 +42,11 @@ def test_of_a_task_that_fails_it_is_said_that_its_local_activities_leave_no_trac
 
 def test_without_a_completed_task_there_is_no_point() -> None:
     assert "ever completed" in forecast(RunHistory(workflow_id="w", run_id="r", ending="Failed")).obstacle
+
+
+def test_events_that_only_a_newer_server_knows_are_gone_past_and_told() -> None:
+    reader = HistoryReader("w", "r")
+    reader.take(HistoryEvent(event_id=1, event_type=9999))  # pyright: ignore[reportArgumentType] - as a newer server says
+    assert (reader.history().last_event, reader.history().steps) == (1, ())
+    told = forecast(replace(history(ACTIVITY), strange=reader.history().strange)).unknown
+    assert told == ("what becomes of events in its history that only a newer server knows",)

@@ -64,7 +64,7 @@ _TRIES_AFTER: Final = {
     RPCStatusCode.CANCELLED: 3,
 }
 _CLOSING: Final = frozenset(
-    f"EVENT_TYPE_WORKFLOW_EXECUTION_{how}"
+    EventType.Value(f"EVENT_TYPE_WORKFLOW_EXECUTION_{how}")
     for how in ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELED", "TERMINATED", "CONTINUED_AS_NEW")
 )
 _LATEST: Final = 100
@@ -189,7 +189,7 @@ class Cluster:
             answer = await self._asked(client.workflow_service.get_workflow_execution_history, request, workflow_id)
         except _NotThere:
             return None
-        closing = [each for each in answer.history.events if EventType.Name(each.event_type) in _CLOSING]
+        closing = [each for each in answer.history.events if each.event_type in _CLOSING]
         return closing[-1] if closing else None
 
     async def events(self, workflow_id: str, run_id: str) -> AsyncGenerator[HistoryEvent]:

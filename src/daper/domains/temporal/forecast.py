@@ -79,6 +79,8 @@ def _unknown(history: RunHistory, *, again: Iterable[Step], goes_on: Iterable[St
         yield "whether the new run hears of Nexus operations that were under way"
     if any(each.sort is Sort.NEXUS for each in again):
         yield "what a Nexus operation does that is asked for once more"
+    if history.strange:
+        yield "what becomes of events in its history that only a newer server knows"
     if history.failing and not history.ending:
         yield "which local activities ran in the task that fails: they leave no trace"
 

@@ -101,7 +101,7 @@ class RunHistory:
     """One run. `tasks`: its completed workflow tasks; `failing`: whether the last one that began has failed.
 
     `ending`: how it ended, or ""; `culprit`: what its failure names as the cause, by its event; 0 where that is its own
-    code. `started`: what it was started with.
+    code. `started`: what it was started with. `strange`: whether it has events that only a newer server knows.
     """
 
     workflow_id: str
@@ -114,6 +114,7 @@ class RunHistory:
     ending: str = ""
     culprit: int = 0
     resets: tuple[ResetTrace, ...] = ()
+    strange: bool = False
     continued_from: str = ""
     started: WorkflowExecutionStartedEventAttributes | None = None
     metadata: UserMetadata | None = None
@@ -167,6 +168,9 @@ class HistoryReader:
         """The next event."""
         self.last_event = event.event_id
         attributes = getattr(event, event.WhichOneof("attributes") or "", None)
+        if event.event_type not in EventType.values():
+            self._found = replace(self._found, strange=True)
+            return
         kind = EventType.Name(event.event_type).removeprefix(_EVENT)
         if (known := _KINDS.get(kind)) is not None:
             known(self, event.event_id, attributes)

@@ -43,5 +43,19 @@ def _without(value: JsonValue, hide: frozenset[str]) -> JsonValue:
             return {name: HIDDEN if name.casefold() in hide else _without(each, hide) for name, each in value.items()}
         case list():
             return [_without(each, hide) for each in value]
+        case str():
+            return _text_without(value, hide)
         case _:
             return value
+
+
+def _text_without(text: str, hide: frozenset[str]) -> str:
+    """A text that is itself JSON has fields too."""
+    if not hide or not text.lstrip().startswith(("{", "[", '"')):
+        return text
+    try:
+        value = _JSON_VALUE.validate_json(text)
+    except ValueError:
+        return text
+    kept = _without(value, hide)
+    return text if kept == value else canonical(kept)
