@@ -1,6 +1,7 @@
 """Once in a system that shares no transaction with the ledger: asked, found again, or known to nobody."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -482,3 +483,69 @@ async def test_who_claimed_it_is_not_kept_from_it(books: SqliteStore, lamp: Lamp
     tool.before = lambda: None
     assert (await tool.apply(CALL)).status is OutcomeStatus.APPLIED
     assert lamp.switched == 1
+
+
+async def test_what_another_key_has_claimed_since_is_not_asked_for_again(books: SqliteStore, lamp: Lamp) -> None:
+    class Both(Claiming, Repeatable):
+        pass
+
+    first, second = Both(lamp, lambda: books), Both(lamp, lambda: books)
+    first.before = lost
+    with pytest.raises(Lost):
+        await first.apply(CALL)
+    for each in (first, second):
+        each.clock(lambda: NOON + timedelta(minutes=61))
+    first.before, second.waits = (lambda: None), asyncio.Event()
+    other = asyncio.create_task(second.apply(OTHER))
+    await second.asked.wait()
+    with pytest.raises(CannotSettle):
+        await first.apply(CALL)
+    second.waits.set()
+    assert (await other).status is OutcomeStatus.APPLIED
+    assert lamp.switched == 1
+
+
+async def test_who_asks_again_has_claimed_it_anew(books: SqliteStore, lamp: Lamp) -> None:
+    class Both(Claiming, Repeatable):
+        pass
+
+    first, second = Both(lamp, lambda: books), Both(lamp, lambda: books)
+    first.before = lost
+    with pytest.raises(Lost):
+        await first.apply(CALL)
+    for each in (first, second):
+        each.clock(lambda: NOON + timedelta(minutes=61))
+    first.before, first.waits = (lambda: None), asyncio.Event()
+    first.asked.clear()
+    again = asyncio.create_task(first.apply(CALL))
+    await first.asked.wait()
+    assert (await second.apply(OTHER)).status is OutcomeStatus.STALE
+    first.waits.set()
+    assert (await again).status is OutcomeStatus.APPLIED
+    assert lamp.switched == 1
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_who_slept_for_as_long_as_a_claim_holds_asks_for_nothing(
+    claiming: Claiming, lamp: Lamp, books: SqliteStore, taken: bool
+) -> None:
+    """As a process that was stopped, or a machine that was, between its note and its request."""
+    noted, woken = threading.Event(), threading.Event()
+
+    class Sleeper(Claiming):
+        def _begin(self, passage: object, claim: str) -> bool:
+            begun = super()._begin(passage, claim)  # pyright: ignore[reportArgumentType] - as it came
+            noted.set()
+            woken.wait()
+            return begun
+
+    sleeper = Sleeper(lamp, lambda: books)
+    asleep = asyncio.create_task(sleeper.apply(CALL))
+    await asyncio.to_thread(noted.wait)
+    for each in (sleeper, claiming):
+        each.clock(lambda: NOON + timedelta(minutes=61))
+    if taken:
+        assert (await claiming.apply(OTHER)).status is OutcomeStatus.APPLIED
+    woken.set()
+    assert (await asleep).status is OutcomeStatus.FAILED
+    assert lamp.switched == taken

@@ -34,6 +34,7 @@ _CLAIMED = timedelta(hours=1)
 """So long what nobody can tell of keeps other keys out: no request is under way for longer."""
 
 _NEVER_CAME = "the system says that the request never came, and takes it no more"
+_TOO_LATE = "it was not asked for in time, and others may change the same by now; nothing was changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +170,11 @@ class OutsideTool(Tool):
         if no := passage.check(records):
             # What was begun may still come through, so that no refusal can be the last word on it.
             return await self._write(call, key, no, begun=False)
-        if not await in_thread(
-            self._begin, passage, passage.claim(records)
-        ):  # another attempt came between; what it noted counts
+        claim, begun = passage.claim(records), self._clock()
+        if not await in_thread(self._begin, passage, claim):  # another attempt came between; what it noted counts
             return await self._through(passage)
+        if claim and self._clock() - begun > _CLAIMED / 2:  # a process, or its machine, may have been stopped
+            return await self._failed(passage, _TOO_LATE)
         try:
             deed = await passage.act()
         except ActionFailed as error:
@@ -286,9 +288,11 @@ class OutsideTool(Tool):
             if row is None and (no := passage.late() or taken):
                 ledger.enter(change, no, self._timed(call, None), key=key, kind="tombstone", tool=self.name)
                 return False
-            if claim and not taken:
+            if taken:  # it was asked for, and another key has it since
+                raise _nobody_knows(self.name, call)
+            if claim:
                 holder = Effect(status=OutcomeStatus.UNKNOWN, after={_HOLDER: key}, evidence=("claimed",))
-                held = self._timed(call, row)
+                held = self._timed(call, None)  # the request goes out now, also where it is not the first
                 ledger.enter(change, holder, held, key=_claim_key(claim), kind="begun", tool=self.name)
             attempts = row.effect.after.get(_ATTEMPTS) if row is not None else 0
             count = attempts + 1 if isinstance(attempts, int) else 2
