@@ -80,7 +80,8 @@ def anchors(page: Path) -> set[str]:
 def as_shown(setting: Setting) -> str:
     default = setting.default or "-"
     shown = default if " " in default or default == "-" else f"`{default}`"
-    return f"| `{setting.name}` | {shown} | {setting.help}{' Secret.' if setting.secret else ''} |"
+    told = setting.help.replace("|", "\\|")  # else it would end the cell
+    return f"| `{setting.name}` | {shown} | {told}{' Secret.' if setting.secret else ''} |"
 
 
 def test_the_configuration_page_has_every_setting_as_it_is_and_no_other() -> None:
