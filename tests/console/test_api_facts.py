@@ -178,6 +178,21 @@ async def test_what_is_wrongly_signed_or_old_is_refused_and_changes_nothing(shop
     assert shop.status(RON) == "payment-denied"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"webhook-id": "a b"}, {"webhook-timestamp": "soon"}, {"webhook-timestamp": "1"}, {"webhook-signature": ""}],
+)
+async def test_nothing_tells_a_sender_that_is_there_from_one_that_is_not(shop: Shop, wrong: Mapping[str, str]) -> None:
+    body, headers = signed({"record_id": RON, "fact": "paid"}, secret=OTHER)
+    async with served(shop) as url, client_of(url) as api:
+        answers = [
+            await api.post(f"/senders/{name}/facts", content=body, headers={**headers, **wrong})
+            for name in ("bank", "nobody", "forgetful")
+        ]
+    assert {each.status_code for each in answers} == {401}
+    assert len({each.json()["detail"] for each in answers}) == 1
+
+
 async def test_what_is_too_long_or_no_json_is_refused(shop: Shop) -> None:
     async with api_of(shop) as api:
         long = await api.post("/senders/bank/facts", content=b" " * (1024 * 1024 + 1))

@@ -18,7 +18,7 @@ _ID: Final = re.compile(r"[!-~]{1,200}")
 _MOST_SIGNATURES: Final = 10  # while a secret is changed there are two
 
 
-MISFIT: Final = f"{SIGNATURE} does not fit what was sent"
+_MISFIT: Final = f"{SIGNATURE} does not fit what was sent"
 
 
 def why_refused(key: bytes, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
@@ -31,7 +31,7 @@ def why_refused(key: bytes, headers: Mapping[str, str], body: bytes, *, now: dat
     right = sign(key, event_id, int(sent), body)
     found = [hmac.compare_digest(right.encode(), each.encode()) for each in given.split(" ")[:_MOST_SIGNATURES]]
     if not any(found):
-        return MISFIT
+        return _MISFIT
     if abs(now.timestamp() - int(sent)) > WINDOW.total_seconds():
         return f"it was sent more than {WINDOW.total_seconds() / 60:g} minutes ago, or is still to come"
     return ""

@@ -1,12 +1,13 @@
 """What has happened to a record: told by a person with a token, or by a program that signs what it sends."""
 
 import logging
+from secrets import token_bytes
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, Field, JsonValue
 from starlette.requests import Request
 
-from daper.adapters.notify.incoming import ID, MISFIT, SIGNATURE, TIMESTAMP, why_refused
+from daper.adapters.notify.incoming import ID, SIGNATURE, TIMESTAMP, why_refused
 from daper.adapters.notify.webhook import key_of
 from daper.clock import utc_now
 from daper.core.access import Access
@@ -23,6 +24,7 @@ from daper.settings import Part
 
 DOOR: Final = "api"
 SIGNED_DOOR: Final = "webhook"
+_NO_KEY: Final = 32  # bytes
 log = logging.getLogger(__name__)
 
 _ANSWERS: Final = {
@@ -108,7 +110,8 @@ def _sender(console: Console, request: Request, body: bytes) -> Visitor:
     key = key_of(people.secrets.get(sender.secret_env, "")) if sender else None
     if sender and key is None:
         log.warning("a sender has no secret, or what is none", extra={"sender": name, "variable": sender.secret_env})
-    why = why_refused(key, request.headers, body, now=utc_now()) if key else MISFIT
+    # Where there is no key, what fits is made up: nothing does, and what is wrong is told as of one that is there.
+    why = why_refused(key or token_bytes(_NO_KEY), request.headers, body, now=utc_now())
     if why:
         attempts.wrong(address)
         raise Refusal(Kind.NOT_SIGNED_IN, why)
