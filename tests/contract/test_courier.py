@@ -398,6 +398,21 @@ async def test_a_program_is_given_what_is_named_and_no_other_secret(
     assert not {"LLM_KEY", "OWL_SECRET"} & given
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("'401 for token ' + secret + '!'", ": 401 for token (OWL_SECRET)!"),
+        ("' ' * 4080 + 'no ' + secret", "(exit code 69)"),
+    ],
+)
+async def test_a_secret_that_a_program_says_is_not_in_the_reason(tmp_path: Path, said: str, told: str) -> None:
+    outbox = Outbox()
+    body = f"secret = os.environ['OWL_SECRET']; print({said}, file=sys.stderr); sys.exit(69)"
+    done = await deliver(posting(outbox, program(tmp_path, body, env=("OWL_SECRET",))))
+    assert (done.state, SECRET[:5] in done.note) == (REFUSED, False)
+    assert done.note.endswith(told)
+
+
 async def test_a_secret_that_is_missing_refuses_before_anything_may_have_gone() -> None:
     outbox = Outbox()
     async with hook() as server:

@@ -17,6 +17,7 @@ REFUSED: Final = 69  # EX_UNAVAILABLE of sysexits.h
 NOT_NOW: Final = 75  # EX_TEMPFAIL
 _MOST_SAID: Final = 4096  # bytes
 _LONGEST_REASON: Final = 200
+_SECRET: Final = 4  # characters; what is shorter is none, and stands in many words
 
 
 def run(
@@ -45,7 +46,7 @@ def run(
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else str(error)
         raise TargetRefused(f"the program {visible(route.run[0])} cannot be started: {told}") from None
-    said = _Said(process.stderr)
+    said = _Said(process.stderr, secrets={name: env[name] for name in route.env if len(env.get(name, "")) >= _SECRET})
     try:
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError), process.stdin:
@@ -61,17 +62,26 @@ def run(
 
 
 class _Said:
-    """The beginning of what a program says on its standard error; the rest is read, and forgotten."""
+    """The beginning of what a program says on its standard error; the rest is read, and forgotten.
 
-    def __init__(self, stream: IO[bytes] | None) -> None:
+    `secrets`: variable → value, which it was given, and of which nothing may stand in a reason.
+    """
+
+    def __init__(self, stream: IO[bytes] | None, *, secrets: Mapping[str, str]) -> None:
         self._kept = b""
+        self._secrets = secrets
         self._reading = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._reading.start()
 
     def reason(self) -> str:
         """Its last line, as something to put behind an exit code; empty where it said nothing."""
         self._reading.join(1)  # a child of its own may hold the stream open
-        lines = self._kept.decode(errors="replace").strip().splitlines()
+        told = self._kept.decode(errors="replace")
+        for name, value in sorted(self._secrets.items(), key=lambda each: -len(each[1])):
+            told = told.replace(value, f"({name})")
+        if len(self._kept) == _MOST_SAID:  # it may end within one
+            told = told[: -max(map(len, self._secrets.values()), default=0) or None]
+        lines = told.strip().splitlines()
         return f": {visible(lines[-1], longest=_LONGEST_REASON)}" if lines else ""
 
     def _read(self, stream: IO[bytes] | None) -> None:
