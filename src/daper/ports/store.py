@@ -137,8 +137,8 @@ class Noted:
 class Letter:
     """What a tool wants to be sent beside its effect, in text that hides nothing.
 
-    Only the body may have lines: a line break in the others would be a header. `held`: why it is not sent by itself, but
-    only where a person says so.
+    Only the body may have lines: a line break in the others would be a header. `held`: why it is not sent by itself,
+    but only where a person says so.
     """
 
     to: str
