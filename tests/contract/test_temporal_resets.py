@@ -298,3 +298,28 @@ async def test_an_event_since_makes_a_reset_stale_and_nothing_else(
         assert (await world.domain.tools[TOOL].apply(call)).status is OutcomeStatus.STALE
         assert await traces(world, handle.id) == ()
         assert (await world.domain.tools["terminate_workflow"].apply(other)).status is OutcomeStatus.APPLIED
+
+
+@pytest.mark.parametrize("tool", [TOOL, "start_again"])
+async def test_a_run_that_came_after_our_look_and_before_the_request_is_left_alone(
+    world: StuckWorld, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    """Histories are long to read, and ledgers and the pace are waited for: the last look comes right before it."""
+    workflow_id = await failed(world)
+    call = await (proposed(world, workflow_id) if tool == TOOL else world.call(tool, workflow_id))
+    event = (await proposed(world, workflow_id)).arguments["event"]
+    assert isinstance(event, int)
+    seen = call.arguments["run_id"]
+    real = type(world.domain.tools[tool]).act
+
+    async def later(self: object, of: ToolCall) -> object:
+        world.outside.failing = {"bad": "NoRoad"}
+        await by_a_stranger(world, workflow_id, event=event)
+        await world.until(workflow_id, lambda state: state.run_id != seen and state.status == "Failed")
+        return await real(self, of)  # pyright: ignore[reportArgumentType] - that very tool
+
+    monkeypatch.setattr(type(world.domain.tools[tool]), "act", later)
+    done = await world.domain.tools[tool].apply(call)
+    assert done.status is OutcomeStatus.FAILED
+    assert "another run" in done.evidence[0]
+    assert [each.reason for each in await traces(world, workflow_id)] == ["by hand"]

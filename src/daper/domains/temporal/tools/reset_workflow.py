@@ -110,6 +110,7 @@ class ResetWorkflow(RunTool):
 
     async def act(self, call: ToolCall) -> Deed:
         """Ask for the reset."""
+        await self.still_latest(call)
         request = ResetWorkflowExecutionRequest(
             workflow_execution=WorkflowExecution(workflow_id=call.record_id),
             reason=reason(call.key),

@@ -117,6 +117,7 @@ class StartAgain(RunTool, UndoableWorkflowTool):
             _copy(before.started, request, name)
         if before.metadata is not None:
             request.user_metadata.CopyFrom(before.metadata)
+        await self.still_latest(call)
         answer = await self._bench.cluster.change("start_workflow_execution", request)
         return _started(call, answer.run_id, failed_by(before))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType] - the answer to that
 
