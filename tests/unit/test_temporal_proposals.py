@@ -322,6 +322,29 @@ def test_other_options_helped_where_no_attempt_with_them_has_failed(
     assert judged("change_activity_options", now, after, start_to_close=40) is holding
 
 
+@pytest.mark.parametrize(
+    ("changes", "cancel", "terminate"),
+    [
+        ({"status": "Running"}, Holding.WAITING, Holding.NO),
+        ({"status": "Paused"}, Holding.WAITING, Holding.NO),
+        ({"status": "Canceled"}, Holding.YES, Holding.YES),
+        ({"status": "Running", "run_id": "next", "first_run_id": "the-run"}, Holding.NO, Holding.NO),
+        ({"status": "Completed", "run_id": "next", "first_run_id": "the-run"}, Holding.YES, Holding.YES),
+        ({"status": "Running", "run_id": "by-somebody", "first_run_id": "by-somebody"}, Holding.YES, Holding.YES),
+    ],
+)
+def test_a_workflow_that_is_paused_or_goes_on_as_another_run_has_not_ended(
+    changes: dict[str, str], cancel: Holding, terminate: Holding
+) -> None:
+    arguments: dict[str, JsonValue] = {"run_id": "the-run"}
+    call = ToolCall(key="k", record_id="errand-1", arguments=arguments, expected={}, today=LONG_AGO)
+    now = workflow_record(replace(workflow().state, **changes))
+    effect = Effect(status=OutcomeStatus.APPLIED)
+    tools = domain(Path()).tools
+    told = [tools[each].judge(call, effect, [now]).holding for each in ("cancel_workflow", "terminate_workflow")]
+    assert told == [cancel, terminate]
+
+
 def on_version(*versions: str, build: str, pinned: bool, **changes: str) -> WorkflowRecord:
     """Its tasks fail, on a deployment with these versions in use, the current one first."""
     record = workflow()

@@ -64,10 +64,7 @@ class CancelWorkflow(RunningTool):
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
         """Whether it has ended; until then it was only asked."""
-        status = _status(call, records)
-        if status == "Running":
-            return Postcondition(holding=Holding.WAITING, evidence="it was asked to cancel itself, and still runs")
-        return Postcondition(holding=Holding.YES, evidence=f"that run is {status.casefold()}")
+        return _ended(call, records, runs=Holding.WAITING)
 
 
 class TerminateWorkflow(RunningTool):
@@ -109,9 +106,7 @@ class TerminateWorkflow(RunningTool):
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
         """Whether it is over."""
-        status = _status(call, records)
-        holding = Holding.NO if status == "Running" else Holding.YES
-        return Postcondition(holding=holding, evidence=f"that run is {status.casefold()}")
+        return _ended(call, records, runs=Holding.NO)
 
 
 def _before(state: WorkflowState) -> str:
@@ -129,12 +124,20 @@ def _beside(state: WorkflowState, becomes: str) -> str:
     return told
 
 
-def _status(call: ToolCall, records: Sequence[Record]) -> str:
-    """The status of the run of a call; `over` where another one has followed, or nothing is left of it."""
+def _ended(call: ToolCall, records: Sequence[Record], *, runs: Holding) -> Postcondition:
+    """Whether the run of a call is over, and nothing of it goes on; `runs`: what it means that it is not over."""
     record = workflow_in(records, call.record_id)
-    if record is None or record.state.run_id != call.arguments["run_id"]:
-        return "over"
-    return record.state.status
+    if record is None:
+        return Postcondition(holding=Holding.YES, evidence="that run is over")
+    state = record.state
+    if state.run_id == call.arguments["run_id"]:
+        holding = runs if state.is_running else Holding.YES
+        still = ", and still not over" if state.is_running else ""
+        return Postcondition(holding=holding, evidence=f"that run is {state.status.casefold()}{still}")
+    if state.is_running and state.first_run_id not in ("", state.run_id):
+        told = f"that run is over, and it goes on as run {state.run_id}"
+        return Postcondition(holding=Holding.NO, evidence=told)
+    return Postcondition(holding=Holding.YES, evidence="that run is over")
 
 
 def _deed(call: ToolCall, what: str) -> Deed:
