@@ -41,7 +41,16 @@ def test_a_type_of_its_own_comes_before_any() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ['Note = "order by phone"', "Note = 'a) OR (b'", 'Note = "\\") limit"', "(a = 1 OR b = 2)", "Limited = 1"]
+    "query",
+    [
+        'Note = "order by phone"',
+        "Note = 'a) OR (b'",
+        'Note = "\\") limit"',
+        "(a = 1 OR b = 2)",
+        "Limited = 1",
+        "a = '--'",
+        "`b)` = 1",
+    ],
 )
 def test_a_filter_that_can_be_joined_is_taken_as_it_is(query: str) -> None:
     assert options(query=f" {query} ").query == query
@@ -55,6 +64,11 @@ def test_a_filter_that_can_be_joined_is_taken_as_it_is(query: str) -> None:
         ("a = 1 LIMIT 3", "has LIMIT, "),
         ("a = 1) OR (b = 2", "its parentheses do not match$"),
         ("(a = 1", "its parentheses do not match$"),
+        ("a = 1 /* ( */ ) OR (b = 2 /* ) */", "it has a comment"),
+        ("a = 1 -- b", "it has a comment"),
+        ('`"` = 1) OR (b = `"`', "its parentheses do not match$"),
+        ("a = 1) OR (b = '", "a quote that nothing closes"),
+        ('a = "', "a quote that nothing closes"),
         ("a = 1\x1b ORDER BY b", "<U\\+001B>"),
     ],
 )

@@ -27,7 +27,9 @@ _ELSEWHERE: Final = (
     "tls_client_cert_path",
     "tls_client_key_path",
 )
-_TEXTS: Final = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+_TEXTS: Final = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`""", re.DOTALL)
+_COMMENT: Final = re.compile(r"/\*|--|#")
+_QUOTE: Final = re.compile("[\"'`]")
 _CLAUSE: Final = re.compile(r"\b(?:order\s+by|group\s+by|limit)\b", re.IGNORECASE)
 _KIND: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 _TOOL: Final = re.compile(r"[a-z]+(_[a-z]+)*")
@@ -91,6 +93,10 @@ def _query(text: str) -> str:
         raise SettingError(
             f"{PREFIX}QUERY has {clause[0].upper()}, {shown(found)!r}; leave it out: it is joined with other conditions"
         )
+    if _QUOTE.search(bare):
+        raise SettingError(f"{PREFIX}QUERY is {shown(found)!r}; it has a quote that nothing closes")
+    if _COMMENT.search(bare):
+        raise SettingError(f"{PREFIX}QUERY is {shown(found)!r}; it has a comment: leave it out")
     depths = accumulate({"(": 1, ")": -1}.get(char, 0) for char in bare)
     if any(depth < 0 for depth in depths) or bare.count("(") != bare.count(")"):
         raise SettingError(f"{PREFIX}QUERY is {shown(found)!r}; its parentheses do not match")
