@@ -19,6 +19,7 @@ from daper.domains.temporal.entry import open_domain
 from daper.domains.temporal.findings import workflow_findings
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.surroundings import with_surroundings
+from daper.domains.temporal.tools.activity import activity_ref, set_ref
 from daper.domains.temporal.workflow import (
     Failure,
     Pause,
@@ -450,3 +451,18 @@ def test_what_workflows_have_in_common_stays_short_and_is_another_where_its_end_
     assert len(one) < 1100
     assert one != two
     assert one == workflow(*reversed(many)).state.alike
+
+
+def test_the_pause_of_a_whole_workflow_is_not_that_of_an_activity_that_was_paused_just_now(tmp_path: Path) -> None:
+    fresh = replace(activity(), paused=True, pause=Pause(at=utc_now(), by="ops", reason="on purpose"))
+    record = workflow(fresh)
+    paused = workflow_record(
+        replace(record.state, status="Paused", pause=Pause(at=LONG_AGO, by="ops", reason="forgotten"))
+    )
+    assert "something else of this workflow" in left(domain(tmp_path), paused)
+
+
+def test_what_is_set_of_an_activity_is_not_named_as_another_activity() -> None:
+    odd = activity("pay/settings")
+    call = ToolCall(key="k", record_id="errand-1", arguments={"activity_id": "pay"}, expected={}, today=LONG_AGO)
+    assert set_ref(call) != activity_ref(workflow(odd), odd)

@@ -202,7 +202,7 @@ class ActivityTool(WorkflowTool):
         return self._looked_at[1]
 
     def _findings(self, state: WorkflowState, activity: PendingActivity) -> list[Finding]:
-        alone = replace(state, activities=(activity,), problems=(), ended=())
+        alone = replace(state, activities=(activity,), pause=None, problems=(), ended=())
         return [
             each for each in workflow_findings(alone, self._bench.options, self._clock()) if each.kind in self.kinds
         ]
@@ -215,7 +215,7 @@ def activity_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
 
 def set_ref(call: ToolCall) -> str:
     """How what can be set of an activity is named in what was written."""
-    return f"{workflow_ref(call.record_id)}/activities/{call.arguments['activity_id']}/settings"
+    return _set_ref(workflow_ref(call.record_id), str(call.arguments["activity_id"]))
 
 
 def is_over(records: Sequence[Record], call: ToolCall) -> bool:
@@ -239,13 +239,19 @@ def _alike(state: WorkflowState, activity: PendingActivity) -> int:
     )
 
 
+def _set_ref(workflow: str, activity_id: str) -> str:
+    """Not behind the name of the activity: ids may have slashes."""
+    return f"{workflow}/settings/{activity_id}"
+
+
 def _parts(record: WorkflowRecord) -> list[Record]:
     parts: list[Record] = []
     for each in record.state.activities:
         ref = activity_ref(record, each)
         parts.append(Record(ref=ref, record_id=ref, version=_version(record.state, each), data={}))
         settings = digest(canonical([*_run(record.state), *_settings(each)]))[:32]
-        parts.append(Record(ref=f"{ref}/settings", record_id=f"{ref}/settings", version=settings, data={}))
+        of = _set_ref(record.ref, each.id)
+        parts.append(Record(ref=of, record_id=of, version=settings, data={}))
     return parts
 
 
