@@ -194,6 +194,20 @@ async def look(domain: TemporalDomain) -> Look:
     )
 
 
+async def bare(client: Client, queue: str, size: Size) -> float:
+    """How long it takes to list all of them, and to ask for a description of each and read nothing of it."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(workflow_id: str) -> None:
+        async with gate:
+            await client.get_workflow_handle(workflow_id).describe()
+
+    began = time.perf_counter()
+    found = [each.id async for each in client.list_workflows(f'TaskQueue = "{queue}"')]
+    await asyncio.gather(*map(one, found))
+    return (time.perf_counter() - began) * size.workflows / max(1, len(found))
+
+
 async def groups_of(domain: TemporalDomain, records: tuple[str, ...]) -> tuple[float, set[tuple[str, ...]]]:
     """How long it takes to analyze and plan for these, a plan at its cap after another, and the groups of actions."""
     groups, for_person = set[tuple[str, ...]](), set[str]()
@@ -290,6 +304,8 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
                         mb(found.memory),
                     )
                 )
+            took = await bare(client, queue, size)
+            rows.append(("bare descriptions", s(took), f"{size.workflows / took:,.0f}", "-", "-", "-", "-"))
         yield Table(
             about=f"{size.workflows:,} workflows on an embedded server, of which {size.stuck:,} are stuck in "
             f"{len(WAYS)} ways.",

@@ -568,9 +568,9 @@ async def test_a_clear_no_is_noted_also_when_others_hold_the_ledger(
             with store.change() as made:
                 yield made
 
-        def begin(passage: Any) -> bool:  # Any: what the tool gives it
+        def begin(passage: Any, claim: str) -> bool:  # Any: what the tool gives it
             nonlocal left
-            noted, left = begun(passage), 3
+            noted, left = begun(passage, claim), 3
             return noted
 
         monkeypatch.setattr(tool, "books", lambda: SimpleNamespace(change=change))

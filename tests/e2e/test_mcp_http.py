@@ -33,7 +33,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, address: str, beside: Beside)
 @pytest.fixture(scope="module")
 def tokens(shop: Shop) -> dict[str, str]:
     """The tokens of three people, by name."""
-    scopes = {"Minerva": ("read", "start", "approve"), "Harry": ("read", "start"), "Argus": ("read",)}
+    scopes = {"Minerva": ("read", "start", "approve", "tell"), "Harry": ("read", "start"), "Argus": ("read",)}
     made: dict[str, str] = {}
     for name, allowed in scopes.items():
         ran = shop.run("mcp", "token", "add", name, *(word for scope in allowed for word in ("--scope", scope)))
