@@ -583,6 +583,7 @@ async def test_what_the_server_refuses_has_failed_for_good(
         {
             "away": RPCStatusCode.UNAVAILABLE,
             "no answer in time": RPCStatusCode.DEADLINE_EXCEEDED,
+            "lost what it knew": RPCStatusCode.DATA_LOSS,
             "asked too often": RPCStatusCode.RESOURCE_EXHAUSTED,
         },
         quick={"asked too often"},

@@ -466,3 +466,13 @@ def test_what_is_set_of_an_activity_is_not_named_as_another_activity() -> None:
     odd = activity("pay/settings")
     call = ToolCall(key="k", record_id="errand-1", arguments={"activity_id": "pay"}, expected={}, today=LONG_AGO)
     assert set_ref(call) != activity_ref(workflow(odd), odd)
+
+
+@pytest.mark.parametrize(
+    ("by", "told"), [("mallory", "paused by mallory: daper key=abc"), ("daper", "paused by a repair of daper")]
+)
+def test_a_pause_is_only_ours_where_it_was_made_in_our_name(tmp_path: Path, by: str, told: str) -> None:
+    paused = replace(activity(), paused=True, pause=Pause(at=LONG_AGO, by=by, reason="daper key=abc"))
+    of, record = domain(tmp_path), workflow(paused)
+    [change] = of.terms(one(of, record), [record]).preview
+    assert change.before == told

@@ -80,6 +80,7 @@ _AWAY: Final = (
     RPCStatusCode.UNKNOWN,
     RPCStatusCode.ABORTED,
     RPCStatusCode.INTERNAL,
+    RPCStatusCode.DATA_LOSS,
 )
 
 Connect = Callable[[Mapping[str, str]], Awaitable[object]]

@@ -12,6 +12,7 @@ from daper.core.errors import ActionFailed
 from daper.core.models import Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
+from daper.domains.temporal.cluster import IDENTITY
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
 from daper.domains.temporal.tools.activity import ActivityTool, is_ours, is_over, set_ref
 from daper.domains.temporal.tools.base import TRACE, UndoableWorkflowTool, reason
@@ -163,6 +164,6 @@ def _words(pause: Pause | None) -> str:
     """A pause and whose it is."""
     if pause is None or not (pause.by or pause.reason):
         return "paused"
-    if pause.reason.startswith(TRACE):
+    if pause.by == IDENTITY and pause.reason.startswith(TRACE):  # anybody may write such a reason
         return "paused by a repair of daper"
     return f"paused by {shown(pause.by) or 'nobody named'}: {shown(pause.reason) or 'no reason given'}"
