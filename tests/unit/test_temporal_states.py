@@ -26,6 +26,7 @@ from temporalio.api.workflow.v1 import (
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
 from daper.core.models import Finding
+from daper.domains.temporal.answers import described, failures_of
 from daper.domains.temporal.briefing import brief_workflow, workflow_facts
 from daper.domains.temporal.findings import ago, findings_in, queue_findings, workflow_findings
 from daper.domains.temporal.options import TemporalOptions
@@ -33,8 +34,6 @@ from daper.domains.temporal.recent import recent_of, with_recent
 from daper.domains.temporal.workflow import (
     QueueState,
     WorkflowState,
-    described,
-    failures_of,
     queue_of,
     queue_record_id,
     record_id_of,

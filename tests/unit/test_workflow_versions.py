@@ -9,7 +9,7 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
-from daper.domains.temporal.workflow import described
+from daper.domains.temporal.answers import described
 
 FAILED = Failure(message="no owl", application_failure_info=ApplicationFailureInfo(type="OwleryClosed"))
 WAITS = PendingActivityInfo(

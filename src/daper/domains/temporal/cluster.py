@@ -39,10 +39,11 @@ from daper.core.errors import (
     Unreachable,
 )
 from daper.core.text import said, shown
+from daper.domains.temporal.answers import described, failures_of
 from daper.domains.temporal.options import PREFIX
 from daper.domains.temporal.pace import Pace
 from daper.domains.temporal.recent import Recent, recent_of
-from daper.domains.temporal.workflow import Failure, QueueState, WorkflowState, described, failures_of
+from daper.domains.temporal.workflow import Failure, QueueState, WorkflowState
 
 IDENTITY: Final = "daper"
 MOST_EVENTS: Final = 10_000

@@ -13,6 +13,7 @@ from daper.core.digests import digest
 from daper.core.errors import StoreError, StoreUnavailable, UserError
 from daper.core.models import Scope
 from daper.core.text import folded
+from daper.domains.temporal.answers import REPORTED_PROBLEMS, listed_state
 from daper.domains.temporal.briefing import queue_facts, workflow_facts
 from daper.domains.temporal.cluster import Cluster
 from daper.domains.temporal.options import TemporalOptions
@@ -20,12 +21,10 @@ from daper.domains.temporal.recent import with_recent
 from daper.domains.temporal.windows import TimeWindow, next_window, written
 from daper.domains.temporal.workflow import (
     FAILING_ATTEMPTS,
-    REPORTED_PROBLEMS,
     QueueRecord,
     QueueState,
     WorkflowRecord,
     WorkflowState,
-    listed_state,
     queue_of,
     queue_record,
     queue_record_id,

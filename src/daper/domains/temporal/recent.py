@@ -9,7 +9,8 @@ from typing import Final
 from temporalio.api.enums.v1 import TimeoutType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 
-from daper.domains.temporal.workflow import TaskFailure, WorkflowState, enum_name, failures_of, moment
+from daper.domains.temporal.answers import enum_name, failures_of, moment
+from daper.domains.temporal.workflow import TaskFailure, WorkflowState
 
 _CAUSE: Final = "WORKFLOW_TASK_FAILED_CAUSE_"
 

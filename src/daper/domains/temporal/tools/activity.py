@@ -16,9 +16,10 @@ from daper.core.errors import ActionFailed
 from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Change, Finding
 from daper.core.text import counted, shown
+from daper.domains.temporal.answers import moment
 from daper.domains.temporal.findings import workflow_findings
 from daper.domains.temporal.tools.base import TRACE, WorkflowTool, run_of, workflow_in
-from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, moment, workflow_ref
+from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
 
 _MOST_CHOICES: Final = 20

@@ -17,10 +17,11 @@ from daper.core.limits import Between, Limit
 from daper.core.models import Finding, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
+from daper.domains.temporal.answers import options_in
 from daper.domains.temporal.findings import ACTIVITY_RETRYING
 from daper.domains.temporal.tools.activity import ActivityTool, set_ref
 from daper.domains.temporal.tools.base import UndoableWorkflowTool, workflow_in
-from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, causes, options_in
+from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, causes
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
