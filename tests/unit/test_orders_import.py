@@ -222,7 +222,10 @@ async def test_what_the_rules_cannot_make_much_of_is_imported_and_told(
             item(available_stock=2, reserved_stock=1),
             "available_stock holds 2, which counts; current less reserved is 4",
         ),
-        (item(supplier_contact=None), "supplier_contact is missing: nobody can be asked for more of it"),
+        (
+            item(supplier_contact=None),
+            "supplier_contact is missing: nobody can be asked for more of it, unless DAPER_ORDERS_SUPPLIERS says who",
+        ),
         (item(unit_cost=None), "unit_cost is missing or below nothing: nobody can say what a restock costs"),
         (item(unit_cost=-1), "unit_cost is missing or below nothing: nobody can say what a restock costs"),
         (item(currency="GBP"), "currency holds 'GBP': nobody can say what a restock costs in the shop's own money"),

@@ -44,7 +44,10 @@ def about_row(row: StockRow) -> Iterator[Doubt]:
     if None not in (row.available_stock, right) and row.available_stock != right:
         yield ".available_stock", f"{holds(row.available_stock)}, which counts; current less reserved is {right}"
     if not row.supplier_contact:
-        yield ".supplier_contact", "is missing: nobody can be asked for more of it"
+        yield (
+            ".supplier_contact",
+            "is missing: nobody can be asked for more of it, unless DAPER_ORDERS_SUPPLIERS says who",
+        )
     if row.unit_cost is None or row.unit_cost < 0 or row.in_other_money:
         what = f"{holds(row.currency)}: " if row.in_other_money else ""
         told = "nobody can say what a restock costs in the shop's own money, so no policy approves one"
