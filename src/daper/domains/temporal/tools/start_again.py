@@ -177,7 +177,7 @@ def _started(call: ToolCall, run_id: str, culprit: str) -> Deed:
         wrote=[ref],
         # Of the workflow itself all changes as it goes on: what may be taken back is a run that is not over.
         versions={ref: _version(run_id, is_running=True)},
-        evidence=[f"run {run_id} was started, as run {_run(call)} was"],
+        evidence=[f"run {run_id} was started with the input of run {_run(call)}"],
     )
 
 
