@@ -169,7 +169,7 @@ def test_a17_a_worker_without_the_records_is_told_of_by_every_command_that_waits
     for ran in (left, shown, agent, schedule):
         assert ran.code == 0, ran.err
         assert f"no worker answered on queue '{queue}', which is for the records in {place}; " in ran.out
-        assert "start one where they are, with their DAPER_HOME: daper worker" in ran.out
+        assert "start one where they are, with their DAPER_HOME and settings: daper worker" in ran.out
     assert f"no worker answered on queue '{queue}'" in as_json["lacking"]
     assert f"MISSING worker on {queue}: none; start one: daper up, or daper worker" in doctor.out
 

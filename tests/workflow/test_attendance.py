@@ -50,7 +50,8 @@ async def of_its_records(shop: Shop) -> str:
     queue = activity_queue(shop.settings.task_queue, store.store_id)
     return (
         f"no worker answered on queue {queue!r}, which is for the records in {shop.home / 'data' / 'orders'}; "
-        "start one where they are, with their DAPER_HOME: daper worker; one that runs says what it lacks for them"
+        "start one where they are, with their DAPER_HOME and settings: daper worker; "
+        "one that runs was started without these, or says what it lacks"
     )
 
 

@@ -82,9 +82,9 @@ class Attendance:
         records = f"the records in {place}" if place else "records that are not here"
         return Said(
             f"no worker answered on queue {queue!r}, which is for {records}; "
-            "start one where they are, with their DAPER_HOME: ",
+            "start one where they are, with their DAPER_HOME and settings: ",
             CommandLine("worker"),
-            "; one that runs says what it lacks for them",
+            "; one that runs was started without these, or says what it lacks",
         )
 
     async def _place(self, queue: str) -> tuple[str, str]:
