@@ -59,6 +59,9 @@ def test_stuck_workflows_are_listed_shown_and_looked_for(shell: Shell, address: 
     ran = there.run("records", "show", f"{queue}-fialed", "--domain", "temporal")
     assert ran.code == 1
     assert f"did you mean '{queue}-failed'" in ran.err
+    ran = there.run("records", "show", "0", "--domain", "temporal")
+    assert "there is no record '0' in " in ran.err
+    assert ran.err.endswith("; see: daper records list --domain temporal\n")
     ran = there.run("records", "list", "--domain", "temporal", "--status", "Lost")
     assert "no record has the status 'Lost'; there are: Failed 1, Running 1" in ran.out
     ran = there.run("records", "list", "--domain", "temporal", "--status", "waiting")

@@ -93,7 +93,8 @@ class DiagnoseActivities:
             missing = tuple(record_id for record_id in input.record_ids if record_id not in known)
             if len(missing) == len(input.record_ids):
                 raise NotFound(
-                    f"there is no record {missing[0]!r} in {domain.name}; see: ", CommandLine("records", "list")
+                    f"there is no record {missing[0]!r} in {domain.name}; see: ",
+                    CommandLine("records", "list", "--domain", domain.name),
                 )
         named = tuple(record_id for record_id in input.record_ids if record_id not in missing)
         scope = Scope(record_ids=named, partition=input.partition)

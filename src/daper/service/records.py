@@ -48,7 +48,6 @@ from daper.stores.copying import Tell
 
 _MOST_COMPARED: Final = 2000  # ids at once with one that nobody has
 _SHORTEST_PART: Final = 3
-_SEE_RECORDS: Final = Said("see: ", CommandLine("records", "list"))
 
 
 class RecordList(Wire):
@@ -322,7 +321,8 @@ async def _with_problems(domain: Domain, store: StoreInfo, answer: FactAnswer, *
 async def _not_there(domain: Domain, store: StoreInfo, record_id: str) -> NotFound:
     """Says which ids may have been meant."""
     meant = near(record_id, await _ids_like(domain, record_id))
-    near_it = Said(f"did you mean {' or '.join(repr(each) for each in meant)}?") if meant else _SEE_RECORDS
+    see = Said("see: ", CommandLine("records", "list", "--domain", domain.name))
+    near_it = Said(f"did you mean {' or '.join(repr(each) for each in meant)}?") if meant else see
     return NotFound(f"there is no record {record_id!r} in {store.place}; ", near_it)
 
 
