@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from daper.core.digests import digest
 from daper.core.models import BoundAction, Fallback, Plan, ProposedAction, Risk
 from daper.core.outcomes import ActionOutcome, OutcomeStatus, RepairResult, Verification, VerificationStatus
@@ -95,6 +97,14 @@ def test_a_summary_never_says_that_nothing_was_done_when_something_was() -> None
         for status in (OutcomeStatus.APPLIED, OutcomeStatus.UNKNOWN):
             assert "nothing was done" not in summarize(result(phase, plans, [outcome("a1", status)])).lower()
         assert "nothing was done" in summarize(result(phase, plans, [outcome("a1", OutcomeStatus.REJECTED)])).lower()
+
+
+@pytest.mark.parametrize("reason", ["the store is damaged", "the store is damaged.", "is it the store?"])
+def test_the_reason_in_a_summary_is_a_sentence_of_its_own(reason: str) -> None:
+    for phase in (Phase.REPAIR_FAILED, Phase.CANCELLED):
+        ended = result(phase, [], []).model_copy(update={"reason": reason})
+        sentence = reason if reason.endswith("?") else "the store is damaged."
+        assert f": {sentence} 0 problems found" in summarize(ended)
 
 
 def test_what_could_not_be_written_down_calls_a_person() -> None:

@@ -175,11 +175,15 @@ def summarize(result: RepairResult) -> str:
         case Phase.APPROVAL_EXPIRED:
             return f"Nobody answered the plan of {counted(counts.proposed, 'action')} in time. {_did(result, counts)}"
         case Phase.REPAIR_FAILED:
-            return f"The repair could not go on: {result.reason} {_did(result, counts)}"
+            return f"The repair could not go on: {_sentence(result.reason)} {_did(result, counts)}"
         case Phase.CANCELLED:
-            return f"The repair was stopped: {result.reason} {_did(result, counts)}"
+            return f"The repair was stopped: {_sentence(result.reason)} {_did(result, counts)}"
         case _:
             return _did(result, counts)
+
+
+def _sentence(reason: str) -> str:
+    return reason if reason.endswith((".", "?", "!")) else f"{reason}."
 
 
 def _did(result: RepairResult, counts: Counts) -> str:
