@@ -154,6 +154,8 @@ def test_what_is_wrong_gives_one_line_with_file_key_and_what_is_right(tmp_path: 
 def test_names_that_nobody_has_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"DAPER_TELL names 'ghost', and there is no such target; .* has: owl"):
         load(tmp_path, HOOK, DAPER_TELL="ghost")
+    with pytest.raises(SettingError, match=r"there is no such target; \S*people\.toml names no target$"):
+        load(tmp_path, "", DAPER_TELL="ghost")
     with pytest.raises(SettingError, match="DAPER_TELL names 11 targets; at most 10"):
         load(tmp_path, HOOK, DAPER_TELL=",".join(f"owl{number}" for number in range(11)))
     with pytest.raises(SettingError, match=r"DAPER_PEOPLE is 'none\.toml', and there is no such file"):

@@ -187,4 +187,8 @@ class People:
         """Which targets there are, for a message."""
         if not self.source:
             return "nobody is named: write a people.toml in DAPER_HOME, or name one in DAPER_PEOPLE"
-        return f"{self.source} has: {', '.join(sorted(self.targets)) or 'none'}"
+        return (
+            f"{self.source} has: {', '.join(sorted(self.targets))}"
+            if self.targets
+            else f"{self.source} names no target"
+        )
