@@ -79,7 +79,7 @@ def test_nobody_comes_in_without_a_right_token(guarded: Serving, tokens: dict[st
 def test_the_inspector_with_no_token_is_told_to_bring_one(shop: Shop, guarded: Serving, tokens: dict[str, str]) -> None:
     home = shop.root / "inspector"
     assert Inspector(home=home, target=guarded.target())("tools/list").error == "auth_required"
-    assert len(Inspector(home=home, target=guarded.target(tokens["Argus"])).tools()) == 13
+    assert len(Inspector(home=home, target=guarded.target(tokens["Argus"])).tools()) == 14
 
 
 @pytest.mark.long

@@ -192,7 +192,7 @@ def test_it_imports_temporal_when_it_is_needed_and_no_model_and_no_typesetter_ev
         document(talk, "get_repair_report", {"repair_id": repair_id})
         after = imported(talk)
 
-    assert len(listed) == 13
+    assert len(listed) == 14
     assert ended["phase"] == "REPORT-COMPLETED"
     assert "mcp" in before
     assert not before & {"temporalio", "pydantic_ai", "typst", "google"}

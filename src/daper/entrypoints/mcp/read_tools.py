@@ -34,7 +34,6 @@ from daper.entrypoints.mcp.tools import (
     tool,
 )
 from daper.service.fruitless import nothing_in_phase
-from daper.service.repair_list import waiting_for, waiting_words
 from daper.service.requests import Silence
 
 if TYPE_CHECKING:
@@ -152,6 +151,11 @@ class ReadingTools:
     async def _waiting(self, limit: int, *, theirs: bool) -> RepairPage:
         """What waits, the most urgent first."""
         decider = await self._door.decider()
+        from daper.service.repair_list import (
+            waiting_for,
+            waiting_words,
+        )  # Temporal, which a client's start need not wait for
+
         found = await waiting_for(decider, await self._door.board())
         lines = found.theirs if theirs else found.all
         left = f" Others wait: {found.others[0].kept_from}." if theirs and found.others else ""
