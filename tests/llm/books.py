@@ -83,8 +83,9 @@ def letter_of(record_id: str, tool: str, arguments: Mapping[str, JsonValue]) -> 
             return SUPPLIER, about, f"Please deliver {what}."
         case "request_payment_update":
             body = (
-                f"Dear {said['customer_name']}, we could not complete the payment of order {record_id} by "
-                f"{said['original_payment_method']}. Please pay again, or name another way to pay."
+                f"Dear {said['customer_name']},\n\nwe have not received the payment of {said['amount']} for order "
+                f"{record_id}, which was to come by {said['original_payment_method']}. Please pay again, or name "
+                "another way to pay."
             )
             return said["customer_id"], f"Payment of order {record_id}", body
         case _:
