@@ -121,10 +121,13 @@ class StuckWorld:
         return record.state
 
     async def until(self, workflow_id: str, condition: Callable[[WorkflowState], bool]) -> WorkflowState:
+        """The state in which it is so; the workflow need not have begun."""
         async with asyncio.timeout(PATIENCE):
-            while not condition(state := await self.state(workflow_id)):  # noqa: ASYNC110 - a server is asked
+            while True:
+                record = workflow_in(await self.domain.context([workflow_id]), workflow_id)
+                if record is not None and condition(record.state):
+                    return record.state
                 await asyncio.sleep(0.05)
-        return state
 
     async def call(self, tool: str, workflow_id: str, /, **arguments: JsonValue) -> ToolCall:
         """A call as a plan would make it of the workflow as it is now."""

@@ -204,7 +204,6 @@ async def test_the_failure_of_a_child_is_its_parents_to_judge(world: StuckWorld)
             Delegation.run, args=["", world.queue, ["!pay"]], id=f"parent-{uuid4()}", task_queue=queue
         )
         child = f"{parent.id}-child"
-        await world.until(parent.id, lambda state: child in state.children)
         await world.until(child, lambda state: state.status == "Failed")
         lone = await world.start(["!pay"])
         await until_found(world, "failed", of=lone.id)
