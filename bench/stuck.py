@@ -305,7 +305,7 @@ async def measure(root: Path, size: Size) -> AsyncGenerator[Table]:
                     )
                 )
             took = await bare(client, queue, size)
-            rows.append(("bare descriptions", s(took), f"{size.workflows / took:,.0f}", "-", "-", "-", "-"))
+            rows.append(("bare descriptions", s(took), f"{size.workflows / took:,.0f}", "0", "0 s", "0", "0 MB"))
         yield Table(
             about=f"{size.workflows:,} workflows on an embedded server, of which {size.stuck:,} are stuck in "
             f"{len(WAYS)} ways.",
