@@ -1,4 +1,4 @@
-"""Which tool is proposed for which problem, and what a person is told where none is. Pure."""
+"""Which tool is proposed for which problem, and what a person is told where none is. Reads nothing but the clock."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
