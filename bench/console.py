@@ -26,7 +26,7 @@ from bench.full_board import FullBoard
 from bench.measurement import Measurement
 from bench.server import loopback
 from bench.temporal_calls import CountedCalls, counted_calls
-from daper.bootstrap import Services, open_services, working
+from daper.bootstrap import Services, open_services
 from daper.core.models import IdentityProof, Person, Scope
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
@@ -38,6 +38,7 @@ from daper.service.listing import ended_repairs
 from daper.service.repair_list import RepairList
 from daper.service.requests import StartRepair
 from daper.settings import Settings, load_settings
+from daper.workers import working
 
 HARRY: Final = Person(name="Harry", how=IdentityProof.OS_USER)
 ORDERS: Final = ("ORD-001-HJP", "ORD-002-HJG", "ORD-003-RBW")

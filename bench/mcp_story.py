@@ -25,8 +25,8 @@ from bench.commands import DAPER, PYTHON, WITHIN_S, environment, run
 from bench.figures import Table, Times, in_turn, ms, ratio, s
 from bench.measurement import Measurement
 from bench.server import loopback
-from daper.bootstrap import working
 from daper.settings import load_settings
+from daper.workers import working
 
 CLIENT_GIVES_UP_S = 60
 BARE_CALLS = 20

@@ -15,8 +15,8 @@ from bench.commands import DAPER, PYTHON, environment, run
 from bench.figures import Table, in_turn, ratio, s
 from bench.measurement import Measurement
 from bench.server import loopback
-from daper.bootstrap import working
 from daper.settings import load_settings
+from daper.workers import working
 
 _START = (DAPER, "repair", "start", "--auto-approve", "--json")
 _PROBLEMS = 4

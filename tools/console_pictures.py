@@ -20,7 +20,7 @@ from tests.console.tour import Stop, entrance, stops
 
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
-from daper.bootstrap import open_services, working
+from daper.bootstrap import open_services
 from daper.core.decisions import answer_plan
 from daper.core.models import IdentityProof, Person, Scope
 from daper.core.phases import Phase
@@ -29,6 +29,7 @@ from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
 from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Settings, load_settings
+from daper.workers import working
 from tools.pictures import PICTURES
 
 _WHO: Final = Person(name="Minerva McGonagall", how=IdentityProof.CLAIMED)

@@ -27,8 +27,8 @@ from tests.e2e.shell import DAPER
 
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
-from daper.bootstrap import working
 from daper.settings import load_settings
+from daper.workers import working
 from tools.pictures import PICTURES, as_svg
 
 _RECORD: Final = "ORD-002-HJG"

@@ -20,8 +20,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
-from daper.bootstrap import working
 from daper.settings import load_settings
+from daper.workers import working
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "mcp-conversation.md"
 _DAPER: Final = Path(sysconfig.get_path("scripts"), "daper")

@@ -28,10 +28,10 @@ from rich.text import Text
 
 from daper.adapters.reports.repair_report import repair_report
 from daper.adapters.state import StatePlace
-from daper.bootstrap import working
 from daper.documents.pdf import to_pdf
 from daper.domains.orders.json_keeping import JsonKeeping
 from daper.settings import load_settings
+from daper.workers import working
 
 PICTURES: Final = Path(__file__).parents[1] / "docs" / "pictures"
 _COLUMNS: Final = 112

@@ -14,13 +14,14 @@ from temporalio.worker import Worker
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.sandbox import SANDBOX
-from daper.bootstrap import open_service, working
+from daper.bootstrap import open_service
 from daper.core.errors import NoWorker
 from daper.core.models import IdentityProof, Person
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
 from daper.service.requests import StartRepair
 from daper.settings import Settings, load_settings
+from daper.workers import working
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.e2e.shell import GENEROUS, Ran, Shell, until
 from tests.workflow.shop import only_orders

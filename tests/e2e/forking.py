@@ -172,7 +172,7 @@ def _import_all() -> None:
     for module in pkgutil.iter_modules(daper.entrypoints.cli.__path__, "daper.entrypoints.cli."):
         if not module.name.endswith((".mcp", ".mcp_clients")):  # whose library takes as long again
             importlib.import_module(module.name)
-    for name in ("daper.bootstrap", "daper.adapters.temporal.connection", "rich.live", "rich.table"):
+    for name in ("daper.workers", "daper.adapters.temporal.connection", "rich.live", "rich.table"):
         importlib.import_module(name)
 
 

@@ -8,7 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from daper import bootstrap
+from daper import workers
 from daper.entrypoints.cli.app import run
 from daper.entrypoints.cli.exits import leave
 from daper.stores.jsonfiles import store
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     # Blocked in every thread from the start, so that it is never missed.
     signal.pthread_sigmask(signal.SIG_BLOCK, {GO_ON})
     if arguments:
-        bootstrap.DRAIN = timedelta(seconds=float(arguments[0]))  # pyright: ignore[reportConstantRedefinition]
+        workers.DRAIN = timedelta(seconds=float(arguments[0]))  # pyright: ignore[reportConstantRedefinition]
     store.PosixDisk = HeldDisk  # type: ignore[misc]
     return run(["worker"])
 

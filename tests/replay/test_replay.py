@@ -16,9 +16,9 @@ from temporalio.workflow import NondeterminismError
 
 from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.sandbox import SANDBOX
-from daper.bootstrap import WORKFLOWS
 from daper.core.events import Batch, Inbox
 from daper.core.proactive import Carried, ProactiveRequest
+from daper.workers import WORKFLOWS
 from daper.workflows.agent import AgentState
 from daper.workflows.labels import EVENT_DRIVEN_NAME, PROACTIVE_NAME
 from daper.workflows.steps import Steps

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import ConnectConfig, ServiceClient
 
-from daper import bootstrap
+from daper import workers
 from daper.core.errors import SettingError
 from daper.settings import ModelLimits, PagesAddress, Settings, WorkerSettings, load_settings
 
@@ -83,14 +83,14 @@ async def test_each_role_of_a_worker_takes_as_much_as_is_configured(
 
         async def shutdown(self) -> None: ...
 
-    monkeypatch.setattr(bootstrap, "Worker", Noted)
+    monkeypatch.setattr(workers, "Worker", Noted)
     settings = configured(
         tmp_path, DAPER_WORKER_AT_ONCE="7", DAPER_LLM_AT_ONCE="3", DAPER_LLM_PER_MINUTE="90", TEMPORAL_TASK_QUEUE="q"
     )
     service = await ServiceClient.connect(ConnectConfig(target_host="127.0.0.1:1", lazy=True))
 
     with pytest.raises(Full):
-        async with bootstrap.working(Client(service), settings):
+        async with workers.working(Client(service), settings):
             pass
 
     assert made == {

@@ -11,7 +11,6 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from daper.adapters.temporal.sandbox import SANDBOX
-from daper.bootstrap import STICKY
 from daper.clock import new_id
 from daper.core.errors import NoWorker
 from daper.core.ids import agent_id
@@ -21,6 +20,7 @@ from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.core.proactive import ProactiveRequest, ProactiveView
 from daper.service.requests import ProactiveStarted, ProactiveStatus, StartProactive
+from daper.workers import STICKY
 from daper.workflows.labels import USER_MEMO, WORKFLOW_NAME, user_attributes
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue

@@ -16,7 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from daper.adapters.temporal.sandbox import SANDBOX
-from daper.bootstrap import STICKY, open_domains, times_of, working
+from daper.bootstrap import open_domains, times_of
 from daper.clock import new_id
 from daper.core.errors import NoWorker
 from daper.core.events import Gathering
@@ -30,6 +30,7 @@ from daper.service.repairs import RepairService
 from daper.service.requests import Silence, StartRepair
 from daper.service.schedules import ScheduleService
 from daper.settings import Settings, load_settings
+from daper.workers import STICKY, working
 from daper.workflows.repair import RepairAgentWorkflow
 
 HARRY = Person(name="Harry", how=IdentityProof.OS_USER)

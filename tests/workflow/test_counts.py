@@ -12,14 +12,14 @@ from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from daper import bootstrap
+from daper import workers
 from daper.adapters.temporal.codec import data_converter
-from daper.bootstrap import working
 from daper.core.errors import StoreUnavailable
 from daper.core.measures import ACTIONS, DECISIONS, FAILED, HELD, MEASURES, PHASES, WAITS
 from daper.core.models import Verdict
 from daper.core.phases import Phase
 from daper.ports import ToolCall
+from daper.workers import working
 from tests.workflow.events import BADGES, EGG, named
 from tests.workflow.scripted import ScriptedOrders
 from tests.workflow.shop import HARRY, Shop
@@ -51,7 +51,7 @@ class Told:
 @asynccontextmanager
 async def forgetful(shop: Shop, told: Told, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
     """A worker that keeps no repair in memory: each task goes through the whole history."""
-    monkeypatch.setattr(bootstrap, "Worker", partial(Worker, max_cached_workflows=0))
+    monkeypatch.setattr(workers, "Worker", partial(Worker, max_cached_workflows=0))
     target = shop.client.service_client.config.target_host
     client = await Client.connect(target, data_converter=data_converter(), runtime=told.runtime)
     async with working(client, shop.settings, domains=shop.domains):

@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
-from daper import bootstrap
+from daper import workers
 from daper.core.errors import ActionFailed, StoreUnavailable
 from daper.core.models import MOST_PROBLEMS, Fallback, Finding, Verdict
 from daper.core.outcomes import OutcomeStatus, RepairResult
@@ -345,7 +345,7 @@ async def test_what_nobody_can_tell_is_unknown_and_a_person_looks(shop: Shop, pa
 async def test_a_domain_that_could_not_be_used_at_the_start_is_worked_for_once_it_can_be(
     temporal_env: WorkflowEnvironment, tmp_path: Path, payments: Payments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "MENDED_WITHIN", timedelta(milliseconds=100))
+    monkeypatch.setattr(workers, "MENDED_WITHIN", timedelta(milliseconds=100))
     payments.file.write_text(FILE.replace("[records]", "[recrods]"), encoding="utf-8")
     async with open_shop(temporal_env, tmp_path / "home", domains={"payments": payments.domain()}) as shop:
         with pytest.raises(StoreUnavailable, match="did you mean 'records'"):

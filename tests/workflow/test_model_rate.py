@@ -14,10 +14,10 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from daper.adapters.temporal.codec import data_converter
-from daper.bootstrap import working
 from daper.clock import new_id
 from daper.core.messages import CycleRef, DivideInput
 from daper.core.usage import Role
+from daper.workers import working
 from daper.workflows.queues import activity_queue, models_queue
 from tests.llm.shops import GOOD, repaired
 from tests.workflow.shop import Shop

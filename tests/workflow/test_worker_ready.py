@@ -99,7 +99,7 @@ async def test_a_worker_says_that_it_drains_before_its_queues_are_left(
         leaving.set()
         await may_leave.wait()
 
-    monkeypatch.setattr("daper.bootstrap._shut_down", slowly)
+    monkeypatch.setattr("daper.workers._shut_down", slowly)
     async with telling_worker(temporal_env, tmp_path) as (ask, working):
         await until_ready(ask)
         working.cancel()

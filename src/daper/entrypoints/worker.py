@@ -12,12 +12,13 @@ from daper.adapters.metrics.exporter import Exporter, open_exporter
 from daper.adapters.metrics.pages import pages_at
 from daper.adapters.metrics.readiness import Look, Readiness
 from daper.adapters.metrics.worker_pages import worker_pages
-from daper.bootstrap import open_domains, working
+from daper.bootstrap import open_domains
 from daper.core.commands import CommandLine
 from daper.core.errors import NoWorker, StoreUnavailable, Unreachable, WrongStore
 from daper.ports import Domain, Spending
 from daper.service.inquiry import Asking
 from daper.settings import Settings
+from daper.workers import working
 from daper.workflows.queues import activity_queue, models_queue, people_queue
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.program import find_temporal
-from daper.bootstrap import open_service, working
+from daper.bootstrap import open_service
 from daper.core.errors import SettingError, UserError
 from daper.core.models import Person
 from daper.entrypoints.cli import demo_workflows
@@ -25,6 +25,7 @@ from daper.entrypoints.cli.session import Following
 from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
 from daper.settings import DEFAULT, Settings, load_settings, shown_settings
+from daper.workers import working
 
 _STORES: Final = ("json", "sqlite")  # without a server
 _ORDERS: Final = "orders"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from daper.bootstrap import open_domains, open_service, working
+from daper.bootstrap import open_domains, open_service
 from daper.core.cases import CaseSet
 from daper.core.errors import DaperError, UserError
 from daper.core.models import MOST_PROBLEMS, Decision, Person, Scope, Verdict
@@ -21,6 +21,7 @@ from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
 from daper.service.whole_plan import look_at_whole_plan
 from daper.settings import Settings
+from daper.workers import working
 
 DOOR = "evaluation"
 _JUDGE = Person(name="evaluation")

@@ -17,7 +17,6 @@ from daper.adapters.temporal.file_lock import FileLock
 from daper.adapters.temporal.kept_server import DATABASE, KeptServer, Wish
 from daper.adapters.temporal.retention import keep_ended_for
 from daper.adapters.temporal.server_file import EmbeddedServer, living_server
-from daper.bootstrap import DRAIN
 from daper.clock import utc_now
 from daper.core.errors import DaperError, Occupied
 from daper.entrypoints.cli.console import serve_beside
@@ -30,6 +29,7 @@ from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.cli.work import told_of
 from daper.entrypoints.worker import exporter_for, work_until_cancelled
 from daper.settings import CONFIGURED, WORKING, Settings, load_settings
+from daper.workers import DRAIN
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -6,13 +6,13 @@ import sys
 from daper.adapters.metrics.exporter import Exporter
 from daper.adapters.metrics.worker_pages import PATHS
 from daper.adapters.temporal.connection import connect
-from daper.bootstrap import DRAIN
 from daper.entrypoints.cli.exits import Exit, Interrupted
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.worker import exporter_for, work_until_cancelled
 from daper.settings import WORKING, Settings, load_settings
+from daper.workers import DRAIN
 
 
 def work() -> int:
