@@ -62,8 +62,8 @@ def domain(request: pytest.FixtureRequest, tmp_path: Path) -> OrdersDomain:
     if url:
         (database,) = opened.databases()
         upgrade(database)
-    opened._keeping.install(shipped.texts("hogwarts"), about=shipped.about("hogwarts"))  # pyright: ignore[reportPrivateUsage]
-    opened._keeping.replace(contents(), about=ABOUT, only=None)  # pyright: ignore[reportPrivateUsage]
+    opened._kept.keeping.install(shipped.texts("hogwarts"), about=shipped.about("hogwarts"))  # pyright: ignore[reportPrivateUsage]
+    opened._kept.keeping.replace(contents(), about=ABOUT, only=None)  # pyright: ignore[reportPrivateUsage]
     return opened
 
 

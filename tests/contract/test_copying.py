@@ -92,7 +92,7 @@ async def fill(shop: Shop, kind: str) -> None:
     (shop.folder / "inventory.json").write_text(STOCK, encoding="utf-8")
     domain = shop.domain("json")
     await domain.store()
-    store = domain._store()  # pyright: ignore[reportPrivateUsage]
+    store = domain._kept.store()  # pyright: ignore[reportPrivateUsage]
     with store.change() as change:
         for number in range(1, 4):
             change.write_row(row(f"k{number}"))
@@ -179,7 +179,7 @@ async def test_what_a_target_knows_of_its_own_repairs_stays(source: str, target:
     await fill(shop, source)
     domain = shop.domain(target)
     await domain.store()
-    with domain._store().change() as change:  # pyright: ignore[reportPrivateUsage]
+    with domain._kept.store().change() as change:  # pyright: ignore[reportPrivateUsage]
         change.write_row(row("own"))
         change.write_row(row("k1"))  # it came this way already
         change.send(message("k1"))
@@ -254,7 +254,7 @@ async def test_two_stores_that_worked_on_one_repair_are_not_mixed(source: str, t
     await fill(shop, source)
     domain = shop.domain(target)
     await domain.store()
-    with domain._store().change() as change:  # pyright: ignore[reportPrivateUsage]
+    with domain._kept.store().change() as change:  # pyright: ignore[reportPrivateUsage]
         change.write_row(row("k2", after="something else"))
     before = shop.all_of(target)
 

@@ -1,7 +1,6 @@
 """The orders domain: the one door through which the agents see orders and inventory."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,11 +16,11 @@ from daper.core.outbox import MessageState
 from daper.core.text import shown
 from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.addresses import Addresses, approvers_in, suppliers_in
-from daper.domains.orders.book import Book, Keeping
+from daper.domains.orders.administration import Administration
+from daper.domains.orders.book import Keeping
 from daper.domains.orders.facts import OrderFacts
 from daper.domains.orders.importing.deeds import standing
-from daper.domains.orders.importing.draft import ABOUT, FILES, draft_of
-from daper.domains.orders.importing.merging import Tally, merged
+from daper.domains.orders.importing.draft import ABOUT, FILES
 from daper.domains.orders.importing.spool import Spool
 from daper.domains.orders.json_keeping import JsonKeeping
 from daper.domains.orders.letters import Letters
@@ -32,7 +31,7 @@ from daper.domains.orders.tools.order_inventory import OrderInventory
 from daper.domains.orders.tools.order_tool import OrderTool
 from daper.domains.orders.tools.request_approval import RequestApproval
 from daper.domains.orders.tools.request_payment_update import RequestPaymentUpdate
-from daper.domains.orders.world import ORDERS, STOCK, Worlds, is_order, parse_row
+from daper.domains.orders.world import Worlds, is_order, parse_row
 from daper.ports import (
     PLAIN,
     DomainOption,
@@ -54,7 +53,7 @@ from daper.ports import (
     with_options,
 )
 from daper.ports.copying import WholeStore
-from daper.ports.store import Message, MessageNote, Noted, Store, StoreAbout
+from daper.ports.store import Message, MessageNote, Noted
 
 if TYPE_CHECKING:
     from daper.stores.sql.engine import Database
@@ -165,24 +164,21 @@ class OrdersDomain:
         shared: bool = False,
     ) -> None:
         self._keepings = keepings or partial(_keeping, folder, "")
-        self._keeping = self._keepings(kind)
+        self._kept = Administration(self._keepings(kind), dataset=dataset)
         self._shared = shared
         self.store_kind = kind
         self._folder = folder
-        self._dataset = dataset
         self._worlds = Worlds()
-        self._opening = threading.Lock()
-        self._installed = False
         # In the order in which they must run on one record: whether it may be sold, whether it is paid, then the stock.
         self._letters = letters or Letters(addresses=Addresses(approvers=tuple(approvers)))
         made: tuple[OrderTool, ...] = (
-            HoldOrder(self._store),
-            RequestApproval(self._store, letters=self._letters),
-            RequestPaymentUpdate(self._store, letters=self._letters),
-            OrderInventory(self._store, letters=self._letters),
+            HoldOrder(self._kept.store),
+            RequestApproval(self._kept.store, letters=self._letters),
+            RequestPaymentUpdate(self._kept.store, letters=self._letters),
+            OrderInventory(self._kept.store, letters=self._letters),
         )
         self._tools: dict[str, OrderTool] = {tool.name: tool for tool in made}
-        self._facts = OrderFacts(self._store, approvers=approvers)
+        self._facts = OrderFacts(self._kept.store, approvers=approvers)
 
     @property
     def tools(self) -> Mapping[str, RepairTool]:
@@ -205,7 +201,7 @@ class OrdersDomain:
 
     async def store(self) -> StoreInfo:
         """Which store answers, and what its data says of itself."""
-        return await asyncio.to_thread(self._info)
+        return await asyncio.to_thread(self._kept.info)
 
     async def scan(self, scope: Scope, page: str | None = None) -> RecordPage:
         """At most 500 orders in scope, each page with the inventory rows of its items.
@@ -220,15 +216,15 @@ class OrdersDomain:
 
     async def browse(self, scope: Scope, window: Window) -> WindowView:
         """Some of the orders with the scope's status, from any one on, or those with a text."""
-        return await asyncio.to_thread(lambda: self._open().browse(scope, window))
+        return await asyncio.to_thread(lambda: self._kept.open().browse(scope, window))
 
     async def context(self, record_ids: Sequence[str]) -> tuple[Record, ...]:
         """The named orders and the inventory rows of their items. Raises StoreDamaged for a row that does not parse."""
-        return await asyncio.to_thread(lambda: self._open().context(frozenset(record_ids)))
+        return await asyncio.to_thread(lambda: self._kept.open().context(frozenset(record_ids)))
 
     async def count_open(self, scope: Scope) -> int:
         """How many orders in scope are not closed."""
-        return await asyncio.to_thread(lambda: self._open().count_open(scope))
+        return await asyncio.to_thread(lambda: self._kept.open().count_open(scope))
 
     def head(self, record: Record) -> RecordHead | None:
         """An order in one line; None for an inventory row."""
@@ -281,8 +277,7 @@ class OrdersDomain:
 
     async def reset(self, *, replace_own: bool = False) -> Replaced:
         """Restore the shipped data; the store keeps its id, its ledger and its outbox, and a backup."""
-        texts = {name: text.encode() for name, text in shipped.texts(self._dataset).items()}
-        return await asyncio.to_thread(self._replace, texts, shipped.about(self._dataset), replace_own)
+        return await asyncio.to_thread(self._kept.reset, replace_own)
 
     @property
     def import_files(self) -> tuple[str, ...]:
@@ -291,24 +286,24 @@ class OrdersDomain:
 
     async def holds_own(self) -> bool:
         """Whether the records that are there are not shipped ones, as they were or as repairs and people left them."""
-        return await asyncio.to_thread(self._holds_own)
+        return await asyncio.to_thread(self._kept.holds_own)
 
     async def read_import(self, files: Sequence[Path], *, now: datetime, way: ImportWay = PLAIN) -> ImportDraft:
         """Look two files over. Raises UserError for another number of files, StoreDamaged for a broken store."""
-        return await asyncio.to_thread(self._read_import, files, now, way)
+        return await asyncio.to_thread(self._kept.read_import, files, now, way)
 
     async def import_records(self, draft: ImportDraft, *, replace_own: bool = False, tell: Tell = untold) -> Replaced:
         """Replace the records, or merge them; the store keeps its id, its ledger and its outbox, and a backup."""
         if draft.faults or not (draft.contents or isinstance(draft.rows, Spool)):
             raise UserError("what is to be imported has faults; nothing was changed")
         if not isinstance(draft.rows, Spool):
-            done = await asyncio.to_thread(self._replace, draft.contents, ABOUT, replace_own)
+            done = await asyncio.to_thread(self._kept.replace, draft.contents, ABOUT, replace_own)
             tell("importing", 1, 1)
             return done
         try:
             if draft.merge is not None:
-                return await asyncio.to_thread(self._merge, draft.rows, tell)
-            return await asyncio.to_thread(self._bring, draft.rows, replace_own, tell)
+                return await asyncio.to_thread(self._kept.merge, draft.rows, tell)
+            return await asyncio.to_thread(self._kept.bring, draft.rows, replace_own, tell)
         finally:
             draft.rows.close()
 
@@ -317,9 +312,9 @@ class OrdersDomain:
         from daper.domains.orders.cases import shop  # 10 ms that other starts need not pay
 
         made = shop.case_shop(seed=seed, per_kind=per_kind, kinds=kinds)
-        if await asyncio.to_thread(self._keeping.dataset) is not None:
+        if await asyncio.to_thread(self._kept.keeping.dataset) is not None:
             raise UserError(f"there are records in {str(self._folder)!r}; cases need a new store, and nothing was done")
-        await asyncio.to_thread(self._keeping.install, made.texts, about=shop.ABOUT)
+        await asyncio.to_thread(self._kept.keeping.install, made.texts, about=shop.ABOUT)
         return made.cases
 
     @property
@@ -338,11 +333,11 @@ class OrdersDomain:
 
     async def recover(self, *, keep_edited: bool) -> str:
         """Get past a half-done change that met an edited file: keep the edit, or finish the change over it."""
-        return await asyncio.to_thread(self._keeping.recover, keep_edited=keep_edited)
+        return await asyncio.to_thread(self._kept.keeping.recover, keep_edited=keep_edited)
 
     async def adopt(self) -> StoreInfo:
         """Give a copied folder an id of its own; ledger and outbox stay. One that is no copy keeps its id."""
-        return await asyncio.to_thread(self._adopt)
+        return await asyncio.to_thread(self._kept.adopt)
 
     def faults(self) -> Sequence[str]:
         """What is wrong with the texts of messages that a person wrote."""
@@ -350,19 +345,19 @@ class OrdersDomain:
 
     async def outbox(self) -> tuple[Message, ...]:
         """Every message that the tools sent, in the order of sending."""
-        return await asyncio.to_thread(lambda: self._open().outbox())
+        return await asyncio.to_thread(lambda: self._kept.open().outbox())
 
     async def messages_of(self, key: str) -> tuple[Message, ...]:
         """Those that one effect, or its undo, wrote."""
-        return await asyncio.to_thread(lambda: self._open().messages_of(key))
+        return await asyncio.to_thread(lambda: self._kept.open().messages_of(key))
 
     async def note_message(self, note: MessageNote) -> Noted:
         """Note what became of one, if it is still in an expected state. Raises NotFound."""
-        return await asyncio.to_thread(lambda: self._open().note_message(note))
+        return await asyncio.to_thread(lambda: self._kept.open().note_message(note))
 
     def _unsent(self, answer: FactAnswer) -> tuple[int, ...]:
         """What was written to somebody about what has happened meanwhile, and has certainly not left."""
-        keeping, record_id = self._open(), answer.told.record_id
+        keeping, record_id = self._kept.open(), answer.told.record_id
         bears_on = set(self._facts.facts[answer.told.fact].answers)
         asked = [
             deed.key
@@ -372,84 +367,12 @@ class OrdersDomain:
         messages = (message for key in asked for message in keeping.messages_of(key))
         return tuple(each.sequence for each in messages if each.state in _NOT_SENT)
 
-    def _open(self) -> Keeping:
-        with self._opening:
-            if self._installed:
-                return self._keeping
-            self._install()
-            self._keeping.refuse_copy()  # before anything is read from it or done to it
-            self._installed = True
-        return self._keeping
-
-    def _store(self) -> Store[Book]:
-        return self._open().store
-
-    def _install(self) -> None:
-        self._keeping.install(shipped.texts(self._dataset), about=shipped.about(self._dataset))
-
-    def _adopt(self) -> StoreInfo:
-        self._install()
-        self._keeping.adopt()
-        return self._info()
-
-    def _info(self) -> StoreInfo:
-        return self._store().info()
-
     def _scan(self, scope: Scope, page: str | None, *, only_open: bool = False) -> RecordPage:
         if page is not None and not page.isdecimal():
             raise UserError(f"there is no page {page!r}; ask for the first one, and then for the next that it names")
-        return self._open().scan(scope, int(page or 0), only_open=only_open)
-
-    def _holds_own(self) -> bool:
-        return self._keeping.dataset() not in (None, *shipped.names())
-
-    def _read_import(self, files: Sequence[Path], now: datetime, way: ImportWay) -> ImportDraft:
-        if way.merge and self._holds_own():
-            self._keeping.refuse_copy()
-            with self._keeping.known() as known:
-
-                def tell(what: str, done: int, of: int) -> None:
-                    known.touch()  # most of the look is at the files
-                    way.tell(what, done, of)
-
-                return draft_of(files, now=now, way=replace(way, tell=tell), known=known)
-        draft = draft_of(files, now=now, way=way)
-        if draft.faults:
-            return draft
-        if not draft.contents:
-            return replace(draft, replaces_own=self._holds_own())
-        same = self._keeping.holds(draft.contents, about=ABOUT)
-        return replace(draft, same=same, replaces_own=self._holds_own())
+        return self._kept.open().scan(scope, int(page or 0), only_open=only_open)
 
     def _done_before(self, record_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        ledger = self._open().deeds(record_ids)
+        ledger = self._kept.open().deeds(record_ids)
         found = {each: tuple(deed.told for deed in standing(rows)[-_MOST_DEEDS:]) for each, rows in ledger.items()}
         return {each: told for each, told in found.items() if told}
-
-    def _merge(self, spool: Spool, tell: Tell) -> Replaced:
-        with self._keeping.merging() as merging:
-            tally, of = Tally(), spool.count(ORDERS) + spool.count(STOCK)
-            for collection, extra in spool.extras.items():
-                merging.put_extra(collection, extra)
-            for page in merged(spool, merging, tally):
-                merging.put(page.collection, page.changed, page.fresh)
-                tell("importing", tally.new + tally.changed + tally.same, of)
-        return Replaced(store=self._info(), changed=bool(tally.new or tally.changed), backup=merging.backup)
-
-    def _bring(self, spool: Spool, replace_own: bool, tell: Tell) -> Replaced:
-        with self._keeping.as_whole().intake() as intake:
-            if intake.former is not None and not replace_own and intake.former.dataset not in shipped.names():
-                raise UserError("the records that are there are your own. Say --yes to have them replaced")
-            frames = {name: spool.extras.get(name, {}) for name in (ORDERS, STOCK)}
-            intake.put_documents(ABOUT, {name: {**extra, name: []} for name, extra in frames.items()})
-            done, of = 0, spool.count(ORDERS) + spool.count(STOCK)
-            for name in (ORDERS, STOCK):
-                for page in spool.pages(name):
-                    intake.put_records(name, [row.raw for row in page])
-                    done += len(page)
-                    tell("importing", done, of)
-        return Replaced(store=self._info(), changed=True, backup=intake.backup)
-
-    def _replace(self, contents: Mapping[str, bytes], about: StoreAbout, replace_own: bool) -> Replaced:
-        done = self._keeping.replace(contents, about=about, only=None if replace_own else shipped.names())
-        return Replaced(store=self._info(), changed=done.changed, backup=done.backup)
