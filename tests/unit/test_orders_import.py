@@ -14,7 +14,7 @@ from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.importing import intake as intake
 from daper.domains.orders.importing.remarks import MOST_REMARKS
 from daper.domains.orders.models import Order, StockRow
-from daper.ports import ImportDraft, ImportNote
+from daper.ports import ImportDraft, ImportNote, ImportWay
 from daper.stores import jsonreading
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
@@ -238,6 +238,32 @@ async def test_a_doubtful_inventory_row_is_imported_and_told(desk: Desk, row: Ro
     assert [warning for warning in told(draft.warnings) if why in warning]
     assert len(draft.warnings) == 1
     assert (await desk.domain.import_records(draft)).changed
+
+
+@pytest.mark.parametrize("way", [ImportWay(), ImportWay(merge=True)], ids=["whole", "row-by-row"])
+@pytest.mark.parametrize(
+    ("suppliers", "row", "told_of"),
+    [
+        ("", item(supplier_contact=None), "is missing: nobody can be asked"),
+        ("", item(supplier_contact="Mr. Ollivander"), "holds 'Mr. Ollivander', which is no e-mail address: nobody can"),
+        ("", item(supplier_contact="Mr. Ollivander", supplier="Wands"), "which is no e-mail address: nobody can"),
+        ("Cauldrons=pots@example.org", item(supplier_contact=None, supplier="Wands"), "is missing: nobody can"),
+        ("Wands=wands@example.org", item(supplier_contact=None, supplier="wands"), ""),
+        ("Wands=wands@example.org", item(supplier_contact="Mr. Ollivander", supplier="Wands"), ""),
+        ("shop@example.org", item(supplier_contact=None), ""),
+    ],
+)
+async def test_that_nobody_can_be_asked_is_told_only_where_neither_row_nor_settings_name_somebody(
+    tmp_path: Path, way: ImportWay, suppliers: str, row: Row, told_of: str
+) -> None:
+    desk = Desk(tmp_path, open_domain(tmp_path / "data", {"suppliers": suppliers}))
+    await desk.domain.import_records(await desk.read_rows([ORDER]), replace_own=True)
+    files = (desk.write("o.json", {"orders": [ORDER]}), desk.write("i.json", {"inventory": [row]}))
+
+    draft = await desk.domain.read_import(files, now=NOW, way=way)
+
+    assert len(draft.warnings) == bool(told_of)
+    assert all(note.place == "inventory[0].supplier_contact" and told_of in note.message for note in draft.warnings)
 
 
 @pytest.mark.parametrize(

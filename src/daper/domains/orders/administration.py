@@ -64,8 +64,10 @@ class Administration:
         texts = {name: text.encode() for name, text in shipped.texts(self._dataset).items()}
         return self.replace(texts, shipped.about(self._dataset), replace_own)
 
-    def read_import(self, files: Sequence[Path], now: datetime, way: ImportWay) -> ImportDraft:
-        """Look files over, beside the records that are there."""
+    def read_import(
+        self, files: Sequence[Path], now: datetime, way: ImportWay, suppliers: Mapping[str, str]
+    ) -> ImportDraft:
+        """Look files over, beside the records that are there; the settings name these suppliers."""
         if way.merge and self.holds_own():
             self.keeping.refuse_copy()
             with self.keeping.known() as known:
@@ -74,8 +76,9 @@ class Administration:
                     known.touch()  # most of the look is at the files
                     way.tell(what, done, of)
 
-                return draft_of(files, now=now, way=replace(way, tell=tell), known=known)
-        draft = draft_of(files, now=now, way=way)
+                telling = replace(way, tell=tell)
+                return draft_of(files, now=now, way=telling, known=known, suppliers=suppliers)
+        draft = draft_of(files, now=now, way=way, suppliers=suppliers)
         if draft.faults:
             return draft
         if not draft.contents:

@@ -290,7 +290,7 @@ class OrdersDomain:
 
     async def read_import(self, files: Sequence[Path], *, now: datetime, way: ImportWay = PLAIN) -> ImportDraft:
         """Look two files over. Raises UserError for another number of files, StoreDamaged for a broken store."""
-        return await asyncio.to_thread(self._kept.read_import, files, now, way)
+        return await asyncio.to_thread(self._kept.read_import, files, now, way, self._letters.addresses.suppliers)
 
     async def import_records(self, draft: ImportDraft, *, replace_own: bool = False, tell: Tell = untold) -> Replaced:
         """Replace the records, or merge them; the store keeps its id, its ledger and its outbox, and a backup."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from daper.domains.orders.addresses import SUPPLIERS, supplier_of
 from daper.domains.orders.changes import currencies
 from daper.domains.orders.fields import number
 from daper.domains.orders.importing.remarks import holds
@@ -36,18 +37,17 @@ def about_orders(orders: Iterable[Mapping[str, object]]) -> Iterator[str]:
         yield f"are in {len(several)} currencies ({', '.join(several[:5])}): {told}"
 
 
-def about_row(row: StockRow) -> Iterator[Doubt]:
-    """What the rules cannot make much of in one inventory row."""
+def about_row(row: StockRow, suppliers: Mapping[str, str]) -> Iterator[Doubt]:
+    """What the rules cannot make much of in one inventory row. `suppliers`: addresses that the settings know."""
     if row.current_stock is not None and row.current_stock < 0:
         yield ".current_stock", f"{holds(row.current_stock)}, which is less than nothing; it counts as it is"
     right = None if row.current_stock is None else number(row.current_stock - row.reserved_stock)
     if None not in (row.available_stock, right) and row.available_stock != right:
         yield ".available_stock", f"{holds(row.available_stock)}, which counts; current less reserved is {right}"
-    if not row.supplier_contact:
-        yield (
-            ".supplier_contact",
-            "is missing: nobody can be asked for more of it, unless DAPER_ORDERS_SUPPLIERS says who",
-        )
+    if not supplier_of(row, suppliers, in_play=False).to:
+        given = row.supplier_contact
+        what = f"{holds(given)}, which is no e-mail address" if given else "is missing"
+        yield ".supplier_contact", f"{what}: nobody can be asked for more of it, unless {SUPPLIERS} says who"
     if row.unit_cost is None or row.unit_cost < 0 or row.in_other_money:
         what = f"{holds(row.currency)}: " if row.in_other_money else ""
         told = "nobody can say what a restock costs in the shop's own money, so no policy approves one"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from daper.core.errors import StoreDamaged, UserError
 from daper.core.text import visible
@@ -29,20 +30,27 @@ FILES = ("the orders", "the inventory")
 KEPT_AS_WRITTEN = 4 * 1024 * 1024  # bytes; what is larger is gone through row by row, and never held
 # Nobody pretends to answer, and today is today.
 ABOUT = StoreAbout(dataset=OWN)
+NOBODY: Final[Mapping[str, str]] = {}
 
 
 def draft_of(
-    files: Sequence[Path], *, now: datetime, way: ImportWay = PLAIN, known: KnownShop | None = None
+    files: Sequence[Path],
+    *,
+    now: datetime,
+    way: ImportWay = PLAIN,
+    known: KnownShop | None = None,
+    suppliers: Mapping[str, str] = NOBODY,
 ) -> ImportDraft:
     """All there is to say of the orders and the inventory in these two files. Raises UserError for another number.
 
     `known`: what the store has, where the rows are to be merged into it. Files of our own kind that are to replace what
-    is there, and are small enough to be held, are kept as they were written.
+    is there, and are small enough to be held, are kept as they were written. `suppliers`: addresses that the settings
+    know.
     """
     if len(files) != len(FILES):
         raise UserError(f"an import of orders needs two files, {' and '.join(FILES)}; got {len(files)}")
     if not way.mapping and known is None and all(size_of(path) <= KEPT_AS_WRITTEN for path in files):
-        return _as_written(files, now, way.tell)
+        return _as_written(files, now, way.tell, suppliers)
     mapping = find(way.mapping) if way.mapping else None
     spool = Spool()
     orders, stock = (
@@ -53,7 +61,7 @@ def draft_of(
         # A mapping need not say how the stock is written: then it is as we write it.
         intake.read_into(spool, mapping if mapping and mapping.forms(intake.collection) else None)
     add_taken(spool, orders, stock)
-    look = Look(spool, orders, stock, known=known, now=now, tell=way.tell)
+    look = Look(spool, orders, stock, known=known, suppliers=suppliers, now=now, tell=way.tell)
     look.over_all()
     faults = (*orders.remarks.faults, *stock.remarks.faults)
     draft = ImportDraft(
@@ -132,13 +140,13 @@ def _is_sound(raw: Raw) -> bool:
     return True
 
 
-def _as_written(files: Sequence[Path], now: datetime, tell: Tell) -> ImportDraft:
+def _as_written(files: Sequence[Path], now: datetime, tell: Tell, suppliers: Mapping[str, str]) -> ImportDraft:
     sources: list[Source] = []
     for path, kind in zip(files, Kind, strict=True):
         sources.append(open_source(path, kind))
         tell(f"reading {path.name}", 1, 1)
     orders, stock = sources
-    rows = _stock_of(stock)
+    rows = _stock_of(stock, suppliers)
     found = _orders_of(orders, items=stock.rows.ids if stock.rows else None, now=now)
     world = World(orders=found, stock=rows, versions={}, ahead=allotted(found.values()))
     faults = tuple(note for source in sources for note in source.remarks.faults)
@@ -159,11 +167,11 @@ def _as_written(files: Sequence[Path], now: datetime, tell: Tell) -> ImportDraft
     )
 
 
-def _stock_of(source: Source) -> dict[str, NewStockRow]:
+def _stock_of(source: Source, suppliers: Mapping[str, str]) -> dict[str, NewStockRow]:
     found: dict[str, NewStockRow] = {}
     for place, _, row in source.rows.typed(NewStockRow) if source.rows else ():
         found[row.item_id] = row
-        for where, message in doubts.about_row(row):
+        for where, message in doubts.about_row(row, suppliers):
             source.remarks.warn(place + where, message, record=row.item_id)
     return found
 

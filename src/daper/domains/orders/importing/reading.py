@@ -253,10 +253,18 @@ class Look:
     """Looks over all rows: what makes an import impossible, and what should be known, into the remarks of each file."""
 
     def __init__(
-        self, spool: Spool, orders: Intake, stock: Intake, *, known: Known | None, now: datetime, tell: Tell
+        self,
+        spool: Spool,
+        orders: Intake,
+        stock: Intake,
+        *,
+        known: Known | None,
+        suppliers: Mapping[str, str],
+        now: datetime,
+        tell: Tell,
     ) -> None:
         self._spool, self._orders, self._stock = spool, orders, stock
-        self._known, self._now, self._tell = known, now, tell
+        self._known, self._suppliers, self._now, self._tell = known, suppliers, now, tell
         self._currencies: set[str] = set()
         self.counts = {"orders": 0, "order_lines": 0, "inventory_rows": 0}
         """How many rows fit."""
@@ -287,7 +295,7 @@ class Look:
         for row in page:
             if (typed := _typed(self._stock, NewStockRow, row)) is not None:
                 self.counts["inventory_rows"] += 1
-                for where, message in doubts.about_row(typed):
+                for where, message in doubts.about_row(typed, self._suppliers):
                     self._stock.remarks.warn(row.place + where, message, record=typed.item_id)
 
     def _over_orders(self, page: Sequence[Spooled]) -> None:
