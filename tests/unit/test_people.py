@@ -208,6 +208,62 @@ def test_the_list_shows_names_and_kinds_and_no_secret(here: Path, capsys: pytest
     assert "planted" not in shown + json.dumps(document)
 
 
+OUTBOX = """
+[outbox.orders]
+type = "email"
+from_name = "Hogwarts supplies"
+reply_to = "help@example.org"
+[outbox.shop]
+type = "webhook"
+url = "https://hooks.example/planted"
+secret_env = "SHOP_SECRET"
+[outbox.owls]
+type = "command"
+run = ["/usr/local/bin/send-message", "--token=planted"]
+env = ["SMS_TOKEN", "SMS_USER"]
+[senders.warehouse]
+secret_env = "WAREHOUSE_SECRET"
+facts = ["delivered", "paid"]
+domain = "orders"
+[senders.bank]
+secret_env = "BANK_SECRET"
+facts = ["paid"]
+"""
+
+
+def test_the_list_shows_what_takes_the_messages_of_records_and_who_tells_facts(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smtp = SMTP + 'user = "daper"\npassword_env = "DAPER_SMTP_PASSWORD"\n'
+    (here / "people.toml").write_text(smtp + OUTBOX)
+    (here / ".env").write_text("DAPER_SMTP_PASSWORD=planted\nSMS_TOKEN=planted\nBANK_SECRET=planted\n")
+
+    assert run(["people", "list"]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "outbox.orders\temail\tthe address in each message, answers to help@example.org\tDAPER_SMTP_PASSWORD (set)"
+        in shown
+    )
+    assert "outbox.shop\twebhook\thttps://hooks.example/…\tSHOP_SECRET (NOT SET)" in shown
+    assert "outbox.owls\tcommand\t/usr/local/bin/send-message …\tSMS_TOKEN (set), SMS_USER (NOT SET)" in shown
+    assert "senders.warehouse\tdelivered, paid\torders\tWAREHOUSE_SECRET (NOT SET)" in shown
+    assert "senders.bank\tpaid\tthe configured ones\tBANK_SECRET (set)" in shown
+    assert run(["people", "list", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(each["domain"], each["kind"]) for each in document["outbox"]] == [
+        ("orders", "email"),
+        ("owls", "command"),
+        ("shop", "webhook"),
+    ]
+    assert document["senders"][1] == {
+        "name": "warehouse",
+        "facts": "delivered, paid",
+        "domain": "orders",
+        "secret": "WAREHOUSE_SECRET (NOT SET)",
+    }
+    assert "planted" not in shown + json.dumps(document)
+
+
 def test_with_nobody_the_list_says_where_to_write_them(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["people", "list"]) == 0
     assert "write a people.toml in DAPER_HOME" in capsys.readouterr().out

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from daper.core.people import (
     EmailTarget,
     MailRoute,
     People,
+    Route,
     SignalTarget,
     SmtpServer,
     Target,
@@ -86,13 +87,49 @@ def people_rows(settings: Settings) -> list[tuple[str, ...]]:
     ]
 
 
+def route_rows(settings: Settings) -> list[tuple[str, ...]]:
+    """What takes the messages of each domain's records: domain, kind, where, which secrets are needed; no secret."""
+    people = settings.people
+    return [
+        (domain, route.kind, _to(route), _secrets(people, people.needed_for(domain)))
+        for domain, route in sorted(people.outbox.items())
+    ]
+
+
+def sender_rows(settings: Settings) -> list[tuple[str, ...]]:
+    """Who tells facts of records: name, which, of what domain, which secret is needed; no secret."""
+    people = settings.people
+    return [
+        (name, ", ".join(sender.facts), sender.domain, _secrets(people, (sender.secret_env,)))
+        for name, sender in sorted(people.senders.items())
+    ]
+
+
+def _to(route: Route) -> str:
+    match route:
+        case MailRoute(reply_to=reply_to):
+            return "the address in each message" + (f", answers to {reply_to}" if reply_to else "")
+        case WebhookTarget(url=url):
+            return _host(url)
+        case CommandRoute(run=run):
+            # An argument may be a secret too.
+            program, *arguments = run
+            return f"{program} …" if arguments else program
+        case _:
+            assert_never(route)
+
+
+def _host(url: str) -> str:
+    """What comes after the host often is a secret itself."""
+    return f"{urlsplit(url).scheme}://{urlsplit(url).hostname}/…"
+
+
 def _where(target: Target) -> str:
     match target:
         case EmailTarget(to=to):
             return ", ".join(to)
         case WebhookTarget(url=url):
-            # What comes after the host often is a secret itself.
-            return f"{urlsplit(url).scheme}://{urlsplit(url).hostname}/…"
+            return _host(url)
         case SignalTarget(callback=callback):
             return f"{callback.name} of {callback.workflow_id}"
         case _:
@@ -101,6 +138,9 @@ def _where(target: Target) -> str:
 
 def _secret(people: People, name: str) -> str:
     variable = people.needed(name)
-    if not variable:
-        return "none needed"
-    return f"{variable} ({'set' if variable in people.secrets else 'NOT SET'})"
+    return _secrets(people, (variable,) if variable else ())
+
+
+def _secrets(people: People, variables: Sequence[str]) -> str:
+    told = [f"{variable} ({'set' if variable in people.secrets else 'NOT SET'})" for variable in variables]
+    return ", ".join(told) or "none needed"

@@ -1,13 +1,14 @@
 """`daper people list` and `test`."""
 
-from typing import assert_never
+from collections.abc import Sequence
+from typing import Final, assert_never
 
 from daper.bootstrap import open_notifier
 from daper.clock import new_id, utc_now
 from daper.core.errors import DaperError, SettingError
 from daper.core.notices import TellInput, trial_message
 from daper.core.people import EmailTarget, SignalTarget, Target, WebhookTarget
-from daper.entrypoints.checks.people import people_rows
+from daper.entrypoints.checks.people import people_rows, route_rows, sender_rows
 from daper.entrypoints.cli.exits import Exit
 from daper.entrypoints.cli.output import console, print_json, say, table
 from daper.entrypoints.cli.parameters import Json
@@ -15,9 +16,15 @@ from daper.entrypoints.cli.questions import who_asks
 from daper.entrypoints.cli.runner import run_to_end
 from daper.settings import Part, Settings, load_settings, refuse_unknown
 
+_TARGET: Final = ("name", "kind", "where", "secret", "told")
+_ROUTE: Final = ("domain", "kind", "where", "secret")
+_SENDER: Final = ("name", "facts", "domain", "secret")
+
 
 def list_people(*, as_json: Json = False) -> int:
     """Everybody who may be told: the names for --tell and DAPER_TELL. Shows no secret.
+
+    And what takes the messages of records, by domain, and who tells facts of them.
 
     Parameters
     ----------
@@ -25,16 +32,36 @@ def list_people(*, as_json: Json = False) -> int:
         Print one JSON document.
     """
     settings = load_settings(needs={Part.PEOPLE, Part.POLICY})
-    people, rows = settings.people, people_rows(settings)
+    people, targets, routes = settings.people, people_rows(settings), route_rows(settings)
+    senders = sender_rows(settings)
     if as_json:
-        keys = ("name", "kind", "where", "secret", "told")
-        told = [dict(zip(keys, row, strict=True)) for row in rows]
-        print_json({"file": people.source or None, "targets": told, "tell": list(settings.tell)})
-    elif not rows:
-        say(console(), f"Nobody can be told: {people.known()}")
+        print_json(
+            {
+                "file": people.source or None,
+                "targets": _documents(_TARGET, targets),
+                "tell": list(settings.tell),
+                "outbox": _documents(_ROUTE, routes),
+                "senders": _documents(_SENDER, senders),
+            }
+        )
+        return Exit.OK
+    if targets:
+        table(console(), _TARGET, targets)
     else:
-        table(console(), ("name", "kind", "where", "secret", "told"), rows)
+        say(console(), f"Nobody can be told: {people.known()}")
+    if routes:
+        table(console(), ("messages of", *_ROUTE[1:]), [(f"outbox.{domain}", *row) for domain, *row in routes])
+    if senders:
+        rows = [
+            (f"senders.{name}", facts, domain or "the configured ones", secret)
+            for name, facts, domain, secret in senders
+        ]
+        table(console(), ("who tells", "facts", "of records", "secret"), rows)
     return Exit.OK
+
+
+def _documents(keys: Sequence[str], rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 def test_person(name: str) -> int:

@@ -12,7 +12,7 @@ from daper.core.access import Access
 from daper.core.errors import DaperError
 from daper.entrypoints.checks.check import Check
 from daper.entrypoints.checks.everything import check_all
-from daper.entrypoints.checks.people import people_rows
+from daper.entrypoints.checks.people import people_rows, route_rows, sender_rows
 from daper.entrypoints.checks.policy import policy_notes
 from daper.entrypoints.web.console import Console, console_of
 from daper.entrypoints.web.rendering import page
@@ -41,6 +41,8 @@ async def settings(request: Request) -> Response:
         policy_source=str(configured.policy_source),
         notes=policy_notes(policy, open_domains(configured)),
         people=people_rows(configured),
+        routes=route_rows(configured),
+        senders=sender_rows(configured),
         people_source=configured.people.source,
         rows=rows,
         trouble=trouble,
