@@ -2,7 +2,7 @@
 
 import pytest
 
-from daper.service.selection import near
+from daper.core.nearness import misspelt, near
 
 IDS = [f"ORD-{number:03}-{name}" for number, name in enumerate(("HJP", "HJG", "RBW", "RHG", "LLV", "DLM"), start=1)]
 
@@ -34,3 +34,18 @@ def test_ids_that_are_equally_alike_are_named_in_the_order_of_the_store() -> Non
 
 def test_among_thousands_the_likeliest_is_found() -> None:
     assert near("ORD-5000", [f"ORD-{number:06}" for number in range(10_000)])[0] == "ORD-005000"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "meant"),
+    [
+        ("nigthly", ["nightly", "weekly"], ("nightly",)),
+        ("Nightly", ["nightly"], ("nightly",)),
+        ("daper-for-lnua", ["daper-for-luna", "daper-for-ginny"], ("daper-for-luna",)),
+        ("daper-for-harry", ["daper-for-luna", "daper-for-ginny"], ()),
+        ("potions", [], ()),
+        ("", ["nightly"], ()),
+    ],
+)
+def test_only_a_slip_of_the_hand_means_another_name(wanted: str, names: list[str], meant: tuple[str, ...]) -> None:
+    assert misspelt(wanted, names, after="daper-for-") == meant

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daper.core.errors import UserError
-from daper.core.short_ids import is_whole, meant, shortened, the_one
+from daper.core.short_ids import is_whole, meant, misspelt, shortened, the_one
 
 A = "repair-Minerva-ff0584fe-9779-4008-859a-08135468bf09"
 B = "repair-Minerva-ff0584fe-1111-4008-859a-08135468bf09"
@@ -65,3 +65,22 @@ def test_what_a_list_shows_means_exactly_its_repair(made: list[tuple[str, object
     ids = [f"repair-{user}-{unique}" for user, unique in made]
     for whole, short in shortened(ids).items():
         assert meant(short, ids) == (whole,)
+
+
+@pytest.mark.parametrize(
+    ("said", "ids"),
+    [
+        (A[:-1] + "8", (A, B)),
+        ("0a48fe99", (C,)),
+        ("repair-Harry-Ron-0a84fe98-9779", (C,)),
+        ("repair-Mineva-ff0584fe-1111-4008-859a-08135468bf09", (B, A)),
+        ("repair-Minerva-k0123456789abcdef01234567", (KEYED,)),
+        ("repair-Minerva-01234567-89ab-cdef-0123-456789abcdef", ()),
+        ("repair-schedule-Minerva-2025-06-28T09:00:01Z", (SCHEDULED,)),
+        ("repair-Minerva", ()),
+        ("ORD-001-HJP", ()),
+        ("", ()),
+    ],
+)
+def test_only_a_slip_of_the_hand_means_another_repair(said: str, ids: tuple[str, ...]) -> None:
+    assert misspelt(said, IDS) == ids

@@ -64,6 +64,20 @@ async def test_what_was_never_started_is_told_how_to_start_it(
         await agent.start(domain="potions")
 
 
+async def test_an_agent_that_is_not_there_is_told_with_the_one_that_may_be_meant(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    shop = Shop(temporal_env, tmp_path, domains=None, indexed=True)
+    agent = Agent(shop)
+    started = await agent.start()
+    async with asyncio.timeout(30):
+        while started.agent_id not in [line.agent_id for line in await shop.proactive.list()]:
+            pass
+    with pytest.raises(NotFound, match=f"start one: daper proactive start; did you mean '{started.agent_id}'"):
+        await Agent(shop, user=agent.user[:-2] + agent.user[-1]).status()
+    await agent.handle.terminate()
+
+
 async def test_nothing_is_asked_of_an_agent_that_has_ended(temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
     async with open_shop(temporal_env, tmp_path) as shop:
         agent = Agent(shop)

@@ -295,6 +295,12 @@ async def test_what_is_there_already_or_cannot_be_is_refused(real_time: Workflow
             await shop.schedules.upsert(made.order(when=When(cron="0 7 * * *", time_zone="Mars/X")))
         with pytest.raises(Occupied, match="is that of 'Harry', and you are 'Ginny'"):
             await shop.schedules.upsert(made.order(requested_by=GINNY))
+        async with asyncio.timeout(30):
+            while made.name not in [line.schedule_id for line in await shop.schedules.list()]:
+                pass
+        slip = ScheduleRef(user="Harry", domain="orders", name=made.name[:-2] + made.name[-1])
+        with pytest.raises(NotFound, match=f"see: daper schedule list; did you mean '{made.name}'"):
+            await shop.schedules.describe(slip)
         assert (await made.look()).user == "Harry"
 
 

@@ -21,7 +21,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from daper.clock import new_id
 from daper.core.errors import NotFound, Unreachable
 from daper.core.messages import RepairRequest
-from daper.core.models import Decision, Verdict
+from daper.core.models import Decision, Scope, Verdict
 from daper.core.outcomes import RepairResult
 from daper.core.phases import Phase
 from daper.service.inquiry import Asking
@@ -216,6 +216,23 @@ async def test_one_line_of_a_repair_is_told_also_where_only_its_report_is_left(
         await shop.service.line("never-was")
 
 
+async def test_an_id_that_no_repair_has_is_told_with_the_one_that_may_be_meant(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start(dry_run=True)
+        await shop.end(repair_id)
+        wrong = repair_id[:-6] + repair_id[-5:]
+        for call in (
+            shop.service.look(wrong),
+            shop.service.ended(wrong),
+            shop.service.stop(wrong, by="Harry"),
+            shop.service.decide(wrong, Decision(plan_digest="0", by=HARRY, verdicts={"a1": Verdict.APPROVE})),
+        ):
+            with pytest.raises(NotFound, match=f"there is no repair '{wrong}'; did you mean '{repair_id}'.*see: daper"):
+                await call
+
+
 @pytest.mark.long
 async def test_the_newest_repair_is_listed_first_also_before_older_ones_that_are_open(
     future_env: WorkflowEnvironment, tmp_path: Path
@@ -289,3 +306,14 @@ async def test_a_workflow_that_is_no_repair_is_left_alone(temporal_env: Workflow
     kinds = [EventType.Name(event.event_type) async for event in handle.fetch_history_events()]
     assert "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED" not in kinds
     await handle.terminate()
+
+
+async def test_a_repair_of_a_record_that_is_not_there_says_which_may_be_meant(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        slip = await shop.end(await shop.start(scope=Scope(record_ids=("ORD-001-HPJ",))))
+        strange = await shop.end(await shop.start(scope=Scope(record_ids=("unheard-of",))))
+    assert (slip.phase, strange.phase) == (Phase.REPAIR_FAILED, Phase.REPAIR_FAILED)
+    assert "there is no record 'ORD-001-HPJ' in orders; did you mean 'ORD-001-HJP'" in (slip.reason or "")
+    assert "see: daper records list --domain orders" in (strange.reason or "")

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from temporalio import activity
 
+from daper.activities.absent_records import no_record
 from daper.activities.admission import Guarding
 from daper.activities.backlog import Backlog, backlog, first_of
 from daper.activities.claims import Claims
 from daper.activities.edge import at_edge, domain_of, known_domain
 from daper.activities.remainder import remainder, since_analysis
 from daper.activities.scopes import judged_pages, open_records, unknown_status
-from daper.core.commands import CommandLine
-from daper.core.errors import ModelError, NotFound, SettingError, WrongStore
+from daper.core.errors import ModelError, SettingError, WrongStore
 from daper.core.guard import seal
 from daper.core.messages import (
     Advice,
@@ -92,10 +92,7 @@ class DiagnoseActivities:
             known = {record.record_id for record in await domain.context(input.record_ids)}
             missing = tuple(record_id for record_id in input.record_ids if record_id not in known)
             if len(missing) == len(input.record_ids):
-                raise NotFound(
-                    f"there is no record {missing[0]!r} in {domain.name}; see: ",
-                    CommandLine("records", "list", "--domain", domain.name),
-                )
+                raise await no_record(domain, missing[0], place=domain.name)
         named = tuple(record_id for record_id in input.record_ids if record_id not in missing)
         scope = Scope(record_ids=named, partition=input.partition)
         who = self._models or self._agents

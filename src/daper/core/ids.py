@@ -6,6 +6,7 @@ from daper.core.digests import canonical, digest
 from daper.core.models import Person
 
 PROACTIVE = "always-be-repairin-for"  # how the ids of proactive agents begin
+SCHEDULED = "repair-schedule"  # how the ids of schedules begin that were given no name
 EVENT_DRIVEN = "event-driven-for"  # how the ids of event-driven agents begin
 DEFAULT_DOMAIN = "orders"
 LONGEST_SCHEDULE_ID = 120
@@ -49,7 +50,7 @@ def event_driven_id(queue: str, person: Person, domain: str, store_id: str) -> s
 
 def schedule_id(user: str, domain: str) -> str:
     """The id of a user's schedule in a domain that was given no name: `repair-schedule-USER`, and `-DOMAIN`."""
-    return _of_user("repair-schedule", user, domain)
+    return _of_user(SCHEDULED, user, domain)
 
 
 def scheduled_repair_prefix(schedule_id: str) -> str:

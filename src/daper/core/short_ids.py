@@ -2,16 +2,25 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from heapq import nlargest
 from typing import Final
 
 from daper.core.errors import UserError
+from daper.core.nearness import slips
 from daper.core.text import shown
 
 LEAST: Final = 4
 """Characters of what is unique in an id, that say which is meant."""
 
+REPAIR_ID: Final = "repair"
+"""What the id of every repair begins with."""
+
 _SHORTEST: Final = 8  # that a list shows
 _MOST_TOLD: Final = 20
+_MOST_NEAR: Final = 3
+_SHORTEST_SLIP: Final = 6
+_CLOSE: Final = 0.8
+_CLOSE_WHOLE: Final = 0.9
 _UNIQUE: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|k[0-9a-f]{24}"
 _WHOLE: Final = re.compile(rf"repair-.+-(?:{_UNIQUE})")
 _PARTS: Final = re.compile(rf"(repair-.+-)({_UNIQUE})")
@@ -39,6 +48,14 @@ def the_one(said: str, found: Sequence[str]) -> str:
     raise UserError(f"{shown(said)!r} could mean {len(found)} repairs: {some}{more}; say more of the id")
 
 
+def misspelt(said: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """Those of which a text may be a slip of the hand, whole or in short, the likeliest first."""
+    rated = [(_alike(said, each), each) for each in dict.fromkeys(ids) if each != said]
+    return tuple(
+        each for _, each in nlargest(_MOST_NEAR, (each for each in rated if each[0]), key=lambda each: each[0])
+    )
+
+
 def shortened(ids: Sequence[str]) -> dict[str, str]:
     """Each with a short form that means none of the others."""
     return {each: _short(each, ids) for each in ids}
@@ -53,6 +70,21 @@ def _short(whole: str, ids: Sequence[str]) -> str:
         if not said.endswith("-") and meant(said, ids) == (whole,):
             return said
     return whole
+
+
+def _alike(said: str, whole: str) -> float:
+    """From 0 to 1; ids of one person begin alike, which says nothing."""
+    found = _PARTS.fullmatch(whole)
+    begins, unique = (found[1], found[2]) if found else ("", whole)
+    rest = said.removeprefix(begins)
+    in_short = slips(rest, unique[: len(rest)]) if found and len(rest) >= _SHORTEST_SLIP else 0.0
+    long_enough = len(said) >= (len(begins) + _SHORTEST_SLIP if found else len(whole) - _SHORTEST_SLIP)
+    as_whole = slips(said, whole[: len(said)]) if long_enough else 0.0
+    return max(_at_least(_CLOSE, in_short), _at_least(_CLOSE_WHOLE, as_whole))
+
+
+def _at_least(least: float, score: float) -> float:
+    return score if score >= least else 0.0
 
 
 def _unique(whole: str, said: str) -> bool:

@@ -75,6 +75,12 @@ async def ids_that_begin(client: Client, said: str, *, queue: str, within: timed
     return meant(said, found)
 
 
+async def newest_ids(client: Client, *, within: timedelta) -> tuple[str, ...]:
+    """The ids of the newest repairs that Temporal keeps. Raises RPCError."""
+    listed = client.list_workflows(f"WorkflowType = '{WORKFLOW_NAME}'", limit=_LOOKED_THROUGH, rpc_timeout=within)
+    return tuple([execution.id async for execution in listed])
+
+
 async def line_of(execution: WorkflowExecution) -> RepairLine:
     """A repair that Temporal keeps, as a list has it; needs no worker."""
     memo = await execution.memo()

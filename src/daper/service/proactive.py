@@ -10,9 +10,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
+from daper.core.ids import PROACTIVE
 from daper.core.ids import agent_id as make_agent_id
 from daper.core.messages import Nudge
 from daper.core.models import StoreInfo
+from daper.core.nearness import did_you_mean, misspelt
 from daper.core.outcomes import RepairResult
 from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import AgentPhase, ProactiveRequest, ProactiveView
@@ -205,9 +207,13 @@ class ProactiveService:
     async def _describe(self, user: str, domain: str) -> WorkflowExecutionDescription:
         """What Temporal knows of the agent's last run, which needs no worker. Two names may make one id."""
         agent_id = make_agent_id(user, domain)
-        with temporal_errors(agent_id, queue=self._queue, of=AGENT):
-            described = await self._handle(user, domain).describe(rpc_timeout=ANSWER_WITHIN)
-            memo = await described.memo()
+        try:
+            with temporal_errors(agent_id, queue=self._queue, of=AGENT):
+                described = await self._handle(user, domain).describe(rpc_timeout=ANSWER_WITHIN)
+                memo = await described.memo()
+        except NotFound as error:
+            asked = did_you_mean(misspelt(agent_id, [line.agent_id for line in await self.list()], after=PROACTIVE))
+            raise (NotFound(error.said, f"; {asked}") if asked else error) from None
         whose, where = str(memo.get(USER_MEMO, user)), str(memo.get(DOMAIN_MEMO, domain))
         if (whose, where) != (user, domain):
             raise Occupied(

@@ -5,13 +5,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from pydantic import Field
 
+from daper.activities.absent_records import no_record
 from daper.activities.posting import Posting
 from daper.core.base import Wire
-from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, StoreError, UserError
 from daper.core.facts import FactAnswer
 from daper.core.models import Scope, StoreInfo
@@ -42,12 +41,9 @@ from daper.ports.copying import Copied, Copyable
 from daper.ports.entry import why_absent
 from daper.service.fruitless import why_nothing
 from daper.service.record_pages import RecordPageView, record_page, seen
-from daper.service.selection import ALL, Picker, RecordFilter, RecordLine, lines_of, near
+from daper.service.selection import ALL, Picker, RecordFilter, RecordLine, lines_of
 from daper.stores import copying
 from daper.stores.copying import Tell
-
-_MOST_COMPARED: Final = 2000  # ids at once with one that nobody has
-_SHORTEST_PART: Final = 3
 
 
 class RecordList(Wire):
@@ -141,7 +137,7 @@ class RecordsService:
             if head is not None and head.record_id == record_id:
                 problems = domain.detect(records, store.as_of or now)
                 return RecordLine(head=head, problems=problems), dict(record.data)
-        raise await _not_there(domain, store, record_id)
+        raise await no_record(domain, record_id, place=store.place)
 
     def facts(self, name: str) -> Mapping[str, Fact]:
         """What the records of a domain can be told of. Raises UserError where they take no facts."""
@@ -158,7 +154,7 @@ class RecordsService:
         try:
             answer = await taking.tell(telling)
         except NotFound:
-            raise await _not_there(domain, store, telling.record_id) from None
+            raise await no_record(domain, telling.record_id, place=store.place) from None
         await self._forget_asked(domain.name, store, answer, taking.facts[telling.fact])
         return await _with_problems(domain, store, answer, now=now)
 
@@ -173,7 +169,7 @@ class RecordsService:
         try:
             return await taking.foresee(telling)
         except NotFound:
-            raise await _not_there(domain, store, telling.record_id) from None
+            raise await no_record(domain, telling.record_id, place=store.place) from None
 
     async def reset(self, name: str, *, replace_own: bool) -> Replaced:
         """Restore the shipped data; the ledger of effects is kept, and a backup.
@@ -316,37 +312,3 @@ async def _with_problems(domain: Domain, store: StoreInfo, answer: FactAnswer, *
     records = await domain.context([told])
     found = await asyncio.to_thread(domain.detect, records, store.as_of or now)
     return answer.model_copy(update={"problems": tuple(each for each in found if each.record_id == told)})
-
-
-async def _not_there(domain: Domain, store: StoreInfo, record_id: str) -> NotFound:
-    """Says which ids may have been meant."""
-    meant = near(record_id, await _ids_like(domain, record_id))
-    see = Said("see: ", CommandLine("records", "list", "--domain", domain.name))
-    near_it = Said(f"did you mean {' or '.join(repr(each) for each in meant)}?") if meant else see
-    return NotFound(f"there is no record {record_id!r} in {store.place}; ", near_it)
-
-
-async def _ids_like(domain: Domain, record_id: str) -> list[str]:
-    """Ids that may be meant: all that there are, or where that would be too many those with a part of it."""
-    if not isinstance(domain, Browsable):
-        return await _ids(domain)
-    middle = len(record_id) // 2
-    view = await domain.browse(Scope(), Window(most=_MOST_COMPARED, counted=False))
-    parts = [record_id[:-1], record_id[1:], record_id[:middle], record_id[middle:]] if view.later else []
-    views = [view]
-    for part in parts:
-        if len(part.strip()) >= _SHORTEST_PART:
-            views.append(await domain.browse(Scope(), Window(most=_MOST_COMPARED, search=part, counted=False)))
-    heads = (domain.head(record) for view in views for record in view.records)
-    return [*dict.fromkeys(head.record_id for head in heads if head)]
-
-
-async def _ids(domain: Domain) -> list[str]:
-    ids: list[str] = []
-    page = None
-    while True:
-        found = await domain.scan(Scope(), page)
-        ids += [head.record_id for record in found.records if (head := domain.head(record))]
-        page = found.next_page
-        if page is None:
-            return ids

@@ -13,16 +13,18 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowUpdateStage,
 )
+from temporalio.service import RPCError
 
 from daper.core.commands import CommandLine, Said
 from daper.core.decisions import decision_id, refuse_identity
-from daper.core.errors import DecisionRefused, NotBegun, NotFound, Unreachable
+from daper.core.errors import DecisionRefused, NotBegun, NotFound, StoreError, Unreachable
 from daper.core.events import Gathering
 from daper.core.messages import MOST_PER_PAGE, Nudge, PageArgs
 from daper.core.models import Decision
+from daper.core.nearness import did_you_mean
 from daper.core.outcomes import RepairResult
 from daper.core.policy import ApprovalPolicy
-from daper.core.short_ids import is_whole, meant, the_one
+from daper.core.short_ids import REPAIR_ID, is_whole, meant, misspelt, the_one
 from daper.core.text import visible
 from daper.core.views import RepairView
 from daper.ports import Domain, Reports
@@ -30,7 +32,7 @@ from daper.service.answers import ANYBODY, Authority, DecisionAnswer, Shown, ans
 from daper.service.attendance import Attendance
 from daper.service.events import Events
 from daper.service.inquiry import ANSWER_WITHIN, Asking
-from daper.service.listing import ids_that_begin, line_of, newest_repairs, reported_line
+from daper.service.listing import ids_that_begin, line_of, newest_ids, newest_repairs, reported_line
 from daper.service.receipts import after_the_end, refuse_form
 from daper.service.requests import Collected, DecisionReceipt, RepairLine, Silence, Started, StartRepair, Times
 from daper.service.rpc_errors import AGENT, EVENTS, REPAIR, Over, temporal_errors
@@ -116,7 +118,10 @@ class RepairService:
             if (written := await self._reports.read(repair_id)) is not None:
                 return written
             await self._refuse_not_begun(repair_id)
-            return await self._result(repair_id)  # which may have begun meanwhile
+            try:
+                return await self._result(repair_id)  # which may have begun meanwhile
+            except NotFound as error:
+                raise await self._meant_by(repair_id, error) from None
 
     async def _result(self, repair_id: str) -> RepairResult | None:
         """What Temporal says: the result, or None while it is open. Raises NotFound, Unreachable."""
@@ -223,7 +228,7 @@ class RepairService:
             if await self._reports.read(repair_id) is not None:
                 raise over from error
             await self._refuse_not_begun(repair_id)
-            raise
+            raise await self._meant_by(repair_id, error) from None
 
     async def list(
         self, *, limit: int = 20, wanted: Callable[[RepairLine], bool] | None = None
@@ -261,9 +266,9 @@ class RepairService:
                 _refuse_foreign(described)
                 return await line_of(described)
         except NotFound:
-            if (written := await self._reports.read(repair_id)) is None:
-                raise
-            return reported_line(written)
+            if (written := await self._reports.read(repair_id)) is not None:
+                return reported_line(written)
+            raise
 
     async def stuck(self, *, limit: int = 20) -> tuple[str, ...]:
         """Open repairs and agents that a worker tries to go on with, and cannot; each with the reason."""
@@ -318,6 +323,15 @@ class RepairService:
                 await asyncio.sleep(_LOOK_AGAIN_S)
             else:
                 return
+
+    async def _meant_by(self, said: str, error: NotFound) -> NotFound:
+        """The error, with the repairs that may have been meant."""
+        try:
+            ids = (*await newest_ids(self._client, within=ANSWER_WITHIN), *await self._reports.ids(REPAIR_ID))
+        except (RPCError, StoreError):
+            return error
+        asked = did_you_mean(misspelt(said, ids))
+        return NotFound(f"there is no {REPAIR.noun} {said!r}; ", asked, " ", REPAIR.way_out) if asked else error
 
     async def _refuse_not_begun(self, repair_id: str) -> None:
         """Raises NotBegun for a repair of what was reported that waits."""

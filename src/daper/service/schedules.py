@@ -23,7 +23,9 @@ from daper.activities.scopes import unknown_status
 from daper.clock import utc_now
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
+from daper.core.ids import SCHEDULED
 from daper.core.messages import Nudge, RepairRequest
+from daper.core.nearness import did_you_mean, misspelt
 from daper.core.policy import ApprovalPolicy
 from daper.core.proactive import words_of
 from daper.core.text import visible
@@ -249,7 +251,7 @@ class ScheduleService:
         schedule_id = ref.schedule_id
         found = await self._tell(schedule_id, lambda handle: handle.describe(rpc_timeout=ANSWER_WITHIN))
         if not starts_repairs(found.schedule.action):
-            raise NotFound(f"schedule {schedule_id!r} does not start repairs; {SCHEDULE.way_out}")
+            raise NotFound(f"schedule {schedule_id!r} does not start repairs; ", SCHEDULE.way_out)
         if not ref.name:
             memo = await found.memo()
             whose, where = str(memo.get(USER_MEMO, ref.user)), str(memo.get(DOMAIN_MEMO, ref.domain))
@@ -307,7 +309,12 @@ class ScheduleService:
             with temporal_errors(schedule_id, queue=self._queue, of=SCHEDULE):
                 return await call(self._client.get_schedule_handle(schedule_id))
         except Over as error:  # deleted a moment ago
-            raise NotFound(f"there is no schedule {schedule_id!r}; {SCHEDULE.way_out}") from error
+            raise NotFound(f"there is no schedule {schedule_id!r}; ", SCHEDULE.way_out) from error
+        except NotFound as error:
+            asked = did_you_mean(
+                misspelt(schedule_id, [line.schedule_id for line in await self.list()], after=SCHEDULED)
+            )
+            raise (NotFound(error.said, f"; {asked}") if asked else error) from None
 
 
 async def _until_ids_differ(before: ScheduleDescription) -> None:

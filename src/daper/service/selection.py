@@ -1,22 +1,14 @@
 """Picks records for a list: which ones are wanted, which of them are on the page, and what is wrong with them."""
 
-import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from difflib import SequenceMatcher
 from typing import Final
 
 from daper.core.base import Wire
 from daper.core.models import Finding, RecordHead
 from daper.core.text import folded
 from daper.ports import Domain, Record
-
-_ALIKE = 0.5  # how alike two ids must be, so that one may be meant by the other
-_PART = 3
-_LOOKED_AT = 100
-_LONGEST = 200
-_MOST_NEAR = 3
 
 
 class RecordFilter(Wire):
@@ -106,28 +98,6 @@ class Picker:
     def _must_judge(self, more: int) -> bool:
         on_page = self.count < self._end and self.count + more > self._first
         return more > 0 and (on_page or self._wanted.looks_at_problems)
-
-
-def near(wanted: str, ids: Iterable[str]) -> tuple[str, ...]:
-    """The ids that may have been meant, the likeliest first."""
-    meant = folded(wanted)[:_LONGEST]
-    rated = [(_alike(meant, folded(name)), name) for name in ids]
-    # A quick look at all of them, and a close one at the best.
-    best = heapq.nlargest(_LOOKED_AT, (each for each in rated if each[0] >= _ALIKE), key=lambda each: each[0])
-    close = sorted(best, key=lambda each: -SequenceMatcher(None, meant, folded(each[1])).ratio())
-    return tuple(name for _, name in close[:_MOST_NEAR])
-
-
-def _alike(one: str, other: str) -> float:
-    """From 0 to 1, by the pairs of characters that both have; 1 for a part of the other."""
-    if len(one) >= _PART and one in other:
-        return 1.0
-    pairs, others = _pairs(one), _pairs(other)
-    return 2 * (pairs & others).total() / max(1, pairs.total() + others.total())
-
-
-def _pairs(text: str) -> Counter[str]:
-    return Counter(text[at : at + 2] for at in range(len(text) - 1))
 
 
 def _kind(name: str) -> str:

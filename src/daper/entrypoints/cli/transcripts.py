@@ -6,7 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from daper.core.errors import NotFound, UserError
-from daper.core.short_ids import the_one
+from daper.core.nearness import did_you_mean
+from daper.core.short_ids import REPAIR_ID, misspelt, the_one
 from daper.core.system_errors import said
 from daper.core.text import counted
 from daper.entrypoints.cli.exits import Exit
@@ -44,8 +45,10 @@ def transcripts(
         repair_id = the_one(said_id, await settings.state.reports().ids(said_id))
         names = await kept.names(repair_id)
         if not names:
+            asked = did_you_mean(misspelt(repair_id, await settings.state.reports().ids(REPAIR_ID)))
             raise NotFound(
-                f"there are no transcripts of {repair_id!r}: no language model was asked, or they are too old"
+                f"there are no transcripts of {repair_id!r}: no language model was asked, or they are too old",
+                f"; {asked}" if asked else "",
             )
         if output is not None:
             await _write(kept, repair_id, names, output, home=settings.home)
