@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, cast
 
 from daper.domains.orders.importing.mapping import (
+    COUNTS,
     DATES,
     FLAGS,
     LINES,
@@ -20,10 +21,10 @@ from daper.domains.orders.importing.mapping import (
     Source,
     moment_of,
 )
+from daper.domains.orders.importing.numerals import number_in
 from daper.domains.orders.world import ORDERS, Raw
 
 _ANY: Final = "*"
-_NUMBER: Final = re.compile(r"-?\d[\d.,'\u00a0\u202f ]*")
 _PLAIN: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _ZONED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ?[+-]\d\d:?\d\d", re.ASCII)
 _TRUE: Final = frozenset({"true", "1", "yes"})
@@ -135,7 +136,7 @@ class Mapper:
         if isinstance(source, Fixed):
             return Decimal(str(source.value)) if isinstance(source.value, float) else source.value
         if isinstance(source, Added):
-            return self._sum(source, entry)
+            return self._sum(name, source, entry)
         if isinstance(source, Flagged):
             if not _flagged(source, entry):
                 return None
@@ -146,14 +147,14 @@ class Mapper:
             return self._typed(name, text)
         return self._typed(name, _get(source, entry))
 
-    def _sum(self, source: Added, entry: Entry) -> object:
+    def _sum(self, name: str, source: Added, entry: Entry) -> object:
         total: Decimal | None = None
         for sign, columns in ((1, source.add), (-1, source.less)):
             for column in columns:
                 for value in _all(column, entry):
                     if _empty(value):
                         continue
-                    amount = self._number(value)
+                    amount = self._number(name, value)
                     if not isinstance(amount, Decimal | int):
                         return amount  # which is refused, as what it is
                     total = (total or Decimal(0)) + sign * amount
@@ -164,7 +165,7 @@ class Mapper:
         if _empty(value):
             return None
         if name in NUMBERS:
-            return self._number(value)
+            return self._number(name, value)
         if name in FLAGS:
             return _text(value).lower() in _TRUE
         text = _text(value)
@@ -172,7 +173,7 @@ class Mapper:
             return self._date(text)
         return text or None
 
-    def _number(self, value: object) -> object:
+    def _number(self, name: str, value: object) -> object:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return value
         if not isinstance(value, str):
@@ -180,18 +181,8 @@ class Mapper:
         text = value.strip()
         if self.form.decimal == "." and _PLAIN.fullmatch(text):  # nearly all of them
             return Decimal(text)
-        found = _NUMBER.search(text)
-        # A sign of money may stand on either side, and nothing else.
-        if found is None or any(char.isalnum() for char in text[: found.start()] + text[found.end() :]):
-            return value
-        sign = "-" if text[: found.start()].strip().startswith(("-", "(")) else ""
-        digits = re.sub(r"['\u00a0\u202f ]", "", found[0])
-        thousands = "," if self.form.decimal == "." else "."
-        digits = digits.replace(thousands, "").replace(self.form.decimal, ".")
-        try:
-            return Decimal(sign + digits)
-        except InvalidOperation:
-            return value
+        found = number_in(text, self.form.decimal, counts=name in COUNTS)
+        return value if found is None else found
 
     def _date(self, text: str) -> str:
         if (moment := moment_of(text, self.form)) is not None:

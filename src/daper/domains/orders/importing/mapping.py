@@ -24,13 +24,13 @@ _BESIDE_ORDER: Final = frozenset(
 )
 _BESIDE_LINE: Final = frozenset({"currency", "discount", "notes"})
 _BESIDE_STOCK: Final = frozenset({"notes"})
-NUMBERS: Final = frozenset(
-    {
-        *("subtotal", "tax", "shipping", "total", "discount", "gift_card", "fees", "refunded"),
-        *("quantity", "unit_price", "total_price"),
-        *("current_stock", "reserved_stock", "available_stock", "reorder_quantity", "max_stock_level", "unit_cost"),
-    }
+COUNTS: Final = frozenset(
+    {"quantity", "current_stock", "reserved_stock", "available_stock", "reorder_quantity", "max_stock_level"}
 )
+NUMBERS: Final = COUNTS | {
+    *("subtotal", "tax", "shipping", "total", "discount", "gift_card", "fees", "refunded"),
+    *("unit_price", "total_price", "unit_cost"),
+}
 DATES: Final = frozenset({"order_date"})
 FLAGS: Final = frozenset({"prices_include_tax"})
 _OURS_ALONE: Final = frozenset({LINES, "status_history", "restocks", "approval", "approval_request"})

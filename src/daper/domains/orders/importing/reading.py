@@ -19,6 +19,7 @@ from daper.domains.orders.importing.inspection import MOST_ENTRIES, MOST_RECORDS
 from daper.domains.orders.importing.intake import LARGEST_STREAM, NotReadable, opened
 from daper.domains.orders.importing.mapped import Entry, MappedRow, Mapper, fits
 from daper.domains.orders.importing.mapping import Form, ShopMapping
+from daper.domains.orders.importing.numerals import swapped
 from daper.domains.orders.importing.remarks import MOST_REMARKS, Remarks, holds, message_of, spot
 from daper.domains.orders.importing.sources import Kind
 from daper.domains.orders.importing.spool import Spool, Spooled
@@ -337,9 +338,16 @@ def _typed(intake: Intake, model: type[RowT], row: Spooled) -> RowT | None:
             if intake.mapper is None:
                 intake.remarks.fault(row.place + spot(each["loc"]), message_of(each), record=record)
             else:
-                message = message_of(each).removesuffix(", without quotes")
+                message = message_of(each).removesuffix(", without quotes") + _hint(each["input"], intake.mapper.form)
                 intake.remarks.fault(_column(row, each["loc"], intake.mapper), message, record=record)
         return None
+
+
+def _hint(held: object, form: Form) -> str:
+    if not isinstance(held, str) or not swapped(held, form.decimal):
+        return ""
+    other = "," if form.decimal == "." else "."
+    return f'; where the file writes its decimals so, its mapping says decimal = "{other}"'
 
 
 def _column(row: Spooled, where: tuple[int | str, ...], mapper: Mapper) -> str:
