@@ -471,3 +471,36 @@ MAGENTO_SOURCES: Final = table(
     ],
 )
 PLAIN_STOCK: Final = json.dumps({"inventory": [{"item_id": "QLL-1", "item_name": "Quill", "current_stock": 3}]})
+
+
+def shopify_line(
+    name: str, quantity: str, title: str, price: str, sku: str = "", **fields: object
+) -> dict[str, object]:
+    """A further row of an order of Shopify."""
+    return {
+        "Name": name,
+        "Email": "luna@owls.example",
+        "Lineitem quantity": quantity,
+        "Lineitem name": title,
+        "Lineitem price": price,
+        "Lineitem sku": sku,
+        **fields,
+    }
+
+
+def shopify_orders(*rows: Mapping[str, object]) -> str:
+    """An export with these rows."""
+    return table(SHOPIFY_COLUMNS, rows)
+
+
+def shopify_products(*rows: Mapping[str, object]) -> str:
+    """An export with these rows."""
+    return table(_PRODUCT_COLUMNS, rows)
+
+
+def magento_lines(*rows: Mapping[str, object]) -> str:
+    """An export with these rows; `{**MAGENTO_ORDER, **magento_item(...)}` begins an order."""
+    return table((*_LINE_COLUMNS, "item:is_virtual"), rows)
+
+
+shopify_order, shopify_variant, magento_item, MAGENTO_ORDER, woo_order = _shopify, _variant, _item, _MAGENTO_ORDER, _woo

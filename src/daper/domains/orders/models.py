@@ -8,6 +8,7 @@ from daper.core.moments import Moment
 from daper.domains.orders.fields import (
     Amount,
     Flag,
+    FlagOrNone,
     Id,
     Number,
     Quantity,
@@ -47,6 +48,7 @@ class Line(_Row, frozen=True, extra="allow"):
     quantity: Quantity
     unit_price: Amount | None = None
     total_price: Amount | None = None
+    requires_shipping: FlagOrNone = None
 
 
 class StatusChange(_Row, frozen=True):
@@ -184,6 +186,12 @@ class Order(_Row, frozen=True, extra="allow"):
         for line in self.items:
             totals[line.item_id] = number(totals.get(line.item_id, 0) + line.quantity)
         return totals
+
+    @property
+    def unshipped(self) -> frozenset[str]:
+        """The items that need not lie on any shelf: a tip, a gift card, something to download."""
+        shipped = {line.item_id for line in self.items if line.requires_shipping is not False}
+        return frozenset(line.item_id for line in self.items) - shipped
 
     @property
     def last_moved(self) -> datetime | None:

@@ -56,9 +56,15 @@ def hold_reasons(order: Order, world: World) -> tuple[OrderProblem, ...]:
     reasons: list[OrderProblem] = []
     if any(is_prohibited(world, item) for item in order.quantities):
         reasons.append(OrderProblem.PROHIBITED_ITEM)
-    if any(item not in world.stock and world.near(item) is None for item in order.quantities):
+    if unknown_items(order, world):
         reasons.append(OrderProblem.UNKNOWN_ITEM)
     return tuple(reasons)
+
+
+def unknown_items(order: Order, world: World) -> tuple[str, ...]:
+    """The items of an order that the inventory should have and has under no id like it."""
+    absent = (item for item in order.quantities if item not in world.stock and item not in order.unshipped)
+    return tuple(item for item in absent if world.near(item) is None)
 
 
 def misspelt_items(order: Order, world: World) -> dict[str, str]:

@@ -20,6 +20,7 @@ from daper.domains.orders.needs import (
     short_items,
     short_of,
     unapproved_items,
+    unknown_items,
 )
 from daper.domains.orders.statuses import MUST_MOVE, PAYMENT_DENIED, PAYMENT_PENDING, UNDER_WAY, WITHDRAWN
 from daper.domains.orders.wording import money
@@ -121,7 +122,7 @@ def _items(order: Order, world: World) -> Iterator[Finding]:
         found = _about_items(order, world, OrderProblem.UNKNOWN_ITEM, tuple(misspelt), told)
         how = [_near(item, other) for item, other in list(misspelt.items())[:5]]
         yield found.model_copy(update={"evidence": (*found.evidence, *how)})
-    unknown = [item for item in order.quantities if item not in world.stock and item not in misspelt]
+    unknown = unknown_items(order, world)
     if unknown:
         yield _about_items(order, world, OrderProblem.UNKNOWN_ITEM, unknown, "Is not in the inventory")
 

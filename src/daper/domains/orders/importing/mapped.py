@@ -25,6 +25,7 @@ from daper.domains.orders.importing.numerals import number_in
 from daper.domains.orders.world import ORDERS, Raw
 
 _ANY: Final = "*"
+_OF_A_PART: Final = frozenset({"item_id", "item_name", "quantity"})
 _PLAIN: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _ZONED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ?[+-]\d\d:?\d\d", re.ASCII)
 _TRUE: Final = frozenset({"true", "1", "yes"})
@@ -41,11 +42,12 @@ class Entry:
 
 @dataclass(kw_only=True)
 class MappedRow:
-    """A row of ours. `places`: where it stood, and each of its lines."""
+    """A row of ours, where it stood, and each of its lines; `kits`: the numbers of those that have parts."""
 
     place: str
     raw: Raw
     lines: list[str] = field(default_factory=list[str])
+    kits: set[str] = field(default_factory=set[str])
 
 
 class Mapper:
@@ -66,7 +68,7 @@ class Mapper:
                 yield self._row(entry)
                 continue
             order_id = self._value(self.key, self.form.fields[self.key], entry)
-            if row is None or (order_id is not None and order_id != row.raw.get(self.key)):
+            if row is None or self._begins(entry) or (order_id is not None and order_id != row.raw.get(self.key)):
                 if row is not None:
                     yield row
                 row = self._row(entry)
@@ -83,6 +85,9 @@ class Mapper:
         elif names:
             source = self.form.fields.get(names[0])
         return "" if source is None else _called(source)
+
+    def _begins(self, entry: Entry) -> bool:
+        return bool(self.form.begins) and not _empty(_get(self.form.begins, entry))
 
     def _wanted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         for given in entries:
@@ -122,13 +127,28 @@ class Mapper:
         return row
 
     def _add_line(self, row: MappedRow, entry: Entry) -> None:
-        if _left_out(self.form.leave_lines, entry):
+        part = self._part_of_kit(row, entry)
+        if not part and _left_out(self.form.leave_lines, entry):
             return
         line = {name: self._value(name, source, entry) for name, source in self.form.lines.items()}
-        known = {name: value for name, value in line.items() if value is not None}
+        known = {name: value for name, value in line.items() if value is not None and (not part or name in _OF_A_PART)}
+        if self._is_kit(entry):
+            known["requires_shipping"] = False
         if known and ("item_id" in known or "quantity" in known):
             cast("list[object]", row.raw[LINES]).append(known)
             row.lines.append(entry.place)
+
+    def _is_kit(self, entry: Entry) -> bool:
+        kits = self.form.kits
+        return kits is not None and _text(_get(kits.type, entry)) in kits.among
+
+    def _part_of_kit(self, row: MappedRow, entry: Entry) -> bool:
+        """Whether a line is a part of one further up that is a kit."""
+        if self.form.kits is None:
+            return False
+        if self._is_kit(entry):
+            row.kits.add(_text(_get(self.form.kits.line, entry)))
+        return _text(_get(self.form.kits.of, entry)) in row.kits - {""}
 
     def _value(self, name: str, source: Source, entry: Entry) -> object:
         if isinstance(source, list):

@@ -32,7 +32,7 @@ NUMBERS: Final = COUNTS | {
     *("unit_price", "total_price", "unit_cost"),
 }
 DATES: Final = frozenset({"order_date"})
-FLAGS: Final = frozenset({"prices_include_tax"})
+FLAGS: Final = frozenset({"prices_include_tax", "requires_shipping"})
 _OURS_ALONE: Final = frozenset({LINES, "status_history", "restocks", "approval", "approval_request"})
 TARGETS: Final[Mapping[str, frozenset[str]]] = {
     ORDERS: (frozenset(Order.model_fields) | _BESIDE_ORDER) - _OURS_ALONE,
@@ -103,12 +103,26 @@ _SOURCES: Final = {"join": Joined, "add": Added, "less": Added, "value": Fixed, 
 _WAYS: Final = "{ join = [...] }, { add = [...] }, { value = ... }, { if = ..., then = ... }"
 
 
+class Kits(_Part):
+    """Lines that are parts of another one, which has the price, and of which only the parts are in the stock.
+
+    `line`: the column with the number of a line; `of`: with that of the line that it is a part of. `type`: the column
+    that says what a line is, `among`: what it says where its parts count. Parts of any other are as `leave_lines` says.
+    """
+
+    line: str
+    of: str
+    type: str
+    among: list[str]
+
+
 class Form(_Part):
     """One way in which a system writes orders, or its stock.
 
     `needs`: columns, or fields, by which a file of this form is known. `list`: the field of a JSON document that has
     the entries; one that is a list needs none. `each`: the list within an entry of which every element is a row of its
     own. `lines_in`: the list of an order's lines. `one_row_for_each = "line"`: rows with one id are one order.
+    `begins`: a column that only the first row of an order has anything in.
     `leave_out`, `leave_lines`: rows, or lines, where a column has one of these values, "*" being any. `carry`: columns
     that are given once for rows that follow one another and have the same in the first of `needs`. `add_up`: fields
     that add up where an id is there several times. `taken_by`: the statuses of orders that were taken off the stock
@@ -122,11 +136,13 @@ class Form(_Part):
     each: str = ""
     lines_in: str = ""
     one_row_for_each: Literal["line", "record"] = "record"
+    begins: str = ""
     fields: dict[str, Source]
     lines: dict[str, Source] = {}
     words: dict[str, str] = {}
     leave_out: dict[str, list[str]] = {}
     leave_lines: dict[str, list[str]] = {}
+    kits: Kits | None = None
     carry: list[str] = []
     taken_by: list[str] = []
     add_up: list[str] = []
@@ -161,7 +177,9 @@ class Form(_Part):
         """Every column that it reads."""
         for source in (*self.fields.values(), *self.lines.values()):
             yield from columns_of(source)
-        yield from (*self.leave_out, *self.leave_lines, *self.carry)
+        yield from (*self.leave_out, *self.leave_lines, *self.carry, *filter(None, [self.begins]))
+        if self.kits is not None:
+            yield from (self.kits.line, self.kits.of, self.kits.type)
 
 
 class ShopMapping(_Part):

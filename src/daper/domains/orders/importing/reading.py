@@ -31,6 +31,7 @@ from daper.ports.administration import Tell
 
 _TELL_EVERY: Final = 500
 _FIRST_COLUMNS: Final = 8
+_SAYS_WHICH: Final = ("status", "order_date", "total", "customer_id")
 
 RowT = TypeVar("RowT", NewOrder, NewStockRow)
 
@@ -174,6 +175,9 @@ class Intake:
             known = spool.first(self.collection, key) if isinstance(key, str) and mapper and _goes_on(mapper) else None
             if known is None:
                 spool.add(self.collection, key, row.raw, place=row.place, lines=row.lines)
+            elif mapper is not None and _is_there_twice(known.raw, row.raw, mapper.form):
+                told = f"{holds(key)}, which {known.place} has too, as an order of its own; give each its own"
+                self.remarks.fault(row.place, told, record=key)
             elif mapper is not None:
                 spool.put(self.collection, _together(known, row, mapper.form))
 
@@ -201,6 +205,16 @@ def _with(first: Entry, rest: Iterator[Entry]) -> Iterator[Entry]:
 def _goes_on(mapper: Mapper) -> bool:
     """Whether rows with an id that was there before belong to it."""
     return mapper.form.one_row_for_each == "line" or bool(mapper.form.add_up)
+
+
+def _is_there_twice(known: Raw, row: Raw, form: Form) -> bool:
+    """Whether rows further down are not more lines of an order but the order once more, or another one."""
+    if form.one_row_for_each != "line":
+        return False
+    if form.begins:
+        return "status" in row
+    one, other = known.get("items"), row.get("items")
+    return one == other or any(name in known and name in row and known[name] != row[name] for name in _SAYS_WHICH)
 
 
 def _together(known: Spooled, row: MappedRow, form: Form) -> Spooled:
