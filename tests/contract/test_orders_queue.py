@@ -30,6 +30,7 @@ STATUSES = (
     *("processing", "Processing", "pending-inventory", "new", "completed", "on-hold", "in-transit", "voided"),
     *("restock-ordered", "pending-payment", "refund_requested", None),
 )
+SHELVES = (0, -7, 3, 20, 60, 10_000, None)
 STATES = ("ordered", "Ordered", "delivered", "cancelled", "partially-delivered", "", None)
 
 
@@ -55,7 +56,11 @@ def shop(seed: int, size: int) -> tuple[list[Raw], list[Raw]]:
         order |= {"order_date": written} | ({"restocks": restocks} if draw.random() < 0.8 else {})
         orders.append(order)
     rows: list[Raw] = [
-        {"item_id": item, "current_stock": draw.choice((0, 3, 20, 60, 10_000, None)), "supplier_contact": "s@x.example"}
+        {
+            "item_id": item,
+            "current_stock": draw.choice((0, -7, 3, 20, 60, 10_000, None)),
+            "supplier_contact": "s@x.example",
+        }
         for item in items
     ]
     return orders, rows

@@ -148,6 +148,12 @@ async def test_c7_of_two_orders_of_8_with_10_in_stock_the_later_one_is_short_by_
     assert (finding.record_id, finding.kind, finding.evidence[-1]) == ("B", "inventory-short", "short by 6")
 
 
+async def test_c7_what_is_less_than_nothing_is_made_up_for_once(tmp_path: Path) -> None:
+    shop = await imported(tmp_path, [order("A"), order("B"), order("C")], [mug(-2, reserved_stock=0)])
+    short = {each.record_id: each.evidence[-1] for each in shop.findings}
+    assert short == {"A": "short by 10", "B": "short by 8", "C": "short by 8"}
+
+
 async def test_c7_stock_that_is_known_to_be_reserved_for_them_is_theirs(tmp_path: Path) -> None:
     stock = mug(16, reserved_stock=16, reserved_for_orders=True)
     assert (await imported(tmp_path, [order("A"), order("B")], [stock])).findings == ()

@@ -67,12 +67,15 @@ class _Cut:
     at: str
     order_id: str
     before: Number
+    claim: Number
 
     def ahead_of(self, at: str, order_id: str, available: Number) -> Number:
         """What earlier orders take from the sight of one in this place: for those before the cut there is enough."""
         if (at, order_id) == (self.at, self.order_id):
             return self.before
-        return available if (at, order_id) > (self.at, self.order_id) else 0
+        if (at, order_id) < (self.at, self.order_id):
+            return 0
+        return available if available > 0 else self.claim
 
 
 @dataclass(kw_only=True)
@@ -89,7 +92,7 @@ class Queue:
         wanted = {item for row in takers for item in item_ids(row.raw)}
         counted = {item: much for item in wanted if item in stock and (much := _available(stock[item])) is not None}
         open_ = [each for each in rows.values("orders", "status") if takes_stock(_state(each))]
-        cuts = self._cuts(rows, {item: much for item, much in counted.items() if much > 0}, _in_queue(open_))
+        cuts = self._cuts(rows, {item: much for item, much in counted.items() if much != 0}, _in_queue(open_))
         found: dict[int, dict[str, Number]] = {}
         if not cuts:
             return found
@@ -125,19 +128,23 @@ def _find_cuts(rows: DocumentRows, available: Mapping[str, Number], in_queue: Co
         some = c.item_id.in_(items[start : start + _ASKED])
         wanted = select(c.item_id, func.sum(c.claim).label("claimed")).where(some, in_queue).group_by(c.item_id)
         for each in rows.beside(wanted):
-            if Decimal(str(each["claimed"])) > available[str(each["item_id"])]:
+            if Decimal(str(each["claimed"])) > max(0, available[str(each["item_id"])]):
                 scarce.append(str(each["item_id"]))
     for start in range(0, len(scarce), _ASKED_EACH):
         part = scarce[start : start + _ASKED_EACH]
         total = func.sum(c.claim).over(partition_by=c.item_id, order_by=(c.at, c.order_id))
         queue = select(c.item_id, c.at, c.order_id, c.claim, total.label("total"))
         queued = queue.where(c.item_id.in_(part), c.claim > 0, in_queue).subquery()
-        enough = case({item: float(available[item]) + _EPSILON for item in part}, value=queued.c.item_id)
+        enough = case({item: float(max(0, available[item])) + _EPSILON for item in part}, value=queued.c.item_id)
         runs_out = (queued.c.total > enough) & (queued.c.total - queued.c.claim <= enough)
         for each in rows.beside(select(queued).where(runs_out)):
             before = Decimal(str(each["total"])) - Decimal(str(each["claim"]))
-            cut = _Cut(at=str(each["at"]), order_id=str(each["order_id"]), before=number(round(before, 9)))
-            found[str(each["item_id"])] = cut
+            found[str(each["item_id"])] = _Cut(
+                at=str(each["at"]),
+                order_id=str(each["order_id"]),
+                before=number(round(before, 9)),
+                claim=number(Decimal(str(each["claim"]))),
+            )
     return found
 
 

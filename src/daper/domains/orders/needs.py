@@ -24,12 +24,15 @@ class OrderProblem(StrEnum):
 def share_of(order: Order, world: World, item_id: str) -> Number | None:
     """What is there of an item for an order: what is available, less what earlier open orders take of it.
 
-    None where nobody counts it, or knows it.
+    What is less than nothing is the first one's to make up for, and not once more that of each order behind it. None
+    where nobody counts the item, or knows it.
     """
     row = world.stock.get(item_id)
     if row is None or row.available is None:
         return None
     ahead = world.ahead.get(order.order_id, {}).get(item_id, 0)
+    if ahead and row.available < 0:
+        return 0
     return number(row.available - min(ahead, max(0, row.available)))
 
 
