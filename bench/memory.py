@@ -10,9 +10,9 @@ def held(pid: int) -> int:
     return _told(Path("/proc", str(pid), "status"), "VmRSS")
 
 
-def most() -> int:
-    """The most that this process has had since `forget_most`, in bytes; else since it began."""
-    return _told(Path("/proc/self/status"), "VmHWM")
+def most(pid: int | None = None) -> int:
+    """The most that a process has had, in bytes: this one since `forget_most`, or the named one since it began."""
+    return _told(Path("/proc", "self" if pid is None else str(pid), "status"), "VmHWM")
 
 
 def forget_most() -> None:

@@ -1,6 +1,6 @@
 """A shop whose records are workflows: some that get stuck, the domain that looks at them, and all that repairs them."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -90,11 +90,12 @@ async def stuck_shop(
     monkeypatch: pytest.MonkeyPatch,
     *,
     environ: Mapping[str, str] | None = None,
+    workflows: Sequence[type] = (),
     **options: str,
 ) -> AsyncGenerator[StuckShop]:
     """One with a worker for its workflows and one for repairs, in which effects are looked at soon."""
     monkeypatch.setattr(WorkflowTool, "settling", timedelta(milliseconds=300))
-    async with stuck_world(env.client, folder / "world") as world:
+    async with stuck_world(env.client, folder / "world", workflows=workflows) as world:
         given = {"query": f'TaskQueue = "{world.queue}"', "paused_after": "1s", **options}
         environ = {
             "DAPER_HOME": str(folder / "home"),
