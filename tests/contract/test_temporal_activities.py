@@ -52,7 +52,7 @@ async def test_a_paused_activity_is_found_let_go_on_once_and_paused_again(world:
     [proposal] = world.domain.propose([finding], records).proposals
     tool = world.domain.tools[proposal.tool]
     assert isinstance(tool, Undoable)
-    call = await world.call(proposal.tool, workflow_id, activity_id="pay")
+    call = await world.call(proposal.tool, workflow_id, activities=["pay"])
     done = await tool.apply(call)
     assert done.status is OutcomeStatus.APPLIED
     assert (await tool.apply(call)).status is OutcomeStatus.ALREADY_APPLIED

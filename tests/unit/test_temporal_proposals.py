@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from pydantic import JsonValue
 
 from daper.clock import utc_now
 from daper.core.errors import StoreUnavailable
+from daper.core.guard import refuse_arguments
 from daper.core.limits import Between, Exactly, OneOf
 from daper.core.models import Finding, Proposal
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
@@ -19,7 +21,6 @@ from daper.domains.temporal.entry import open_domain
 from daper.domains.temporal.findings import workflow_findings
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.surroundings import with_surroundings
-from daper.domains.temporal.tools.activity import activity_ref, set_ref
 from daper.domains.temporal.workflow import (
     Failure,
     Pause,
@@ -106,7 +107,7 @@ def test_what_is_tried_again_far_off_is_tried_at_once(tmp_path: Path) -> None:
     assert found.tool == "reset_activity"
     assert found.arguments == {
         "run_id": "the-run",
-        "activity_id": "pay",
+        "activities": ["pay"],
         "attempt_seen": 50,
         "keep_paused": False,
         "restore_original_options": False,
@@ -123,11 +124,11 @@ def test_what_runs_out_of_its_time_gets_twice_as_much(tmp_path: Path) -> None:
     record = workflow(activity("pay", TOO_SLOW))
     found = one(of, record)
     assert found.tool == "change_activity_options"
-    assert found.arguments == {"run_id": "the-run", "activity_id": "pay", "attempt_seen": 50, "start_to_close": 40}
+    assert found.arguments == {"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, "start_to_close": 40}
     terms = of.terms(found, [record])
     assert dict(terms.limits) == {
         "run_id": Exactly(value="the-run"),
-        "activity_id": Exactly(value="pay"),
+        "activities": Exactly(value=["pay"]),
         "attempt_seen": Exactly(value=50),
         "start_to_close": Between(minimum=20, maximum=200),
         "heartbeat": Between(minimum=1, maximum=5),
@@ -153,7 +154,7 @@ def test_no_attempt_gets_more_time_than_all_of_them_have(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("given", [{}, {"start_to_close": 20}])
 def test_what_changes_nothing_is_not_proposed(tmp_path: Path, given: dict[str, int]) -> None:
-    arguments = {"run_id": "the-run", "activity_id": "pay", "attempt_seen": 50, **given}
+    arguments = {"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, **given}
     proposal = Proposal.model_validate(
         {"record_id": "errand-1", "tool": "change_activity_options", "arguments": arguments, "answers": ()}
     )
@@ -165,25 +166,65 @@ def test_each_problem_gets_its_own_activity(tmp_path: Path) -> None:
     other = replace(activity("ship", Failure(sort="application", type="NoOwl"), due=timedelta(hours=1)), type="ship")
     record = workflow(activity("pay", DECLINED, due=timedelta(hours=1)), other)
     found = proposed(domain(tmp_path), record)
-    assert [each.arguments["activity_id"] for each in found if isinstance(each, Proposal)] == ["pay", "ship"]
+    assert [each.arguments["activities"] for each in found if isinstance(each, Proposal)] == [["pay"], ["ship"]]
 
 
-def test_of_several_activities_one_has_to_be_named(tmp_path: Path) -> None:
+def test_of_activities_that_fail_by_different_causes_some_have_to_be_named(tmp_path: Path) -> None:
     of = domain(tmp_path)
     far = timedelta(hours=1)
-    record = workflow(activity("a", DECLINED, due=far), activity("b", DECLINED, due=far))
+    lost = Failure(sort="application", type="OwlLost")
+    record = workflow(*(activity(each, DECLINED, due=far) for each in "ab"), activity("c", lost, due=far))
     terms = of.terms(Proposal(record_id="errand-1", tool="reset_activity", arguments={}, answers=()), [record])
-    assert dict(terms.limits) == {"activity_id": OneOf(values=("a", "b"))}
+    assert dict(terms.limits) == {"activities": OneOf(values=(["a", "b"], ["c"]))}
     assert terms.findings == frozenset()
+    assert [each.arguments["activities"] for each in proposed(of, record) if isinstance(each, Proposal)] == [
+        ["a", "b"],
+        ["c"],
+    ]
+
+
+def test_one_of_many_that_fail_alike_repairs_nothing(tmp_path: Path) -> None:
+    of = domain(tmp_path)
+    record = workflow(*(activity(each, DECLINED, due=timedelta(hours=1)) for each in "ab"))
+    found = one(of, record)
+    assert found.arguments["activities"] == ["a", "b"]
+    assert of.terms(found, [record]).findings == frozenset(found.answers)
+    alone = found.model_copy(update={"arguments": {**found.arguments, "activities": ["a"]}})
+    assert of.terms(alone, [record]).findings == frozenset()
+
+
+def test_hundreds_that_fail_alike_are_named_as_far_as_they_can_be_shown(tmp_path: Path) -> None:
+    of, far = domain(tmp_path), timedelta(hours=1)
+    record = workflow(*(activity(str(each), DECLINED, due=far) for each in range(5, 305)))
+    found = one(of, record)
+    assert found.arguments["activities"] == ["5..304"]
+    [change, *others] = of.terms(found, [record]).preview
+    assert change.field == "300 activities step: attempt"
+    assert others == []
+    ids = sorted(str(uuid4()) for _ in range(300))
+    record = workflow(*(activity(each, DECLINED, due=far) for each in ids))
+    found = one(of, record)
+    named = found.arguments["activities"]
+    assert named == ids[: 1500 // 39]
+    assert refuse_arguments(found.arguments, of.tools[found.tool].args, of.terms(found, [record]).limits) is None
+    assert of.terms(found, [record]).preview[-1].before.startswith("262 others of this type")
+
+
+def test_an_activity_whose_id_reads_as_others_is_left_alone(tmp_path: Path) -> None:
+    far = timedelta(hours=1)
+    record = workflow(*(activity(each, DECLINED, due=far) for each in ("1..3", "1", "x" * 2000)))
+    assert one(domain(tmp_path), record).arguments["activities"] == ["1"]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"activity_id": ["a"]},
-        {"activity_id": None},
-        {"activity_id": "nobody"},
-        {"activity_id": "a", "attempt_seen": 99},
+        {"activities": "a"},
+        {"activities": [["a"]]},
+        {"activities": ["0..999999999"]},
+        {"activities": None},
+        {"activities": ["nobody"]},
+        {"activities": ["a"], "attempt_seen": 99},
     ],
 )
 def test_an_activity_that_is_not_there_is_an_obstacle(tmp_path: Path, arguments: dict[str, object]) -> None:
@@ -198,7 +239,7 @@ def test_an_activity_that_is_not_there_is_an_obstacle(tmp_path: Path, arguments:
 def test_a_paused_activity_goes_on(tmp_path: Path) -> None:
     pause = Pause(at=LONG_AGO, by="somebody", reason="")
     found = one(domain(tmp_path), workflow(replace(activity("pay", DECLINED), paused=True, pause=pause)))
-    assert (found.tool, found.arguments["activity_id"]) == ("unpause_activity", "pay")
+    assert (found.tool, found.arguments["activities"]) == ("unpause_activity", ["pay"])
 
 
 def test_a_reset_that_keeps_the_pause_repairs_no_pause(tmp_path: Path) -> None:
@@ -209,7 +250,7 @@ def test_a_reset_that_keeps_the_pause_repairs_no_pause(tmp_path: Path) -> None:
         given = Proposal(
             record_id="errand-1",
             tool="reset_activity",
-            arguments={"activity_id": "pay", "keep_paused": kept},
+            arguments={"activities": ["pay"], "keep_paused": kept},
             answers=(),
         )
         assert of.terms(given, [record]).findings == (frozenset() if kept else {finding.fingerprint})
@@ -287,7 +328,7 @@ def judged(tool: str, now: PendingActivity, after: dict[str, JsonValue], **given
     call = ToolCall(
         key="k",
         record_id="errand-1",
-        arguments={"run_id": "the-run", "activity_id": "pay", "attempt_seen": 50, **given},
+        arguments={"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, **given},
         expected={},
         today=LONG_AGO,
     )
@@ -418,12 +459,13 @@ async def test_where_no_versions_are_told_nothing_is_moved_and_all_else_goes_on(
 
 def test_the_preview_says_which_others_are_left_as_they_are(tmp_path: Path) -> None:
     far = timedelta(hours=1)
-    record = workflow(*(activity(name, DECLINED, due=far) for name in "abc"), activity("d", TOO_SLOW))
+    busy = replace(activity("b", DECLINED, due=far), state="started")
+    record = workflow(*(activity(name, DECLINED, due=far) for name in "ac"), busy, activity("d", TOO_SLOW))
     of = domain(tmp_path)
     found = next(each for each in proposed(of, record) if isinstance(each, Proposal))
-    assert found.arguments["activity_id"] == "a"
+    assert found.arguments["activities"] == ["a", "c"]
     others = of.terms(found, [record]).preview[-1]
-    assert others.before == "2 others of its type in this workflow, failing alike"
+    assert others.before == "1 other of this type in this workflow, failing alike"
     assert others.after == "left as they are"
 
 
@@ -440,7 +482,7 @@ def test_of_many_activities_each_is_looked_at_a_few_times_and_not_once_for_each_
 
     monkeypatch.setattr("daper.domains.temporal.tools.activity.workflow_findings", counted)
     found = [each for each in proposed(domain(tmp_path), many) if isinstance(each, Proposal)]
-    assert [each.arguments["activity_id"] for each in found] == [f"a{each}" for each in range(60)]
+    assert [each.arguments["activities"] for each in found] == [[f"a{each}"] for each in range(60)]
     assert len(looks) < 60 * 10
 
 
@@ -460,12 +502,6 @@ def test_the_pause_of_a_whole_workflow_is_not_that_of_an_activity_that_was_pause
         replace(record.state, status="Paused", pause=Pause(at=LONG_AGO, by="ops", reason="forgotten"))
     )
     assert "something else of this workflow" in left(domain(tmp_path), paused)
-
-
-def test_what_is_set_of_an_activity_is_not_named_as_another_activity() -> None:
-    odd = activity("pay/settings")
-    call = ToolCall(key="k", record_id="errand-1", arguments={"activity_id": "pay"}, expected={}, today=LONG_AGO)
-    assert set_ref(call) != activity_ref(workflow(odd), odd)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def _usual(finding: Finding, records: Sequence[Record], tools: Mapping[str, Work
     if finding.kind == kinds.FAILED:
         return _for_failed(finding, records), why
     if finding.kind == kinds.ACTIVITY_RETRYING:
-        return _for_retries(_activity_of(finding, record, tools), agreed_now())
+        return _for_retries(_activities_of(finding, record, tools), agreed_now())
     signal = tools.get(SignalWorkflow.name)
     if isinstance(signal, SignalWorkflow) and signal.meant_for(finding.kind, record.state):
         return signal.name, why
@@ -96,22 +96,25 @@ def _for_failed(finding: Finding, records: Sequence[Record]) -> str:
     return RESET if forecast(record.history).kept else START_AGAIN
 
 
-def _for_retries(activity: PendingActivity | None, now: datetime) -> tuple[str, str]:
-    if activity is None:
+def _for_retries(activities: Sequence[PendingActivity], now: datetime) -> tuple[str, str]:
+    """By the one of those that fail alike that would be tried again last."""
+    if not activities:
         return "", "a person looks at it"
-    if too_short(activity):
+    if too_short(activities[0]):
         return ChangeActivityOptions.name, ""
-    if activity.next_at is None:
+    due = max((each.next_at for each in activities if each.next_at is not None), default=None)
+    if due is None:
         return "", "it is tried just now: a person looks why it fails"
-    due = max(activity.next_at - now, timedelta())
-    if due >= FAR_OFF:
+    if due - now >= FAR_OFF:
         return ResetActivity.name, ""
-    return "", f"it is tried again in {kinds.ago(now, activity.next_at)}, whatever is done: a person looks why it fails"
+    return "", f"it is tried again in {kinds.ago(now, due)}, whatever is done: a person looks why it fails"
 
 
-def _activity_of(finding: Finding, record: WorkflowRecord, tools: Mapping[str, WorkflowTool]) -> PendingActivity | None:
+def _activities_of(
+    finding: Finding, record: WorkflowRecord, tools: Mapping[str, WorkflowTool]
+) -> tuple[PendingActivity, ...]:
     reset = tools.get(ResetActivity.name)
-    return reset.activity_of(finding, record) if isinstance(reset, ActivityTool) else None
+    return reset.activities_of(finding, record) if isinstance(reset, ActivityTool) else ()
 
 
 def _beside_it(tool: WorkflowTool, finding: Finding) -> str:

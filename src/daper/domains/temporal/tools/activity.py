@@ -1,55 +1,79 @@
-"""What is the same for every tool on one pending activity: which one, that it is still that one, what became of it."""
+"""What is the same for every tool on pending activities: which ones, that they are still those, what became of each.
+
+Activities of a workflow that fail alike are one problem, and one action: it names them all, asks for each by itself,
+and says of which it did not.
+"""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes
 
 from daper.core.digests import canonical, digest
-from daper.core.errors import ActionFailed
+from daper.core.errors import ActionFailed, CannotSettle
 from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Change, Finding
+from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.text import counted, shown
+from daper.domains.temporal.activity_names import as_many_as_fit, can_be_named, ids_named, names_of
 from daper.domains.temporal.answers import moment
 from daper.domains.temporal.findings import workflow_findings
+from daper.domains.temporal.tools.activity_group import (
+    Answer,
+    LastAttempt,
+    Progress,
+    Sighting,
+    answered,
+    left_words,
+    listed,
+    together,
+    why_none,
+)
 from daper.domains.temporal.tools.base import TRACE, WorkflowTool, run_of, workflow_in
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
+from daper.stores.once import Deed, not_done
+from daper.stores.outside import Trace
 
+_CALL: Final = TypeAdapter(ToolCall)
 _MOST_CHOICES: Final = 20
+_LONGEST_NAME: Final = 60  # of a type and of a cause, in what a plan read
+_SEVERAL: Final = 2
+_OVER: Final = "it is over"
+LEFT: Final = "left"
+OTHERS: Final = "others"
 
 
 class ActivityArgs(BaseModel):
-    """Which activity of which run, and at which attempt it was seen: one below that is another one, or was reset."""
+    """Which activities of which run, and the fewest attempts at which one of them was seen.
+
+    One below that is another one, or was reset.
+    """
 
     model_config = ConfigDict(extra="forbid")
     run_id: str
-    activity_id: str
+    activities: list[str]
     attempt_seen: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class LastAttempt:
-    """The last attempt of an activity that is over: its number, and when it began."""
-
-    number: int
-    began: datetime | None
-
-
 class ActivityTool(WorkflowTool):
-    """A tool on one pending activity.
+    """A tool on pending activities of one workflow that are alike: of one type, failing alike, with the same settings.
 
-    A plan depends on the run and on this activity: its failure, its options, who paused it. Not on what its workflow
-    does beside it. What is undone depends on less: the activity may have failed again meanwhile.
+    A plan depends on the run and on these activities: their failure, their options, who paused them. Not on what their
+    workflow does beside it. Those that have changed by then are left as they are, and the others are done. What is
+    undone depends on less: an activity may have failed again meanwhile.
     """
 
     args = ActivityArgs
+    leaves_events = False
+    """Whether the history tells of one that is over what became of it."""
     _looked_at: tuple[WorkflowState, Mapping[str, Sequence[PendingActivity]]] | None = None
 
     @abstractmethod
@@ -57,19 +81,40 @@ class ActivityTool(WorkflowTool):
         """Why it is not for an activity as it is; nothing where it is."""
 
     @abstractmethod
-    def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
-        """What would change: which part of it, or "" for whether it goes on; before; after."""
+    def change(
+        self, activities: Sequence[PendingActivity], arguments: Mapping[str, JsonValue]
+    ) -> tuple[tuple[str, str, str], ...]:
+        """What would change of activities that are alike: which part, or "" for whether they go on; before; after."""
+
+    @abstractmethod
+    async def ask(self, call: ToolCall, activity: PendingActivity, *, key: str) -> Answer:
+        """Ask for the change of one activity, or for the way back, by the key. Raises ActionFailed.
+
+        What the server says is set of it by now, where it says so.
+        """
+
+    @abstractmethod
+    def trace(self, call: ToolCall, it: Sighting, *, key: str, originals: str) -> bool | None:
+        """Whether it is done: None where nobody can tell, False where it is not, and never will be."""
+
+    @abstractmethod
+    def deed(self, call: ToolCall, progress: Progress, *, key: str, originals: str) -> Deed:
+        """What was done, without what it wrote."""
+
+    @abstractmethod
+    def judge_one(self, call: ToolCall, effect: Effect, activity: PendingActivity | None, id: str) -> Postcondition:
+        """Whether the effect shows in one activity; None: it is over."""
 
     def choices(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> Mapping[str, Limit]:
         """What its other arguments may be."""
         return {}
 
     def repairs(self, finding: Finding, arguments: Mapping[str, JsonValue]) -> bool:
-        """Whether it is for this finding of its activity, with these arguments."""
+        """Whether it is for this finding of its activities, with these arguments."""
         return finding.kind in self.kinds
 
     async def look(self, record_id: str) -> tuple[Record, ...]:
-        """The workflow, and each of its pending activities."""
+        """The workflow, and each sort of its pending activities."""
         records = await super().look(record_id)
         record = workflow_in(records, record_id)
         return records if record is None else (*records, *_parts(record))
@@ -80,7 +125,7 @@ class ActivityTool(WorkflowTool):
             return "it has ended"
         first = ""
         for each in state.activities:
-            if not (why := self.misfit(each)):
+            if not (why := self._misfit(each)):
                 return ""
             first = first or why
         return first or "no activity of it is pending"
@@ -88,109 +133,308 @@ class ActivityTool(WorkflowTool):
     def preview(
         self, record: WorkflowRecord, arguments: Mapping[str, JsonValue], records: Sequence[Record]
     ) -> tuple[Change, ...]:
-        """What would change of the activity."""
-        activity = self._chosen(record.state, arguments)
-        if activity is None:
+        """What would change of the activities."""
+        chosen = self._chosen(record.state, arguments)
+        if not chosen:
             return ()
-        named = f"activity {shown(activity.type)}"
+        type_ = shown(chosen[0].type)
+        named = f"activity {type_}" if len(chosen) == 1 else f"{len(chosen):,} activities {type_}"
         told = [
             Change(record=record.ref, field=f"{named}: {field}" if field else named, before=before, after=after)
-            for field, before, after in self.change(activity, arguments)
+            for field, before, after in self.change(chosen, arguments)
         ]
-        alike = _alike(record.state, activity)
+        alike = _others_alike(record.state, chosen)
         if told and alike:
-            before = f"{counted(alike, 'other')} of its type in this workflow, failing alike"
+            before = f"{counted(alike, 'other')} of this type in this workflow, failing alike"
             told.append(Change(record=record.ref, field=f"{named}: others", before=before, after="left as they are"))
         return tuple(told)
 
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
-        """On what terms it may run; those of the activity that is named, or of the only one that fits."""
+        """On what terms it may run; those of the activities that are named, or of all that fit if these are alike."""
         terms = super().terms(record_id, arguments, records)
         record = workflow_in(records, record_id)
         if terms.obstacle or record is None:
             return terms
         state = record.state
-        if "activity_id" in arguments and (why := self._misfit_of(state, arguments)):
+        if "activities" in arguments and (why := self._misfit_of(state, arguments)):
             return replace(terms, limits={}, reads={}, preview=(), obstacle=why)
-        activity = self._chosen(state, arguments)
-        if activity is None:
-            ids = tuple(each.id for each in self._fitting(state)[:_MOST_CHOICES])
-            return replace(terms, limits={"activity_id": OneOf(values=ids)}, findings=frozenset())
-        seen = arguments.get("attempt_seen")
+        chosen = self._chosen(state, arguments)
+        if not chosen:
+            groups = _alike(state, [each for each in state.activities if not self._misfit(each)])
+            names = tuple[JsonValue, ...](_names(each) for each in groups[:_MOST_CHOICES])
+            return replace(terms, limits={"activities": OneOf(values=names)}, findings=frozenset())
+        seen, given = arguments.get("attempt_seen"), arguments.get("activities")
         limits: dict[str, Limit] = {
             "run_id": Exactly(value=state.run_id),
-            "activity_id": Exactly(value=activity.id),
-            "attempt_seen": Exactly(value=seen if _is_attempt(seen) else activity.attempt),
-            **self.choices(activity, arguments),
+            "activities": Exactly(value=_names(chosen) if given is None else given),
+            "attempt_seen": Exactly(value=seen if _is_attempt(seen) else min(each.attempt for each in chosen)),
+            **self.choices(chosen[0], arguments),
         }
-        fingerprints = frozenset(
-            each.fingerprint for each in self._findings(state, activity) if self.repairs(each, arguments)
-        )
-        reads = {activity_ref(record, activity): _version(state, activity)}
-        return replace(terms, limits=limits, reads=reads, findings=fingerprints)
+        reads = {_activities_ref(record, chosen[0]): _version(state, chosen[0])}
+        return replace(terms, limits=limits, reads=reads, findings=self._answered(record, chosen, arguments))
 
     def proposed(self, record: WorkflowRecord, finding: Finding, records: Sequence[Record]) -> dict[str, JsonValue]:
-        """For the activity that the finding is about."""
-        activity = self.activity_of(finding, record)
-        return self.filled(record, {"activity_id": activity.id}, records) if activity else {}
+        """For the activities that the finding is about."""
+        activities = self.activities_of(finding, record)
+        return self.filled(record, {"activities": _names(activities)}, records) if activities else {}
 
-    def activity_of(self, finding: Finding, record: WorkflowRecord) -> PendingActivity | None:
-        """The first activity that has this problem, of those that it fits where it fits any."""
+    def activities_of(self, finding: Finding, record: WorkflowRecord) -> tuple[PendingActivity, ...]:
+        """The most activities with this problem that are alike, of those that it fits where it fits any."""
         having = self._having(record.state).get(finding.fingerprint, ())
-        return next((each for each in having if not self.misfit(each)), next(iter(having), None))
+        fitting = _alike(record.state, [each for each in having if not self._misfit(each)])
+        return max(fitting, key=len, default=tuple(having[:1]))
 
-    def at(self, call: ToolCall) -> tuple[WorkflowExecution, str]:
-        """The run and the activity of a call."""
-        return run_of(call), str(call.arguments["activity_id"])
+    def at(self, call: ToolCall) -> WorkflowExecution:
+        """The run of a call."""
+        return run_of(call)
 
-    async def still_that(self, call: ToolCall) -> PendingActivity:
-        """The activity, for the way back. Raises ActionFailed where it is another one by now."""
-        activity = self.activity_in(await self.look(call.record_id), call)
-        if activity is None or not _same_attempts(activity, call.arguments):
-            raise ActionFailed("the activity is over, or is another one by now; nothing was changed")
-        return activity
-
-    def activity_in(self, records: Sequence[Record], call: ToolCall) -> PendingActivity | None:
-        """The activity of a call; None where it is not pending in the run of the call."""
+    def refusal(self, call: ToolCall, records: Sequence[Record]) -> Effect | None:
+        """Why it may not run: above all, where none of the activities is as the plan saw it."""
         record = workflow_in(records, call.record_id)
-        if record is None or record.state.run_id != call.arguments["run_id"]:
-            return None
-        return record.state.activity(str(call.arguments["activity_id"]))
+        if record is not None and call.expected:
+            seen = set(call.expected.values())
+            named = [record.state.activity(each) for each in ids_named(call.arguments.get("activities"))]
+            if not any(each is not None and _version(record.state, each) in seen for each in named):
+                return not_done(OutcomeStatus.STALE, "what it is for has changed since the plan read it")
+        return super().refusal(call, records)
 
-    async def last_attempt(self, call: ToolCall) -> LastAttempt | None:
-        """The last attempt of an activity that is over; None where the history has none."""
-        run, activity_id = self.at(call)
-        started: dict[int, ActivityTaskStartedEventAttributes] = {}
-        began: dict[int, datetime | None] = {}
+    async def act(self, call: ToolCall) -> Deed:
+        """Ask for each activity that is as the plan saw it; the others are left, and said to be."""
+        seen = set(call.expected.values())
+
+        def changed(it: Sighting) -> str:
+            if it.activity is None or it.run_is_over or it.state is None:
+                return "it is over, or is not there any more"
+            if seen and _version(it.state, it.activity) not in seen:
+                return "it was changed since the plan read it"
+            return self._not_that(it.activity, call.arguments) or self._misfit(it.activity)
+
+        progress = await self._each(call, ids_named(call.arguments.get("activities")), changed, key=call.key)
+        if not progress.seen:
+            raise ActionFailed(why_none(progress.left) or "no activity of it is named; nothing was changed")
+        return await self._wrote(call, progress, self.deed(call, progress, key=call.key, originals=""))
+
+    async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
+        """The way back for each activity that is as our effect left it; what is over needs none."""
+        left_so = set(done.wrote.values())
+
+        def changed(it: Sighting) -> str:
+            if it.activity is None or it.run_is_over or it.state is None:
+                return _OVER
+            if _settings_version(it.state, it.activity) not in left_so:
+                return "it was changed since the repair wrote it"
+            return self._not_that(it.activity, call.arguments)
+
+        progress = await self._each(call, _done(call, done), changed, key=key, originals=originals)
+        over = frozenset(each for each, why in progress.left.items() if why == _OVER)
+        left = {each: why for each, why in progress.left.items() if each not in over}
+        if not progress.seen:
+            raise ActionFailed(why_none(progress.left) or "it is over; nothing was changed")
+        if left:
+            told = f"taken back of {len(progress.seen):,} of {len(progress.seen) + len(left):,} activities"
+            raise ActionFailed(f"{told}; not of these: {'; '.join(left_words(left))}")
+        progress = replace(progress, left={}, over=over)
+        return await self._wrote(call, progress, self.deed(call, progress, key=key, originals=originals))
+
+    async def probe(self, call: ToolCall, *, key: str) -> Trace:
+        """What became of each activity: the deed where that is known of all."""
+        named, originals = ids_named(call.arguments.get("activities")), ""
+        if key != call.key:
+            done = await self.row(call.key)
+            if done is None:
+                return Trace()
+            named, originals = _done(call, done.effect), done.originals
+        sightings = await self._sightings(call, named, closely=True)
+        words = {it.id: self.trace(call, it, key=key, originals=originals) for it in sightings}
+        over = frozenset(it.id for it in sightings if key != call.key and it.activity is None and not words[it.id])
+        done_ids = {it.id: it.activity for it in sightings if words[it.id]}
+        if not done_ids:
+            return Trace(final=bool(words) and all(word is False for word in words.values()))
+        if any(word is None and each not in over for each, word in words.items()):
+            return Trace()
+        left = {each: "it never came there, and never will" for each, word in words.items() if word is False}
+        progress = Progress(seen=done_ids, left={} if over else left, over=over)
+        return Trace(deed=self._told(call, progress, self.deed(call, progress, key=key, originals=originals)))
+
+    async def settle(self, key: str) -> Effect | None:
+        """The recorded effect; where nobody can tell of some, how many are seen to be done."""
+        try:
+            return await super().settle(key)
+        except CannotSettle as error:
+            raise CannotSettle(f"{error}{await self._how_far(key)}") from None
+
+    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+        """Whether the effect shows in each activity; where some were left as they are, nobody says that it helped."""
+        record = workflow_in(records, call.record_id)
+        state = record.state if record is not None and record.state.run_id == call.arguments["run_id"] else None
+        named = _done(call, effect)
+        pending = {each.id: each for each in state.activities} if state else {}
+        words = [self.judge_one(call, effect, pending.get(each), each) for each in named]
+        word = together(words)
+        left = [each for each in ids_named(effect.after.get(LEFT)) if each in pending]
+        others = effect.after.get(OTHERS)
+        if word.holding not in (Holding.YES, Holding.WAITING) or not (left or others):
+            return word
+        told = [word.evidence]
+        if left:
+            told.append(f"nothing was done to {len(left):,} of those that it names: {listed(left)}")
+        if isinstance(others, int):
+            told.append(f"{counted(others, 'other')} that failed alike did not belong to it")
+        return Postcondition(holding=Holding.UNKNOWN, evidence="; ".join(told))
+
+    async def _each(
+        self,
+        call: ToolCall,
+        named: Sequence[str],
+        changed: Callable[[Sighting], str],
+        *,
+        key: str,
+        originals: str = "",
+    ) -> Progress:
+        """Ask for each that has not changed, some at once; what another attempt has done is not asked for again.
+
+        Raises what left one of them open, once all that were asked for are answered: the next attempt looks for traces.
+        """
+        again = await self.others_asked(key)
+        seen: dict[str, PendingActivity | None] = {}
+        left: dict[str, str] = {}
+        wanted: list[Sighting] = []
+        for it in await self._sightings(call, named, closely=again):
+            if again and self.trace(call, it, key=key, originals=originals):
+                seen[it.id] = it.activity
+            elif why := changed(it):
+                left[it.id] = why
+            else:
+                wanted.append(it)
+        answers, refused = await answered({it.id: partial(self.ask, call, it.asked, key=key) for it in wanted})
+        seen |= {it.id: it.activity for it in wanted if it.id in answers}
+        return Progress(seen=seen, left=left | refused, answers=answers)
+
+    async def _wrote(self, call: ToolCall, progress: Progress, deed: Deed) -> Deed:
+        """The deed with what it wrote, by a look right after it."""
+        record = workflow_in(await self.look(call.record_id), call.record_id)
+        if record is None or record.state.run_id != call.arguments["run_id"]:
+            return self._told(call, progress, deed)
+        pending = [each for each in record.state.activities if each.id in progress.seen]
+        versions = {_settings_ref(record, each): _settings_version(record.state, each) for each in pending}
+        alike = [each for each in progress.seen.values() if each is not None]
+        others = _others_alike(record.state, alike) if alike else 0
+        told = self._told(call, progress, deed, others=others)
+        return replace(told, wrote=sorted(versions), versions=versions)
+
+    def _told(self, call: ToolCall, progress: Progress, deed: Deed, *, others: int = 0) -> Deed:
+        """The deed with how many of those that are named it was."""
+        after, evidence = dict(deed.after), list(deed.evidence)
+        named = len(progress.seen) + len(progress.left)
+        if named > 1:
+            evidence.append(f"done to {len(progress.seen):,} of {named:,} activities: {listed(progress.seen)}")
+        if progress.left:
+            after |= {"done": f"{len(progress.seen):,} of {named:,}", LEFT: list(names_of(progress.left))}
+            evidence += [f"not done: {each}" for each in left_words(progress.left)]
+        if progress.over:
+            evidence.append(f"nothing to take back of what is over: {listed(progress.over)}")
+        if others:
+            after[OTHERS] = others
+        return replace(deed, after=after, evidence=evidence)
+
+    async def _how_far(self, key: str) -> str:
+        """Of a call for several activities, how many are done and of which nobody can tell, in words."""
+        row = await self.row(key)
+        if row is None or row.kind != "begun":
+            return ""
+        call = _CALL.validate_json(row.originals)
+        named = ids_named(call.arguments.get("activities"))
+        if len(named) < _SEVERAL or key != call.key:
+            return ""
+        sightings = await self._sightings(call, named, closely=True)
+        done = [it.id for it in sightings if self.trace(call, it, key=key, originals="")]
+        open_ = [each for each in named if each not in set(done)]
+        return f"; {len(done):,} of {len(named):,} activities are seen to be done, and not these: {listed(open_)}"
+
+    async def _sightings(self, call: ToolCall, named: Sequence[str], *, closely: bool) -> list[Sighting]:
+        """The named activities as they are. `closely`: also what the history has of those that are over."""
+        records = await self.look(call.record_id)
+        record = workflow_in(records, call.record_id)
+        state = record.state if record is not None and record.state.run_id == call.arguments["run_id"] else None
+        over = is_over(records, call)
+        pending = {each.id: each for each in state.activities} if state else {}
+        last: Mapping[str, LastAttempt] = {}
+        gone = frozenset(each for each in named if over or each not in pending)
+        if closely and self.leaves_events and gone:
+            last = await self._last_attempts(call, gone)
+        return [
+            Sighting(id=each, state=state, activity=pending.get(each), run_is_over=over, last=last.get(each))
+            for each in named
+        ]
+
+    async def _last_attempts(self, call: ToolCall, wanted: frozenset[str]) -> dict[str, LastAttempt]:
+        """The last attempts of activities that are over; those of which the history has one."""
+        run = run_of(call)
+        started: dict[int, tuple[ActivityTaskStartedEventAttributes, datetime | None]] = {}
+        found: dict[str, LastAttempt | None] = {}
         async for event in self._bench.cluster.latest_events(run.workflow_id, run.run_id):
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
                 attributes = event.activity_task_started_event_attributes
-                started[attributes.scheduled_event_id] = attributes
-                began[attributes.scheduled_event_id] = moment(event.event_time)
-            elif (
-                event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-                and event.activity_task_scheduled_event_attributes.activity_id == activity_id
-            ):
-                found = started.get(event.event_id)
-                return LastAttempt(number=found.attempt, began=began[event.event_id]) if found else None
-        return None
+                started[attributes.scheduled_event_id] = attributes, moment(event.event_time)
+            elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                activity_id = event.activity_task_scheduled_event_attributes.activity_id
+                if activity_id in wanted and activity_id not in found:
+                    attempt = started.get(event.event_id)
+                    last = LastAttempt(number=attempt[0].attempt, began=attempt[1]) if attempt else None
+                    found[activity_id] = last
+                    if len(found) == len(wanted):
+                        break
+        return {activity_id: last for activity_id, last in found.items() if last is not None}
 
-    def _fitting(self, state: WorkflowState) -> list[PendingActivity]:
-        return [each for each in state.activities if not self.misfit(each)]
+    def _misfit(self, activity: PendingActivity) -> str:
+        if not can_be_named(activity.id):
+            return f"the id of activity {shown(activity.id)!r} cannot be shown, or reads as a range of others"
+        return self.misfit(activity)
 
-    def _chosen(self, state: WorkflowState, arguments: Mapping[str, JsonValue]) -> PendingActivity | None:
-        if "activity_id" in arguments:
-            return state.activity(str(arguments["activity_id"]))
-        fitting = self._fitting(state)
-        return fitting[0] if len(fitting) == 1 else None
+    def _not_that(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> str:
+        """Attempts only go up: fewer than were seen are those of another activity with this id, or it was reset."""
+        seen = arguments.get("attempt_seen")
+        if not isinstance(seen, int) or activity.attempt >= seen:
+            return ""
+        return f"activity {shown(activity.id)!r} is at attempt {activity.attempt}: it is another one, or was reset"
+
+    def _chosen(self, state: WorkflowState, arguments: Mapping[str, JsonValue]) -> tuple[PendingActivity, ...]:
+        """Those that are named and fit, or all that fit, where these are alike; of those that are not alike, the most.
+
+        Between a plan and its execution some may have changed: they are left then.
+        """
+        if "activities" not in arguments:
+            groups = _alike(state, [each for each in state.activities if not self._misfit(each)])
+            return groups[0] if len(groups) == 1 else ()
+        pending = {each.id: each for each in state.activities}
+        named = [pending[each] for each in ids_named(arguments["activities"]) if each in pending]
+        fitting = [each for each in named if not (self._not_that(each, arguments) or self._misfit(each))]
+        return max(_alike(state, fitting), key=len, default=())
 
     def _misfit_of(self, state: WorkflowState, arguments: Mapping[str, JsonValue]) -> str:
-        activity = state.activity(str(arguments["activity_id"]))
-        if activity is None:
-            return f"no activity {shown(arguments['activity_id'])!r} of it is pending"
-        if not _same_attempts(activity, arguments):
-            return f"activity {shown(activity.id)!r} is at attempt {activity.attempt}: it is another one, or was reset"
-        return self.misfit(activity)
+        """Why it is for none of those that are named; nothing where it is for one."""
+        pending = {each.id: each for each in state.activities}
+        first = ""
+        for activity_id in ids_named(arguments["activities"]):
+            activity = pending.get(activity_id)
+            if activity is None:
+                why = f"no activity {shown(activity_id)!r} of it is pending"
+            else:
+                why = self._not_that(activity, arguments) or self._misfit(activity)
+            if not why:
+                return ""
+            first = first or why
+        return first or "its activities are named by a list of their ids"
+
+    def _answered(
+        self, record: WorkflowRecord, chosen: Sequence[PendingActivity], arguments: Mapping[str, JsonValue]
+    ) -> frozenset[str]:
+        """The problems of which all activities are named that it fits: one of many repairs nothing."""
+        named = {each.id for each in chosen}
+        found = [each for each in self._findings(record.state, chosen[0]) if self.repairs(each, arguments)]
+        return frozenset(
+            each.fingerprint for each in found if {one.id for one in self.activities_of(each, record)} <= named
+        )
 
     def _having(self, state: WorkflowState) -> Mapping[str, Sequence[PendingActivity]]:
         """The activities by their problems. A workflow may have thousands, each with one, and is asked for each."""
@@ -209,16 +453,6 @@ class ActivityTool(WorkflowTool):
         ]
 
 
-def activity_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
-    """How an activity is named in what a plan read."""
-    return f"{record.ref}/activities/{activity.id}"
-
-
-def set_ref(call: ToolCall) -> str:
-    """How what can be set of an activity is named in what was written."""
-    return _set_ref(workflow_ref(call.record_id), str(call.arguments["activity_id"]))
-
-
 def is_over(records: Sequence[Record], call: ToolCall) -> bool:
     """Whether the run of a call is over: it takes no request any more."""
     record = workflow_in(records, call.record_id)
@@ -230,30 +464,59 @@ def is_ours(activity: PendingActivity, key: str) -> bool:
     return activity.paused and activity.pause is not None and activity.pause.reason.startswith(f"{TRACE}{key}")
 
 
-def _alike(state: WorkflowState, activity: PendingActivity) -> int:
-    """How many others of a workflow fail as this one does: they are one problem, and this is for one of them."""
-    if not activity.failures:
+def _done(call: ToolCall, effect: Effect) -> tuple[str, ...]:
+    """The activities that an effect was done to."""
+    left = set(ids_named(effect.after.get(LEFT)))
+    return tuple(each for each in ids_named(call.arguments.get("activities")) if each not in left)
+
+
+def _names(activities: Iterable[PendingActivity]) -> list[JsonValue]:
+    return [*names_of(each.id for each in activities)]
+
+
+def _alike(state: WorkflowState, activities: Iterable[PendingActivity]) -> list[tuple[PendingActivity, ...]]:
+    """The activities that are alike, as many of each sort as one action names, in one order."""
+    groups: dict[str, list[PendingActivity]] = {}
+    for each in activities:
+        groups.setdefault(digest(f"{_version(state, each)} {each.causes}"), []).append(each)
+    found: list[tuple[PendingActivity, ...]] = []
+    for group in groups.values():
+        by_id = {each.id: each for each in group}
+        found.append(tuple(by_id[each] for each in as_many_as_fit(by_id)))
+    return sorted((each for each in found if each), key=lambda each: each[0].id)
+
+
+def _others_alike(state: WorkflowState, chosen: Sequence[PendingActivity]) -> int:
+    """How many others of a workflow fail as these do: they are one problem, and this is not for them."""
+    first, named = chosen[0], {each.id for each in chosen}
+    if not first.failures:
         return 0
     return sum(
-        not each.paused and each.id != activity.id and each.type == activity.type and each.causes == activity.causes
+        not each.paused and each.id not in named and each.type == first.type and each.causes == first.causes
         for each in state.activities
     )
 
 
-def _set_ref(workflow: str, activity_id: str) -> str:
-    """Not behind the name of the activity: ids may have slashes."""
-    return f"{workflow}/settings/{activity_id}"
+def _activities_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
+    """How activities that are alike are named in what a plan read."""
+    named = shown(f"{activity.type[:_LONGEST_NAME]} {activity.cause[:_LONGEST_NAME]}".strip())
+    return f"{record.ref}/activities/{named} {_version(record.state, activity)[:8]}"
+
+
+def _settings_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
+    """How what is set of activities is named in what was written."""
+    return f"{workflow_ref(record.record_id)}/settings/{_settings_version(record.state, activity)[:8]}"
 
 
 def _parts(record: WorkflowRecord) -> list[Record]:
-    parts: list[Record] = []
+    parts: dict[str, Record] = {}
     for each in record.state.activities:
-        ref = activity_ref(record, each)
-        parts.append(Record(ref=ref, record_id=ref, version=_version(record.state, each), data={}))
-        settings = digest(canonical([*_run(record.state), *_settings(each)]))[:32]
-        of = _set_ref(record.ref, each.id)
-        parts.append(Record(ref=of, record_id=of, version=settings, data={}))
-    return parts
+        for ref, version in (
+            (_activities_ref(record, each), _version(record.state, each)),
+            (_settings_ref(record, each), _settings_version(record.state, each)),
+        ):
+            parts[ref] = Record(ref=ref, record_id=ref, version=version, data={})
+    return list(parts.values())
 
 
 def _run(state: WorkflowState) -> list[object]:
@@ -267,6 +530,10 @@ def _version(state: WorkflowState, activity: PendingActivity) -> str:
     return digest(canonical(facts))[:32]
 
 
+def _settings_version(state: WorkflowState, activity: PendingActivity) -> str:
+    return digest(canonical([*_run(state), *_settings(activity)]))[:32]
+
+
 def _settings(activity: PendingActivity) -> list[object]:
     pause = activity.pause
     return [activity.paused, pause.by if pause else "", pause.reason if pause else "", _written(activity.options)]
@@ -278,9 +545,3 @@ def _written(options: Mapping[str, object]) -> dict[str, str]:
 
 def _is_attempt(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _same_attempts(activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> bool:
-    """Attempts only go up: fewer than were seen are those of another activity with this id, or it was reset."""
-    seen = arguments.get("attempt_seen")
-    return not isinstance(seen, int) or activity.attempt >= seen

@@ -1,4 +1,4 @@
-"""Giving an activity other timeouts and retries. The server keeps a state, so that asking twice changes it once."""
+"""Giving activities other timeouts and retries. The server keeps a state, so that asking twice changes it once."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,14 @@ from daper.core.errors import ActionFailed
 from daper.core.limits import Between, Limit
 from daper.core.models import Finding, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
-from daper.core.text import shown
 from daper.domains.temporal.answers import options_in
 from daper.domains.temporal.findings import ACTIVITY_RETRYING
-from daper.domains.temporal.tools.activity import ActivityTool, set_ref
-from daper.domains.temporal.tools.base import UndoableWorkflowTool, workflow_in
+from daper.domains.temporal.tools.activity import ActivityTool
+from daper.domains.temporal.tools.activity_group import Answer, Progress, Sighting, named_words
+from daper.domains.temporal.tools.base import UndoableWorkflowTool, run_of, workflow_in
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, causes
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed
-from daper.stores.outside import Trace
 
 _TIMES: Final = 10  # so many times the old value is the most
 _LONGEST: Final = 365 * 24 * 3600
@@ -45,17 +44,20 @@ _WORDS: Final = {
     "maximum_interval": "longest wait between two attempts",
     "maximum_attempts": "most attempts",
 }
+_NOTHING: Final[Mapping[str, float]] = {}
 _NUMBERS: Final = TypeAdapter(dict[str, float])
+_FIRST: Final = "attempt"  # the first that begins with the values
+_FIRST_OF_EACH: Final = "attempts"
 TIMED_OUT: Final = {"start-to-close": "start_to_close", "heartbeat": "heartbeat"}
 """Which option is too short, by the timeout that a failure names."""
 
 
 class OptionArgs(BaseModel):
-    """Which activity, as for the others, and what is set: times in whole seconds. What is not named stays as it is."""
+    """Which activities, as for the others, and what is set: times in whole seconds. What is not named stays."""
 
     model_config = ConfigDict(extra="forbid")
     run_id: str
-    activity_id: str
+    activities: list[str]
     attempt_seen: int
     start_to_close: int | None = None
     schedule_to_close: int | None = None
@@ -66,7 +68,7 @@ class OptionArgs(BaseModel):
 
 
 class ChangeActivityOptions(ActivityTool, UndoableWorkflowTool):
-    """Sets timeouts and retries of an activity; undoing it gives the old values back."""
+    """Sets timeouts and retries of activities; undoing it gives the old values back."""
 
     name = "change_activity_options"
     risk = Risk.MEDIUM
@@ -89,7 +91,7 @@ class ChangeActivityOptions(ActivityTool, UndoableWorkflowTool):
     def proposed(self, record: WorkflowRecord, finding: Finding, records: Sequence[Record]) -> dict[str, JsonValue]:
         """Twice the time that was too short, and for all attempts, where that leaves no more for one."""
         given = super().proposed(record, finding, records)
-        activity = record.state.activity(str(given.get("activity_id")))
+        activity = next(iter(self.activities_of(finding, record)), None)
         name = too_short(activity) if activity else ""
         if activity is None or not name or (old := _old(activity, name)) <= 0:
             return given
@@ -102,81 +104,97 @@ class ChangeActivityOptions(ActivityTool, UndoableWorkflowTool):
         """On what terms it may run: something has to change."""
         terms = super().terms(record_id, arguments, records)
         record = workflow_in(records, record_id)
-        activity = record.state.activity(str(arguments.get("activity_id"))) if record else None
-        if terms.obstacle or activity is None or "run_id" not in arguments:  # filled in later
-            return terms
-        if any(_old(activity, name) != value for name, value in _given(arguments).items()):
+        if terms.obstacle or record is None or "run_id" not in arguments or "activities" not in arguments:
+            return terms  # filled in later
+        chosen = self._chosen(record.state, arguments)
+        if any(_old(chosen[0], name) != value for name, value in _given(arguments).items()):
             return terms
         return replace(terms, limits={}, reads={}, preview=(), obstacle="no option is named that would change")
 
-    def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
+    def change(
+        self, activities: Sequence[PendingActivity], arguments: Mapping[str, JsonValue]
+    ) -> tuple[tuple[str, str, str], ...]:
         """Each value, before and after."""
         return tuple(
-            (_WORDS[name], _said(name, _old(activity, name)), _said(name, value))
+            (_WORDS[name], _said(name, _old(activities[0], name)), _said(name, value))
             for name, value in _given(arguments).items()
         )
 
     async def act(self, call: ToolCall) -> Deed:
         """Ask for the new values; the old ones are kept for the way back."""
-        wanted = _given(call.arguments)
-        if not wanted:
+        if not _given(call.arguments):
             raise ActionFailed("no option is named that should change; nothing was changed")
-        activity = await self.still_that(call)
-        old = {name: _old(activity, name) for name in wanted}
-        new = await self._set(call, wanted)
-        return _deed(call, activity, before=old, after=new)
+        return await super().act(call)
 
-    async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
-        """Give the old values back."""
-        activity = await self.still_that(call)
-        old = _NUMBERS.validate_json(originals)
-        new = await self._set(call, old)
-        return _deed(call, activity, before={name: _old(activity, name) for name in old}, after=new)
+    async def ask(self, call: ToolCall, activity: PendingActivity, *, key: str) -> Answer:
+        """Ask for the new values, or for those that were there before.
 
-    async def probe(self, call: ToolCall, *, key: str) -> Trace:
-        """The values as they are: whoever set them, what was asked for is so.
-
-        What was there before is not in the ledger then, so that it is not taken back.
+        The server lowers what is longer than the time for all attempts, and says so.
         """
-        activity = self.activity_in(await self.look(call.record_id), call)
-        wanted = _given(call.arguments)
+        values = _given(call.arguments)
         if key != call.key:
             done = await self.row(call.key)
-            wanted = _NUMBERS.validate_json(done.originals) if done and done.originals else {}
-        if activity is None or not wanted or any(_old(activity, name) != value for name, value in wanted.items()):
-            return Trace()
-        return Trace(deed=_deed(call, activity, before={}, after=wanted))
+            values = _NUMBERS.validate_json(done.originals) if done else {}
+        request = UpdateActivityOptionsRequest(
+            execution=run_of(call),
+            id=activity.id,
+            activity_options=_options(values),
+            update_mask=FieldMask(paths=[_PATHS[name] for name in values]),
+        )
+        answer = await self._bench.cluster.change("update_activity_options", request)
+        if not isinstance(answer, UpdateActivityOptionsResponse):
+            return {}
+        now = options_in(answer.activity_options)
+        return {name: _number(now.get(name)) for name in values}
 
-    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+    def trace(self, call: ToolCall, it: Sighting, *, key: str, originals: str) -> bool | None:
+        """The values as they are: whoever set them, what was asked for is so."""
+        wanted = _given(call.arguments)
+        if key != call.key:
+            wanted = _NUMBERS.validate_json(originals) if originals else {}
+        activity = it.activity
+        if activity is None or not wanted or any(_old(activity, name) != value for name, value in wanted.items()):
+            return None
+        return True
+
+    def deed(self, call: ToolCall, progress: Progress, *, key: str, originals: str) -> Deed:
+        """The values, and from which attempt on they count.
+
+        Where all are found as they should be, what was there before is not known, so that it is not taken back.
+        """
+        wanted = _given(call.arguments)
+        back = _NUMBERS.validate_json(originals) if originals else {}
+        after = wanted if key == call.key else back
+        after |= next(iter(progress.answers.values()), _NOTHING)
+        old = [{name: _old(each, name) for name in after} for each in progress.seen.values() if each is not None]
+        before = next((each for each in old if each != after), _NOTHING)
+        first = {name: each.attempt + (each.state == "started") for name, each in progress.seen.items() if each}
+        changes = ", ".join(f"{_WORDS[name]} {_said(name, value)}" for name, value in after.items())
+        since: dict[str, JsonValue] = {_FIRST: max(first.values(), default=0)}
+        if len(set(first.values())) > 1:
+            since[_FIRST_OF_EACH] = {**first}
+        return Deed(
+            before={**before},
+            after={**after, **since},
+            evidence=[f"{named_words(progress, 'has', 'have')} {changes}"],
+            originals=json.dumps(dict(before)),
+        )
+
+    def judge_one(self, call: ToolCall, effect: Effect, activity: PendingActivity | None, id: str) -> Postcondition:
         """Whether the values are there, and the next attempt did better with them."""
-        activity = self.activity_in(records, call)
         if activity is None:
             return Postcondition(holding=Holding.YES, evidence="the activity is over")
         changed = [name for name in _given(call.arguments) if _old(activity, name) != effect.after.get(name)]
         if changed:
             told = f"{_WORDS[changed[0]]} is {_said(changed[0], _old(activity, changed[0]))}"
             return Postcondition(holding=Holding.NO, evidence=told)
-        first = effect.after.get("attempt")
+        each = effect.after.get(_FIRST_OF_EACH)
+        first = each.get(id) if isinstance(each, dict) else effect.after.get(_FIRST)
         if isinstance(first, int) and activity.attempt > first:
             told = f"it failed again with them, and is at attempt {activity.attempt}: {causes(activity.failures)}"
             return Postcondition(holding=Holding.NO, evidence=told)
         told = f"the values are set; attempt {activity.attempt} is {activity.state}"
         return Postcondition(holding=Holding.WAITING, evidence=told)
-
-    async def _set(self, call: ToolCall, values: Mapping[str, float]) -> dict[str, float]:
-        """What the server says is set now: it lowers what is longer than the time for all attempts."""
-        run, activity_id = self.at(call)
-        request = UpdateActivityOptionsRequest(
-            execution=run,
-            id=activity_id,
-            activity_options=_options(values),
-            update_mask=FieldMask(paths=[_PATHS[name] for name in values]),
-        )
-        answer = await self._bench.cluster.change("update_activity_options", request)
-        if not isinstance(answer, UpdateActivityOptionsResponse):
-            return dict(values)
-        now = options_in(answer.activity_options)
-        return {name: _number(now.get(name)) for name in values}
 
 
 def too_short(activity: PendingActivity) -> str:
@@ -237,17 +255,3 @@ def _said(name: str, value: float) -> str:
     if not value:
         return "no limit"
     return f"{value:,.0f}" if name == "maximum_attempts" else f"{value:,g} s"
-
-
-def _deed(
-    call: ToolCall, activity: PendingActivity, *, before: Mapping[str, float], after: Mapping[str, float]
-) -> Deed:
-    first = activity.attempt + (activity.state == "started")  # what runs already keeps what it began with
-    changes = ", ".join(f"{_WORDS[name]} {_said(name, value)}" for name, value in after.items())
-    return Deed(
-        before=dict(before),
-        after={**after, "attempt": first},
-        wrote=[set_ref(call)],
-        evidence=[f"activity {shown(call.arguments['activity_id'])}: {changes}"],
-        originals=json.dumps(dict(before)),
-    )

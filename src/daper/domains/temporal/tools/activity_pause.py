@@ -1,9 +1,10 @@
-"""Letting a paused activity go on, and pausing one: the server keeps a state, so that asking twice changes it once.
+"""Letting paused activities go on, and pausing some: the server keeps a state, so that asking twice changes it once.
 
 What is paused already is not paused again: the server keeps the first pause with its reason, and refuses the second.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import JsonValue
 from temporalio.api.workflowservice.v1 import PauseActivityRequest, UnpauseActivityRequest
@@ -14,55 +15,35 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.cluster import IDENTITY
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
-from daper.domains.temporal.tools.activity import ActivityTool, is_ours, is_over, set_ref
-from daper.domains.temporal.tools.base import TRACE, UndoableWorkflowTool, reason
+from daper.domains.temporal.tools.activity import ActivityTool, is_ours
+from daper.domains.temporal.tools.activity_group import Answer, Progress, Sighting, named_words
+from daper.domains.temporal.tools.base import TRACE, UndoableWorkflowTool, reason, run_of
 from daper.domains.temporal.workflow import Pause, PendingActivity
-from daper.ports.domain import Record, ToolCall
+from daper.ports.domain import ToolCall
 from daper.stores.once import Deed
-from daper.stores.outside import Trace
 
 _GOES_ON = "going on"
 
 
 class _PauseTool(ActivityTool, UndoableWorkflowTool):
-    """One that sets or takes off the pause of an activity."""
+    """One that sets or takes off the pause of activities."""
 
     risk = Risk.LOW
     repeatable = True
+    leaves_events = True
 
-    async def _pause(self, call: ToolCall, key: str, before: str = "") -> Deed:
-        run, activity_id = self.at(call)
+    async def _pause(self, call: ToolCall, activity: PendingActivity, key: str, before: str = "") -> None:
         why = f"{reason(key)}; {before}" if before else reason(key)
-        request = PauseActivityRequest(execution=run, id=activity_id, reason=why, request_id=key)
+        request = PauseActivityRequest(execution=run_of(call), id=activity.id, reason=why, request_id=key)
         await self._bench.cluster.change("pause_activity", request)
-        return _deed(call, paused=True)
 
-    async def _unpause(self, call: ToolCall) -> Deed:
-        run, activity_id = self.at(call)
-        await self._bench.cluster.change("unpause_activity", UnpauseActivityRequest(execution=run, id=activity_id))
-        return _deed(call, paused=False)
-
-    async def _is_paused(self, call: ToolCall, key: str) -> Trace:
-        """The trace of a pause is its reason."""
-        activity = self.activity_in(await self.look(call.record_id), call)
-        return Trace(deed=_deed(call, paused=True) if activity is not None and is_ours(activity, key) else None)
-
-    async def _goes_on(self, call: ToolCall) -> Trace:
-        """Whoever took the pause off, what was asked for is so; also of an activity that has been at work since."""
-        records = await self.look(call.record_id)
-        activity = self.activity_in(records, call)
-        if activity is not None and not is_over(records, call):
-            return Trace(deed=None if activity.paused else _deed(call, paused=False))
-        last = await self.last_attempt(call)
-        if last is None or last.began is None:
-            return Trace()
-        if last.began > call.today:
-            return Trace(deed=_deed(call, paused=False))
-        return Trace(final=is_over(records, call))
+    async def _unpause(self, call: ToolCall, activity: PendingActivity) -> None:
+        request = UnpauseActivityRequest(execution=run_of(call), id=activity.id)
+        await self._bench.cluster.change("unpause_activity", request)
 
 
 class UnpauseActivity(_PauseTool):
-    """Lets a paused activity go on; undoing it pauses the activity again."""
+    """Lets paused activities go on; undoing it pauses them again."""
 
     name = "unpause_activity"
     kinds = frozenset({PAUSED})
@@ -74,42 +55,45 @@ class UnpauseActivity(_PauseTool):
         """It is for what is paused."""
         return "" if activity.paused else f"activity {shown(activity.id)!r} is not paused"
 
-    def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
+    def change(
+        self, activities: Sequence[PendingActivity], arguments: Mapping[str, JsonValue]
+    ) -> tuple[tuple[str, str, str], ...]:
         """The pause, and whose it is."""
-        return (("", _words(activity.pause), f"{_GOES_ON}, at attempt {activity.attempt}"),)
+        attempt = min(each.attempt for each in activities)
+        return (("", pause_words(activities[0].pause), f"{_GOES_ON}, at attempt {attempt}"),)
 
-    async def act(self, call: ToolCall) -> Deed:
-        """Ask for the pause to be taken off; whose it was is kept for the way back."""
-        activity = self.activity_in(await self.look(call.record_id), call)
-        deed = await self._unpause(call)
-        return Deed(
-            before={"activity": _words(activity.pause if activity else None)},
-            after=deed.after,
-            wrote=deed.wrote,
-            evidence=deed.evidence,
-            originals=_words(activity.pause if activity else None),
-        )
+    async def ask(self, call: ToolCall, activity: PendingActivity, *, key: str) -> Answer:
+        """Ask for the pause to be taken off, or for a new one that says whose it was before."""
+        if key == call.key:
+            await self._unpause(call, activity)
+        else:
+            done = await self.row(call.key)
+            before = done.originals if done else ""
+            await self._pause(call, activity, key, f"before it was {before}" if before else "")
+        return {}
 
-    async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
-        """Pause it again, and say whose pause it was before."""
-        await self.still_that(call)
-        return await self._pause(call, key, f"before it was {originals}" if originals else "")
-
-    async def probe(self, call: ToolCall, *, key: str) -> Trace:
+    def trace(self, call: ToolCall, it: Sighting, *, key: str, originals: str) -> bool | None:
         """Whether it goes on, or is paused again by us."""
-        return await (self._goes_on(call) if key == call.key else self._is_paused(call, key))
+        return _goes_on(call, it) if key == call.key else _is_paused(it, key)
 
-    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+    def deed(self, call: ToolCall, progress: Progress, *, key: str, originals: str) -> Deed:
+        """The pause, and whose it was."""
+        if key != call.key:
+            return _deed(progress, paused=True)
+        was = progress.first.pause if progress.first and progress.first.paused else None
+        words = pause_words(was)
+        return replace(_deed(progress, paused=False), before={"activity": words}, originals=words)
+
+    def judge_one(self, call: ToolCall, effect: Effect, activity: PendingActivity | None, id: str) -> Postcondition:
         """Whether it is not paused any more."""
-        activity = self.activity_in(records, call)
         if activity is not None and activity.paused:
-            return Postcondition(holding=Holding.NO, evidence=f"the activity is {_words(activity.pause)}")
+            return Postcondition(holding=Holding.NO, evidence=f"the activity is {pause_words(activity.pause)}")
         told = "the activity is over" if activity is None else f"the activity goes on, at attempt {activity.attempt}"
         return Postcondition(holding=Holding.YES, evidence=told)
 
 
 class PauseActivity(_PauseTool):
-    """Pauses an activity, so that it is not tried again; undoing it lets it go on."""
+    """Pauses activities, so that they are not tried again; undoing it lets them go on."""
 
     name = "pause_activity"
     kinds = frozenset({ACTIVITY_RETRYING})
@@ -120,29 +104,35 @@ class PauseActivity(_PauseTool):
 
     def misfit(self, activity: PendingActivity) -> str:
         """It is for what is not paused."""
-        return f"activity {shown(activity.id)!r} is {_words(activity.pause)}" if activity.paused else ""
+        return f"activity {shown(activity.id)!r} is {pause_words(activity.pause)}" if activity.paused else ""
 
-    def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
+    def change(
+        self, activities: Sequence[PendingActivity], arguments: Mapping[str, JsonValue]
+    ) -> tuple[tuple[str, str, str], ...]:
         """The pause."""
-        return (("", f"tried again and again, attempt {activity.attempt}", "paused until it is let go on"),)
+        attempt = max(each.attempt for each in activities)
+        return (("", f"tried again and again, attempt {attempt}", "paused until it is let go on"),)
 
-    async def act(self, call: ToolCall) -> Deed:
-        """Ask for the pause; its reason is the trace."""
-        return await self._pause(call, call.key)
-
-    async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
-        """Take off our own pause, and no other."""
-        if not is_ours(await self.still_that(call), call.key):
+    async def ask(self, call: ToolCall, activity: PendingActivity, *, key: str) -> Answer:
+        """Ask for the pause, whose reason is the trace; or for our own to be taken off, and no other."""
+        if key == call.key:
+            await self._pause(call, activity, key)
+        elif not is_ours(activity, call.key):
             raise ActionFailed("the activity is not paused by this repair any more; nothing was changed")
-        return await self._unpause(call)
+        else:
+            await self._unpause(call, activity)
+        return {}
 
-    async def probe(self, call: ToolCall, *, key: str) -> Trace:
+    def trace(self, call: ToolCall, it: Sighting, *, key: str, originals: str) -> bool | None:
         """Whether it is paused by us, or goes on again."""
-        return await (self._is_paused(call, key) if key == call.key else self._goes_on(call))
+        return _is_paused(it, key) if key == call.key else _goes_on(call, it)
 
-    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+    def deed(self, call: ToolCall, progress: Progress, *, key: str, originals: str) -> Deed:
+        """The pause."""
+        return _deed(progress, paused=key == call.key)
+
+    def judge_one(self, call: ToolCall, effect: Effect, activity: PendingActivity | None, id: str) -> Postcondition:
         """Whether it is paused by this very action."""
-        activity = self.activity_in(records, call)
         if activity is not None and is_ours(activity, call.key):
             told = "the activity is paused: nothing of it is tried until somebody lets it go on"
             return Postcondition(holding=Holding.YES, evidence=told)
@@ -150,17 +140,32 @@ class PauseActivity(_PauseTool):
         return Postcondition(holding=Holding.NO, evidence=told)
 
 
-def _deed(call: ToolCall, *, paused: bool) -> Deed:
+def _is_paused(it: Sighting, key: str) -> bool | None:
+    """The trace of a pause is its reason."""
+    return True if it.activity is not None and is_ours(it.activity, key) else None
+
+
+def _goes_on(call: ToolCall, it: Sighting) -> bool | None:
+    """Whoever took the pause off, what was asked for is so; also of an activity that has been at work since."""
+    if it.activity is not None and not it.run_is_over:
+        return None if it.activity.paused else True
+    if it.last is None or it.last.began is None:
+        return None
+    if it.last.began > call.today:
+        return True
+    return False if it.run_is_over else None
+
+
+def _deed(progress: Progress, *, paused: bool) -> Deed:
     words = {True: "paused", False: _GOES_ON}
     return Deed(
         before={"activity": words[not paused]},
         after={"activity": words[paused]},
-        wrote=[set_ref(call)],
-        evidence=[f"activity {call.arguments['activity_id']} is {words[paused]}"],
+        evidence=[named_words(progress, f"is {words[paused]}", f"are {words[paused]}")],
     )
 
 
-def _words(pause: Pause | None) -> str:
+def pause_words(pause: Pause | None) -> str:
     """A pause and whose it is."""
     if pause is None or not (pause.by or pause.reason):
         return "paused"

@@ -1,4 +1,4 @@
-"""Trying an activity again at once, from its first attempt. Asked twice, it only begins anew twice."""
+"""Trying activities again at once, from their first attempt. Asked twice, they only begin anew twice."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,11 +12,12 @@ from daper.core.models import Finding, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, ago
-from daper.domains.temporal.tools.activity import ActivityArgs, ActivityTool, is_over, set_ref
+from daper.domains.temporal.tools.activity import ActivityArgs, ActivityTool
+from daper.domains.temporal.tools.activity_group import Answer, Progress, Sighting, named_words
+from daper.domains.temporal.tools.base import run_of
 from daper.domains.temporal.workflow import PendingActivity, causes
-from daper.ports.domain import Record, ToolCall
+from daper.ports.domain import ToolCall
 from daper.stores.once import Deed
-from daper.stores.outside import Trace
 
 _SOON: Final = timedelta(seconds=10)  # longer than from our look until the server resets it
 _AT_WORK: Final = frozenset({"started", "pause-requested", "cancel-requested"})
@@ -30,7 +31,7 @@ class ResetArgs(ActivityArgs):
 
 
 class ResetActivity(ActivityTool):
-    """Puts an activity back to its first attempt, which begins at once."""
+    """Puts activities back to their first attempt, which begins at once."""
 
     name = "reset_activity"
     risk = Risk.LOW
@@ -41,6 +42,7 @@ class ResetActivity(ActivityTool):
         "that is mended by now, while its next attempt is far off; not while an attempt runs."
     )
     repeatable = True
+    leaves_events = True
 
     def misfit(self, activity: PendingActivity) -> str:
         """It is for what failed, or is paused; what is at its first attempt needs none.
@@ -70,43 +72,48 @@ class ResetActivity(ActivityTool):
             finding.kind == PAUSED and arguments.get("keep_paused") is True
         )
 
-    def change(self, activity: PendingActivity, arguments: Mapping[str, JsonValue]) -> tuple[tuple[str, str, str], ...]:
+    def change(
+        self, activities: Sequence[PendingActivity], arguments: Mapping[str, JsonValue]
+    ) -> tuple[tuple[str, str, str], ...]:
         """The attempt and when it begins."""
-        kept = activity.paused and arguments.get("keep_paused") is True
+        paused = activities[0].paused
+        kept = paused and arguments.get("keep_paused") is True
         when = "once it is let go on" if kept else "tried at once"
-        changes = [("attempt", f"{activity.attempt}{_due(activity, self.now())}", f"1, {when}")]
-        if activity.paused and not kept:
+        changes = [("attempt", f"{_attempts(activities)}{_due(activities, self.now())}", f"1, {when}")]
+        if paused and not kept:
             changes.append(("", "paused", "going on"))
         if arguments.get("restore_original_options") is True:
             changes.append(("options", "as they are", "as when it was scheduled"))
         return tuple(changes)
 
-    async def act(self, call: ToolCall) -> Deed:
-        """Ask for it."""
-        run, activity_id = self.at(call)
+    async def ask(self, call: ToolCall, activity: PendingActivity, *, key: str) -> Answer:
+        """Ask for one."""
         request = ResetActivityRequest(
-            execution=run,
-            id=activity_id,
+            execution=run_of(call),
+            id=activity.id,
             keep_paused=call.arguments["keep_paused"] is True,
             restore_original_options=call.arguments["restore_original_options"] is True,
         )
         await self._bench.cluster.change("reset_activity", request)
-        return _deed(call)
+        return {}
 
-    async def probe(self, call: ToolCall, *, key: str) -> Trace:
+    def trace(self, call: ToolCall, it: Sighting, *, key: str, originals: str) -> bool | None:
         """Attempts go down by a reset alone. Of what is over, its history has the number of the last one."""
         seen = call.arguments["attempt_seen"]
-        records = await self.look(call.record_id)
-        activity = self.activity_in(records, call)
-        last = None if activity else await self.last_attempt(call)
-        number = activity.attempt if activity else last.number if last else None
+        number = it.activity.attempt if it.activity else it.last.number if it.last else None
         if number is None or not isinstance(seen, int):
-            return Trace()
-        return Trace(deed=_deed(call)) if number < seen else Trace(final=is_over(records, call))
+            return None
+        if number < seen:
+            return True
+        return False if it.run_is_over else None
 
-    def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
+    def deed(self, call: ToolCall, progress: Progress, *, key: str, originals: str) -> Deed:
+        """The attempts."""
+        told = named_words(progress, "begins anew at its first attempt", "begin anew at their first attempt")
+        return Deed(before={"attempt": call.arguments["attempt_seen"]}, after={"attempt": 1}, evidence=[told])
+
+    def judge_one(self, call: ToolCall, effect: Effect, activity: PendingActivity | None, id: str) -> Postcondition:
         """Whether it did better this time."""
-        activity = self.activity_in(records, call)
         if activity is None:
             return Postcondition(holding=Holding.YES, evidence="the activity is over")
         if activity.paused:
@@ -118,17 +125,14 @@ class ResetActivity(ActivityTool):
         return Postcondition(holding=Holding.WAITING, evidence=f"its first attempt is {activity.state}")
 
 
-def _due(activity: PendingActivity, now: datetime) -> str:
-    if activity.next_at is None or activity.next_at <= now:
+def _attempts(activities: Sequence[PendingActivity]) -> str:
+    fewest, most = (of(each.attempt for each in activities) for of in (min, max))
+    return f"{fewest}" if fewest == most else f"{fewest} to {most}"
+
+
+def _due(activities: Sequence[PendingActivity], now: datetime) -> str:
+    """When the last of them would be tried again by itself."""
+    due = max((each.next_at for each in activities if each.next_at is not None), default=None)
+    if due is None or due <= now:
         return ""
-    return f", tried again in {ago(now, activity.next_at)}"
-
-
-def _deed(call: ToolCall) -> Deed:
-    seen = call.arguments["attempt_seen"]
-    return Deed(
-        before={"attempt": seen},
-        after={"attempt": 1},
-        wrote=[set_ref(call)],
-        evidence=[f"activity {call.arguments['activity_id']} begins anew at its first attempt"],
-    )
+    return f", tried again in {ago(now, due)}"
