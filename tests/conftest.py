@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,15 @@ _FOLDERS = {
     name: place for place, name in enumerate(("contract", "workflow", "e2e", "console", "faults", "llm", "replay"))
 }
 
+PATIENCE = timedelta(minutes=1)  # with a server that starts: it may lack a core to start on
 SKIPPING = ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true")
+# How often a server notes how far its queues have come. It deletes a workflow no sooner than its end is noted: with the
+# server's own figure, 30 s, each test that has one forgotten would wait for that.
+FORGETTING = tuple(
+    argument
+    for queue in ("transfer", "visibility")
+    for argument in ("--dynamic-config-value", f'history.{queue}ProcessorUpdateAckInterval="200ms"')
+)
 
 # The same examples on every machine, however slow: a test that fails for one fails for all.
 settings.register_profile("daper", deadline=None, derandomize=True)
@@ -110,10 +119,11 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         yield env
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def real_time(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkflowEnvironment]:
-    """A server whose clock is everybody's: schedules know no other."""
-    async with embedded_server(log_file=tmp_path_factory.mktemp("server") / "temporal.log") as server:
+    """A server whose clock is everybody's: schedules know no other. Use a task queue of your own on it."""
+    log_file = tmp_path_factory.mktemp("server") / "temporal.log"
+    async with embedded_server(log_file=log_file, extra_args=FORGETTING, within=PATIENCE) as server:
         client = await Client.connect(server.address, data_converter=data_converter())
         yield WorkflowEnvironment.from_client(client)
 
@@ -132,7 +142,8 @@ async def future_env() -> AsyncIterator[WorkflowEnvironment]:
 async def _time_skipping_server() -> AsyncGenerator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(find_temporal()),
-        dev_server_extra_args=[*SKIPPING, *QUEUE_PACE, *UNDIVIDED_QUEUES],
+        dev_server_startup_timeout=PATIENCE,
+        dev_server_extra_args=[*SKIPPING, *FORGETTING, *QUEUE_PACE, *UNDIVIDED_QUEUES],
         data_converter=data_converter(),
         search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES],
     ) as env:

@@ -142,20 +142,42 @@ def set_tool(domain: DeclaredDomain, name: str) -> SetTool:
 
 def make_payments(engine: Engine, url: str, folder: Path) -> Payments:
     """A shop with four payments, three of which are suspect."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shop = Payments(engine, url, folder)
-    for statement in _SCHEMA:
-        shop.run(statement)
-    shop.file.write_text(FILE, encoding="utf-8")
-    return shop
+    _make(engine)
+    return _with_file(engine, url, folder)
 
 
 def payments_in(kind: str, folder: Path, request: pytest.FixtureRequest) -> Payments:
     """The shop in a new database of that kind, and its file."""
-    return make_payments(*database_in(kind, folder, request), folder / "domains")
+    if kind != "postgresql":
+        return make_payments(*database_in(kind, folder, request), folder / "domains")
+    url = request.getfixturevalue(kind).like("payments", _payments_made)
+    return _with_file(_engine(url), url, folder / "domains")
+
+
+def _payments_made(url: str) -> None:
+    engine = _engine(url)
+    _make(engine)
+    engine.dispose()
+
+
+def _make(engine: Engine) -> None:
+    with engine.begin() as db:
+        for statement in _SCHEMA:
+            db.execute(text(statement))
+
+
+def _with_file(engine: Engine, url: str, folder: Path) -> Payments:
+    folder.mkdir(parents=True, exist_ok=True)
+    shop = Payments(engine, url, folder)
+    shop.file.write_text(FILE, encoding="utf-8")
+    return shop
 
 
 def database_in(kind: str, folder: Path, request: pytest.FixtureRequest) -> tuple[Engine, str]:
     """A new database of that kind, and its URL as a person would write it."""
     url = f"sqlite:///{folder / 'shop.db'}" if kind == "sqlite" else request.getfixturevalue(kind).empty()
-    return create_engine(database_address(url, variable="SHOP_URL").url), url
+    return _engine(url), url
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(database_address(url, variable="SHOP_URL").url)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -90,6 +90,17 @@ class PostgresqlServer:
         name = f"copy_{os.getpid()}_{next(_numbers)}"
         self._run(f"CREATE DATABASE {name} TEMPLATE {url.rpartition('/')[2]}")
         return self.url(name)
+
+    def like(self, name: str, make: Callable[[str], object]) -> str:
+        """The address of a new database as `make` makes it at an address: it is made once, and copied from then on.
+
+        `make` leaves no connection open.
+        """
+        if name not in self._templates:
+            url = self.empty()
+            make(url)
+            self._templates[name] = url
+        return self.copy_of(self._templates[name])
 
     def _run(self, statement: str) -> None:
         with closing(psycopg.connect(self.url("postgres"), autocommit=True)) as db:

@@ -21,6 +21,7 @@ from daper.stores.sql.document_rows import DocumentRows
 from daper.stores.sql.engine import Branch
 from daper.stores.sql.sqlite_database import SqliteDatabase
 from daper.stores.sql.upgrading import upgrade
+from tests.orders_on_server import with_tables
 
 KINDS = ("json", "sqlite", "postgresql")
 NAMES = (
@@ -56,12 +57,9 @@ def domain(request: pytest.FixtureRequest, tmp_path: Path) -> OrdersDomain:
     """A shop with these customers."""
     url = ""
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").empty()
+        url = with_tables(request.getfixturevalue("postgresql"))
     options = {"approvers": "a@b.c", "dataset": "hogwarts", "store": request.param, "database_url": url}
     opened = open_domain(tmp_path, options)
-    if url:
-        (database,) = opened.databases()
-        upgrade(database)
     opened._kept.keeping.install(shipped.texts("hogwarts"), about=shipped.about("hogwarts"))  # pyright: ignore[reportPrivateUsage]
     opened._kept.keeping.replace(contents(), about=ABOUT, only=None)  # pyright: ignore[reportPrivateUsage]
     return opened

@@ -14,13 +14,11 @@ from daper.core.errors import StoreBusy, StoreDamaged, StoreError, UserError
 from daper.core.outbox import TAKEN_BACK, MessageState
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
-from daper.domains.orders.sql_keeping import BRANCHES
 from daper.ports.copying import Copied, StoreIntake, WholeStore
 from daper.ports.store import LedgerRow, Message, MessageNote
 from daper.stores import copying
 from daper.stores.jsonfiles.store import JsonStore
-from daper.stores.sql.postgresql_database import PostgresqlDatabase
-from daper.stores.sql.upgrading import upgrade
+from tests.orders_on_server import with_tables
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 PAIRS = [(one, other) for one in STORES for other in STORES if one != other]
@@ -79,9 +77,7 @@ def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
     options = {"approvers": "a@b.example", "dataset": "hogwarts", "database_url": ""}
     pair = getattr(request.node, "callspec", None)
     if pair is not None and "postgresql" in pair.params.values():
-        url = request.getfixturevalue("postgresql").empty()
-        upgrade(PostgresqlDatabase(url, BRANCHES))
-        options["database_url"] = url
+        options["database_url"] = with_tables(request.getfixturevalue("postgresql"))
     return Shop(tmp_path / "orders", options)
 
 

@@ -21,7 +21,7 @@ from daper.domains.orders.sql_keeping import SqlKeeping, in_file, on_server
 from daper.ports import TakesFacts, Telling, ToolCall
 from daper.ports.store import OWN, LedgerRow, StoreAbout
 from daper.stores import facts
-from daper.stores.sql.upgrading import upgrade
+from tests.orders_on_server import with_tables
 from tests.postgresql import PostgresqlServer
 
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -161,12 +161,10 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     kind: str = request.param
     if kind == "postgresql":
         server: PostgresqlServer = request.getfixturevalue("postgresql")
-        where = server.empty()
+        where = with_tables(server)
     else:
         where = str(tmp_path / "shop") if kind == "json" else str(tmp_path / "shop" / "orders.db")
     keeping = opened(kind, where)
-    if isinstance(keeping, SqlKeeping) and kind == "postgresql":
-        upgrade(keeping.tables.database)
     texts = {
         "orders.json": simplejson.dumps({"orders": ORDERS}),
         "inventory.json": simplejson.dumps({"inventory": ROWS}),

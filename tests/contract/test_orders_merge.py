@@ -18,11 +18,10 @@ from daper.core.outcomes import Effect, OutcomeStatus
 from daper.domains.orders.domain import STORES, OrdersDomain, open_domain
 from daper.domains.orders.importing import draft as importing
 from daper.domains.orders.json_keeping import JsonKnown
-from daper.domains.orders.sql_keeping import BRANCHES, KnownOrders
+from daper.domains.orders.sql_keeping import KnownOrders
 from daper.ports import ImportDraft, ImportWay, Replaced, Telling, ToolCall, Undoable
 from daper.stores.sql.documents_merge import MergingDocuments
-from daper.stores.sql.postgresql_database import PostgresqlDatabase
-from daper.stores.sql.upgrading import upgrade
+from tests.orders_on_server import with_tables
 from tests.postgresql import PostgresqlServer
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -137,8 +136,7 @@ class Shop:
 async def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
     options = {"approvers": "a@b.example", "dataset": "hogwarts", "database_url": "", "store": request.param}
     if request.param == "postgresql":
-        options["database_url"] = request.getfixturevalue("postgresql").empty()
-        upgrade(PostgresqlDatabase(options["database_url"], BRANCHES))
+        options["database_url"] = with_tables(request.getfixturevalue("postgresql"))
     domain = open_domain(tmp_path / "data", options)
     found = Shop(domain=domain, folder=tmp_path)
     await found.bring()
@@ -414,8 +412,7 @@ async def test_an_import_that_is_stopped_on_the_way_leaves_all_as_it_was(
 async def test_nobody_changes_a_row_between_the_look_at_it_and_the_change_of_it(
     tmp_path: Path, postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = postgresql.empty()
-    upgrade(PostgresqlDatabase(url, BRANCHES))
+    url = with_tables(postgresql)
     options = {"approvers": "a@b.example", "dataset": "hogwarts", "database_url": url, "store": "postgresql"}
     shop = Shop(domain=open_domain(tmp_path / "data", options), folder=tmp_path)
     await shop.bring()

@@ -21,7 +21,7 @@ from daper.domains.orders.world import World
 from daper.ports import OpenScan, Record
 from daper.ports.store import OWN, StoreAbout
 from daper.stores.sql.sqlite_database import SqliteDatabase
-from daper.stores.sql.upgrading import upgrade
+from tests.orders_on_server import with_tables
 from tests.postgresql import PostgresqlServer
 
 TODAY = datetime(2025, 6, 28, tzinfo=UTC)
@@ -75,9 +75,7 @@ def keeping(
     elif request.param == "sqlite":
         yield in_file(tmp_path / "shop" / "orders.db")
     else:
-        made = on_server(postgresql.empty())
-        upgrade(made.tables.database)
-        yield made
+        yield on_server(with_tables(postgresql))
 
 
 def domain_of(keeping: JsonKeeping | SqlKeeping, orders: list[Raw], rows: list[Raw], folder: Path) -> OrdersDomain:

@@ -12,12 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 from daper.core.outbox import TAKEN_BACK, MessageState
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition, RepairResult, VerificationStatus
 from daper.domains.orders.domain import open_domain
-from daper.domains.orders.sql_keeping import BRANCHES
 from daper.ports import ToolCall
 from daper.stores.copying import copy
-from daper.stores.sql.postgresql_database import PostgresqlDatabase
-from daper.stores.sql.upgrading import upgrade
 from daper.workflows.options import DELIVERY_TRIES
+from tests.orders_on_server import with_tables
 from tests.receiving import DROP, PASSWORD, SECRET, Post, hook, mail_lines, mail_server, webhook_lines, write_people
 from tests.workflow.delivering import APPROVED, APPROVERS, PAYS, RESTOCKED, bring_own, outbox, verified
 from tests.workflow.scripted import ScriptedOrders, UndoableScript
@@ -211,8 +209,7 @@ async def test_in_a_database_messages_go_once_too_and_their_states_are_there(
     bring_own(tmp_path)
     url = ""
     if kind == "postgresql":
-        url = request.getfixturevalue("postgresql").empty()
-        upgrade(PostgresqlDatabase(url, BRANCHES))
+        url = with_tables(request.getfixturevalue("postgresql"))
     options = {
         "approvers": "",
         "dataset": "hogwarts",
