@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from shlex import quote
 from typing import Final, cast
 
 from daper.core.text import shown
@@ -29,6 +30,12 @@ def listed(text: str) -> tuple[str, ...]:
 def distinct(names: Iterable[object]) -> tuple[str, ...]:
     """Each name once, without outer blanks, and none that is blank. A whole number is the name that it reads as."""
     return tuple(dict.fromkeys(str(each).strip() for each in names if not is_blank(each)))
+
+
+def asked_for(option: str, name: str) -> str:
+    """An option with one name, for a shell and for `names_in`: whatever characters are in the name."""
+    value = json.dumps([name], ensure_ascii=False) if names_in(name) != (name,) else name
+    return f"{option}{'=' if value.startswith('-') else ' '}{quote(value)}"
 
 
 def tally(counts: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from daper.core.messages import ClaimInput, CycleRef
 from daper.core.models import Finding, SuppressedFinding
+from daper.core.names import asked_for
 from daper.core.record_holds import where_it_waits
 from daper.stores.sql.state_schema import CLAIMS, REJECTIONS, TRIES, UNSETTLED, time_text
 
@@ -89,7 +90,7 @@ class Recollection:
         if asks_anew or self._request.again:
             return None
         why = self._never_settled(key) or self._rejected(key) or self._tried(key)
-        to_ask = f"; to ask anew: --again or --record {finding.record_id}"
+        to_ask = f"; to ask anew: --again or {asked_for('--record', finding.record_id)}"
         return SuppressedFinding(finding=finding, reason=f"{why}{to_ask}") if why else None
 
     def _rows(self, db: Connection, table: Table, since: str = "") -> _Rows:

@@ -4,7 +4,7 @@ import inspect
 import signal
 import sys
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from daper import __version__
 from daper.adapters.privacy import keep_new_files_private
@@ -16,6 +16,7 @@ from daper.entrypoints.cli.exits import Exit, Interrupted, UsageError, leave, mu
 CLI = "daper.entrypoints.cli"
 _HELP = ("--help", "-h")
 _LONGEST_ERROR = 4000
+_OF_RECORDS = ("records tell", "records show")
 
 app = App(
     name="daper",
@@ -145,7 +146,7 @@ def run(arguments: list[str]) -> int:
             _tell_more(arguments)
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _say_error(f"{' '.join(str(error).split())} See: daper --help", Exit.USAGE)
+        return _say_error(_misused(error), Exit.USAGE)
     except (UsageError, SettingError) as error:
         return _say_error(str(error), Exit.USAGE)
     except DaperError as error:
@@ -158,6 +159,21 @@ def run(arguments: list[str]) -> int:
     except OSError as error:  # a full disk, a folder that may not be written: nothing that our code could mend
         return _say_error(str(error), Exit.ERROR)
     return code if isinstance(code, int) else Exit.OK
+
+
+def _misused(error: CycloptsError) -> str:
+    """What is wrong with the command line; where an id of a record is missing, what a shell makes of some of them."""
+    said = " ".join(str(error).split())
+    if not isinstance(error, MissingArgumentError):
+        return f"{said} See: daper --help"
+    command = " ".join(error.command_chain or ())
+    argument = error.argument
+    option = error.keyword or (argument.name if argument is not None else "")
+    if argument is not None and argument.index is not None and error.keyword is None:
+        said = f'Command "{command}" needs {option.removeprefix("--").upper()}.'
+    if command.startswith(_OF_RECORDS) or option == "--record":
+        said += " A shell takes # and all that follows for a comment: quote an id that begins with it, as '#1001'."
+    return f"{said} See: daper {command} --help"
 
 
 def _tell_more(arguments: list[str]) -> None:

@@ -70,7 +70,10 @@ class _Wanted:
     @property
     def in_a_terminal(self) -> Said:
         """The way that is always open."""
-        words = ["records", "tell", self.record_id, self.fact]
+        # What begins with - would be read as an option.
+        named = self.record_id.startswith("-")
+        words = ["records", "tell", *((f"--record-id={self.record_id}", "--fact") if named else (self.record_id,))]
+        words.append(self.fact)
         given = {
             "--item": self.item,
             "--quantity": "" if self.quantity is None else str(self.quantity),
