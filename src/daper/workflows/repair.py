@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -13,18 +11,10 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.decisions import BEING_STOPPED, NOBODY_DECIDED, record, refuse_decision, refuse_identity
     from daper.core.errors import DaperError, DecisionRefused, UserError
     from daper.core.messages import (
-        Advice,
-        AnalyzeInput,
-        AnalyzeResult,
         Applied,
-        ClaimInput,
-        ClaimResult,
-        DetectInput,
         Narrated,
         Nudge,
-        OpenCycleInput,
         PageArgs,
-        PlanInput,
         RepairRequest,
         ReportInput,
         asked_for,
@@ -32,35 +22,29 @@ with workflow.unsafe.imports_passed_through():
     from daper.core.models import Decision, Plan, RecordedDecision
     from daper.core.notices import Occasion
     from daper.core.outcomes import RepairResult
-    from daper.core.partition import within
     from daper.core.phases import Phase
     from daper.core.report import build_report
     from daper.core.usage import Role
     from daper.core.views import RepairView
     from daper.workflows import counts
-    from daper.workflows.activity_failures import ended_by, why
+    from daper.workflows.activity_failures import why
     from daper.workflows.canaries import Canaries
     from daper.workflows.conclusion import conclusion
     from daper.workflows.details import ActionTexts, details
+    from daper.workflows.diagnosis import Diagnosis
     from daper.workflows.execution import Execution
     from daper.workflows.grants import by_policy
     from daper.workflows.inputs import decision_sent, sent
     from daper.workflows.labels import PHASE_ATTRIBUTE, PHASE_MEMO, REQUEST_MEMO, WORKFLOW_NAME
     from daper.workflows.messenger import CycleTelling
     from daper.workflows.model_calls import Thinking
-    from daper.workflows.options import AFTERMATH
-    from daper.workflows.patience import FOR_NOW, Patience
+    from daper.workflows.patience import Patience
     from daper.workflows.posting import Posting
     from daper.workflows.state import CycleState
     from daper.workflows.steps import Steps
+    from daper.workflows.stop import Stop, Stopped
 
 VERIFIED_AT_ONCE = 50
-
-T = TypeVar("T")
-
-
-class _Stopped(Exception):
-    """Somebody stopped the repair."""
 
 
 @workflow.defn(name=WORKFLOW_NAME, failure_exception_types=[DaperError])
@@ -71,7 +55,7 @@ class RepairAgentWorkflow:
     def __init__(self, request: RepairRequest) -> None:
         now = workflow.now()
         self._request = request
-        self._stop_reason = ""
+        self._stop = Stop()
         self._state = CycleState(
             request=request,
             repair_id=workflow.info().workflow_id,
@@ -80,9 +64,12 @@ class RepairAgentWorkflow:
             phase_since=now,
             asked=workflow.memo_value(REQUEST_MEMO, "") or asked_for(request),
         )
-        self._patience = Patience(state=self._state, stopping=lambda: bool(self._stop_reason), tell=self._tell)
+        self._patience = Patience(state=self._state, stopping=self._stop.asked, tell=self._tell)
         self._steps = Steps(request.activity_queue, self._patience)
         self._thinking = Thinking(state=self._state, steps=self._steps)
+        self._diagnosis = Diagnosis(
+            state=self._state, steps=self._steps, thinking=self._thinking, stop=self._stop, enter=self._enter
+        )
         self._telling = CycleTelling(self._state)
         self._posting = Posting(self._state)
         self._said: ActionTexts = {}
@@ -96,7 +83,7 @@ class RepairAgentWorkflow:
             try:
                 await asyncio.shield(story)
             except asyncio.CancelledError:
-                self._stop_reason = self._stop_reason or "the workflow was cancelled"
+                self._stop.ask("the workflow was cancelled")
         await story
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state.result(workflow.now())
@@ -121,7 +108,7 @@ class RepairAgentWorkflow:
         )
         if not refusal and state.plan is not None:
             refusal = self._request.policy.refuses_proof(state.plan, decision)
-        if self._stop_reason and not refusal:
+        if self._stop.reason and not refusal:
             refusal = BEING_STOPPED
         if refusal:
             raise DecisionRefused(refusal)
@@ -136,7 +123,7 @@ class RepairAgentWorkflow:
             return
         by = f" by {nudge.by[:200]}" if nudge.by else ""
         reason = f": {nudge.reason[:500]}" if nudge.reason else ""
-        self._stop_reason = self._stop_reason or f"stopped{by}{reason}"
+        self._stop.ask(f"stopped{by}{reason}")
 
     @workflow.query(description="Where the repair stands, with a page of its plan.")
     def view(self, *given: object) -> RepairView:
@@ -147,9 +134,9 @@ class RepairAgentWorkflow:
     async def _story(self) -> None:
         try:
             ending = await self._cycle()
-        except _Stopped:
+        except Stopped:
             ending = Phase.CANCELLED
-            self._state.reason = self._stop_reason
+            self._state.reason = self._stop.reason
         except ActivityError as error:
             ending = Phase.REPAIR_FAILED
             self._state.reason = why(error)
@@ -158,12 +145,12 @@ class RepairAgentWorkflow:
 
     async def _cycle(self) -> Phase:
         self._enter(Phase.INITIALIZING)
-        await self._open()
+        await self._diagnosis.open()
         # Named records never widen into a search through all.
         named = self._request.scope.record_ids
-        suspects, asked_again = self._state.named_records if named else await self._detect(), frozenset[str]()
+        suspects, asked_again = self._state.named_records if named else await self._diagnosis.detect(), frozenset[str]()
         while suspects:
-            plan = await self._plan(await self._analyze(suspects, asked_again), asked_again)
+            plan = await self._diagnosis.plan(await self._diagnosis.analyze(suspects, asked_again), asked_again)
             if not plan.actions or self._request.dry_run:
                 return self._state.ending_without_actions(plan)
             recorded = await self._ask(plan)
@@ -174,87 +161,6 @@ class RepairAgentWorkflow:
                 return self._state.ending_without_approval(recorded)
             suspects, asked_again = self._state.to_ask_again(plan)
         return Phase.REPORT_COMPLETED if self._state.plans else Phase.NO_REPAIR_NEEDED
-
-    async def _open(self) -> None:
-        scope, now = self._request.scope, workflow.now()
-        opened = await self._unless_stopped(
-            self._steps.open(
-                OpenCycleInput(
-                    domain=self._request.domain,
-                    store_id=self._request.store_id,
-                    record_ids=scope.record_ids,
-                    partition=scope.partition,
-                    may_act_alone=self._request.may_act_alone,
-                    now=now,
-                )
-            )
-        )
-        self._state.note_opened(opened)
-
-    async def _detect(self) -> tuple[str, ...]:
-        self._enter(Phase.DETECTING_PROBLEMS)
-        given = DetectInput(cycle=self._state.cycle, scope=self._request.scope, again=self._request.again)
-        found = await self._unless_stopped(self._steps.detect(given))
-        if self._thinking.by_model(Role.DETECT):
-            found = await self._unless_stopped(self._thinking.detect(self._request.scope, found))
-        self._state.detection, self._state.undetected = found.detection, found.left_out
-        # Whoever answered: also a worker of a release that knew no partitions.
-        return within(self._request.scope.partition, found.suspects)
-
-    async def _analyze(self, suspects: tuple[str, ...], only: frozenset[str]) -> AnalyzeResult:
-        self._enter(Phase.ANALYZING_PROBLEMS)
-        given = AnalyzeInput(cycle=self._state.cycle, record_ids=suspects, only=tuple(sorted(only)))
-        analyzed = await self._unless_stopped(self._steps.analyze(given))
-        # What lapsed was analyzed before; the model is asked again only for what to do about it now.
-        if self._thinking.by_model(Role.ANALYZE) and not only:
-            analyzed = await self._unless_stopped(self._thinking.analyze(suspects, analyzed))
-        self._state.note_analysis(analyzed)
-        return analyzed
-
-    async def _plan(self, analyzed: AnalyzeResult, asked_again: frozenset[str]) -> Plan:
-        self._enter(Phase.PLANNING_REPAIR)
-        state, request = self._state, self._request
-        claim = ClaimInput(
-            cycle=state.cycle,
-            findings=analyzed.findings,
-            until=workflow.now() + request.approval_timeout + request.decision_valid_for + AFTERMATH,
-            again=request.again,
-            asked_again=tuple(sorted(asked_again)),
-            dry_run=request.dry_run,
-        )
-        # Not abandoned by a stop: a claim that landed after the conclusion would hold findings back from others.
-        claimed = await self._claim(claim)
-        advice = Advice()
-        if self._thinking.by_model(Role.PLAN) and claimed.fresh:
-            advice = await self._unless_stopped(
-                self._thinking.advise(claimed.fresh[: request.scope.limit], claimed.suppressed)
-            )
-        given = PlanInput(
-            cycle=state.cycle,
-            round=len(state.plans) + 1,
-            first_action=sum(len(plan.actions) for plan in state.plans) + 1,
-            findings=claimed.fresh,
-            suppressed=claimed.suppressed,
-            limit=request.scope.limit,
-            left_out=analyzed.left_out + state.undetected,
-            asked_before=tuple(state.findings),
-            advice=advice,
-            until=claim.until,
-            again=request.again,
-            dry_run=request.dry_run,
-        )
-        plan = await self._unless_stopped(self._steps.plan(given))
-        state.plans.append(plan)
-        counts.held(plan, state)
-        return plan
-
-    async def _claim(self, claim: ClaimInput) -> ClaimResult:
-        try:
-            return await self._steps.claim(claim)
-        except ActivityError as error:
-            if self._stop_reason and ended_by(error, FOR_NOW):
-                raise _Stopped from error  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
-            raise
 
     async def _ask(self, plan: Plan) -> RecordedDecision | None:
         """The answer to the plan, or None: silence is an outcome."""
@@ -267,8 +173,8 @@ class RepairAgentWorkflow:
             self._record(plan, granted)
         await self._wait_for_decision(request.approval_timeout)
         state.message = ""
-        if state.decision is None and self._stop_reason:
-            raise _Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
+        if state.decision is None and self._stop.reason:
+            raise Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
         return state.decision
 
     async def _wait_for_decision(self, at_most: timedelta) -> None:
@@ -291,7 +197,7 @@ class RepairAgentWorkflow:
         return self._answered()
 
     def _answered(self) -> bool:
-        return self._state.decision is not None or bool(self._stop_reason)
+        return self._state.decision is not None or self._stop.asked()
 
     def _record(self, plan: Plan, decision: Decision) -> RecordedDecision:
         recorded = record(plan, decision, workflow.now())
@@ -312,15 +218,15 @@ class RepairAgentWorkflow:
             plan=plan,
             recorded=recorded,
             valid_for=self._request.decision_valid_for,
-            stopping=lambda: bool(self._stop_reason),
+            stopping=self._stop.asked,
             outcomes=self._state.outcomes,
             patience=self._patience,
             posting=self._posting,
         )
         await self._try_first(execution)
         await execution.run()
-        if self._stop_reason:
-            raise _Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
+        if self._stop.reason:
+            raise Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
         await self._prove(execution)
 
     async def _try_first(self, execution: Execution) -> None:
@@ -333,7 +239,7 @@ class RepairAgentWorkflow:
                 await execution.run_first(action)
                 await self._prove(execution)
                 canaries.note(action)
-        except (_Stopped, ActivityError) as error:
+        except (Stopped, ActivityError) as error:
             if isinstance(error, ActivityError):
                 canaries.give_up(f"what was tried first could not be verified: {why(error)}")
             await execution.run()
@@ -357,18 +263,18 @@ class RepairAgentWorkflow:
         self._enter(Phase.VERIFYING_REPAIR)
         settling = max(item.ref.action.bound.settles_in for item in applied)
         if settling:
-            await self._unless_stopped(workflow.sleep(settling, summary="for the effects to show"))
+            await self._stop.unless_asked(workflow.sleep(settling, summary="for the effects to show"))
         for first in range(0, len(applied), VERIFIED_AT_ONCE):
             given = self._state.to_verify(applied[first : first + VERIFIED_AT_ONCE])
-            self._state.note_verification(await self._unless_stopped(self._steps.verify(given)))
+            self._state.note_verification(await self._stop.unless_asked(self._steps.verify(given)))
 
     async def _publish(self, ending: Phase) -> None:
         """Write down what happened. A report that cannot be written does not change what did."""
         state = self._state
         await self._posting.settle()
         self._enter(Phase.PENDING_REPORT)
-        if self._stop_reason and ending is not Phase.CANCELLED:
-            state.reason = f"{state.reason} ({self._stop_reason}, too late to stop anything)".strip()
+        if self._stop.reason and ending is not Phase.CANCELLED:
+            state.reason = f"{state.reason} ({self._stop.reason}, too late to stop anything)".strip()
         try:
             await self._steps.conclude(conclusion(state, workflow.now()))
         except ActivityError as error:
@@ -389,22 +295,13 @@ class RepairAgentWorkflow:
     async def _think_back(self, ending: Phase) -> Narrated | None:
         """A model's words for what happened, if it is to have any; and what all models took in the end."""
         state, told = self._state, None
-        if self._thinking.by_model(Role.REPORT) and state.plans and not self._stop_reason:
+        if self._thinking.by_model(Role.REPORT) and state.plans and not self._stop.reason:
             told = await self._thinking.narrate(state.result(workflow.now()).model_copy(update={"phase": ending}))
         try:
             state.usage = await self._steps.spending(state.cycle)
         except ActivityError as error:
             state.troubles.append(f"what the models took in all could not be read: {why(error)}")
         return told
-
-    async def _unless_stopped(self, step: Coroutine[object, object, T]) -> T:
-        """The step's result, or _Stopped as soon as somebody stops the repair. Only for steps that change nothing."""
-        task = asyncio.create_task(step)
-        await workflow.wait_condition(lambda: task.done() or bool(self._stop_reason))
-        if task.done():
-            return task.result()
-        task.cancel()
-        raise _Stopped  # noqa: TPL010 - caught in _story, where it ends the cycle as CANCELLED
 
     def _enter(self, phase: Phase) -> None:
         state = self._state
