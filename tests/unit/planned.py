@@ -20,7 +20,9 @@ def proposed(number: int, **given: Any) -> ProposedAction:
         store_id="s1",
         tool=given.get("tool", "send_reminder"),
         record_id=record_id,
-        arguments={"customer": f"of {record_id}"} | ({} if quantity is None else {"quantity": quantity}),
+        arguments={"customer": f"of {record_id}"}
+        | ({} if quantity is None else {"quantity": quantity})
+        | given.get("more", {}),
         reads={},
         editable={} if quantity is None else {"quantity": Between(minimum=1, maximum=900)},
         risk=given.get("risk", Risk.LOW),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import cast
 
 import pytest
 from tests.shop_exports import (
@@ -27,9 +28,7 @@ __all__ = ["desk"]
 
 
 def lines(row: Mapping[str, object]) -> list[dict[str, object]]:
-    items = row["items"]
-    assert isinstance(items, list)
-    return items
+    return cast("list[dict[str, object]]", row["items"])
 
 
 async def found_in(desk: Desk, orders: str, stock: str, mapping: str) -> dict[str, set[str]]:

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planned import proposed, shown_plan
 
+from daper.core.action_groups import grouped
 from daper.core.errors import DecisionRefused
-from daper.core.models import Risk, Verdict
+from daper.core.models import ProposedAction, Risk, Verdict
 from daper.core.selections import LONGEST_SELECTION, Choice, choose, in_short, select, selections_in, whole_plan
+from daper.core.views import PlanView
 
 APPROVE, REJECT = Verdict.APPROVE, Verdict.REJECT
 PLAN = shown_plan(
@@ -194,3 +196,63 @@ def test_b7_what_is_decided_may_have_to_hold_as_well() -> None:
         choose(PLAN, APPROVE, actions=("a1, a2",), where=("risk:high",))
     with pytest.raises(DecisionRefused, match="a4 would be changed, and is not among what is approved"):
         choose(PLAN, APPROVE, where=("spends<100",), edited={"a3": {"quantity": 6}, "a4": {"quantity": 6}})
+
+
+def owing(number: int, amount: str) -> ProposedAction:
+    return proposed(number, more={"amount": amount})
+
+
+IN_GBP = shown_plan(
+    owing(1, "10.00 GBP"), owing(2, "100 GBP"), owing(3, "999999 GBP"), proposed(4, spends=Decimal(500))
+)
+IN_TWO = shown_plan(owing(1, "10.00 GBP"), owing(2, "100 JPY"), owing(3, "unknown"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "text", "meant"),
+    [
+        (IN_GBP, "amount<100", "a1"),
+        (IN_GBP, "amount >= 100", "a2 a3 a4"),
+        (IN_GBP, "amount<=100 gbp", "a1 a2"),
+        (IN_GBP, "all but amount>100", "a1 a2"),
+        (IN_GBP, "spends<100", "a1 a2 a3"),
+        (IN_TWO, "amount>50 JPY", "a2"),
+        (IN_TWO, "amount<50GBP", "a1"),
+    ],
+)
+def test_an_amount_is_what_an_action_is_about_and_what_it_spends_only_where_it_is_about_none(
+    plan: PlanView, text: str, meant: str
+) -> None:
+    assert select((text,), plan, verdict=APPROVE) == tuple(meant.split())
+
+
+@pytest.mark.parametrize(
+    ("plan", "text", "why"),
+    [
+        (IN_TWO, "amount<50", "in 2 currencies (GBP, JPY); say in which, as in 'amount<50 JPY'"),
+        (IN_TWO, "amount<50 EUR", "the plan has amounts in GBP, JPY"),
+        (IN_TWO, "all but amount>50 JPY", "nobody can say what a3 of the plan comes to"),
+        (IN_GBP, "amount<5", "means nothing of the plan"),
+        (PLAN, "amount<5 GBP", "the plan has no currency"),
+        (IN_GBP, "spends<5 GBP", "names no actions"),
+    ],
+)
+def test_amounts_that_nobody_can_compare_are_refused(plan: PlanView, text: str, why: str) -> None:
+    with pytest.raises(DecisionRefused) as refused:
+        select((text,), plan, verdict=APPROVE)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["all but a1 and a2", "all but a3 and spends < 100", "all but risk:high, a1-a2 and risk:low"]
+)
+def test_what_an_and_after_but_could_mean_is_not_guessed(text: str) -> None:
+    with pytest.raises(DecisionRefused, match="could leave out all of it, or only what both hold for"):
+        select((text,), PLAN, verdict=APPROVE)
+
+
+def test_a_group_says_what_it_asks_for_and_from_how_much_to_how_much() -> None:
+    [group] = grouped(shown_plan(owing(1, "10.00 GBP"), owing(2, "3000.50 GBP"), owing(3, "70 JPY")))
+    assert group.heading.text == "3 × send_reminder, 3,010.50 GBP in all (10.00 to 3,000.50), 70 JPY in all (70 each)"
+    [unsure] = grouped(shown_plan(owing(1, "10.00 GBP"), owing(2, "unknown")))
+    assert unsure.heading.text == "2 × send_reminder, 0 in all"

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
+from daper.core.asked_amounts import in_all
 from daper.core.digests import canonical
 from daper.core.lines import LABELS, FieldLine, LineKind, Piece, Voice, action_lines, amount_words
 from daper.core.models import Risk
@@ -49,9 +50,14 @@ class ActionGroup:
 
     @property
     def heading(self) -> FieldLine:
-        """How many, of what, and what they spend together: `42 × send_reminder, 3,120.00 in all`."""
+        """How many, of what, and what they spend together: `42 × send_reminder, 3,120.00 in all`.
+
+        Of what spends nothing and is about an amount, those amounts.
+        """
         unknown = self.spends == UNKNOWN_AMOUNT
         money = "nobody can say what they spend" if unknown else f"{amount_words(self.spends)} in all"
+        if not unknown and not Decimal(self.spends):
+            money = in_all(self.actions) or money
         tool = Piece(self.tool, Voice.VALUE)
         pieces = (Piece(f"{len(self.actions)} × "), tool, Piece(f", {money}"))
         return FieldLine(LineKind.TOOL, LABELS[LineKind.TOOL], pieces)

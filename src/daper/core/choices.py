@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from daper.core.asked_amounts import in_all
 from daper.core.errors import DecisionRefused
 from daper.core.lines import amount_words
 from daper.core.models import Verdict
@@ -59,6 +60,9 @@ def comes_to(choice: Choice, plan: PlanView, *, edited: bool = False) -> str:
     if choice.approved:
         spent = spent_by(choice.approved, plan)
         money = "nobody can say what they spend" if spent is None else f"{amount_words(str(spent))} in all"
+        if spent is not None and not spent:
+            approved = frozenset(choice.approved)
+            money = in_all(action for action in plan.actions if action.id in approved) or money
         money = "what the change spends was not worked out" if edited else money
         said.append(f"approve {in_short(choice.approved, plan)}: {counted(len(choice.approved), 'action')}, {money}")
     if choice.rejected:

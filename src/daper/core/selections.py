@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import eq, ge, gt, le, lt
 from typing import Final
 
+from daper.core.asked_amounts import asked, currencies, in_all, names_amount
 from daper.core.errors import DecisionRefused
 from daper.core.models import Verdict
 from daper.core.names import distinct, listed
@@ -30,7 +31,9 @@ _ID: Final = r"[A-Za-z]+[0-9]{1,9}"
 _RANGE: Final = re.compile(rf"({_ID}) ?(?:-|\u2013|\.\.) ?({_ID})")
 _AND: Final = re.compile(r" and ", re.IGNORECASE)
 _FIELD: Final = re.compile(r"(tool|kind|risk) ?[:=] ?(.+)", re.IGNORECASE)
-_AMOUNT: Final = re.compile(r"(?:amount|spends) ?(<=|>=|≤|≥|<|>|=) ?([0-9]{1,15}(?:\.[0-9]{1,9})?)", re.IGNORECASE)
+_NUMBER: Final = r"(<=|>=|≤|≥|<|>|=) ?([0-9]{1,15}(?:\.[0-9]{1,9})?)"
+_SPENDS: Final = re.compile(rf"spends ?{_NUMBER}", re.IGNORECASE)
+_AMOUNT: Final = re.compile(rf"amount ?{_NUMBER}(?: ?([^\s\d,<>=.-]{{1,20}}))?", re.IGNORECASE)
 _COMPARISONS: Final[dict[str, Callable[[Decimal, Decimal], bool]]] = {
     "<": lt, "<=": le, "≤": le, ">": gt, ">=": ge, "≥": ge, "=": eq,
 }  # fmt: skip
@@ -153,6 +156,11 @@ class _Selection:
         if not self._meant or len(left_out) > 1 or any(not part for part in left_out):
             raise self._unreadable(text)
         self.leaves_out = left_out[0] if left_out else ()
+        if unclear := next((term for term in self.leaves_out if _names_ids_and_more(term)), None):
+            raise DecisionRefused(
+                f"{_quoted(unclear)} after `but` could leave out all of it, or only what both hold for; put a "
+                "comma there, or name first what has to hold"
+            )
 
     def meant(self) -> set[str]:
         """The ids that it means. Raises DecisionRefused."""
@@ -189,13 +197,40 @@ class _Selection:
             self._whole()
             values, wanted = _FIELDS[found[1].casefold()], _folded(found[2])
             return tuple(action for action in actions if wanted in map(_folded, values(action)))
+        if found := _SPENDS.fullmatch(term):
+            self._whole()
+            return tuple(each for each in actions if _compares(found, _spent(each)))
         if found := _AMOUNT.fullmatch(term):
             self._whole()
-            holds, bound = _COMPARISONS[found[1]], Decimal(found[2])
-            return tuple(each for each in actions if (spent := _spent(each)) is not None and holds(spent, bound))
+            return self._of_amount(found)
         if re.fullmatch(_ID, term):
             raise self._unknown(term)
         raise self._unreadable(term)
+
+    def _of_amount(self, found: re.Match[str]) -> tuple[ActionView, ...]:
+        """Those about such an amount; of actions that are about none, those that spend it. Raises DecisionRefused."""
+        amounts = [amount for action in self._plan.actions if (amount := asked(action)) is not None]
+        named, currency = currencies(amounts), (found[3] or "").casefold()
+        if found[3] and currency not in map(str.casefold, named):
+            there = ", ".join(each or "none named" for each in named)
+            raise DecisionRefused(
+                f"{_quoted(found[0])}: the plan has {f'amounts in {there}' if there else 'no currency'}"
+            )
+        if not found[3] and len(named) > 1:
+            there = ", ".join(each or "none named" for each in named)
+            raise DecisionRefused(
+                f"{_quoted(found[0])}: the amounts of the plan are in {len(named)} currencies ({there}); "
+                "say in which, as in "
+                f"{_quoted(f'{found[0]} {named[-1]}')}"
+            )
+
+        def value(action: ActionView) -> Decimal | None:
+            if not names_amount(action):
+                return None if found[3] else _spent(action)
+            amount = asked(action)
+            return amount.much if amount and (not found[3] or amount.currency.casefold() == currency) else None
+
+        return tuple(each for each in self._plan.actions if _compares(found, value(each)))
 
     def _whole(self) -> tuple[ActionView, ...]:
         """Every action of the plan, if all of it is here. Raises DecisionRefused."""
@@ -221,13 +256,16 @@ class _Selection:
 
     def _refuse_unknown_amounts(self, chosen: set[str]) -> None:
         """What nobody can say the amount of is not known to be outside of an amount that is left out."""
-        if not any(_AMOUNT.fullmatch(each) for term in self.leaves_out for each in _AND.split(term)):
+        parts = [each for term in self.leaves_out for each in _AND.split(term)]
+        about = any(map(_AMOUNT.fullmatch, parts))
+        if not about and not any(map(_SPENDS.fullmatch, parts)):
             return
-        unsure = [action.id for action in self._plan.actions if action.id in chosen and _spent(action) is None]
+        unsure = [action for action in self._plan.actions if action.id in chosen and _unsure(action, about=about)]
         if unsure:
-            ids = in_short(unsure, self._plan)
+            ids = in_short((action.id for action in unsure), self._plan)
+            what = "comes to" if about and any(map(names_amount, unsure)) else "spends"
             raise DecisionRefused(
-                f"nobody can say what {ids} of the plan spends, so {_quoted(self.text)} cannot tell; leave it out by "
+                f"nobody can say what {ids} of the plan {what}, so {_quoted(self.text)} cannot tell; leave it out by "
                 "its id, or name all that is meant"
             )
 
@@ -239,6 +277,8 @@ class _Selection:
             name = found[1].casefold()
             values = distinct(value for action in self._plan.actions for value in _FIELDS[name](action))
             return f"for {name} it has: {', '.join(map(shown, values)) or 'none'}"
+        if _AMOUNT.fullmatch(term) and (told := in_all(self._plan.actions)):
+            return f"its amounts are {told}"
         spent = [amount for action in self._plan.actions if (amount := _spent(action)) is not None]
         return f"its amounts are from {min(spent)} to {max(spent)}" if spent else "its amounts are unknown"
 
@@ -248,6 +288,12 @@ class _Selection:
 
     def _unreadable(self, term: str) -> DecisionRefused:
         return DecisionRefused(f"{_quoted(term)} names no actions; they are named as: {HOW_TO_SELECT}")
+
+
+def _names_ids_and_more(term: str) -> bool:
+    """Whether what has to hold for what is left out is an id, as nobody says who means that: `but a7 and a9`."""
+    parts = _AND.split(term)
+    return len(parts) > 1 and any(re.fullmatch(_ID, each) or _RANGE.fullmatch(each) for each in parts)
 
 
 def _with_single_blanks(text: str) -> str:
@@ -264,6 +310,14 @@ def _number(action_id: str) -> tuple[str, int]:
 
 def _spent(action: ActionView) -> Decimal | None:
     return None if action.spends == UNKNOWN_AMOUNT else Decimal(action.spends)
+
+
+def _compares(found: re.Match[str], amount: Decimal | None) -> bool:
+    return amount is not None and _COMPARISONS[found[1]](amount, Decimal(found[2]))
+
+
+def _unsure(action: ActionView, *, about: bool) -> bool:
+    return asked(action) is None if about and names_amount(action) else _spent(action) is None
 
 
 def _folded(name: str) -> str:

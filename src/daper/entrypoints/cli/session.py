@@ -7,6 +7,7 @@ from decimal import Decimal
 from rich.console import Console
 
 from daper.adapters.reports.repair_document import repair_document
+from daper.core.asked_amounts import asked
 from daper.core.decisions import answer_plan
 from daper.core.models import Person, Verdict
 from daper.core.outcomes import RepairResult
@@ -111,6 +112,10 @@ def _other_words(plan: PlanView) -> str:
     amounts = {Decimal(action.spends) for action in plan.actions if action.spends != UNKNOWN_AMOUNT}
     if len(amounts) > 1:
         return f", or --where 'spends < {max(amounts)}'"
+    owed = {amount for action in plan.actions if (amount := asked(action)) is not None}
+    if len({amount.much for amount in owed}) > 1 and len({amount.currency for amount in owed}) == 1:
+        most = max(owed)
+        return f", or --where 'amount < {f'{most.much:f} {most.currency}'.rstrip()}'"
     tools = {action.tool for action in plan.actions}
     return f", or --where 'tool = {plan.actions[0].tool}'" if len(tools) > 1 else ""
 
