@@ -7,10 +7,13 @@ from uuid import uuid4
 
 import pytest
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import Payload, Payloads
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.errors import CannotSettle, NoAnswer
@@ -20,16 +23,25 @@ from daper.domains.temporal.tools.run_tool import history_in
 from daper.domains.temporal.tools.start_again import StartAgain
 from daper.ports import ToolCall
 from tests.journeys import Journey, SideTrip, visit
-from tests.stuck import StuckWorld, stuck_world
+from tests.stuck import WORLD, StuckWorld, stuck_world
 
 TOOL = "start_again"
 Change = Callable[[str, Message], Awaitable[Message]]
 
 
+@workflow.defn(name="Fickle")
+class Fickle:
+    """Fails: for good while the code is wedged, and else so that its retry policy has it tried again."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise ApplicationError("no", non_retryable=WORLD[workflow.info().task_queue].wedged)
+
+
 @pytest.fixture
 async def world(real_time: WorkflowEnvironment, tmp_path: Path) -> AsyncGenerator[StuckWorld]:
     async with stuck_world(
-        real_time.client, tmp_path, workflows=[Journey, SideTrip], activities=[visit], hide="password"
+        real_time.client, tmp_path, workflows=[Journey, SideTrip, Fickle], activities=[visit], hide="password"
     ) as made:
         yield made
 
@@ -180,6 +192,50 @@ async def test_an_ending_whose_answer_got_lost_is_found(world: StuckWorld, monke
         with pytest.raises(NoAnswer):
             await tool.undo(call, done, key="back")
     assert (await tool.undo(call, done, key="back")).status is OutcomeStatus.UNDONE
+
+
+@pytest.mark.parametrize("pauses", [("1h",), ("0.05s", "1h")], ids=["once", "twice"])
+async def test_a_new_run_that_failed_and_is_tried_again_by_its_retry_policy_has_not_helped(
+    world: StuckWorld, pauses: tuple[str, ...]
+) -> None:
+    world.outside.wedged = True
+    handle = await world.client.start_workflow(
+        Fickle.run,
+        id=f"fickle-{uuid4()}",
+        task_queue=world.queue,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=50) if len(pauses) > 1 else timedelta(hours=1),
+            backoff_coefficient=100_000 if len(pauses) > 1 else 1,
+            maximum_interval=timedelta(hours=1),
+        ),
+    )
+    await world.until(handle.id, lambda state: state.status == "Failed")
+    world.outside.wedged = False
+    tool, call = tool_of(world), await proposed(world, handle.id)
+    done = await tool.apply(call)
+    assert done.status is OutcomeStatus.APPLIED, done.evidence
+    runs = {str(call.arguments["run_id"]), str(done.after["run"])}
+    for _ in pauses:
+        runs.add((await world.until(handle.id, lambda state: state.run_id not in runs)).run_id)
+    word = await tool.holds(call, done)
+    assert (word.holding, "tried again" in word.evidence) == (Holding.NO, True), word
+    await world.client.get_workflow_handle(handle.id).terminate()
+
+
+async def test_of_a_new_run_that_somebody_has_reset_nobody_says_that_it_helped(world: StuckWorld) -> None:
+    workflow_id = await failed(world, "bad", "wait:1")
+    tool, call = tool_of(world), await proposed(world, workflow_id)
+    done = await tool.apply(call)
+    await world.until(workflow_id, lambda state: state.is_running and not state.activities)
+    await world.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=world.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+            workflow_task_finish_event_id=4,
+            request_id=str(uuid4()),
+        )
+    )
+    assert (await tool.holds(call, done)).holding is Holding.UNKNOWN
 
 
 async def test_a_new_run_that_is_over_is_not_undone(world: StuckWorld) -> None:

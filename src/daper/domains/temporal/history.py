@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import ContinueAsNewInitiator, EventType
 from temporalio.api.failure.v1 import Failure as WireFailure
 from temporalio.api.history.v1 import (
     HistoryEvent,
@@ -123,6 +123,20 @@ class RunHistory:
     def version(self) -> str:
         """Changes with each event."""
         return f"{self.run_id} {self.last_event}"
+
+    def continues(self, run_id: str) -> bool:
+        """Whether it continues from that run by itself, at once or by way of others; not where it was reset."""
+        first = self.started.first_execution_run_id if self.started else ""
+        return bool(self.continued_from) and not self.resets and run_id in (self.continued_from, first)
+
+    @property
+    def failed_before(self) -> bool:
+        """Whether the run that it continues from had failed, or run out of its time."""
+        if self.started is None or not self.continued_from:
+            return False
+        retried = self.started.initiator == ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_RETRY
+        scheduled = self.started.initiator == ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE
+        return retried or (scheduled and self.started.HasField("continued_failure"))
 
     def waits_for_children(self) -> tuple[Step, ...]:
         """The children of which it has heard no end."""

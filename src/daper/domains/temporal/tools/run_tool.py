@@ -117,7 +117,7 @@ class RunTool(WorkflowTool):
             return _held(Holding.UNKNOWN, "the workflow is not there any more")
         state = record.state
         seen = history.history if history else None
-        if state.run_id != run_id and (seen is None or seen.continued_from != run_id):
+        if state.run_id != run_id and not (seen and seen.continues(run_id)):
             return _held(Holding.UNKNOWN, f"run {state.run_id} has come after run {run_id}: it is {state.status}")
         if state.status == "Completed":
             return _held(Holding.YES, "the new run was completed")
@@ -127,7 +127,7 @@ class RunTool(WorkflowTool):
             causes = "; ".join(map(shown, state.task_causes))
             return _held(Holding.NO, f"the workflow tasks of the new run fail: {causes}")
         if state.run_id != run_id:
-            return _held(Holding.YES, "the new run has continued as another, which goes on")
+            return _gone_on(seen, run_id)
         retried = next((each for each in state.activities if each.attempt > 1), None)
         if retried is not None:
             told = f"activity {shown(retried.type)} of the new run is at attempt {retried.attempt}: {retried.cause}"
@@ -166,6 +166,15 @@ def names(steps: Iterable[Named]) -> str:
 def failed_by(history: RunHistory) -> str:
     """What the run failed by, or ""."""
     return next((each.label for each in history.steps if each.at == history.culprit), "")
+
+
+def _gone_on(history: RunHistory | None, run_id: str) -> Postcondition:
+    """Of a run that another has followed, which runs and of which nothing fails: whether it ended well."""
+    if history is None:
+        return _held(Holding.UNKNOWN, f"another run has followed run {run_id}, and its history is too long to be read")
+    if history.failed_before:
+        return _held(Holding.NO, "the new run failed, and is tried again as another, as its retry policy says")
+    return _held(Holding.YES, "the new run has continued as another, which goes on")
 
 
 def _progress(history: RunHistory | None, since: int, culprit: str) -> Postcondition:
