@@ -28,11 +28,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 from daper.core.digests import undo_key
 from daper.core.errors import CannotSettle, NoAnswer, NoWorker
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
+from daper.domains.temporal.domain import TemporalDomain
+from daper.domains.temporal.entry import open_domain
 from daper.domains.temporal.tools.base import WorkflowTool
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState
 from daper.ports import ToolCall, Undoable
 from tests.cases import cases
-from tests.stuck import WORLD, Errand, Outside, StuckWorld, step, stuck_world
+from tests.journeys import Journey, visit
+from tests.stuck import PATIENCE, WORLD, Errand, Outside, StuckWorld, step, stuck_world
 
 ACTIVITY = "slow pay"
 SIGNALS = "go(a|b)"
@@ -813,3 +816,47 @@ async def test_a_signal_that_comes_late_to_what_goes_on_is_not_heard_twice(
     await it.happened()
     await it.tool.act(it.call)  # a late attempt, past the ledger
     await it.happened()
+
+
+@pytest.mark.parametrize("by", ["a stranger", "another daper", "by another name"])
+async def test_a_signal_that_somebody_else_has_sent_since_is_not_sent_again(
+    real_time: WorkflowEnvironment, tmp_path: Path, by: str
+) -> None:
+    """What waits for two of them, or for another, looks as before."""
+    signals = "hear(go)"
+    async with stuck_world(
+        real_time.client, tmp_path / "a", workflows=[Journey], activities=[visit], too_long="*=1s", signals=signals
+    ) as world:
+        handle = await world.client.start_workflow(
+            Journey.run, ["wait:9"], id=f"journey-{uuid4()}", task_queue=world.queue
+        )
+        await world.until(handle.id, lambda state: state.is_running and state.task is None)
+        call = await world.call("signal", handle.id, signal="hear", argument_1="go")
+        if by == "another daper":
+            other = replace(world, domain=other_domain(world, tmp_path / "b", signals))
+            twin = await other.call("signal", handle.id, signal="hear", argument_1="go")
+            assert (await other.domain.tools["signal"].apply(twin)).status is OutcomeStatus.APPLIED
+        else:
+            await handle.signal("hear" if by == "a stranger" else "other", "go")
+        signaled = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+        run_id = str(call.arguments["run_id"])
+        async with asyncio.timeout(PATIENCE):
+            while await events(world, handle.id, run_id, signaled) < 1:  # noqa: ASYNC110 - the server writes it down
+                await asyncio.sleep(0.02)
+        done = await world.domain.tools["signal"].apply(call)
+        once = by == "by another name"
+        assert done.status is (OutcomeStatus.APPLIED if once else OutcomeStatus.FAILED), done.evidence
+        assert once or "somebody else has sent the signal 'hear' since" in done.evidence[0]
+        assert await events(world, handle.id, run_id, signaled) == 1 + once
+        await handle.terminate()
+
+
+def other_domain(world: StuckWorld, folder: Path, signals: str) -> TemporalDomain:
+    """The same workflows, as another daper with books of its own sees them."""
+
+    async def connect(place: Mapping[str, str]) -> object:
+        return world.client
+
+    domain = open_domain(folder, {"query": f'TaskQueue = "{world.queue}"', "too_long": "*=1s", "signals": signals})
+    domain.reach_by(connect)
+    return domain

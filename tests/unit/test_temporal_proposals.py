@@ -260,7 +260,7 @@ def test_what_runs_too_long_gets_the_signal_that_is_allowed_for_it(tmp_path: Pat
     of = domain(tmp_path, signals="stop; go(by=ops|sales, n=2..9) for too-long@Errand")
     found = one(of, workflow(young=False))
     assert found.tool == "signal"
-    assert found.arguments == {"run_id": "the-run", "signal": "go", "by": "ops", "n": 2}
+    assert found.arguments == {"run_id": "the-run", "signal": "go", "event_seen": 10, "by": "ops", "n": 2}
 
 
 @pytest.mark.parametrize("signals", ["", "go", "go for too-long@Other", "go for activity-retrying"])
@@ -282,10 +282,19 @@ def test_the_only_signal_is_sent_where_signals_are_set_as_the_repair(tmp_path: P
     assert one(of, workflow(young=False)).arguments == {
         "run_id": "the-run",
         "signal": "approve",
+        "event_seen": 10,
         "by": "the Ministry",
     }
     many = domain(tmp_path, signals="a; b", fixes="too-long=signal")
     assert "signal does not fit" in left(many, workflow(young=False))
+
+
+@pytest.mark.parametrize(("seen", "taken"), [(7, 7), (10, 10), (11, 10), (0, 10), (True, 10), ("all", 10)])
+def test_nobody_says_that_more_of_a_history_was_seen_than_there_is(tmp_path: Path, seen: JsonValue, taken: int) -> None:
+    of = domain(tmp_path, signals="go for too-long")
+    arguments: dict[str, JsonValue] = {"run_id": "the-run", "signal": "go", "event_seen": seen}
+    given = Proposal(record_id="errand-1", tool="signal", arguments=arguments, answers=())
+    assert of.terms(given, [workflow(young=False)]).limits["event_seen"] == Exactly(value=taken)
 
 
 @pytest.mark.parametrize("due", [None, timedelta(seconds=5), timedelta(seconds=-5)])

@@ -90,6 +90,7 @@ WRONG = {
     "go(a=1, a=2)": "not twice",
     "go(signal=1)": "may not be named",
     "go(run_id=1)": "may not be named",
+    "go(event_seen=1)": "may not be named",
     "go(a|)": "a value is wanted",
     "go go": "a ; is wanted",
     "go; go": "there twice",

@@ -21,7 +21,7 @@ from daper.core.limits import Between, Exactly, Limit, OneOf
 from daper.core.text import shown
 from daper.domains.temporal.options import ANY_TYPE, PREFIX
 
-RESERVED: Final = frozenset({"run_id", "signal"})
+RESERVED: Final = frozenset({"run_id", "signal", "event_seen"})
 """Arguments of the tool itself."""
 
 _EXAMPLE: Final = "retry; approve(by=ops|sales, days=1..9) for too-long@OrderWorkflow"

@@ -7,6 +7,7 @@ plain JSON: our codec is ours, and no worker of others could read it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeGuard
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio.api.common.v1 import Payloads
@@ -31,11 +32,15 @@ from daper.stores.once import Deed
 
 
 class SignalArgs(BaseModel):
-    """Which signal to which run; its own arguments stand beside, each within the limit that is set for it."""
+    """Which signal to which run, up to which event that was seen; a signal of that name behind it is somebody else's.
+
+    Its own arguments stand beside, each within the limit that is set for it.
+    """
 
     model_config = ConfigDict(extra="allow")
     run_id: str
     signal: str
+    event_seen: int
 
 
 class SignalWorkflow(RunningTool):
@@ -66,6 +71,10 @@ class SignalWorkflow(RunningTool):
             return f"no signal is allowed for {shown(state.type)!r}"
         return "" if any(not _unheard(state, each) for each in found) else _unheard(state, found[0])
 
+    def limits(self, state: WorkflowState) -> Mapping[str, Limit]:
+        """The run, and the last event of its history."""
+        return {**super().limits(state), "event_seen": Exactly(value=state.history_length)}
+
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
         """On what terms it may run; those of the signal that is named."""
         terms = super().terms(record_id, arguments, records)
@@ -80,6 +89,8 @@ class SignalWorkflow(RunningTool):
         if signal is None:
             return replace(terms, limits=limits, findings=frozenset())
         limits |= {"signal": Exactly(value=signal.name), **signal.limits}
+        if _is_event(seen := arguments.get("event_seen"), up_to=state.history_length):
+            limits["event_seen"] = Exactly(value=seen)  # it goes on beside
         if "run_id" in arguments and (missing := signal.limits.keys() - arguments.keys()):
             # What leaves no choice has been filled in by then: the rest is for whoever proposes it.
             why = f"signal {shown(signal.name)!r} needs {', '.join(sorted(missing))}"
@@ -99,7 +110,8 @@ class SignalWorkflow(RunningTool):
         if signal is None:
             return {}
         own = {name: default(limit) for name, limit in signal.limits.items()}
-        return {"run_id": record.state.run_id, "signal": signal.name, **own}
+        run_id, seen = record.state.run_id, record.state.history_length
+        return {"run_id": run_id, "signal": signal.name, "event_seen": seen, **own}
 
     def meant_for(self, kind: str, state: WorkflowState) -> AllowedSignal | None:
         """The first signal that is allowed for just that problem, and taken as far as one knows."""
@@ -128,6 +140,7 @@ class SignalWorkflow(RunningTool):
         signal = next((each for each in self._allowed if each.name == call.arguments["signal"]), None)
         if signal is None or signal.limits.keys() - call.arguments.keys():
             raise ActionFailed("the signal is not allowed any more, or lacks an argument; nothing was changed")
+        await self._not_sent_by_others(call, signal.name)
         request = SignalWorkflowExecutionRequest(
             workflow_execution=run_of(call),
             signal_name=signal.name,
@@ -175,8 +188,22 @@ class SignalWorkflow(RunningTool):
             evidence=[f"signal {shown(name)!r} was sent once"],
         )
 
+    async def _not_sent_by_others(self, call: ToolCall, name: str) -> None:
+        """Raises ActionFailed where the run has heard such a signal since the plan saw it: twice is for a person."""
+        run, seen = run_of(call), call.arguments["event_seen"]
+        async for event in self._bench.cluster.latest_events(run.workflow_id, run.run_id):
+            if not isinstance(seen, int) or event.event_id <= seen:
+                return
+            heard = event.workflow_execution_signaled_event_attributes.signal_name
+            if heard == name and not self.is_trace(event, call.key):
+                raise ActionFailed(f"somebody else has sent the signal {shown(name)!r} since; it was not sent again")
+
     def _for(self, state: WorkflowState) -> list[AllowedSignal]:
         return [each for each in self._allowed if each.suits(state.type)]
+
+
+def _is_event(seen: object, *, up_to: int) -> TypeGuard[int]:
+    return isinstance(seen, int) and not isinstance(seen, bool) and 0 < seen <= up_to
 
 
 def _unheard(state: WorkflowState, signal: AllowedSignal) -> str:
