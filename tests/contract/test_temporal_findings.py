@@ -194,6 +194,26 @@ async def test_one_that_ran_out_of_its_time_is_found(world: StuckWorld) -> None:
     assert finding.record_id == handle.id
 
 
+async def test_a_newer_run_that_the_query_leaves_out_is_left_alone(world: StuckWorld) -> None:
+    """An id may be used again for something else, by somebody else."""
+    world.outside.failing["!pay"] = "CardDeclined"
+    theirs, ours = await world.start(["!pay"]), await world.start(["!pay"])
+    for each in (theirs, ours):
+        with pytest.raises(WorkflowFailureError):
+            await each.result()
+    elsewhere = await world.client.start_workflow(
+        Errand.run, ["wait"], id=theirs.id, task_queue=f"{world.queue}-2", execution_timeout=timedelta(seconds=1)
+    )
+    again = await world.client.start_workflow(
+        Errand.run, ["wait"], id=ours.id, task_queue=world.queue, execution_timeout=timedelta(seconds=1)
+    )
+    for each in (elsewhere, again):
+        with pytest.raises(WorkflowFailureError):
+            await each.result()
+    assert (await until_found(world, "timed-out", of=ours.id)).record_id == ours.id
+    assert [each.record_id for each in await found(world)] == [ours.id]
+
+
 async def test_the_failure_of_a_child_is_its_parents_to_judge(world: StuckWorld) -> None:
     world.outside.failing["!pay"] = "CardDeclined"
     queue = f"{world.queue}-2"

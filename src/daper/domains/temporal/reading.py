@@ -1,7 +1,7 @@
 """Which workflows are looked at, by the cheapest call that shows them, the oldest first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -53,6 +53,7 @@ _PAUSE: Final = "TemporalPauseInfo"
 _ENDED: Final = ("Failed", "TimedOut")
 _CLOSELY: Final = 500  # more than these at once nobody looks at closely: they are searched for an id
 _ON_QUEUE: Final = 20
+_RUNS: Final = 100  # named in one filter
 _MOST_TOLD: Final = 5_000  # remembered, so that each is told of once
 
 Answer = TypeVar("Answer")
@@ -209,6 +210,7 @@ class WorkflowReading:
         states = await self._states(ids)
         # A run that has a newer one, which was started again or reset, is no problem: the newer one is what is told.
         states = [state for state in states if (state.status in _ENDED if ended else state.is_running)]
+        states = await self._meant(states, {info.execution.run_id for info in found})
         records: list[Record] = [_record(state) for state in states if _has_status(scope, {state.status})]
         if marked:
             told = (*told, *(_mark(record_id_of(each)) for each in ids))
@@ -220,6 +222,15 @@ class WorkflowReading:
                 records.append(record)
             told = (*told, _mark(queue_record_id(queue.name)))
         return tuple(records), told[-_MOST_TOLD:]
+
+    async def _meant(self, states: Sequence[WorkflowState], listed: Collection[str]) -> list[WorkflowState]:
+        """Those whose latest run the query has too: a newer one may be of another type, or on another task queue."""
+        newer = [state.run_id for state in states if state.run_id not in listed] if self._options.query else []
+        left_out = set(newer)
+        for part in (newer[at : at + _RUNS] for at in range(0, len(newer), _RUNS)):
+            found = await self._cluster.listed(self._filter([f"RunId IN ({_quoted(part)})"]), most=_RUNS)
+            left_out -= {info.execution.run_id for info in found.found}
+        return [state for state in states if state.run_id not in left_out]
 
     async def _states(self, workflow_ids: Sequence[str]) -> list[WorkflowState]:
         gate = asyncio.Semaphore(_AT_ONCE)
