@@ -8,6 +8,7 @@ from daper.adapters.reports.plan_report import plan_report
 from daper.adapters.reports.repair_report import repair_report
 from daper.core.outcomes import OutcomeStatus, RepairResult, VerificationStatus
 from daper.core.phases import Phase
+from daper.core.report import left_for_person
 from daper.core.views import RepairView, view_plan, whole_plans
 from daper.documents.markdown import to_markdown
 
@@ -186,7 +187,9 @@ def test_a_problem_with_two_actions_is_repaired_when_both_say_so(
     ("status", "fate"),
     [
         (None, Fate.NOT_DONE),
-        (OutcomeStatus.SKIPPED, Fate.NOT_APPROVED),
+        (OutcomeStatus.SKIPPED, Fate.NOT_DONE),
+        (OutcomeStatus.NOT_APPROVED, Fate.NOT_APPROVED),
+        (OutcomeStatus.REJECTED, Fate.NOT_APPROVED),
         (OutcomeStatus.FAILED, Fate.FOR_PERSON),
         (OutcomeStatus.UNKNOWN, Fate.FOR_PERSON),
         (OutcomeStatus.APPLIED, Fate.NOT_HELPED),
@@ -223,3 +226,17 @@ def test_only_the_words_that_occur_are_explained() -> None:
         "| `os-user`",
         "| `simulated`",
     ]
+
+
+@pytest.mark.parametrize("status", [OutcomeStatus.UNDO_BLOCKED, OutcomeStatus.UNDONE])
+def test_of_what_did_not_help_a_person_is_told_what_its_undo_saw(status: OutcomeStatus) -> None:
+    result = ended_repair(1)
+    [done] = result.outcomes
+    evidence = ("activity reserve is going on", "workflows/order-1/settings/reserve is gone since the repair wrote it")
+    outcomes = (done.model_copy(update={"status": status, "evidence": evidence}),)
+
+    [line] = [
+        each for each in left_for_person(result.model_copy(update={"outcomes": outcomes})) if "did not help" in each
+    ]
+    assert line.endswith(evidence[1])
+    assert evidence[0] not in line

@@ -101,7 +101,7 @@ async def test_of_many_alike_one_is_tried_and_where_it_does_not_help_the_others_
     first, *others = result.outcomes
     assert first.status is OutcomeStatus.APPLIED
     assert {each.status for each in others} == {OutcomeStatus.SKIPPED}
-    assert all(f"{first.action_id}, tried first, did not help" in each.evidence[0] for each in others)
+    assert all(f"{first.action_id}, tried first, did not help (still-open)" in each.evidence[0] for each in others)
     assert result.verification is not None
     assert [each.status for each in result.verification.findings] == [VerificationStatus.STILL_OPEN]
     assert {each.rpartition(" ")[0] for each in stuck.world.outside.ran[ran:]} == {first.record_id}

@@ -28,6 +28,9 @@ _CALLS_A_PERSON = {
     OutcomeStatus.UNDONE: "did not help, and was undone",
 }
 
+# What is known of these was seen last, by the undo: the effect's own evidence comes before it.
+_TAKEN_BACK = {OutcomeStatus.UNDO_BLOCKED, OutcomeStatus.UNDONE}
+
 
 _BY_HAND = {
     MessageState.WRITTEN: "send it",
@@ -84,7 +87,8 @@ def left_for_person(result: RepairResult) -> tuple[str, ...]:
     for outcome in result.outcomes:
         why = _CALLS_A_PERSON.get(outcome.status)
         if why and not _asked_again(result, outcome):
-            lines.append(": ".join([outcome.record_id, f"{outcome.tool} {why}", *outcome.evidence[:1]]))
+            evidence = outcome.evidence[-1:] if outcome.status in _TAKEN_BACK else outcome.evidence[:1]
+            lines.append(": ".join([outcome.record_id, f"{outcome.tool} {why}", *evidence]))
     lines += _untold(result)
     lines += _unverified(result)
     lines += result.troubles

@@ -13,6 +13,8 @@ with workflow.unsafe.imports_passed_through():
 
 _NOTHING_HAPPENED = {OutcomeStatus.STALE, OutcomeStatus.BLOCKED, OutcomeStatus.LAPSED, OutcomeStatus.SKIPPED}
 
+_STANDS = {OutcomeStatus.APPLIED, OutcomeStatus.ALREADY_APPLIED}
+
 
 class Canaries:
     """Which action of an execution is to be tried next, alone, and what follows from how that went."""
@@ -45,7 +47,9 @@ class Canaries:
             self._wanted[peers] -= 1
             return
         told = "did not help" if self._state.did_not_help(action.id) else "is not seen to have helped"
-        self._give_up(peers, f"{action.id}, tried first, {told} ({status})")
+        seen = sorted(set(self._state.seen(action.id))) if status.took_effect else []
+        why = ", ".join([*seen, *([] if seen and status in _STANDS else [status])])
+        self._give_up(peers, f"{action.id}, tried first, {told} ({why})")
 
     def give_up(self, why: str) -> None:
         """Do nothing more with any tool: whether it helps, nobody would see."""

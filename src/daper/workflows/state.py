@@ -250,12 +250,15 @@ class CycleState:
 
     def did_not_help(self, action_id: str) -> bool:
         """Whether verification found a problem of this action still open, or something worse."""
-        statuses = {each.status for each in self.verified.values() if each.action_id == action_id}
-        return bool(statuses & {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE})
+        return bool(set(self.seen(action_id)) & {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE})
+
+    def seen(self, action_id: str) -> list[VerificationStatus]:
+        """What verification saw of the problems of this action."""
+        return [each.status for each in self.verified.values() if each.action_id == action_id]
 
     def helped(self, action_id: str) -> bool:
         """Whether verification saw every problem of this action gone."""
-        seen = [each.status for each in self.verified.values() if each.action_id == action_id]
+        seen = self.seen(action_id)
         return bool(seen) and all(status is VerificationStatus.RESOLVED for status in seen)
 
     def durations(self, now: datetime) -> dict[str, timedelta]:

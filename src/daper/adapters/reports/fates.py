@@ -25,7 +25,9 @@ class Fate(StrEnum):
 
 
 _UNSOLVED = {VerificationStatus.STILL_OPEN, VerificationStatus.WORSE, VerificationStatus.NOT_VERIFIABLE}
-_DECIDED_AGAINST = {OutcomeStatus.NOT_APPROVED, OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED}
+_DECIDED_AGAINST = {OutcomeStatus.NOT_APPROVED, OutcomeStatus.REJECTED}
+
+_LEFT = {*_DECIDED_AGAINST, OutcomeStatus.SKIPPED}
 
 
 def fates(result: RepairResult) -> list[tuple[Finding, Cell]]:
@@ -84,7 +86,9 @@ def _acted_fate(statuses: set[OutcomeStatus]) -> Fate:
         return Fate.NOT_DONE
     if any(status.took_effect for status in statuses):
         return Fate.NOT_HELPED
-    return Fate.NOT_APPROVED if statuses <= _DECIDED_AGAINST else Fate.FOR_PERSON
+    if statuses <= _DECIDED_AGAINST:
+        return Fate.NOT_APPROVED
+    return Fate.NOT_DONE if statuses <= _LEFT else Fate.FOR_PERSON
 
 
 def _verified_fate(seen: set[VerificationStatus]) -> Fate:
