@@ -39,7 +39,7 @@ def test_an_agent_is_started_seen_approved_nudged_and_stopped(open_shop: Shop) -
     assert f"{AGENT}: PENDING-APPROVAL" in shown.out
     assert f"Current repair: {repair_id}: PENDING-APPROVAL" in shown.out
     assert f"daper repair approve {repair_id} --plan {digest}" in shown.out
-    assert "1:30:00 after each the next one; a plan waits for 20:00:00" in shown.out
+    assert "90m after each the next one; a plan waits for 20h" in shown.out
 
     approved = open_shop.run("repair", "approve", repair_id, "--plan", digest, "--action", "a2")
     assert approved.code == 0

@@ -181,3 +181,11 @@ async def _with_an_effect_in_flight(
         async with asyncio.timeout(30):
             await begun.wait()
         yield agent, go_on
+
+
+async def test_the_way_to_start_an_agent_of_another_domain_names_that(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    agent = Agent(Shop(temporal_env, tmp_path, domains=None, indexed=True))
+    with pytest.raises(NotFound, match="start one: daper proactive start --domain alerts$"):
+        await agent.shop.proactive.status(agent.user, "alerts")

@@ -2,6 +2,7 @@
 
 import re
 
+from daper.core.commands import CommandLine
 from daper.core.digests import canonical, digest
 from daper.core.models import Person
 
@@ -37,6 +38,14 @@ def keyed_repair_id(queue: str, person: Person, key: str) -> str:
 def agent_id(user: str, domain: str) -> str:
     """The id of the one proactive agent of a user in a domain: `always-be-repairin-for-USER`, and `-DOMAIN`."""
     return _of_user(PROACTIVE, user, domain)
+
+
+def agent_command(verb: str, domain: str, *, configured: str = DEFAULT_DOMAIN) -> CommandLine:
+    """`daper proactive VERB` for the agent of a domain, which it names where the command would not take it by itself.
+
+    `configured`: which domain it takes where it is run, if that is known.
+    """
+    return CommandLine("proactive", verb, *(() if domain == configured else ("--domain", domain)))
 
 
 def event_driven_id(queue: str, person: Person, domain: str, store_id: str) -> str:

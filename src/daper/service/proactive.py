@@ -2,15 +2,14 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from daper.core.commands import CommandLine, Said
+from daper.core.commands import Said
 from daper.core.errors import NotFound, Occupied, Unreachable, UserError
-from daper.core.ids import PROACTIVE
+from daper.core.ids import PROACTIVE, agent_command
 from daper.core.ids import agent_id as make_agent_id
 from daper.core.messages import Nudge
 from daper.core.models import StoreInfo
@@ -24,7 +23,7 @@ from daper.service.inquiry import ANSWER_WITHIN, Asking
 from daper.service.records import find_domain
 from daper.service.repairs import RepairService
 from daper.service.requests import ProactiveLine, ProactiveStarted, ProactiveStatus, StartProactive, Times
-from daper.service.rpc_errors import AGENT, Over, temporal_errors
+from daper.service.rpc_errors import AGENT, Over, agent_of, temporal_errors
 from daper.workflows.labels import (
     DOMAIN_MEMO,
     PHASE_ATTRIBUTE,
@@ -42,7 +41,6 @@ from daper.workflows.queues import activity_queue
 
 Handle = WorkflowHandle[RepairAgentWorkflowProactive, ProactiveView]
 
-_STATUS: Final = CommandLine("proactive", "status")
 _MOST_STARTS = 3  # of one that ends at the same moment
 
 
@@ -89,13 +87,14 @@ class ProactiveService:
         for _ in range(_MOST_STARTS):
             if started := await self._start(agent_id, request, store):
                 return started
-        raise Unreachable(f"proactive agent {agent_id!r} ends and begins all the time; see: ", _STATUS)
+        see = agent_command("status", order.domain)
+        raise Unreachable(f"proactive agent {agent_id!r} ends and begins all the time; see: ", see)
 
     async def _start(self, agent_id: str, request: ProactiveRequest, store: StoreInfo) -> ProactiveStarted | None:
         """An agent that was started or runs; None where one that ran ended meanwhile."""
         user, domain = request.requested_by.name, request.domain
         try:
-            with temporal_errors(agent_id, queue=self._queue, of=AGENT):
+            with temporal_errors(agent_id, queue=self._queue, of=agent_of(domain)):
                 await self._client.start_workflow(
                     RepairAgentWorkflowProactive.run,
                     request,
@@ -125,10 +124,12 @@ class ProactiveService:
         described = await self._describe(user, domain)
         handle = self._handle(user, domain)
         if described.status is WorkflowExecutionStatus.COMPLETED:
-            with temporal_errors(handle.id, queue=self._queue, of=AGENT):
+            with temporal_errors(handle.id, queue=self._queue, of=agent_of(domain)):
                 return ProactiveStatus(agent=await handle.result(rpc_timeout=ANSWER_WITHIN), ended="stopped")
         agent = await self._asking.ask(
-            handle.id, AGENT, lambda within: handle.query(RepairAgentWorkflowProactive.view, rpc_timeout=within)
+            handle.id,
+            agent_of(domain),
+            lambda within: handle.query(RepairAgentWorkflowProactive.view, rpc_timeout=within),
         )
         repair, trouble = await self._look(agent.repair_id) if agent.repair_id else (None, Said())
         if isinstance(repair, RepairView):
@@ -171,9 +172,9 @@ class ProactiveService:
         Raises NotFound where no agent runs, UserError while it is being stopped, Unreachable.
         """
         described = await self._describe(user, domain)
-        _refuse_if_stopping(await _phase(described), described.id)
+        _refuse_if_stopping(await _phase(described), described.id, domain)
         nudge = Nudge(by=by, reason=reason)
-        with self._only_while_it_runs(described):
+        with self._only_while_it_runs(described, domain):
             await self._handle(user, domain).signal(
                 RepairAgentWorkflowProactive.check_now, nudge, rpc_timeout=ANSWER_WITHIN
             )
@@ -186,7 +187,7 @@ class ProactiveService:
         """
         described = await self._describe(user, domain)
         nudge = Nudge(by=by, reason=reason)
-        with self._only_while_it_runs(described):
+        with self._only_while_it_runs(described, domain):
             await self._handle(user, domain).signal(RepairAgentWorkflowProactive.stop, nudge, rpc_timeout=ANSWER_WITHIN)
         return described.id
 
@@ -194,7 +195,7 @@ class ProactiveService:
         described = await self._describe(user, domain)
         if described.status is not WorkflowExecutionStatus.RUNNING:
             return None
-        _refuse_if_stopping(await _phase(described), described.id)
+        _refuse_if_stopping(await _phase(described), described.id, domain)
         memo = await described.memo()
         return ProactiveStarted(
             agent_id=described.id,
@@ -208,7 +209,7 @@ class ProactiveService:
         """What Temporal knows of the agent's last run, which needs no worker. Two names may make one id."""
         agent_id = make_agent_id(user, domain)
         try:
-            with temporal_errors(agent_id, queue=self._queue, of=AGENT):
+            with temporal_errors(agent_id, queue=self._queue, of=agent_of(domain)):
                 described = await self._handle(user, domain).describe(rpc_timeout=ANSWER_WITHIN)
                 memo = await described.memo()
         except NotFound as error:
@@ -229,12 +230,12 @@ class ProactiveService:
             return None, error.said
 
     @contextmanager
-    def _only_while_it_runs(self, described: WorkflowExecutionDescription) -> Generator[None]:
-        over = NotFound(f"proactive agent {described.id!r} is not running any more; ", AGENT.way_out)
+    def _only_while_it_runs(self, described: WorkflowExecutionDescription, domain: str) -> Generator[None]:
+        over = NotFound(f"proactive agent {described.id!r} is not running any more; ", agent_of(domain).way_out)
         if described.status is not WorkflowExecutionStatus.RUNNING:
             raise over
         try:
-            with temporal_errors(described.id, queue=self._queue, of=AGENT):
+            with temporal_errors(described.id, queue=self._queue, of=agent_of(domain)):
                 yield
         except Over as error:
             raise over from error
@@ -248,14 +249,14 @@ async def _phase(described: WorkflowExecutionDescription) -> str:
     return str(described.typed_search_attributes.get(PHASE_ATTRIBUTE) or memo.get(PHASE_MEMO, ""))
 
 
-def _refuse_if_stopping(phase: str, agent_id: str) -> None:
+def _refuse_if_stopping(phase: str, agent_id: str, domain: str) -> None:
     if phase == AgentPhase.STOPPING:
         raise UserError(
             f"proactive agent {agent_id!r} is being stopped, and ends when its cycle is settled; "
             "once it says STOPPED (",
-            _STATUS,
+            agent_command("status", domain),
             "), start it again: ",
-            CommandLine("proactive", "start"),
+            agent_command("start", domain),
         )
 
 

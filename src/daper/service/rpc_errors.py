@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daper.core.commands import CommandLine, Said
 from daper.core.errors import DaperError, DecisionRefused, NotFound, NoWorker, Stuck, Unreachable
+from daper.core.ids import agent_command
 
 # To a signal or an update that came too late, and to an update that the end overtook.
 _CLOSED = ("already completed", "aborted by closing workflow")
@@ -38,8 +39,14 @@ class Subject:
 _SEE_REPAIRS: Final = Said("see: ", CommandLine("repair", "list"))
 REPAIR = Subject(noun="repair", way_out=_SEE_REPAIRS)
 AGENT = Subject(noun="proactive agent", way_out=Said("start one: ", CommandLine("proactive", "start")))
+"""Any of them; one of a known domain is that of `agent_of`."""
 EVENTS = Subject(noun="event-driven agent", way_out=_SEE_REPAIRS)
 SCHEDULE = Subject(noun="schedule", way_out=Said("see: ", CommandLine("schedule", "list")))
+
+
+def agent_of(domain: str) -> Subject:
+    """The proactive agent of a domain."""
+    return Subject(noun=AGENT.noun, way_out=Said("start one: ", agent_command("start", domain)))
 
 
 class Over(DaperError):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from daper.adapters.reports.actions import Proposed, proposed_table
+from daper.core.ids import DEFAULT_DOMAIN, agent_command
 from daper.core.lines import HEADING, LABELS, FieldLine, LineKind, Piece, Voice
 from daper.core.links import disarmed
 from daper.core.notices import ActionLine, GroupLine, Notice, Occasion, ToldLine
@@ -54,7 +55,7 @@ def commands(message: Notice) -> tuple[Command, ...]:
             )
         case Occasion.CYCLES_FAIL:
             return (
-                Command("daper proactive status", "what the agent does"),
+                Command(str(agent_command("status", message.domain or DEFAULT_DOMAIN)), "what the agent does"),
                 Command("daper doctor", "what is missing"),
             )
         case Occasion.TEST:

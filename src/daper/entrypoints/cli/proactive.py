@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from daper.bootstrap import open_proactive
+from daper.core.ids import agent_command
 from daper.core.lines import partition_words
 from daper.core.models import DEFAULT_PROBLEMS
 from daper.core.outcomes import RepairResult
 from daper.core.proactive import PROACTIVE_INTERVAL, CycleEnd
+from daper.core.spans import written_span
 from daper.core.text import counted
 from daper.entrypoints.checks.policy import policy_words
 from daper.entrypoints.cli.exits import Exit
@@ -71,7 +73,7 @@ def start(
         if as_json:
             print_json(AgentStartedDocument(**dict(started), lacking=lacking))
         else:
-            _say([*_opening(settings, started), *([f"… {lacking}"] if lacking else [])])
+            _say([*_opening(settings, started, order.domain), *([f"… {lacking}"] if lacking else [])])
         return Exit.OK
 
     return run_to_end(run())
@@ -96,7 +98,7 @@ def status(*, domain: str | None = None, as_json: Json = False) -> int:
         if as_json:
             print_json(agent_document(found))
         else:
-            _say(_lines(found))
+            _say(_lines(settings, found))
         return Exit.OK
 
     return run_to_end(run())
@@ -121,7 +123,7 @@ def check_now(*, reason: Comment = "", domain: str | None = None) -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
         agent_id = await service.check_now(user, of, by=user, reason=reason)
-        _say([f"asked to check now: {agent_id}; see: daper proactive status"])
+        _say([f"asked to check now: {agent_id}; see: {_command(settings, 'status', of)}"])
         return Exit.OK
 
     return run_to_end(run())
@@ -144,7 +146,7 @@ def stop(*, reason: Comment = "", domain: str | None = None) -> int:
         service = await open_proactive(settings)
         user = who_asks(settings).name
         agent_id = await service.stop(user, of, by=user, reason=reason)
-        _say([f"asked to stop: {agent_id}; see: daper proactive status"])
+        _say([f"asked to stop: {agent_id}; see: {_command(settings, 'status', of)}"])
         return Exit.OK
 
     return run_to_end(run())
@@ -156,33 +158,39 @@ def _say(lines: Iterator[str] | list[str]) -> None:
         say(screen, line)
 
 
-def _opening(settings: Settings, started: ProactiveStarted) -> Iterator[str]:
+def _command(settings: Settings, verb: str, domain: str) -> str:
+    return str(agent_command(verb, domain, configured=settings.domain))
+
+
+def _opening(settings: Settings, started: ProactiveStarted, domain: str) -> Iterator[str]:
     where = f"[{settings.address}], Namespace: [{settings.namespace}], Task Queue: [{started.queue}]"
     yield f"Client connection: {where} ({settings.address_source})"
     yield f"Records: {started.place} (store {started.store_id})"
     if started.already_running:
         yield f"The proactive agent runs already, as it was started: {started.agent_id}"
-        yield "To start it otherwise, end it first: daper proactive stop"
+        yield f"To start it otherwise, end it first: {_command(settings, 'stop', domain)}"
     else:
         yield f"Proactive agent started with ID: {started.agent_id}"
         yield f"Policy: {settings.policy_source}: {policy_words(settings.policy)}"
     if link := run_link(settings, started.agent_id):
         yield f"Temporal UI: {link}"
-    yield "See what it does: daper proactive status"
+    yield f"See what it does: {_command(settings, 'status', domain)}"
 
 
-def _lines(found: ProactiveStatus) -> Iterator[str]:
+def _lines(settings: Settings, found: ProactiveStatus) -> Iterator[str]:
     agent = found.agent
     yield f"{agent.agent_id}: {found.phase}"
     cycles = f"{counted(agent.cycles, 'cycle')} since {agent.started_at:%Y-%m-%d %H:%M:%S} UTC"
     looks = f"; it looks at {partition_words(agent.partition)}" if agent.partition else ""
-    yield f"{cycles}; {agent.interval} after each the next one; a plan waits for {agent.approval_timeout}{looks}"
+    interval, patience = written_span(agent.interval), written_span(agent.approval_timeout)
+    yield f"{cycles}; {interval} after each the next one; a plan waits for {patience}{looks}"
     if agent.stopping:
         yield agent.stopping
     if agent.repair_id:
         yield from _current(found, agent.repair_id)
     if agent.next_cycle_at and not found.ended:
-        yield f"Next cycle: {agent.next_cycle_at:%Y-%m-%d %H:%M:%S} UTC; now: daper proactive check-now"
+        now = _command(settings, "check-now", agent.domain)
+        yield f"Next cycle: {agent.next_cycle_at:%Y-%m-%d %H:%M:%S} UTC; now: {now}"
     if agent.failures_in_a_row:
         yield f"{counted(agent.failures_in_a_row, 'cycle')} in a row could not go on; the pauses between tries grow"
     if agent.nudges_waiting and not found.ended:
