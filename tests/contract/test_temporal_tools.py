@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
+from daper.clock import utc_now
 from daper.core.digests import undo_key
 from daper.core.errors import CannotSettle, NoAnswer, NoWorker
 from daper.core.outcomes import Effect, Holding, OutcomeStatus
@@ -860,3 +862,85 @@ def other_domain(world: StuckWorld, folder: Path, signals: str) -> TemporalDomai
     domain = open_domain(folder, {"query": f'TaskQueue = "{world.queue}"', "too_long": "*=1s", "signals": signals})
     domain.reach_by(connect)
     return domain
+
+
+@dataclass
+class Clock:
+    """The time of a tool: that of the machine, or so much later."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.ahead
+
+
+async def hung(it: Stuck, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Task[Effect], asyncio.Event]:
+    """An attempt that stops right before its request, and what lets it go on."""
+    cluster = it.world.domain.cluster
+    change, hangs, goes_on = cluster.change, asyncio.Event(), asyncio.Event()
+
+    async def stopped(name: str, request: Message) -> Message:
+        monkeypatch.setattr(cluster, "change", change)
+        hangs.set()
+        await goes_on.wait()
+        return await change(name, request)
+
+    monkeypatch.setattr(cluster, "change", stopped)
+    first = asyncio.create_task(it.tool.apply(it.call))
+    await hangs.wait()
+    return first, goes_on
+
+
+@each(UNDOABLE)
+async def test_an_attempt_that_hung_until_its_effect_was_undone_does_not_set_it_again(
+    world: StuckWorld, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, case, monkeypatch)
+    clock, waits = Clock(), list[timedelta]()
+
+    async def waited(time: timedelta) -> None:
+        waits.append(time)
+        clock.ahead += time
+
+    monkeypatch.setattr(it.tool, "_clock", clock)
+    monkeypatch.setattr("daper.stores.outside.waited", waited)
+    first, goes_on = await hung(it, monkeypatch)
+    done = await it.tool.apply(it.call)
+    assert done.status is OutcomeStatus.APPLIED
+    assert (await it.undo(done)).status is OutcomeStatus.UNDONE
+    # Until no request of the first one can be under way any more.
+    assert [timedelta() < each <= timedelta(seconds=40) for each in waits] == [True]
+    goes_on.set()
+    with pytest.raises(NoAnswer, match="not asked for in time"):
+        await first
+    assert not case.done(await world.state(it.workflow_id))
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.ALREADY_APPLIED
+    assert not case.done(await world.state(it.workflow_id))
+
+
+async def test_what_was_asked_for_once_is_undone_without_waiting(
+    world: StuckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, next(each for each in CASES if each.tool == "pause_activity"), monkeypatch)
+
+    async def waited(_: timedelta) -> None:
+        pytest.fail("nothing else can be under way")
+
+    monkeypatch.setattr("daper.stores.outside.waited", waited)
+    assert (await it.undo(await it.tool.apply(it.call))).status is OutcomeStatus.UNDONE
+
+
+async def test_an_attempt_that_was_stopped_asks_for_nothing_and_the_next_one_does(
+    world: StuckWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = await stuck(world, next(each for each in CASES if each.tool == "pause_activity"), monkeypatch)
+    clock = Clock()
+    monkeypatch.setattr(it.tool, "_clock", clock)
+    first, goes_on = await hung(it, monkeypatch)
+    clock.ahead = timedelta(minutes=1)
+    goes_on.set()
+    with pytest.raises(NoAnswer, match="not asked for in time"):
+        await first
+    await it.is_as_it_was()
+    assert (await it.tool.apply(it.call)).status is OutcomeStatus.APPLIED
+    await it.happened()

@@ -6,7 +6,9 @@ it cannot tell for good, nobody can, and that is what a person is told.
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
@@ -15,7 +17,7 @@ from pydantic import TypeAdapter
 
 from daper.clock import agreed_now
 from daper.core.digests import digest
-from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted, StoreBusy, StoreUnavailable
+from daper.core.errors import ActionFailed, CannotSettle, LedgerContradicted, NoAnswer, StoreBusy, StoreUnavailable
 from daper.core.outcomes import Effect, OutcomeStatus, Postcondition
 from daper.core.text import said
 from daper.ports.domain import Record, ToolCall
@@ -33,8 +35,22 @@ _HOLDER = "key"  # in the effect of the row of a claim: who has it
 _CLAIMED = timedelta(hours=1)
 """So long what nobody can tell of keeps other keys out: no request is under way for longer."""
 
+_UNDER_WAY = timedelta(seconds=10)
+"""So long a request may be on its way: whoever asks gives it up then."""
+
+_IS_LATE: ContextVar[Callable[[], bool] | None] = ContextVar("is_late", default=None)
+
 _NEVER_CAME = "the system says that the request never came, and takes it no more"
 _TOO_LATE = "it was not asked for in time, and others may change the same by now; nothing was changed"
+
+
+def refuse_late() -> None:
+    """To be called right before a request for a change. Raises NoAnswer where its attempt began too long ago for it.
+
+    A process that was stopped in between would else ask for what others have done, and undone, since.
+    """
+    if (is_late := _IS_LATE.get()) is not None and is_late():
+        raise NoAnswer("it was not asked for in time, and others may have done it, and undone it, by now")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +91,12 @@ class OutsideTool(Tool):
     """
 
     repeatable: bool = False
+    sends_within: timedelta | None = None
+    """How long after its begin an attempt may still ask; None: as long as it likes. `refuse_late` is what asks that.
+
+    For what is a state: one that comes late would set it anew. Where several attempts were begun, an undo waits until
+    none of them can ask any more.
+    """
 
     def __init__(self, books: Callable[[], Store[object]], *, clock: Callable[[], datetime] = agreed_now) -> None:
         self.books = books
@@ -176,10 +198,21 @@ class OutsideTool(Tool):
         if claim and self._clock() - begun > _CLAIMED / 2:  # a process, or its machine, may have been stopped
             return await self._failed(passage, _TOO_LATE)
         try:
-            deed = await passage.act()
+            with self._in_time(begun):
+                deed = await passage.act()
         except ActionFailed as error:
             return await self._failed(passage, str(error))
         return await self._conclude(call, key, deed, own=True)
+
+    @contextmanager
+    def _in_time(self, begun: datetime) -> Generator[None]:
+        """What is asked meanwhile is asked in time, or not at all."""
+        within = self.sends_within
+        token = _IS_LATE.set(None if within is None else lambda: self._clock() - begun > within)
+        try:
+            yield
+        finally:
+            _IS_LATE.reset(token)
 
     async def _failed(self, passage: _Passage, why: str) -> Effect:
         """The system refused. Where others have asked too, one of them may be why."""
@@ -299,6 +332,9 @@ class OutsideTool(Tool):
             begun = Effect(status=OutcomeStatus.UNKNOWN, after={_ATTEMPTS: count}, evidence=("begun",))
             noted = _CALL.dump_json(call).decode()
             ledger.enter(change, begun, self._timed(call, row), key=key, kind="begun", tool=self.name, originals=noted)
+            if row is not None and self.sends_within is not None:
+                again = self._timed(call, None)
+                ledger.enter(change, begun, again, key=_again_key(key), kind="begun", tool=self.name)
             return True
 
     def _taken(self, change: StoreChange[object], claim: str, key: str) -> Effect | None:
@@ -346,11 +382,31 @@ class UndoableOutsideTool(OutsideTool):
             late=lambda: None,
             act=lambda: self.take_back(call, done.effect, done.originals, key=key),
         )
+        await self._none_under_way(call.key)
         return await self._through(back)
+
+    async def _none_under_way(self, key: str) -> None:
+        """Wait until no other attempt with this key can ask any more: what comes behind the undo would stay."""
+        again = await in_thread(self._row, _again_key(key))
+        if again is None or self.sends_within is None:
+            return
+        left = again.at + self.sends_within + _UNDER_WAY - self._clock()
+        if left > timedelta():
+            await waited(left)
 
 
 def _versions(records: Sequence[Record]) -> dict[str, str]:
     return {record.ref: record.version for record in records}
+
+
+async def waited(time: timedelta) -> None:
+    """Wait so long."""
+    await asyncio.sleep(time.total_seconds())
+
+
+def _again_key(key: str) -> str:
+    """Of the row that says when the last of several attempts with a key was begun."""
+    return digest(f"again {key}")
 
 
 def _claim_key(claim: str) -> str:

@@ -44,6 +44,7 @@ from daper.domains.temporal.options import PREFIX
 from daper.domains.temporal.pace import Pace
 from daper.domains.temporal.recent import Recent, recent_of
 from daper.domains.temporal.workflow import Failure, QueueState, WorkflowState
+from daper.stores.outside import refuse_late
 
 IDENTITY: Final = "daper"
 MOST_EVENTS: Final = 10_000
@@ -359,13 +360,15 @@ class Cluster:
     async def change(self, call: str, request: Message) -> Message:
         """Ask for a change, by the name of the call; namespace and identity are filled in, where that is empty.
 
-        Raises ActionFailed where the server refuses it, so that nothing happened, and NoAnswer where nobody can tell.
+        Raises ActionFailed where the server refuses it, so that nothing happened, and NoAnswer where nobody can tell,
+        or where it is too late to ask.
         """
         client = await self.client()
         request.namespace = client.namespace  # pyright: ignore[reportAttributeAccessIssue] - each of these calls has one
         if not request.identity:  # pyright: ignore[reportAttributeAccessIssue] - and this
             request.identity = IDENTITY  # pyright: ignore[reportAttributeAccessIssue]
         await self._pace.turn()
+        refuse_late()
         try:
             return await getattr(client.workflow_service, call)(request, timeout=_CALL)
         except RPCError as error:
@@ -375,6 +378,38 @@ class Cluster:
             if error.status in _AWAY:
                 raise NoAnswer(f"{told}, which does not say whether it was done") from None
             raise ActionFailed(said(f"{told}{_why_refused(error)}; nothing was changed")) from None
+
+    async def change_latest(self, workflow_id: str, run_id: str, call: str, request: Message) -> Message:
+        """As `change`, right after a last look whether that run is the latest one: neither waits for its turn between.
+
+        Raises ActionFailed where another one has come, too.
+        """
+        for tried in range(1, _TRIES + 1):
+            async with self._pace.at_once(2):
+                try:
+                    latest = await self._latest(workflow_id)
+                except RPCError as error:
+                    if tried >= _TRIES_AFTER.get(error.status, 1):
+                        raise _told(error, workflow_id) from None
+                else:
+                    if latest == run_id:
+                        return await self.change(call, request)
+                    now = f"another run is the latest one, {latest}" if latest else "it is not there any more"
+                    raise ActionFailed(f"{now}; nothing was changed")
+            self._pace.rest(0.25 * 2**tried)
+        raise AssertionError("the last try returns or raises")
+
+    async def _latest(self, workflow_id: str) -> str:
+        client = await self.client()
+        request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=_run(workflow_id, ""))
+        await self._pace.turn()
+        try:
+            answer = await client.workflow_service.describe_workflow_execution(request, timeout=_CALL)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return ""
+            raise
+        return answer.workflow_execution_info.execution.run_id
 
 
 class _NotThere(Exception):

@@ -36,7 +36,7 @@ from daper.domains.temporal.tools.activity_group import (
     together,
     why_none,
 )
-from daper.domains.temporal.tools.base import TRACE, WorkflowTool, run_of, workflow_in
+from daper.domains.temporal.tools.base import SENT_WITHIN, TRACE, WorkflowTool, run_of, workflow_in
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, not_done
@@ -72,6 +72,7 @@ class ActivityTool(WorkflowTool):
     """
 
     args = ActivityArgs
+    sends_within = SENT_WITHIN
     leaves_events = False
     """Whether the history tells of one that is over what became of it."""
     _looked_at: tuple[WorkflowState, Mapping[str, Sequence[PendingActivity]]] | None = None

@@ -20,6 +20,9 @@ from daper.ports.store import LedgerRow, Store
 from daper.stores.outside import OutsideTool, UndoableOutsideTool
 from daper.stores.threads import in_thread
 
+SENT_WITHIN = timedelta(seconds=30)
+"""So long after its begin an attempt may still ask for what is a state: one that comes late would set it anew."""
+
 TRACE = "daper key="
 """Before the key in whatever text of a call stays in the history: the trace by which it is found again."""
 

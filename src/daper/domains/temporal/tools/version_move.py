@@ -19,7 +19,7 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import TASK_FAILING
 from daper.domains.temporal.surroundings import with_versions
-from daper.domains.temporal.tools.base import UndoableWorkflowTool, run_of, workflow_in
+from daper.domains.temporal.tools.base import SENT_WITHIN, UndoableWorkflowTool, run_of, workflow_in
 from daper.domains.temporal.tools.run_tool import RunArgs
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, ToolCall
@@ -48,6 +48,7 @@ class MoveToVersion(UndoableWorkflowTool):
         "version that it is pinned to, once a mended version runs."
     )
     repeatable = True
+    sends_within = SENT_WITHIN
 
     async def look(self, record_id: str) -> tuple[Record, ...]:
         """The workflow, the versions of its deployment, and what is set of it."""
