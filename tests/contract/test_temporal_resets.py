@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from daper.clock import utc_now
 from daper.core.errors import CannotSettle, NoAnswer
 from daper.core.outcomes import Holding, OutcomeStatus
+from daper.domains.temporal import pace
 from daper.domains.temporal.domain import TemporalDomain
 from daper.domains.temporal.entry import open_domain
 from daper.domains.temporal.history import HistoryReader, ResetTrace
@@ -323,3 +325,31 @@ async def test_a_run_that_came_after_our_look_and_before_the_request_is_left_alo
     assert done.status is OutcomeStatus.FAILED
     assert "another run" in done.evidence[0]
     assert [each.reason for each in await traces(world, workflow_id)] == ["by hand"]
+
+
+async def test_nothing_waits_for_its_turn_between_the_last_look_and_the_reset(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went: list[str] = []
+
+    async def wait(_: float) -> None:
+        went.append("wait")
+
+    def noted(name: str, call: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def asked(*given: object, **named: object) -> object:
+            went.append(name)
+            return await call(*given, **named)
+
+        return asked
+
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=wait))
+    async with stuck_world(
+        real_time.client, tmp_path, workflows=[Journey, SideTrip], activities=[visit], calls_per_second="1"
+    ) as world:
+        call = await proposed(world, await failed(world))
+        service = world.client.workflow_service
+        for name in ("describe_workflow_execution", "reset_workflow_execution"):
+            monkeypatch.setattr(service, name, noted(name, getattr(service, name)))
+        assert (await world.domain.tools[TOOL].apply(call)).status is OutcomeStatus.APPLIED
+    at = went.index("reset_workflow_execution")
+    assert went[at - 3 : at] == ["wait", "wait", "describe_workflow_execution"]

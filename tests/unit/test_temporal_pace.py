@@ -39,3 +39,17 @@ async def test_after_a_rest_nobody_is_let_through_before_it_is_over(slept: list[
     await turns.turn()
     await turns.turn()
     assert slept == [2.0, 0.1]
+
+
+async def test_calls_that_belong_together_take_their_turns_first_and_do_not_wait_between(slept: list[float]) -> None:
+    turns = Pace(10)
+    async with turns.at_once(2):
+        assert slept == [0.1]
+        await turns.turn()
+        turns.rest(5)  # others are told to wait meanwhile
+        await turns.turn()
+        assert slept == [0.1]
+        await turns.turn()
+    assert slept == [0.1, 5.0]
+    await turns.turn()
+    assert slept == [0.1, 5.0, 0.1]

@@ -110,14 +110,13 @@ class ResetWorkflow(RunTool):
 
     async def act(self, call: ToolCall) -> Deed:
         """Ask for the reset."""
-        await self.still_latest(call)
         request = ResetWorkflowExecutionRequest(
             workflow_execution=WorkflowExecution(workflow_id=call.record_id),
             reason=reason(call.key),
             workflow_task_finish_event_id=_event(call),
             request_id=call.key,
         )
-        await self._bench.cluster.change("reset_workflow_execution", request)
+        await self._bench.cluster.change_latest(call.record_id, _run(call), "reset_workflow_execution", request)
         return await self._made(call, call.key)
 
     async def probe(self, call: ToolCall, *, key: str) -> Trace:

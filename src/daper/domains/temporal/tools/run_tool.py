@@ -7,7 +7,6 @@ from typing import ClassVar, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from daper.core.errors import ActionFailed
 from daper.core.limits import Exactly, Limit
 from daper.core.models import Change
 from daper.core.outcomes import Effect, Holding, Postcondition
@@ -101,13 +100,6 @@ class RunTool(WorkflowTool):
     def claim(self, call: ToolCall, records: Sequence[Record]) -> str:
         """The run: one key alone makes another of it."""
         return f"run {call.record_id} {call.arguments['run_id']}"
-
-    async def still_latest(self, call: ToolCall) -> None:
-        """Look once more, right before the request. Raises ActionFailed where another run has come after our look."""
-        state = await self._bench.cluster.state(call.record_id)
-        if state is None or state.run_id != call.arguments["run_id"]:
-            now = f"another run is the latest one, {state.run_id}" if state else "it is not there any more"
-            raise ActionFailed(f"{now}; nothing was changed")
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
         """Whether the new run was completed, or is past what the run before failed by, and nothing of it fails."""

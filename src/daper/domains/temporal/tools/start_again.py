@@ -117,8 +117,9 @@ class StartAgain(RunTool, UndoableWorkflowTool):
             _copy(before.started, request, name)
         if before.metadata is not None:
             request.user_metadata.CopyFrom(before.metadata)
-        await self.still_latest(call)
-        answer = await self._bench.cluster.change("start_workflow_execution", request)
+        answer = await self._bench.cluster.change_latest(
+            call.record_id, _run(call), "start_workflow_execution", request
+        )
         return _started(call, answer.run_id, failed_by(before))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType] - the answer to that
 
     async def take_back(self, call: ToolCall, done: Effect, originals: str, *, key: str) -> Deed:
