@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from pydantic import JsonValue
 
 from daper.adapters.reports.archive import read_report, write_report
 from daper.adapters.reports.repair_report import repair_report
@@ -49,6 +50,7 @@ from daper.core.outcomes import (
     VerifiedFinding,
 )
 from daper.core.phases import Phase
+from daper.documents.html import to_html
 from daper.documents.markdown import to_markdown
 
 STARTED = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -479,3 +481,47 @@ def test_two_ids_that_sanitise_equally_do_not_share_a_report(tmp_path: Path) -> 
         "a/b",
         "a-b",
     ]
+
+
+LETTER = "Dear $customer_name,\n\nwe wait for $amount." + " Please pay." * 30
+SENT = "Payment of order ORD-2\n\nDear Harry Potter,\n\nwe wait for 56.52." + " Please pay." * 30
+
+
+def with_a_letter(result: RepairResult) -> RepairResult:
+    """Its second action writes to somebody, as planned; its first did as well, with words that a person edited."""
+    plan = result.plans[0]
+    sent = Change(record="orders/ORD-2", field="message", before="none", after=SENT)
+    actions = tuple(
+        ProposedAction.model_validate(
+            each.model_dump() | {"text": bound_with(each, message=LETTER), "preview": (*each.preview, sent)}
+        )
+        for each in plan.actions
+    )
+    came_to = {each.action_id: each for each in result.outcomes}
+    applied = {"status": OutcomeStatus.APPLIED}
+    edited = tuple(
+        each.model_copy(update=applied | ({"arguments": {"message": "Pay!\nNow!"}} if each.action_id == "a1" else {}))
+        for each in came_to.values()
+    )
+    plans = (plan.model_copy(update={"actions": actions}), *result.plans[1:])
+    return result.model_copy(update={"plans": plans, "outcomes": edited})
+
+
+def bound_with(action: ProposedAction, **arguments: JsonValue) -> str:
+    return action.bound.model_copy(update={"arguments": arguments}).to_text()
+
+
+def test_a_message_in_the_table_of_actions_is_whole_with_a_sign_for_the_ends_of_its_lines_and_as_it_was_sent() -> None:
+    result = with_a_letter(whole_result())
+    rows = {row.split(" | ")[0].strip("| `"): row for row in rows_of(markdown_report(result), "Actions")}
+    shown = to_html(repair_report(result))
+    outcomes = {each.action_id for each in result.outcomes}
+
+    assert not any("U+000A" in page or "more characters" in page for page in (*rows.values(), shown))
+    assert "message = `Pay!` ↵ `Now!` (edited)" in rows["a1"]
+    assert "56.52" not in rows["a1"], "what is sent is what a person wrote"
+    assert len(rows) > 2
+    for each in rows.keys() - {"a1", *(each.id for each in result.plans[0].actions if each.id not in outcomes)}:
+        assert "message = `Dear $customer_name,` ↵↵ `we wait for $amount. Please pay." in rows[each]
+        assert "message: `Payment of order ORD-2` ↵↵ `Dear Harry Potter,` ↵↵ `we wait for 56.52. Please" in rows[each]
+    assert "↵↵" in shown

@@ -139,7 +139,7 @@ def action_lines(action: ActionView, *, edits: Mapping[str, JsonValue] | None = 
 def change_line(change: Change) -> FieldLine:
     """One field of one record, before and after; what was nothing before, or stays as it is, is told once."""
     before = () if change.before in ("", change.after) else (_value(change.before), Piece(TO))
-    pieces = (*before, *_in_lines(change.after))
+    pieces = (*before, *in_lines(change.after))
     return FieldLine(LineKind.CHANGE, f"{change.record} {change.field}", pieces)
 
 
@@ -297,10 +297,10 @@ def _arguments(action: ActionView, edits: _Edits) -> Iterable[FieldLine]:
     for name, value in action.arguments.items():
         changed = (Piece(CHANGED_TO), _value(edits[name])) if name in edits else ()
         limit = (Piece(MAY_BE), _text(action.editable[name]), Piece(")")) if name in action.editable else ()
-        yield FieldLine(LineKind.ARGUMENT, name, (*_in_lines(value), *changed, *limit))
+        yield FieldLine(LineKind.ARGUMENT, name, (*in_lines(value), *changed, *limit))
 
 
-def _in_lines(value: JsonValue) -> Iterator[Piece]:
+def in_lines(value: JsonValue) -> Iterator[Piece]:
     """A value; of a text of some lines each by itself, with a sign of ours for where one ends."""
     if not isinstance(value, str) or "\n" not in value.strip("\n"):
         yield _value(value)

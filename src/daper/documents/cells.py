@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pydantic import JsonValue
 
 from daper.core.digests import canonical
-from daper.core.lines import FieldLine, Piece, Voice
+from daper.core.lines import FieldLine, Piece, Voice, in_lines
 from daper.documents.blocks import (
     LONGEST_CODE,
     LONGEST_PROSE,
@@ -48,6 +48,11 @@ def code(words: object) -> Line:
 def value(of: JsonValue, *, longest: int = LONGEST_CODE) -> Line:
     """A value of a record or an argument, as code; an empty one is shown too."""
     return (Span(of if isinstance(of, str) else canonical(of), Style.CODE, longest),)
+
+
+def in_full(of: JsonValue) -> Line:
+    """A value in full, as plans show it: of a text of some lines each by itself, with a sign of ours between."""
+    return in_a_row(map(_piece, in_lines(of)), between="")
 
 
 def worded(field: FieldLine, *, named: bool = False) -> Line:
@@ -94,7 +99,7 @@ def in_a_row(lines: Iterable[Line], *, between: str = "; ") -> Line:
 
 def settings(arguments: Mapping[str, JsonValue], *, after: str = "") -> Cell:
     """Arguments and their values in one cell."""
-    return listed(((*text(f"{name}"), *text(" = "), *value(given)) for name, given in arguments.items()), after=after)
+    return listed(((*text(f"{name}"), *text(" = "), *in_full(given)) for name, given in arguments.items()), after=after)
 
 
 def facts(rows: Sequence[tuple[str, Cell]]) -> Facts:

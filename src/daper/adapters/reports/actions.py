@@ -1,6 +1,6 @@
 """What was proposed, refused and done, as tables; none where there is nothing to show. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -15,13 +15,13 @@ from daper.documents.cells import (
     EMPTY,
     cell,
     code,
+    in_full,
     listed,
     prose,
     score,
     settings,
     text,
     uncut,
-    value,
     worded,
 )
 
@@ -46,6 +46,7 @@ _PART_OF = {
     LineKind.ALTERNATIVE: 2,
 }
 _NAMED = frozenset({LineKind.ARGUMENT, LineKind.CHANGE})  # each line of theirs has a name of its own
+_NOTHING_BEFORE = frozenset({"", "none"})
 _RARE = frozenset({LineKind.DONE_BEFORE, LineKind.DOUBT, LineKind.ALTERNATIVE})
 _ACTION_PARTS = (Part("action", 30), Part("what was to be done", 40), Part("what became of it", 30))
 _ACTION_COLUMNS = (
@@ -163,11 +164,20 @@ def _status(outcome: ActionOutcome | None) -> Cell:
 def _changes(action: ProposedAction, outcome: ActionOutcome | None) -> Cell:
     if outcome and (outcome.before or outcome.after):
         names = dict.fromkeys((*outcome.before, *outcome.after))
-        return listed(
+        changed = [
             (*text(name), *text(": "), *_at(outcome.before, name), *text(" → "), *_at(outcome.after, name))
             for name in names
-        )
+        ]
+        return listed([*changed, *_written(action, outcome, names)])
     return planned(action.preview, before="planned:")
+
+
+def _written(action: ProposedAction, outcome: ActionOutcome, names: Container[str]) -> Iterator[Line]:
+    """What was written to somebody, as the plan showed it: in the arguments are the words before they are filled in."""
+    as_planned = not outcome.digest or outcome.digest == action.digest
+    for change in action.preview if as_planned and outcome.status.took_effect else ():
+        if change.field not in names and change.before in _NOTHING_BEFORE:
+            yield (*text(f"{change.field}: "), *in_full(change.after))
 
 
 def planned(changes: Iterable[Change], *, before: str = "") -> Cell:
@@ -178,7 +188,7 @@ def planned(changes: Iterable[Change], *, before: str = "") -> Cell:
 def _at(fields: Mapping[str, JsonValue], name: str) -> Line:
     if name not in fields:
         return text("-")
-    return text("(nothing)") if fields[name] is None else value(fields[name])
+    return text("(nothing)") if fields[name] is None else in_full(fields[name])
 
 
 def blocked_table(blocked: Iterable[BlockedProposal]) -> Table | None:
