@@ -19,7 +19,7 @@ from daper.activities.posting import BEGUN, GIVEN_UP, Posting
 from daper.adapters.notify import courier as courier_module
 from daper.adapters.notify.courier import PeopleCourier
 from daper.core.errors import DeliveryTaken, NotFound, TargetUnreachable
-from daper.core.outbox import TAKEN_BACK, MessageState
+from daper.core.outbox import OVERTAKEN, TAKEN_BACK, MessageState
 from daper.core.people import CommandRoute, MailRoute, People, Route, Security, SmtpServer, WebhookTarget
 from daper.ports import Message, MessageNote, Noted
 from tests.contract.boxes import NOON
@@ -584,3 +584,40 @@ async def test_an_attempt_that_is_cut_off_before_it_began_to_send_does_not_begin
     await asyncio.to_thread(ended.wait, 60)
 
     assert (outbox.message.state, outbox.notes) == (WRITTEN, [])
+
+
+@dataclass
+class Answered(Outbox):
+    """What its message asks for happens after some looks."""
+
+    looks: int = 0
+
+    async def overtaken(self, message: Message) -> str:
+        self.looks -= 1
+        return "paid was told by Bill" if self.looks < 0 else ""
+
+
+@pytest.mark.parametrize("looks", [0, 1], ids=["before", "while it is handed over"])
+async def test_what_nobody_needs_any_more_is_not_sent_and_the_outbox_says_why(looks: int) -> None:
+    outbox = Answered(looks=looks)
+    async with hook() as server:
+        to = posting(outbox, webhook(server.url))
+        done = await deliver(to)
+        by_hand = await to.deliver(HARRY.key, 1, again=True)
+        with pytest.raises(DeliveryTaken, match="nobody needs it any more: paid was told by Bill"):
+            await to.say(HARRY.key, 1, WRITTEN, "it has not gone, says Ron")
+    assert (done.state, done.note) == (REFUSED, OVERTAKEN + "paid was told by Bill")
+    assert (by_hand.state, server.requests, outbox.states) == (REFUSED, [], [REFUSED])
+
+
+async def test_what_nobody_needs_any_more_is_told_as_that_also_where_nothing_sends_it() -> None:
+    outbox = Answered()
+    done = await deliver(posting(outbox, None))
+    assert (done.state, done.note) == (REFUSED, OVERTAKEN + "paid was told by Bill")
+
+
+@pytest.mark.parametrize("state", [SENT, UNKNOWN])
+async def test_what_has_gone_or_may_have_stays_so_whatever_happened_since(state: MessageState) -> None:
+    outbox = Answered(HARRY.model_copy(update={"state": state}))
+    assert (await deliver(posting(outbox, None))).state is state
+    assert outbox.notes == []

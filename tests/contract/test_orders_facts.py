@@ -461,6 +461,31 @@ async def test_what_a_tool_asked_for_is_there_once_it_was_told(shop: Shop) -> No
     assert all_of_it.holding is Holding.YES
 
 
+async def test_a_message_is_overtaken_once_all_that_it_asks_for_was_told(shop: Shop) -> None:
+    call = await restock(shop, "O-NEXT", "r1")
+    await shop.domain.tools["order_inventory"].apply(call)
+    [message] = await shop.domain.messages_of(call.key)
+    told = [await shop.domain.overtaken(message)]
+    for many in (4, None):
+        await shop.tell("O-NEXT", "delivered", quantity=many)
+        told.append(await shop.domain.overtaken(message))
+
+    assert told[:2] == ["", ""], "nothing of it, and a part"
+    assert told[2].startswith("delivered was told on ")
+    assert told[2].endswith(" by harry")
+
+
+async def test_what_has_nothing_to_do_with_a_message_does_not_overtake_it(shop: Shop) -> None:
+    call = await restock(shop, "O-NEXT", "r1")
+    await shop.domain.tools["order_inventory"].apply(call)
+    [message] = await shop.domain.messages_of(call.key)
+    await shop.tell("O-NEXT", "paid")
+    assert await shop.domain.overtaken(message) == ""
+    assert await shop.domain.overtaken(message.model_copy(update={"key": "other"})) == ""
+    await shop.tell("O-NEXT", "cancelled")
+    assert (await shop.domain.overtaken(message)).startswith("cancelled was told on ")
+
+
 async def test_a_fact_that_breaks_in_the_middle_has_not_happened(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(*_: object, **__: object) -> None:
         raise ActionFailed("the light went out")

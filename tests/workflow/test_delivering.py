@@ -9,10 +9,11 @@ import pytest
 import trustme
 from temporalio.testing import WorkflowEnvironment
 
-from daper.core.outbox import TAKEN_BACK, MessageState
+from daper.core.models import IdentityProof, Person
+from daper.core.outbox import OVERTAKEN, TAKEN_BACK, MessageState
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition, RepairResult, VerificationStatus
-from daper.domains.orders.domain import open_domain
-from daper.ports import ToolCall
+from daper.domains.orders.domain import OrdersDomain, open_domain
+from daper.ports import Telling, ToolCall
 from daper.stores.copying import copy
 from daper.workflows.options import DELIVERY_TRIES
 from tests.orders_on_server import with_tables
@@ -22,6 +23,7 @@ from tests.workflow.scripted import ScriptedOrders, UndoableScript
 from tests.workflow.shop import Shop, open_shop
 
 SECRETS = APPROVERS | {"OWL_SECRET": SECRET, "SMTP_PASSWORD": PASSWORD}
+BILL = Person(name="Bill", how=IdentityProof.OS_USER)
 WRITTEN, SENT, REFUSED, UNKNOWN = (
     MessageState.WRITTEN,
     MessageState.SENT,
@@ -171,6 +173,30 @@ async def test_what_was_written_is_sent_also_where_the_repair_is_stopped_meanwhi
     assert sent.state is SENT
     assert [message.state for message in result.messages] == [SENT]
     assert len(server.requests) == 1
+
+
+async def test_what_is_told_while_its_message_is_tried_again_is_not_asked_for_any_more(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with hook(503) as server, own_shop(temporal_env, tmp_path, outbox=webhook_lines(server.url)) as shop:
+        orders = shop.domains["orders"]
+        assert isinstance(orders, OrdersDomain)
+
+        async def pay() -> None:
+            await orders.tell(Telling(record_id=PAYS, fact="paid", by=BILL, door="test"))
+
+        server.meanwhile = pay
+        result = await repaired(shop, PAYS)
+        [lies] = await outbox(shop)
+
+    assert len(server.requests) == 1
+    assert lies.state is REFUSED
+    assert lies.note.startswith(f"{OVERTAKEN}paid was told on ")
+    assert [(message.state, message.note, message.text) for message in result.messages] == [(REFUSED, lies.note, "")]
+    assert verified(result) == {PAYS: VerificationStatus.RESOLVED}
+    assert not result.needs_person
+    [markdown] = (tmp_path / "reports").glob("**/*.md")
+    assert "nobody needs it any more: paid was told on" in markdown.read_text(encoding="utf-8")
 
 
 class Unhelpful(UndoableScript):

@@ -10,7 +10,7 @@ from daper.activities.posting import Posting
 from daper.core.errors import NotFound, TargetUnreachable
 from daper.core.messages import DeliverInput
 from daper.core.notices import Delivery, TellInput
-from daper.core.outbox import MessageOutcome, MessageState
+from daper.core.outbox import MessageOutcome, MessageState, withdrawn
 from daper.ports import Corresponding, Courier, Domain, Message, Notifier
 
 
@@ -82,5 +82,5 @@ def _outcome(input: DeliverInput, message: Message) -> MessageOutcome:
         subject=message.subject,
         state=message.state,
         note=message.note,
-        text="" if message.state is MessageState.SENT else message.body,
+        text="" if message.state is MessageState.SENT or withdrawn(message.note) else message.body,
     )

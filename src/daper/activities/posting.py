@@ -1,13 +1,14 @@
 """Sends what lies in an outbox, each message once: whatever is not certain is never tried again by itself."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
 from daper.core.errors import DeliveryTaken, DeliveryUnknown, NotFound, TargetRefused, TargetUnreachable
-from daper.core.outbox import TAKEN_BACK, MessageState, in_words
+from daper.core.outbox import OVERTAKEN, TAKEN_BACK, MessageState, in_words, withdrawn
 from daper.core.text import visible
-from daper.ports import Corresponding, Courier, Message, MessageNote, Noted
+from daper.ports import Corresponding, Courier, Message, MessageNote, Noted, Overtaken
 
 BEGUN: Final = "it was being sent, and nobody has noted what came of it"
 GIVEN_UP: Final = "nothing took it in time"
@@ -43,8 +44,8 @@ class Posting:
         nobody sends it twice. Raises TargetUnreachable where it was certainly not taken this time.
         """
         message, may = await self.look(key, number), _NOT_SENT if again else {MessageState.WRITTEN}
-        if message.state not in may or message.note == TAKEN_BACK:
-            return message
+        if message.state not in may or withdrawn(message.note) or await self._is_overtaken(message, may):
+            return await self.look(key, number)
         if not self._courier.carries(self._name):
             told = f"nothing is set up to send it: people.toml has no table [outbox.{self._name}]"
             return message.model_copy(update={"note": told})
@@ -52,6 +53,8 @@ class Posting:
 
         async def begin() -> None:
             nonlocal seen
+            if await self._is_overtaken(message, may):
+                raise DeliveryTaken(f"message {message.id} is not needed any more")
             begun = await self._note(message, MessageState.UNKNOWN, BEGUN, expected=may, seen=message)
             if not begun.changed:
                 raise DeliveryTaken(f"message {message.id} is not to be sent any more")
@@ -70,6 +73,15 @@ class Posting:
         vain = state is not MessageState.SENT
         await self._note(message, state, told, expected={seen.state}, seen=seen, tried=vain)
         return await self.look(key, number)
+
+    async def _is_overtaken(self, message: Message, may: AbstractSet[MessageState]) -> bool:
+        """Whether nobody needs it any more; then the outbox says so and why. What may have gone stays as it is."""
+        why = await self._outbox.overtaken(message) if isinstance(self._outbox, Overtaken) else ""
+        if not why:
+            return False
+        return (
+            await self._note(message, MessageState.REFUSED, f"{OVERTAKEN}{why}", expected=may, seen=message)
+        ).changed
 
     async def give_up(self, key: str, number: int) -> Message:
         """What is known of one that nobody waits for any longer; what has not begun to send it by then never does."""
@@ -93,7 +105,7 @@ class Posting:
         """Note of the messages of an effect and of its undo that nobody needs them; False where one may have gone."""
         messages = await self._outbox.messages_of(key)
         for message in messages:
-            if message.note == TAKEN_BACK:
+            if withdrawn(message.note):
                 continue
             noted = await self._note(message, MessageState.REFUSED, TAKEN_BACK, expected=_NOT_SENT)
             if not noted.changed:
@@ -108,7 +120,7 @@ class Posting:
         What nobody needs any more stays so, however certain it is that it has not gone.
         """
         message = await self.look(key, number)
-        if message.note == TAKEN_BACK and state is not MessageState.SENT:
+        if withdrawn(message.note) and state is not MessageState.SENT:
             raise DeliveryTaken(f"message {message.id} is {in_words(message.state, message.note)}")
         seen = None if state is MessageState.SENT else message
         if not (await self._note(message, state, note, expected=_OPEN - {state}, seen=seen)).changed:
@@ -121,7 +133,7 @@ class Posting:
         state: MessageState,
         note: str,
         *,
-        expected: "frozenset[MessageState] | set[MessageState]",
+        expected: AbstractSet[MessageState],
         tried: bool = False,
         seen: Message | None = None,
     ) -> Noted:

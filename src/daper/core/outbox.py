@@ -28,6 +28,15 @@ class MessageState(StrEnum):
 TAKEN_BACK = "not to be sent: its effect was undone before it was sent"
 """The note of a message that nobody needs any more, and of the one that would cancel it."""
 
+OVERTAKEN = "not to be sent: nobody needs it any more: "
+"""How the note begins of a message whose reason was gone before it was sent."""
+
+
+def withdrawn(note: str) -> bool:
+    """Whether a note says that nobody needs the message any more, so that it is never sent."""
+    return note == TAKEN_BACK or note.startswith(OVERTAKEN)
+
+
 _IN_WORDS = {
     MessageState.WRITTEN: "written to the outbox, not sent",
     MessageState.SENT: "sent",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from daper.core.models import RULES, Plan
-from daper.core.outbox import TAKEN_BACK, MessageState, in_words
+from daper.core.outbox import MessageState, in_words, withdrawn
 from daper.core.outcomes import (
     ActionOutcome,
     Counts,
@@ -115,7 +115,7 @@ def _untold(result: RepairResult) -> list[str]:
         f"{message.record_id}: message {message.sequence} in the outbox, to {shown(message.to)}, is "
         f"{in_words(message.state, message.note)}: {_BY_HAND[message.state]}"
         for message in result.messages
-        if not message.state.told and message.note != TAKEN_BACK
+        if not message.state.told and not withdrawn(message.note)
     ]
 
 

@@ -42,7 +42,7 @@ from daper.ports.domain import (
 from daper.ports.entry import DomainEntry, DomainOption, with_options
 from daper.ports.facts import Fact, TakesFacts, Telling
 from daper.ports.notifier import Notifier
-from daper.ports.outbox import Corresponding, Courier
+from daper.ports.outbox import Corresponding, Courier, Overtaken
 from daper.ports.persistence import (
     Caps,
     KeptAnswer,
@@ -95,6 +95,7 @@ __all__ = (
     "Noted",
     "Notifier",
     "OpenScan",
+    "Overtaken",
     "PlanCaps",
     "ProposalSet",
     "Record",

@@ -23,6 +23,15 @@ class Corresponding(Protocol):
         ...
 
 
+@runtime_checkable
+class Overtaken(Protocol):
+    """A domain that knows of its messages whether what they ask for has happened meanwhile."""
+
+    async def overtaken(self, message: Message) -> str:
+        """Why nobody needs a message any more; empty where somebody may."""
+        ...
+
+
 class Courier(Protocol):
     """Hands messages of records to whatever takes them to the other side."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from daper.core.errors import StoreDamaged, StoreError, UserError
-from daper.core.outbox import TAKEN_BACK, MessageState
+from daper.core.outbox import MessageState, withdrawn
 from daper.ports.copying import Copied, StoreContents, StoreIntake, WholeStore
 from daper.ports.store import FATE, LedgerRow, Message, MessageNote
 from daper.stores import jsontext
@@ -187,7 +187,7 @@ def _knows_more(one: Message, other: Message) -> bool:
         return False
     if other.state is MessageState.WRITTEN or one.state.told:
         return True
-    if other.noted_at is None or one.noted_at is None or other.note == TAKEN_BACK:
+    if other.noted_at is None or one.noted_at is None or withdrawn(other.note):
         return False
     return one.noted_at > other.noted_at
 

@@ -18,6 +18,7 @@ from daper.domains.orders import briefing, proposals, rules, shipped
 from daper.domains.orders.addresses import Addresses, approvers_in, suppliers_in
 from daper.domains.orders.administration import Administration
 from daper.domains.orders.book import Keeping
+from daper.domains.orders.fact_entry import HISTORY
 from daper.domains.orders.facts import OrderFacts
 from daper.domains.orders.importing.deeds import standing
 from daper.domains.orders.importing.draft import ABOUT, FILES
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 _MOST_DEEDS: Final = 3
 _NOT_SENT: Final = frozenset({MessageState.WRITTEN, MessageState.REFUSED})
+_IN_PART: Final = frozenset({"item", "quantity"})  # arguments of a fact of which there may be more to come
 _FEW: Final = 10  # actions of one plan whose messages are shown whole; of more the text that they share is
 STORES: Final = ("json", "sqlite", "postgresql")
 
@@ -354,6 +356,29 @@ class OrdersDomain:
     async def note_message(self, note: MessageNote) -> Noted:
         """Note what became of one, if it is still in an expected state. Raises NotFound."""
         return await asyncio.to_thread(lambda: self._kept.open().note_message(note))
+
+    async def overtaken(self, message: Message) -> str:
+        """That what it asks for was told since; not where only a part of it was."""
+        return await asyncio.to_thread(self._overtaken, message)
+
+    def _overtaken(self, message: Message) -> str:
+        keeping = self._kept.open()
+        if not any(HISTORY in record.data for record in keeping.context(frozenset([message.record_id]))):
+            return ""  # nothing was ever told of it, and the ledger need not be gone through
+        rows = keeping.deeds([message.record_id]).get(message.record_id, ())
+        asked = next((row for row in rows if row.key == message.key and row.kind == "effect"), None)
+        if asked is None or asked.tool not in self._tools:
+            return ""
+        answers = self._tools[asked.tool].answers
+        for row in rows:
+            told = row.told
+            if told is None or row.kind != "effect" or row.at < asked.at or told.fact not in self._facts.facts:
+                continue
+            in_part = told.arguments.keys() & _IN_PART
+            whole = not in_part or row.effect.before.get("status") != row.effect.after.get("status")
+            if whole and not answers.keys().isdisjoint(self._facts.facts[told.fact].answers):
+                return f"{told.fact} was told on {told.told_at:%Y-%m-%d %H:%M} UTC by {shown(told.by.name)}"
+        return ""
 
     def _unsent(self, answer: FactAnswer) -> tuple[int, ...]:
         """What was written to somebody about what has happened meanwhile, and has certainly not left."""

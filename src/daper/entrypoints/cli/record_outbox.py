@@ -9,7 +9,7 @@ from daper.activities.posting import Posting
 from daper.bootstrap import open_courier, open_domains
 from daper.clock import utc_now
 from daper.core.errors import TargetUnreachable, UserError
-from daper.core.outbox import TAKEN_BACK, MessageState, in_words
+from daper.core.outbox import MessageState, in_words, withdrawn
 from daper.core.text import shown
 from daper.entrypoints.cli.exits import Exit, UsageError
 from daper.entrypoints.cli.output import console, print_json, say, table
@@ -99,7 +99,7 @@ async def _acted(
         return await posting.say(message.key, message.number, MessageState.WRITTEN, f"it has not gone, says {by}")
     if not send:
         return message
-    if message.state in {MessageState.SENT, MessageState.SIMULATED} or message.note == TAKEN_BACK:
+    if message.state in {MessageState.SENT, MessageState.SIMULATED} or withdrawn(message.note):
         raise UserError(f"message {message.sequence} is {in_words(message.state, message.note)}; it is not sent again")
     if message.state is MessageState.UNKNOWN:
         raise UserError(
