@@ -22,7 +22,7 @@ from daper.domains.declared.domain import DeclaredDomain
 from daper.domains.declared.reading import read_file
 from daper.domains.declared.set_tool import SetTool
 from daper.ports.domain import Terms, ToolCall
-from daper.stores.rows import mysql, statements
+from daper.stores.rows import mysql, statements, syntax
 from daper.stores.rows.address import MYSQL, database_address
 from daper.stores.rows.engine import disconnect
 from tests.cases import cases
@@ -553,7 +553,7 @@ async def test_sql_is_that_of_mysql_whatever_the_mode_of_the_server(shop: Paymen
     ],
 )
 def test_an_expression_is_written_as_it_was_meant(sql: str, written: str) -> None:
-    assert statements.told(statements.expression(sql, MYSQL), MYSQL, {}) == written
+    assert statements.told(syntax.expression(sql, MYSQL), MYSQL, {}) == written
 
 
 def test_a_fault_of_this_kind_of_database_alone_has_its_line(shop: Payments) -> None:

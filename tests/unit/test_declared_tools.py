@@ -14,7 +14,7 @@ from tests.payment_processor import processing
 from daper.domains.declared.checking import Check, Look
 from daper.domains.declared.expressions import CannotJudge, answer_condition
 from daper.domains.declared.reading import read_file
-from daper.stores.rows.statements import SqlFault, change
+from daper.stores.rows.syntax import SqlFault, change
 
 URL = "https://psp.example/v1"
 FILE = http_file(URL)

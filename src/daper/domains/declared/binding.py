@@ -28,7 +28,7 @@ from daper.domains.declared.set_tool import SetTool
 from daper.domains.declared.sql_tool import SqlTool, UndoableSqlTool
 from daper.domains.declared.tool import DeclaredTool, ToolFrame
 from daper.domains.declared.wording import SET_THERE
-from daper.stores.rows import statements
+from daper.stores.rows import statements, syntax
 from daper.stores.rows.address import database_address
 from daper.stores.rows.engine import RowsDatabase
 from daper.stores.rows.store import Beside, Row, Rows, RowsStore, RowsView
@@ -128,14 +128,14 @@ def declared(file: DeclaredFile, variables: Variables) -> Declared:
     if faults := (*sql_faults(file, (kind,)), *hidden):
         raise Faulty(file.path, faults)
     try:
-        every = statements.select(records.sql, kind)
-        scoped = statements.within(every, records.scope, kind) if records.scope else every
+        every = syntax.select(records.sql, kind)
+        scoped = syntax.within(every, records.scope, kind) if records.scope else every
         queries = {
-            number: _keyed(statements.select(rule.sql, kind), records.key)
+            number: _keyed(syntax.select(rule.sql, kind), records.key)
             for number, rule in enumerate(document.rule)
             if rule.sql
         }
-    except statements.SqlFault as error:
+    except syntax.SqlFault as error:
         raise SettingError(f"{file.path}: {error}") from None
     tools: dict[str, DeclaredTool] = {}
 

@@ -20,9 +20,9 @@ from daper.domains.declared.expressions import (
 )
 from daper.domains.declared.positions import Path
 from daper.domains.declared.sql_tool import is_sql
-from daper.stores.rows import statements
+from daper.stores.rows import syntax
 from daper.stores.rows.address import MYSQL, POSTGRESQL, SQLITE
-from daper.stores.rows.statements import SqlFault
+from daper.stores.rows.syntax import SqlFault
 from daper.stores.rows.values import typed
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def columns_of(document: DomainDocument) -> tuple[str, ...] | None:
 
 def _query(sql: str, kind: str) -> exp.Query | None:
     try:
-        return statements.select(sql, kind)
+        return syntax.select(sql, kind)
     except SqlFault:
         return None
 

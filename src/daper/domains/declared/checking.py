@@ -29,7 +29,7 @@ from daper.domains.declared.shape import dotted
 from daper.domains.declared.sql_tool import helped_of, is_sql, preview_of
 from daper.domains.declared.tool import DeclaredTool
 from daper.domains.declared.wording import named_in
-from daper.stores.rows import mysql, statements
+from daper.stores.rows import mysql, statements, syntax
 from daper.stores.rows.address import MYSQL
 from daper.stores.rows.reasons import told_by
 from daper.stores.rows.store import RowsView
@@ -65,7 +65,7 @@ class Check:
         """All of it, as far as it can be looked at. Raises StoreError where the database does not answer."""
         try:
             made = declared(self._file, self._variables)
-        except (SettingError, statements.SqlFault) as error:
+        except (SettingError, syntax.SqlFault) as error:
             said = str(error).removeprefix(f"{self._file.path}: ")
             self._fault(self._names(said), said)
             return self.look
@@ -280,7 +280,7 @@ class Check:
         if tool.only is not None:
             pieces[("only",)] = tool.only
         for path, part in pieces.items():
-            for name in sorted(statements.columns(part) - set(found)):
+            for name in sorted(syntax.columns(part) - set(found)):
                 self._fault(("tool", number, *path), str(MissingColumn(name, found)))
 
     def _rules(self, made: Declared, conditions: Mapping[str, Expression]) -> None:
@@ -335,7 +335,7 @@ class Check:
         if made.store.reader.kind != MYSQL:
             return
         with made.store.reader.reading() as db:
-            for table in statements.tables(made.store.rows.all):
+            for table in syntax.tables(made.store.rows.all):
                 found = mysql.keeper(db, table.name, table.db)
                 if found and found != mysql.TRANSACTIONAL:
                     self.look.doubts.append(

@@ -17,7 +17,7 @@ from daper.domains.declared.guesses import is_personal
 from daper.domains.declared.positions import Path
 from daper.domains.declared.set_tool import SetTool
 from daper.domains.declared.sql_tool import is_sql
-from daper.stores.rows import statements
+from daper.stores.rows import statements, syntax
 from daper.stores.rows.engine import RowsDatabase
 
 MOST: Final = 50
@@ -136,10 +136,10 @@ class Constants:
         for number, rule in enumerate(self._file.document.rule):
             yield from self._of_cel(("rule", number, "when"), rule.when, f"rule {rule.kind!r}")
             if rule.sql:
-                found = statements.select(rule.sql, kind)
+                found = syntax.select(rule.sql, kind)
                 yield from self._of_query(("rule", number, "sql"), found, found, f"rule {rule.kind!r}")
         if self._file.document.records.scope:
-            scope = statements.expression(self._file.document.records.scope, kind)
+            scope = syntax.expression(self._file.document.records.scope, kind)
             yield from self._of_query(("records", "scope"), scope, made.store.rows.all, "'records.scope'")
         for number, tool in enumerate(self._file.document.tool):
             yield from self._of_tool(("tool", number), tool)
@@ -156,7 +156,7 @@ class Constants:
         if not isinstance(ready, SetTool):
             return
         database = self._made.store.writer
-        query = statements.select(
+        query = syntax.select(
             f"SELECT * FROM {statements.table_name(tool.table, database.kind)}",  # noqa: S608 - the operator's own SQL
             database.kind,
         )

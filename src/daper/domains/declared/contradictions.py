@@ -23,9 +23,9 @@ from daper.domains.declared.positions import Positions
 from daper.domains.declared.shape import dotted
 from daper.domains.declared.sql_tool import ID, helped_of, is_sql, preview_of, run_of, undo_of
 from daper.domains.declared.tool_faults import tool_faults
-from daper.stores.rows import statements
+from daper.stores.rows import syntax
 from daper.stores.rows.address import MYSQL, POSTGRESQL, SQLITE
-from daper.stores.rows.statements import SqlFault
+from daper.stores.rows.syntax import SqlFault
 
 _Reads = Callable[[str, str], exp.Expr | exp.Query]
 
@@ -130,7 +130,7 @@ def sql_faults(file: DeclaredFile, kinds: Sequence[str]) -> Iterator[Fault]:
             faulty.add(number)
             yield Fault(at.within(path, parsed.line, parsed.column), f"{dotted(list(path))}: {parsed}")
             continue
-        for name in statements.parameters(parsed) if number >= 0 else ():
+        for name in syntax.parameters(parsed) if number >= 0 else ():
             taken.add((number, name))
             if name not in _known(document.tool[number]):
                 yield Fault(at.key(path), f"{dotted(list(path))} takes :{name}, and args has no {name!r}")
@@ -159,17 +159,17 @@ def _pieces(
     document: DomainDocument,
 ) -> Iterator[tuple[tuple[str | int, ...], str, _Reads]]:
     """Every piece of SQL, where it stands, and what reads it."""
-    yield ("records", "sql"), document.records.sql, statements.select
-    yield ("records", "scope"), document.records.scope or "1 = 1", statements.expression
+    yield ("records", "sql"), document.records.sql, syntax.select
+    yield ("records", "scope"), document.records.scope or "1 = 1", syntax.expression
     for number, rule in enumerate(document.rule):
         if rule.sql:
-            yield ("rule", number, "sql"), rule.sql, statements.select
+            yield ("rule", number, "sql"), rule.sql, syntax.select
     for number, tool in enumerate(document.tool):
         match tool:
             case SetSection():
                 for column, part in tool.set.items():
-                    yield ("tool", number, "set", column), part, statements.of_one_row
-                yield ("tool", number, "only"), tool.only or "1 = 1", statements.of_one_row
+                    yield ("tool", number, "set", column), part, syntax.of_one_row
+                yield ("tool", number, "only"), tool.only or "1 = 1", syntax.of_one_row
             case SqlToolSection():
                 yield from _statements(number, tool, document.records.key)
             case HttpToolSection():

@@ -27,7 +27,7 @@ from daper.domains.declared.record import DeclaredRecord
 from daper.domains.declared.tool import DeclaredTool
 from daper.domains.declared.wording import filled
 from daper.ports.domain import Guide, ProposalSet, Record, RecordPage, Terms, Window, WindowView
-from daper.stores.rows import statements
+from daper.stores.rows import syntax
 from daper.stores.rows.values import shown_value
 from daper.stores.threads import in_thread
 
@@ -55,7 +55,7 @@ class DeclaredDomain:
                 seen = (found.st_mtime_ns, found.st_size, found.st_ino)
                 if self._known is None or seen != self._seen:
                     self._known, self._seen = declared(read_file(self.path), self._variables), seen
-            except (Faulty, SettingError, statements.SqlFault) as error:
+            except (Faulty, SettingError, syntax.SqlFault) as error:
                 self._known = None
                 raise StoreUnavailable(f"domain {self.name!r} cannot be used: {error}") from None
             except OSError as error:

@@ -15,7 +15,7 @@ from daper.core.digests import digest
 from daper.core.errors import UserError
 from daper.domains.declared.document import CaseSection, DomainDocument, SetSection
 from daper.domains.declared.file import DeclaredFile
-from daper.stores.rows import statements
+from daper.stores.rows import syntax
 from daper.stores.rows.address import SQLITE
 from daper.stores.rows.store import RowsStore
 
@@ -130,6 +130,6 @@ def _end(document: DomainDocument, case: CaseSection, tools: Collection[str]) ->
     status = str(case.row.get(column, ""))
     for tool in document.tool:
         if isinstance(tool, SetSection) and tool.name in tools and column in tool.set:
-            part = statements.expression(tool.set[column], SQLITE)
+            part = syntax.expression(tool.set[column], SQLITE)
             status = str(part.this) if isinstance(part, exp.Literal) else status
     return status

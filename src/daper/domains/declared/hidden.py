@@ -6,9 +6,9 @@ from sqlglot import exp
 
 from daper.domains.declared.document import CONTENT, DomainDocument, SetSection, SqlToolSection
 from daper.domains.declared.positions import Path
-from daper.stores.rows import origins, statements
+from daper.stores.rows import origins, syntax
 from daper.stores.rows.origins import Origin
-from daper.stores.rows.statements import SqlFault
+from daper.stores.rows.syntax import SqlFault
 
 Faults = Iterator[tuple[Path, str]]
 
@@ -17,7 +17,7 @@ def hidden_faults(document: DomainDocument, kinds: Sequence[str]) -> Faults:
     """Each with the path to its key; of SQL as the first of these kinds of database has it that can read it."""
     if not document.records.hide:
         return
-    query = _read(document.records.sql, kinds, statements.select)
+    query = _read(document.records.sql, kinds, syntax.select)
     if not isinstance(query, exp.Query):  # which is told where it is
         return
     secrets = _secrets(query, document)
@@ -31,7 +31,7 @@ def hidden_faults(document: DomainDocument, kinds: Sequence[str]) -> Faults:
             case SetSection():
                 yield from _set(tool, at, secrets, kinds)
             case SqlToolSection():
-                preview = _read(tool.sql.preview, kinds, statements.select)
+                preview = _read(tool.sql.preview, kinds, syntax.select)
                 if isinstance(preview, exp.Query) and (name := _met(origins.of_all(preview), secrets)):
                     yield (*at, "sql", "preview"), f"{name!r} is hidden, and a plan would show it"
             case _:
@@ -75,7 +75,7 @@ def _named(document: DomainDocument) -> Faults:
 def _set(tool: SetSection, at: Path, secrets: dict[str, frozenset[Origin]], kinds: Sequence[str]) -> Faults:
     table = tool.table.rpartition(".")[2].lower()
     for column, text in tool.set.items():
-        part = _read(text, kinds, statements.of_one_row)
+        part = _read(text, kinds, syntax.of_one_row)
         read = origins.of_table(tool.table, part) if part is not None else frozenset[Origin]()
         if name := _met({*read, Origin(table=table, column=column.lower())}, secrets):
             yield (*at, "set", column), f"{name!r} is hidden, and a plan would show it"

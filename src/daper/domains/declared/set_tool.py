@@ -19,7 +19,7 @@ from daper.domains.declared.record import Ahead, DeclaredRecord, otherwise, word
 from daper.domains.declared.tool import FramedTool, ToolFrame, record_of
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, UndoableStoreTool
-from daper.stores.rows import mysql, statements
+from daper.stores.rows import mysql, statements, syntax
 from daper.stores.rows.address import MYSQL
 from daper.stores.rows.kept import Columns
 from daper.stores.rows.store import RowsStore, RowsView, counted_up
@@ -50,10 +50,10 @@ class SetTool(FramedTool, UndoableStoreTool[RowsView]):
         self._key = key
         self._kind = kind
         self._read = read
-        self._parts = {name: statements.of_one_row(part, kind) for name, part in section.set.items()}
-        self._only = statements.of_one_row(section.only, kind) if section.only else None
+        self._parts = {name: syntax.of_one_row(part, kind) for name, part in section.set.items()}
+        self._only = syntax.of_one_row(section.only, kind) if section.only else None
         pieces = [*self._parts.values(), *([self._only] if self._only is not None else [])]
-        self._touched = sorted({*self._parts, *(name for part in pieces for name in statements.columns(part))})
+        self._touched = sorted({*self._parts, *(name for part in pieces for name in syntax.columns(part))})
 
     @property
     def parts(self) -> Mapping[str, exp.Expr]:
@@ -79,7 +79,7 @@ class SetTool(FramedTool, UndoableStoreTool[RowsView]):
         fixed = {
             name: part
             for name, part in self._parts.items()
-            if not statements.parameters(part) and not statements.is_of_the_clock(part)
+            if not syntax.parameters(part) and not syntax.is_of_the_clock(part)
         }
         asked: dict[str, exp.Expr] = {_NOW + name: exp.column(name, quoted=True) for name in self._touched}
         asked |= {_THEN + name: part for name, part in fixed.items()}
@@ -207,7 +207,7 @@ class SetTool(FramedTool, UndoableStoreTool[RowsView]):
         for name, part in self._parts.items():
             if isinstance(part, exp.Placeholder):
                 found[name] = arguments.get(str(part.this))
-            elif statements.parameters(part) and not statements.is_of_the_clock(part):
+            elif syntax.parameters(part) and not syntax.is_of_the_clock(part):
                 asked[_THEN + name] = part
         if asked:
             sql = statements.ahead(self.section.table, self._key, asked, self._kind)

@@ -18,11 +18,11 @@ from daper.domains.declared.record import DeclaredRecord, Shown, otherwise, word
 from daper.domains.declared.tool import FramedTool, ToolFrame, record_of, said_of
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, StoreTool, UndoableStoreTool
-from daper.stores.rows import mysql, statements
+from daper.stores.rows import mysql, statements, syntax
 from daper.stores.rows.address import MYSQL
 from daper.stores.rows.kept import same
-from daper.stores.rows.statements import SqlFault
 from daper.stores.rows.store import RowsStore, RowsView
+from daper.stores.rows.syntax import SqlFault
 from daper.stores.rows.values import shown_value, written
 
 ID: Final = "id"
@@ -37,9 +37,9 @@ _UNDOES: Final = (exp.Update, exp.Delete)
 
 def preview_of(sql: str, key: str, kind: str) -> exp.Query:
     """A query that shows what would change, by the key of the record. Raises SqlFault for what does not."""
-    query = statements.select(sql, kind)
+    query = syntax.select(sql, kind)
     names = query.named_selects
-    if statements.is_of_the_clock(query):
+    if syntax.is_of_the_clock(query):
         raise SqlFault("it tells the time, and what it shows must be the same when it runs")
     if key not in names or not ({WHAT} <= set(names) or {BEFORE, AFTER} <= set(names)):
         raise SqlFault(
@@ -52,7 +52,7 @@ def preview_of(sql: str, key: str, kind: str) -> exp.Query:
 
 def helped_of(sql: str, key: str, kind: str) -> exp.Query:
     """A query that gives the keys of the records that were helped. Raises SqlFault."""
-    query = statements.select(sql, kind)
+    query = syntax.select(sql, kind)
     if query.named_selects != [key]:
         raise SqlFault(f"it must give {key!r} alone: the keys of the records that were helped")
     return query
@@ -60,12 +60,12 @@ def helped_of(sql: str, key: str, kind: str) -> exp.Query:
 
 def run_of(sql: str, kind: str) -> exp.Expr:
     """The statement that changes something for one record. Raises SqlFault."""
-    return _of_one(statements.change(sql, kind))
+    return _of_one(syntax.change(sql, kind))
 
 
 def undo_of(sql: str, kind: str) -> exp.Expr:
     """The statement that takes it back. Raises SqlFault."""
-    return _of_one(statements.change(sql, kind, allowed=_UNDOES))
+    return _of_one(syntax.change(sql, kind, allowed=_UNDOES))
 
 
 def is_sql(helped: str) -> bool:
@@ -75,7 +75,7 @@ def is_sql(helped: str) -> bool:
 
 
 def _of_one(found: exp.Expr) -> exp.Expr:
-    if ID not in statements.parameters(found):
+    if ID not in syntax.parameters(found):
         raise SqlFault("it has no :id, the key of the record, and would do the same whichever record is repaired")
     return found
 
@@ -102,7 +102,7 @@ class SqlTool(FramedTool, StoreTool[RowsView]):
         self._read = read
         self._kind = kind
         run = run_of(section.sql.run, kind)
-        self._run, self._table = statements.statement(run, kind), statements.changed_table(run)
+        self._run, self._table = statements.statement(run, kind), syntax.changed_table(run)
         self._undo_sql = statements.statement(undo_of(section.sql.undo, kind), kind) if section.sql.undo else None
         self._preview = statements.named(preview_of(section.sql.preview, key, kind), key, kind)
         by_sql = is_sql(section.helped)

@@ -13,7 +13,8 @@ from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from daper.stores.rows.address import POSTGRESQL
 from daper.stores.rows.engine import RowsDatabase
-from daper.stores.rows.statements import checked_texts, in_quotes
+from daper.stores.rows.statements import in_quotes
+from daper.stores.rows.syntax import checked_texts
 
 COUNTED: Final = 10_000  # rows of a table, where its database has no estimate
 LOOKED_AT: Final = 100_000  # rows, for the values of a column

@@ -18,13 +18,13 @@ from daper.core.models import StoreInfo
 from daper.core.outcomes import Effect, OutcomeStatus
 from daper.core.text import shown
 from daper.ports.store import LedgerRow, Message
-from daper.stores.rows import mysql, statements
+from daper.stores.rows import mysql, statements, syntax
 from daper.stores.rows.address import MYSQL, POSTGRESQL
 from daper.stores.rows.engine import NoTable, RowsDatabase
 from daper.stores.rows.values import ColumnType, row_version, typed
 
 LEDGER: Final = Table(
-    statements.LEDGER_NAME,
+    syntax.LEDGER_NAME,
     MetaData(),
     Column("domain", String(64), primary_key=True),
     Column("effect_key", String(100), primary_key=True),
