@@ -35,11 +35,6 @@ def prose(words: str) -> Line:
     return text(" ".join(words.splitlines()), longest=LONGEST_PROSE)
 
 
-def strong(words: str) -> Line:
-    """Text that stands out."""
-    return (Span(words, Style.STRONG),)
-
-
 def code(words: object) -> Line:
     """An id, a status, an amount; or no line for an empty one."""
     return (Span(str(words), Style.CODE, LONGEST_CODE),) if str(words) else ()

@@ -37,11 +37,9 @@ class KeptRepairs:
 
     async def look(self, repair_id: str, page: PageArgs | None = None) -> RepairView | RepairResult:
         """The result that was kept. Raises Unreachable where there is none."""
-        if (kept := await self._reports.read(repair_id)) is None:
-            raise self.away
-        return kept
+        return await self.ended(repair_id)
 
-    async def ended(self, repair_id: str) -> RepairResult | None:
+    async def ended(self, repair_id: str) -> RepairResult:
         """The result that was kept. Raises Unreachable where there is none."""
         if (kept := await self._reports.read(repair_id)) is None:
             raise self.away

@@ -173,7 +173,7 @@ class WebhookSection(Reply):
     ca_file: _Certificates | None = Field(default=None, description=_CERTIFICATES)
     timeout_s: _Seconds = Field(default=_ANSWER_S, description=_SECONDS)
 
-    def target(self) -> Target:
+    def target(self) -> WebhookTarget:
         """As the rest of the program knows it."""
         return WebhookTarget(
             url=self.url,
@@ -239,9 +239,7 @@ class WebhookRouteSection(WebhookSection):
 
     def route(self) -> Route:
         """As the rest of the program knows it."""
-        return WebhookTarget(
-            url=self.url, secret_env=self.secret_env, ca_file=self.ca_file, timeout=timedelta(seconds=self.timeout_s)
-        )
+        return self.target()
 
 
 class CommandRouteSection(Reply):

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import secrets
 from collections.abc import Callable, Collection, Generator
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from daper.adapters.privacy import private_files
 from daper.adapters.regular_file import is_there, read_if_there
-from daper.adapters.tokens.texts import hash_of, new_token
+from daper.adapters.tokens.texts import grant_of, hash_of, new_token
 from daper.adapters.whole_file import replace_file
 from daper.core.access import Access, TokenGrant
 from daper.core.commands import CommandLine
@@ -59,8 +58,7 @@ class TokenFile:
 
     def find(self, token: str) -> TokenGrant | None:
         """The grant of a token, or None. Raises StoreDamaged."""
-        hashed = hash_of(token)
-        return next((grant for grant in self.grants() if secrets.compare_digest(grant.sha256, hashed)), None)
+        return grant_of(token, self.grants())
 
     def add(self, name: str, scopes: Collection[Access]) -> str:
         """Make a token for a person; it is told this once.

@@ -1,6 +1,5 @@
 """Access tokens as rows, for the servers of every home that has the same database."""
 
-import secrets
 from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, delete, select
 
 from daper.adapters.regular_file import is_there
-from daper.adapters.tokens.texts import hash_of, new_token
+from daper.adapters.tokens.texts import grant_of, hash_of, new_token
 from daper.core.access import Access, TokenGrant
 from daper.core.commands import CommandLine
 from daper.core.errors import NotFound, StoreDamaged, UserError
@@ -48,8 +47,7 @@ class TokenRows:
 
     def find(self, token: str) -> TokenGrant | None:
         """The grant of a token, or None."""
-        hashed = hash_of(token)
-        return next((grant for grant in self.grants() if secrets.compare_digest(grant.sha256, hashed)), None)
+        return grant_of(token, self.grants())
 
     def add(self, name: str, scopes: Collection[Access]) -> str:
         """Make a token for a person; it is told this once. Raises UserError where the name has one."""

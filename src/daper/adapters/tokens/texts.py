@@ -2,7 +2,10 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from typing import Final
+
+from daper.core.access import TokenGrant
 
 _PREFIX: Final = "daper_"
 _BYTES: Final = 32
@@ -16,3 +19,9 @@ def new_token() -> str:
 def hash_of(token: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def grant_of(token: str, grants: Iterable[TokenGrant]) -> TokenGrant | None:
+    """The one that is a token's, or None. How long that takes says nothing of any."""
+    hashed = hash_of(token)
+    return next((grant for grant in grants if secrets.compare_digest(grant.sha256, hashed)), None)

@@ -1,7 +1,7 @@
 """The kinds of value that a row holds: amounts, quantities and texts, each strict where it matters."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -34,6 +34,12 @@ def number(value: Number) -> Number:
     if isinstance(value, int):
         return value
     return int(value) if value == value.to_integral_value() else value.normalize()
+
+
+def entries_of(value: object) -> list[object]:
+    """The entries of a list; none of what is no list."""
+    # JSON values of any kind.
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def as_json(value: Number | None) -> int | str | None:

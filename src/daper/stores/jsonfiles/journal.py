@@ -166,7 +166,7 @@ class Journal:
 
     def _refuse_edited(self, known: Mapping[str, str | None]) -> None:
         for path, before in known.items():
-            if self._digest(path) != before:
+            if self.digest(path) != before:
                 raise StoreChanged(f"{str(self._folder / path)!r} was edited meanwhile; nothing was written. Try again")
         if self.pending():  # without a lock that holds, somebody else has begun: theirs is not to be lost
             raise StoreChanged(
@@ -195,7 +195,7 @@ class Journal:
 
     def _roll(self, pending: Pending) -> None:
         seen = {entry.path: self._disk.stat(self._folder / entry.path) for entry in pending.entries}
-        now = {entry.path: self._digest(entry.path) for entry in pending.entries}
+        now = {entry.path: self.digest(entry.path) for entry in pending.entries}
         if edited := [entry.path for entry in pending.entries if now[entry.path] not in (entry.before, entry.after)]:
             raise self._refused(edited)
         # Everything that is needed is looked at before anything is touched.
@@ -224,7 +224,7 @@ class Journal:
         """What only has to be renamed, in `txn/`; nothing for a file that goes. Raises StoreDamaged."""
         if entry.after is None:
             return ""
-        if entry.fresh and self._digest(f"{self._txn.name}/{entry.fresh}") == entry.after:
+        if entry.fresh and self.digest(f"{self._txn.name}/{entry.fresh}") == entry.after:
             return entry.fresh
         content = self._content(entry)
         known = self._disk.stat(self._folder / entry.path)
@@ -247,7 +247,7 @@ class Journal:
     def _rename(self, staged: str, target: Path, *, planned: str, make_sure: Callable[[], None] = lambda: None) -> None:
         """Give a staged file its name, if it is what was planned, the lock is still ours, and `make_sure` lets it."""
         self._make_sure()
-        if self._digest(f"{self._txn.name}/{staged}") != planned:
+        if self.digest(f"{self._txn.name}/{staged}") != planned:
             raise StoreUnavailable(
                 f"{str(self._txn / staged)!r} was removed or changed by somebody else; {str(target)!r} stays as it is. "
                 "Whoever opens these records next finishes the change, or drops it as a whole"
@@ -266,9 +266,10 @@ class Journal:
         return data
 
     def _edited(self, pending: Pending) -> list[str]:
-        return [one.path for one in pending.entries if self._digest(one.path) not in (one.before, one.after)]
+        return [one.path for one in pending.entries if self.digest(one.path) not in (one.before, one.after)]
 
-    def _digest(self, path: str) -> str | None:
+    def digest(self, path: str) -> str | None:
+        """That of a file of the folder as it is now; None where there is none."""
         data = self._disk.read_bytes(self._folder / path)
         return None if data is None else digest(data)
 

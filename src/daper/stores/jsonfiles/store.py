@@ -362,16 +362,16 @@ class JsonStore:
             fresh[ABOUT_FILE] = rowfiles.to_bytes(about)
         if not fresh and not beside:
             return StoreReplaced(changed=False, backup=None)
-        changed = [Replacement(path=path, before=self._digest(path), after=text) for path, text in fresh.items()]
+        changed = [
+            Replacement(path=path, before=self._journal.digest(path), after=text) for path, text in fresh.items()
+        ]
         where, copies = None, list[Replacement]()
         if keep:
             where, copies = backup(self._folder, (*files.values(), ABOUT_FILE), disk=self._disk, at=utc_now())
-        self._journal.commit([*copies, *changed, *beside], unchanged={path: self._digest(path) for path in same})
+        self._journal.commit(
+            [*copies, *changed, *beside], unchanged={path: self._journal.digest(path) for path in same}
+        )
         return StoreReplaced(changed=True, backup=where)
-
-    def _digest(self, path: str) -> str | None:
-        data = self._disk.read_bytes(self._folder / path)
-        return None if data is None else digest(data)
 
     def _commit(self, change: JsonChange, texts: Mapping[str, bytes]) -> None:
         changed = self._documents.changes(change.documents, texts)

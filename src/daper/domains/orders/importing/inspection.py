@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from daper.domains.orders.fields import Count, CountOrNone, CountOrNothing, PlainId
+from daper.domains.orders.fields import Count, CountOrNone, CountOrNothing, PlainId, entries_of
 from daper.domains.orders.importing.remarks import Remarks, holds
 from daper.domains.orders.lookalikes import look
 from daper.domains.orders.models import Line, Order, Restock, StockRow
@@ -85,9 +85,9 @@ class Rows:
         return frozenset(self._ids)
 
     def _typed(self, model: type[RowT], raw: Raw, place: str) -> RowT | None:
-        long = [name for name in model.model_fields if len(_list(raw.get(name))) > MOST_ENTRIES]
+        long = [name for name in model.model_fields if len(entries_of(raw.get(name))) > MOST_ENTRIES]
         for name in long:
-            message = _too_many(_list(raw[name]), MOST_ENTRIES)
+            message = _too_many(entries_of(raw[name]), MOST_ENTRIES)
             self.remarks.fault(f"{place}.{name}", message, record=raw.get(self.key))
         if long:
             return None
@@ -112,7 +112,3 @@ class Rows:
 
 def _too_many(entries: list[object], most: int) -> str:
     return f"has {len(entries):,} entries; at most {most:,} can be imported"
-
-
-def _list(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else []

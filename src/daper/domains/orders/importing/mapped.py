@@ -7,6 +7,8 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Final, cast
 
+from daper.core.names import is_blank
+from daper.domains.orders.fields import entries_of
 from daper.domains.orders.importing.mapping import (
     COUNTS,
     DATES,
@@ -87,7 +89,7 @@ class Mapper:
         return "" if source is None else _called(source)
 
     def _begins(self, entry: Entry) -> bool:
-        return bool(self.form.begins) and not _empty(_get(self.form.begins, entry))
+        return bool(self.form.begins) and not is_blank(_get(self.form.begins, entry))
 
     def _wanted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         for given in entries:
@@ -107,7 +109,7 @@ class Mapper:
         same = data.get(self.form.needs[0])
         if same != self._carried_for:
             self._carried, self._carried_for = {}, same
-        self._carried |= {name: data[name] for name in self.form.carry if not _empty(data.get(name))}
+        self._carried |= {name: data[name] for name in self.form.carry if not is_blank(data.get(name))}
         return {**data, **self._carried}
 
     def _row(self, entry: Entry) -> MappedRow:
@@ -172,7 +174,7 @@ class Mapper:
         for sign, columns in ((1, source.add), (-1, source.less)):
             for column in columns:
                 for value in _all(column, entry):
-                    if _empty(value):
+                    if is_blank(value):
                         continue
                     amount = self._number(name, value)
                     if not isinstance(amount, Decimal | int):
@@ -182,7 +184,7 @@ class Mapper:
 
     def _typed(self, name: str, value: object) -> object:
         """A value as its field has it. What does not fit stays as it is, and is refused by whoever looks it over."""
-        if _empty(value):
+        if is_blank(value):
             return None
         if name in NUMBERS:
             return self._number(name, value)
@@ -225,7 +227,7 @@ def fits(form: Form, data: Mapping[str, object]) -> bool:
 
 def _elements(path: str, entry: Entry) -> Iterator[Entry]:
     """The objects in a list of an entry."""
-    for number, inner in enumerate(_list(_at(path, entry.data))):
+    for number, inner in enumerate(entries_of(_at(path, entry.data))):
         if isinstance(inner, dict):
             # An object of JSON has only string keys.
             yield Entry(place=f"{entry.place}.{path}[{number}]", data=cast("Raw", inner), top=entry.data)
@@ -238,7 +240,7 @@ def _has(name: str, data: Mapping[str, object]) -> bool:
 def _left_out(rules: Mapping[str, Sequence[str]], entry: Entry) -> bool:
     for column, values in rules.items():
         value = _get(column, entry)
-        text = "" if _empty(value) else _text(value)
+        text = "" if is_blank(value) else _text(value)
         if text in values or (text and _ANY in values):
             return True
     return False
@@ -262,7 +264,7 @@ def _all(column: str, entry: Entry) -> Iterator[object]:
     if not several:
         yield _get(column, entry)
         return
-    for inner in _list(_at(before, entry.data)):
+    for inner in entries_of(_at(before, entry.data)):
         if isinstance(inner, dict):
             yield _at(after, cast("Raw", inner))
 
@@ -284,15 +286,6 @@ def _text(value: object) -> str:
     if isinstance(value, int) and value == 0:
         return ""  # the number of nothing, where another system wants one
     return str(value).strip() if isinstance(value, str | int | Decimal) else ""
-
-
-def _empty(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _list(value: object) -> list[object]:
-    # JSON values of any kind.
-    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _called(source: Source) -> str:

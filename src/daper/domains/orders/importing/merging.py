@@ -8,7 +8,7 @@ from daper.core.errors import StoreDamaged
 from daper.core.text import shown
 from daper.domains.orders.book import Known
 from daper.domains.orders.changes import order_of, stock_of
-from daper.domains.orders.fields import Number
+from daper.domains.orders.fields import Number, entries_of
 from daper.domains.orders.importing.deeds import (
     ASKED_TO_APPROVE,
     ASKED_TO_PAY,
@@ -186,7 +186,7 @@ class _Over:
         there = {restock.key for restock in self._new.restocks if restock.key}
         kept: list[object] = []
         all_cover = True
-        for raw, restock in zip(_list(self._ours.get("restocks")), old.restocks, strict=True):
+        for raw, restock in zip(entries_of(self._ours.get("restocks")), old.restocks, strict=True):
             if restock.key not in keys - there:
                 continue
             before, now = old.quantities.get(restock.item_id, 0), self._new.quantities.get(restock.item_id, 0)
@@ -196,12 +196,12 @@ class _Over:
                 all_cover = False
                 self.changes.append(f"it needs {now} of {shown(restock.item_id)}, not {before}")
         if kept:
-            row["restocks"] = [*_list(row.get("restocks")), *kept]
+            row["restocks"] = [*entries_of(row.get("restocks")), *kept]
         return all_cover
 
     def _lay_history(self, row: Raw) -> None:
-        there = _list(row.get(_HISTORY))
-        ours = [each for each in _list(self._ours.get(_HISTORY)) if _is_daper_s(each) and each not in there]
+        there = entries_of(row.get(_HISTORY))
+        ours = [each for each in entries_of(self._ours.get(_HISTORY)) if _is_daper_s(each) and each not in there]
         if ours:
             row[_HISTORY] = [*there, *ours]
 
@@ -238,8 +238,3 @@ def _is_daper_s(change: object) -> bool:
 
 def _amount(order: Order) -> str:
     return "unknown" if order.total is None else money(order.total)
-
-
-def _list(value: object) -> list[object]:
-    # JSON values of any kind.
-    return cast("list[object]", value) if isinstance(value, list) else []
