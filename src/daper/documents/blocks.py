@@ -16,7 +16,6 @@ class Style(StrEnum):
 
     TEXT = "text"
     CODE = "code"
-    STRONG = "strong"
     ADDRESS = "address"  # ours, which a reader may follow
 
 

@@ -179,8 +179,6 @@ def _span(span: Span) -> str:
             return f"<bdi>{_plain(shown)}</bdi>" if apart else _plain(shown)
         case Style.CODE:
             return f"<code{apart}>{_plain(shown)}</code>"
-        case Style.STRONG:
-            return f"<b{apart}>{_plain(shown)}</b>"
         case Style.ADDRESS:
             return escape(shown)
         case _:

@@ -105,10 +105,9 @@ def _line(line: Line) -> str:
 
 def _parts(style: Style, spans: Sequence[Span]) -> Iterable[str]:
     match style:
-        case Style.TEXT | Style.STRONG:
+        case Style.TEXT:
             shown = "".join(visible(span.text, longest=span.longest) for span in spans)
-            escaped = markdown(shown, longest=len(shown))
-            return [escaped if style is Style.TEXT else f"**{escaped}**"]
+            return [markdown(shown, longest=len(shown))]
         case Style.CODE | Style.ADDRESS:
             return [markdown_code(span.text, longest=span.longest) for span in spans]
         case _:
