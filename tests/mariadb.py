@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Generator
@@ -14,6 +13,8 @@ from typing import Any
 
 import pymysql
 import trustme
+
+from tests.ports import free_port
 
 PASSWORD = "not-to-be-seen-3f9a"  # noqa: S105
 """Of everybody: no message and no file of daper's may have it."""
@@ -33,7 +34,7 @@ class MariadbServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.socket = folder / "socket"
-        self.port = _free_port()
+        self.port = free_port()
         self.certificate = folder / "ca.pem"
         """Of who vouches for the server."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -156,9 +157,3 @@ def _program(name: str) -> str:
     found = shutil.which(name, path=f"{os.defpath}:/usr/sbin:/usr/local/sbin:/usr/local/bin")
     assert found, f"{name} is not there: make mariadb"
     return found
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

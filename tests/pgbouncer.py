@@ -3,16 +3,16 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import psycopg
 
+from tests.ports import free_port
 from tests.postgresql import PASSWORD, PostgresqlServer
 
 POOL: Final = 3
@@ -40,7 +40,7 @@ class PgbouncerServer:
 
     def __init__(self, folder: Path, server: PostgresqlServer, *, mode: str) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._server = server
         self._process: subprocess.Popen[bytes] | None = None
         folder.chmod(0o755)
@@ -102,9 +102,3 @@ def _program() -> str:
     found = shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin:/usr/local/bin")
     assert found, "pgbouncer is not there: make pgbouncer"
     return found
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import warnings
@@ -13,6 +12,8 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+
+from tests.ports import free_port
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it speaks of XDG_RUNTIME_DIR where there is none
@@ -42,7 +43,7 @@ class PostgresqlServer:
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
         self._fsync = "on" if durable else "off"
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._templates: dict[str, str] = {}
         _prepare(folder)
@@ -155,9 +156,3 @@ def _prepare(folder: Path) -> None:
         bin_path=_BIN,
         user=_USER,
     )
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -5,7 +5,6 @@ import base64
 import hashlib
 import hmac
 import json
-import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -218,13 +217,6 @@ async def mail_server(
     finally:
         server.close()
         await server.wait_closed()
-
-
-def free_port() -> int:
-    """A port where nobody listens now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def write_people(home: Path, *, smtp: str = "", outbox: str = "", **targets: str) -> None:

@@ -23,7 +23,8 @@ from daper.core.outbox import OVERTAKEN, TAKEN_BACK, MessageState
 from daper.core.people import CommandRoute, MailRoute, People, Route, Security, SmtpServer, WebhookTarget
 from daper.ports import Message, MessageNote, Noted
 from tests.contract.boxes import NOON
-from tests.receiving import DROP, HANG, PASSWORD, SECRET, USER, MailServer, Post, free_port, hook, mail_server
+from tests.ports import free_port
+from tests.receiving import DROP, HANG, PASSWORD, SECRET, USER, MailServer, Post, hook, mail_server
 
 WRITTEN, SENT, REFUSED, UNKNOWN = (
     MessageState.WRITTEN,

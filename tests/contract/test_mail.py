@@ -25,7 +25,8 @@ from daper.core.notices import Occasion, TellInput, plan_message, trial_message
 from daper.core.people import EmailTarget, People, Security, SmtpServer
 from daper.deadline import cut_off
 from daper.settings import load_settings
-from tests.receiving import PASSWORD, USER, MailServer, Post, free_port, mail_server
+from tests.ports import free_port
+from tests.receiving import PASSWORD, USER, MailServer, Post, mail_server
 from tests.unit.every_door import LOOK
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -15,7 +15,8 @@ from daper.adapters.state import StatePlace
 from daper.core.errors import DaperError, TargetRefused, TargetUnreachable
 from daper.core.notices import TellInput, trial_message
 from daper.core.people import People, WebhookTarget
-from tests.receiving import DROP, HANG, SECRET, Hook, free_port, hook
+from tests.ports import free_port
+from tests.receiving import DROP, HANG, SECRET, Hook, hook
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

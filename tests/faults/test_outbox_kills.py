@@ -19,11 +19,11 @@ from daper.core.outbox import MessageState
 from daper.core.outcomes import VerificationStatus
 from daper.core.phases import Phase
 from tests.faults.victims_run import Victims, kill, until
+from tests.ports import free_port
 from tests.receiving import (
     PASSWORD,
     SECRET,
     Post,
-    free_port,
     hook,
     mail_lines,
     mail_server,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import JsonValue
+from tests.unit.report_tables import rows_of
 
 from daper.adapters.reports.archive import read_report, write_report
 from daper.adapters.reports.repair_report import repair_report
@@ -240,11 +241,6 @@ def blocks_of(text: str) -> list[str]:
     assert not AUTOLINK.search(CODE_SPAN.sub("", text))
     assert not HIDDEN.search(text)
     return [token.type for token in tokens if token.block]
-
-
-def rows_of(text: str, title: str) -> list[str]:
-    part = text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
-    return [line for line in part.splitlines() if line.startswith("| ")][2:]
 
 
 def test_s5_the_report_tells_everything_that_the_result_holds() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from sized_repairs import a_plan, ended_repair, waiting_repair
+from tests.unit.report_tables import rows_of
 
 from daper.adapters.reports.fates import Fate, chart
 from daper.adapters.reports.plan_report import plan_report
@@ -16,11 +17,6 @@ from daper.documents.markdown import to_markdown
 def waiting(view: RepairView) -> str:
     assert view.plan is not None
     return to_markdown(plan_report(view, [view.plan]))
-
-
-def rows_of(text: str, title: str) -> list[str]:
-    part = text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
-    return [line for line in part.splitlines() if line.startswith("| ")][2:]
 
 
 def test_a_waiting_plan_says_what_until_when_and_by_which_digest() -> None:

@@ -26,7 +26,8 @@ from daper.core.policy import ApprovalPolicy
 from daper.service.callback import call_back
 from daper.workflows.options import FAILURES_TOLD, tell
 from daper.workflows.queues import activity_queue, people_queue
-from tests.receiving import HANG, PASSWORD, SECRET, Hook, Post, free_port, hook, mail_lines, mail_server, webhook_lines
+from tests.ports import free_port
+from tests.receiving import HANG, PASSWORD, SECRET, Hook, Post, hook, mail_lines, mail_server, webhook_lines
 from tests.receiving import write_people as write
 from tests.replay.kept import readable
 from tests.workflow.agents import HOUR, Agent, CrashingRepair, worker_with
