@@ -1,7 +1,8 @@
 """Tables of cases, of which some are enough to see that the way through works; the others run with the long tests."""
 
-from collections.abc import Collection, Mapping
-from typing import cast
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, cast
 
 import pytest
 
@@ -13,6 +14,22 @@ def cases(table: Mapping[str, object], *, quick: Collection[str]) -> list[pytest
         pytest.param(*_values(case), id=name, marks=() if name in quick else (pytest.mark.long,))
         for name, case in table.items()
     ]
+
+
+SERVERS: Final = ("postgresql", "mariadb")
+
+
+def keep_one_soon(items: Iterable[pytest.Item]) -> None:
+    """Of a table that is tried on a server of databases, the first case on each stays; the others become `long`."""
+    seen = set[tuple[str, str]]()
+    for item in items:
+        name, _, case = item.nodeid.partition("[")
+        server = next((each for each in SERVERS if each in re.split(r"[\W_]+", case)), None)
+        if server is None or item.get_closest_marker("long"):
+            continue
+        if (name, server) in seen:
+            item.add_marker(pytest.mark.long)
+        seen.add((name, server))
 
 
 def _values(case: object) -> tuple[object, ...]:

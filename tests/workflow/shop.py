@@ -39,6 +39,8 @@ DEADLINE = 60
 LEAVING = 150  # what an activity is given to end in, three workers one after the other, beside other tests
 OVERLOOKED = 30.0
 """Seconds after which a repair that waits for nothing should be over: its server may have overlooked a wait to skip."""
+LOOK_AGAIN = 0.2
+"""Seconds between two looks whether a repair waits for nothing but another try, which no server skips."""
 CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 
@@ -198,21 +200,38 @@ class Shop:
             yield
             return
 
-        async def move() -> None:
-            by, handle = timedelta(minutes=1), self.client.get_workflow_handle(repair_id)
-            await asyncio.sleep(OVERLOOKED)
-            while True:  # ever more, so that a short pause is not taken for a day
-                with suppress(RPCError):
-                    await self.env.fast_forward(handle, by)
-                by *= 2
-                await asyncio.sleep(OVERLOOKED / 6)
-
-        moving = asyncio.create_task(move())
+        moving = asyncio.create_task(self._move(repair_id))
         try:
             yield
         finally:
             moving.cancel()
             await asyncio.gather(moving, return_exceptions=True)
+
+    async def _move(self, repair_id: str) -> None:
+        by, handle = timedelta(minutes=1), self.client.get_workflow_handle(repair_id)
+        waited, overlooked = 0.0, OVERLOOKED
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            waited += LOOK_AGAIN
+            with suppress(RPCError, RuntimeError):
+                if pause := await self._pause_before_another_try(repair_id):
+                    await self.env.fast_forward(handle, pause)
+                elif waited >= overlooked:
+                    await self.env.fast_forward(handle, by)
+                    by *= 2  # ever more, so that a short pause is not taken for a day
+                else:
+                    continue
+                waited, overlooked = 0.0, OVERLOOKED / 6  # once moved, the server skips nothing more by itself
+
+    async def _pause_before_another_try(self, repair_id: str) -> timedelta | None:
+        """How long it is to the next try, where all that a repair does is waiting for one."""
+        found = (await self.client.get_workflow_handle(repair_id).describe()).raw_description
+        pending = found.pending_activities
+        if not pending or found.HasField("pending_workflow_task"):
+            return None
+        if not all(each.HasField("next_attempt_schedule_time") for each in pending):
+            return None
+        return min(each.current_retry_interval.ToTimedelta() for each in pending)
 
     async def decide(self, repair_id: str, plan: PlanView, *, by: Person = HARRY, **verdicts: Verdict) -> None:
         """Answer a plan; without verdicts, approve all of it. The same answer again is told as recorded."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from daper.core.errors import SettingError
@@ -53,6 +54,7 @@ _PATTERNS: Final = (
 _SAY_SO_THEMSELVES: Final = ("LLM_BASE_URL", "DAPER_DATABASE_URL", "DAPER_CONSOLE_URL")
 
 
+@lru_cache(maxsize=512)  # every command asks it of each setting for each part
 def part_of(name: str) -> Part | None:
     """Which part a setting belongs to; None for the folder."""
     return next((part for part, pattern in _PATTERNS if re.fullmatch(pattern, name)), None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import TextClause, bindparam, text
@@ -37,7 +38,7 @@ def told(sql: exp.Expr, kind: str, values: Mapping[str, object]) -> str:
     whole = exp.Tuple(expressions=[sql.copy()])
     for placeholder in [*whole.find_all(exp.Placeholder)]:
         placeholder.replace(exp.Var(this=repr(values.get(str(placeholder.this)))))
-    return whole.expressions[0].sql(dialect=DIALECTS[kind], comments=False)
+    return whole.expressions[0].sql(dialect=DIALECTS[kind], copy=False, comments=False)
 
 
 def page(query: exp.Query, key: str, kind: str, *, most: int, after: bool) -> Sql:
@@ -198,9 +199,10 @@ def quoted(name: str, kind: str) -> str:
     return in_quotes(name, kind).replace(":", r"\:")
 
 
+@lru_cache(maxsize=1024)
 def in_quotes(name: str, kind: str) -> str:
     """A name as somebody writes it who takes no chances."""
-    return exp.to_identifier(name, quoted=True).sql(dialect=DIALECTS[kind])
+    return exp.to_identifier(name, quoted=True).sql(dialect=DIALECTS[kind], copy=False)
 
 
 def table_name(table: str, kind: str) -> str:
@@ -211,13 +213,13 @@ def table_name(table: str, kind: str) -> str:
 def rendered(sql: exp.Expr, kind: str, *, start: int = 0) -> tuple[str, dict[str, object]]:
     """As text, with its values; in it, a text with a colon is a parameter: it would be taken for one."""
     whole, values = exp.Tuple(expressions=[sql.copy()]), dict[str, object]()  # around it, so that all of it may go
-    for literal in [*whole.find_all(exp.Literal)]:
-        if literal.is_string and ":" in str(literal.this):
+    for part in [*whole.find_all(exp.Literal, exp.Identifier, exp.Placeholder)]:
+        if isinstance(part, exp.Identifier):
+            part.set("this", str(part.this).replace(":", r"\:"))
+        elif isinstance(part, exp.Placeholder):  # which each dialect writes in a way of its own
+            part.replace(exp.Var(this=f":{part.this}"))
+        elif part.is_string and ":" in str(part.this):
             name = f"{OURS}t{start + len(values)}"
-            values[name] = str(literal.this)
-            literal.replace(exp.Placeholder(this=name))
-    for name in [*whole.find_all(exp.Identifier)]:
-        name.set("this", str(name.this).replace(":", r"\:"))
-    for placeholder in [*whole.find_all(exp.Placeholder)]:  # which each dialect writes in a way of its own
-        placeholder.replace(exp.Var(this=f":{placeholder.this}"))
-    return whole.expressions[0].sql(dialect=DIALECTS[kind], comments=False), values
+            values[name] = str(part.this)
+            part.replace(exp.Var(this=f":{name}"))
+    return whole.expressions[0].sql(dialect=DIALECTS[kind], copy=False, comments=False), values
