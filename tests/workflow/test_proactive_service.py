@@ -187,5 +187,5 @@ async def test_the_way_to_start_an_agent_of_another_domain_names_that(
     temporal_env: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     agent = Agent(Shop(temporal_env, tmp_path, domains=None, indexed=True))
-    with pytest.raises(NotFound, match="start one: daper proactive start --domain alerts$"):
+    with pytest.raises(NotFound, match=r"start one: daper proactive start --domain alerts$"):
         await agent.shop.proactive.status(agent.user, "alerts")
