@@ -13,6 +13,7 @@ from daper.adapters.notify.webhook import sign
 from daper.core.errors import SettingError
 from daper.core.people import CommandRoute, EmailTarget, MailRoute, Security, SignalTarget, WebhookTarget
 from daper.entrypoints.cli.app import run
+from daper.entrypoints.worker import outdated, unserved
 from daper.settings import Settings, load_settings
 from daper.settings.people_file import (
     CommandRouteSection,
@@ -319,3 +320,35 @@ def test_the_check_in_the_docs_takes_what_we_sign_and_nothing_else() -> None:
         signature = sign(key, "id-1", timestamp, b"{}")
         headers = {"webhook-id": "id-1", "webhook-timestamp": str(timestamp), "webhook-signature": signature}
         assert check(SECRET, headers, body) is good
+
+
+def test_a_file_that_changes_comes_or_goes_after_it_was_read_is_told(tmp_path: Path) -> None:
+    without = load(tmp_path, None)
+    assert not without.people_file.changed
+    first = load(tmp_path, HOOK)
+    assert without.people_file.changed
+    assert not first.people_file.changed
+    second = load(tmp_path, SMTP + HOOK + OUTBOX)
+    assert first.people_file.changed
+    (tmp_path / "people.toml").write_text(HOOK, encoding="utf-8")
+    assert not first.people_file.changed, "it is again what was read"
+    (tmp_path / "people.toml").unlink()
+    assert first.people_file.changed
+    assert second.people_file.changed
+    (tmp_path / "people.toml").mkdir()
+    assert second.people_file.changed
+
+
+def test_a_worker_says_that_it_goes_by_what_stood_in_the_file_when_it_was_started(tmp_path: Path) -> None:
+    settings = load(tmp_path, HOOK)
+    assert outdated(settings) == ()
+    (tmp_path / "people.toml").write_text(SMTP + HOOK + OUTBOX, encoding="utf-8")
+    [told] = outdated(settings)
+    assert told.startswith(f"{tmp_path / 'people.toml'} has changed since this worker was started")
+    assert told.endswith("end it and start it again")
+
+
+def test_a_worker_says_at_its_start_which_domains_it_does_not_serve_for_want_of_a_setting(tmp_path: Path) -> None:
+    assert unserved(load(tmp_path, None, DAPER_TEMPORAL_RULES="x")) == unserved(load(tmp_path, None))
+    [line] = unserved(load(tmp_path, None))
+    assert line.startswith("Not served: the domain 'temporal' is there once DAPER_TEMPORAL_")

@@ -18,6 +18,11 @@ def configured(folder: Path, address: str) -> Settings:
 
 SAID = {
     "ready": (Answer(b'{"ready": true}\n'), True, "ready"),
+    "outdated": (
+        Answer(b'{"ready": true, "notes": ["people.toml has changed", "so has another"]}'),
+        False,
+        "ready, and people.toml has changed; so has another",
+    ),
     "draining": (
         Answer(json.dumps({"ready": False, "reason": "it dr\u202eains"}).encode(), HTTPStatus.SERVICE_UNAVAILABLE),
         False,

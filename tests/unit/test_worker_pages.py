@@ -131,6 +131,15 @@ async def test_a_worker_is_ready_from_when_it_polls_until_it_drains() -> None:
     assert str(document["reason"]).startswith("it was told to stop: ")
 
 
+async def test_a_worker_that_is_ready_says_what_whoever_runs_it_should_know() -> None:
+    notes: list[str] = []
+    readiness = Readiness()
+    readiness.begun({"Temporal": fine}, notes=lambda: notes)
+    assert await said(readiness) == (200, {"ready": True})
+    notes.append("people.toml\u202e has changed")
+    assert await said(readiness) == (200, {"ready": True, "notes": ["people.toml<U+202E> has changed"]})
+
+
 async def test_a_worker_says_what_does_not_answer_and_no_more_than_it_may() -> None:
     async def full() -> None:
         raise StoreUnavailable("the disk\u202e is full\nnow")

@@ -13,15 +13,17 @@ from temporalio.worker import Worker
 from daper.core.commands import Said
 from daper.core.phases import Phase
 from daper.core.views import RepairView
+from daper.entrypoints.checks.everything import check_temporal
 from daper.service import attendance
 from daper.service.attendance import SELDOM, TELL_AFTER, Attendance, Quiet
 from daper.service.inquiry import ANSWER_WITHIN
 from daper.service.requests import Silence, StartProactive
+from daper.settings import load_settings
 from daper.workflows.proactive import RepairAgentWorkflowProactive
 from daper.workflows.queues import activity_queue, models_queue, people_queue
 from daper.workflows.repair import RepairAgentWorkflow
 from tests.workflow.chat import chat_with
-from tests.workflow.shop import DEADLINE, HARRY, STICKY, Shop
+from tests.workflow.shop import DEADLINE, HARRY, STICKY, Shop, open_shop
 from tests.workflow.timetable import EVERY_YEAR, Timetable
 
 
@@ -181,3 +183,24 @@ async def test_a17_what_is_lacking_is_said_once_and_looked_for_ever_more_seldom(
     assert said == ["a", "b", "a", ""]
     assert pauses[:3] == [TELL_AFTER, 2 * TELL_AFTER, 4 * TELL_AFTER]
     assert max(pauses) <= SELDOM
+
+
+async def test_doctor_says_of_a_worker_that_runs_without_the_settings_for_some_records(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    async with open_shop(temporal_env, tmp_path) as shop:
+        environ = {
+            "DAPER_HOME": str(tmp_path),
+            "TEMPORAL_ADDRESS": shop.client.service_client.config.target_host,
+            "TEMPORAL_NAMESPACE": shop.client.namespace,
+            "TEMPORAL_TASK_QUEUE": shop.settings.task_queue,
+        }
+        settings = load_settings(environ=environ, folder=tmp_path)
+        orders = await shop.domains["orders"].store()
+        checks = await check_temporal(settings, {"orders": orders.store_id, "owls": "another-store"})
+    workers = {check.name.removeprefix(f"worker on {shop.settings.task_queue}"): check for check in checks}
+    assert workers[""].ok
+    assert workers[f"--{orders.store_id}"].ok
+    lacking = workers["--another-store"]
+    assert not lacking.ok
+    assert f"A worker runs on {shop.settings.task_queue}, and not for the records of owls: set there" in lacking.what

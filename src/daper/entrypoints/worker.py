@@ -1,6 +1,7 @@
 """Runs a worker until it is cancelled, and lets it tell of itself meanwhile; then it drains."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -16,10 +17,13 @@ from daper.bootstrap import open_domains
 from daper.core.commands import CommandLine
 from daper.core.errors import NoWorker, StoreUnavailable, Unreachable, WrongStore
 from daper.ports import Domain, Spending
+from daper.ports.entry import absent
 from daper.service.inquiry import Asking
 from daper.settings import Settings
-from daper.workers import working
+from daper.workers import MENDED_WITHIN, working
 from daper.workflows.queues import activity_queue, models_queue, people_queue
+
+log = logging.getLogger(__name__)
 
 
 def exporter_for(settings: Settings) -> Exporter | None:
@@ -48,10 +52,10 @@ async def work_until_cancelled(
                 pages_at(where.host, where.port, worker_pages(readiness, exporter))
             )
             queues = await stack.enter_async_context(working(client, settings))
-            readiness.begun(await _looks(client, settings, queues))
+            readiness.begun(await _looks(client, settings, queues), notes=partial(outdated, settings))
             ready(queues, address)
             try:
-                await asyncio.Event().wait()
+                await _watch(settings)
             finally:
                 readiness.drain()  # first of all: whoever looks is to send nothing more here
     except RuntimeError as error:
@@ -63,6 +67,32 @@ async def work_until_cancelled(
         raise Unreachable(
             f"{where} does not let this worker work ({answer[1]}); see: ", CommandLine("doctor")
         ) from error
+
+
+def unserved(settings: Settings) -> tuple[str, ...]:
+    """The domains that are installed and not worked for, each with the setting that it lacks, as a line."""
+    return tuple(f"Not served: {why}" for why in absent(open_domains(settings)).values())
+
+
+def outdated(settings: Settings) -> tuple[str, ...]:
+    """What has changed of that which a worker reads only when it starts. It blocks."""
+    if not settings.people_file.changed:
+        return ()
+    return (
+        f"{settings.people_file.path} has changed since this worker was started, and it goes by what stood there then: "
+        "end it and start it again",
+    )
+
+
+async def _watch(settings: Settings) -> None:
+    """Until cancelled, say once of each such change that it happened."""
+    told: tuple[str, ...] = ()
+    while True:
+        await asyncio.sleep(MENDED_WITHIN.total_seconds())
+        now = await asyncio.to_thread(outdated, settings)
+        for line in set(now) - set(told):
+            log.warning("%s", line)
+        told = now
 
 
 async def _looks(client: Client, settings: Settings, queues: tuple[str, ...]) -> Mapping[str, Look]:

@@ -25,7 +25,7 @@ from daper.settings.domain_options import prefix_of, settings_of_domains
 from daper.settings.dotenv_file import references
 from daper.settings.model_choice import thinking_of
 from daper.settings.parts import EVERYTHING, Part, Parts, refuse_secrets
-from daper.settings.people import people_of, told_of
+from daper.settings.people import PeopleFile, people_of, told_of
 from daper.settings.places import domain_files_of, home_of, policy_source_of
 from daper.settings.policy import CLOSED, POLICY_FILE, PolicySource
 from daper.settings.surroundings import unfit_surroundings
@@ -48,7 +48,8 @@ class Settings:
     `console`: by which URL people come to the console, and who tells who they are. `terminal`: what is asked there.
     `domain_files`: those that declare domains; `variables`: all that is set, secrets too, for what such a file names.
     `ui_url`: where the UI of `daper up` is, for the repairs of its server. `policy` is as it was when this was loaded;
-    `policy_source` can read it again. `troubles`: what is wrong with a part that whoever loaded this did not need;
+    `policy_source` can read it again; so are `people`, and `people_file` tells whether their file has changed.
+    `troubles`: what is wrong with a part that whoever loaded this did not need;
     `unfit`: what is wrong with what every program reads of the environment.
     """
 
@@ -66,6 +67,7 @@ class Settings:
     ui_url: str | None
     namespace: str
     people: People
+    people_file: PeopleFile
     tell: tuple[str, ...]
     chat_approval: ChatApproval
     gathering: Gathering
@@ -179,6 +181,7 @@ def load_settings(
     policy = CLOSED if parts.troubles else parts.read(Part.POLICY, source.read, CLOSED)
     waits, valid = parts.read(Part.POLICY, lambda: _times(values, policy), (APPROVAL_TIMEOUT, DECISION_VALID_FOR))
     server = parts.read(Part.TEMPORAL, lambda: temporal_of(values, home), NO_SERVER)
+    people_file = PeopleFile.at(values, home, folder)  # before it is read: what is written meanwhile is a change
     people = parts.read(Part.PEOPLE, lambda: people_of(values, home, folder), People())
     settings = Settings(
         home=home,
@@ -195,6 +198,7 @@ def load_settings(
         ui_url=server.place.ui_url,
         namespace=server.namespace,
         people=people,
+        people_file=people_file,
         tell=parts.read(Part.PEOPLE, lambda: told_of(values, people, by_policy=policy.tell), ()),
         chat_approval=parts.read(
             Part.CHAT, lambda: one_of(values, "DAPER_MCP_APPROVAL", ChatApproval), ChatApproval.ELICIT

@@ -1,15 +1,45 @@
 """Who may be told, and who is told by default: by names, which a file leads on to addresses and secrets."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from daper.adapters.regular_file import is_there
+from daper.adapters.regular_file import is_there, read_if_there
 from daper.core.errors import SettingError
 from daper.core.people import MOST_TARGETS, People
 
 FILE: Final = "people.toml"
 _LONGEST: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleFile:
+    """Where people are named, and what stood there when it was read; "" where there was no file."""
+
+    path: Path
+    digest: str = ""
+
+    @classmethod
+    def at(cls, values: Mapping[str, str], home: Path, folder: Path) -> "PeopleFile":
+        """The one that is meant, as it is now."""
+        named = values.get("DAPER_PEOPLE")
+        path = folder / named if named else home / FILE
+        return cls(path=path, digest=_digest(path))
+
+    @property
+    def changed(self) -> bool:
+        """Whether something else stands there by now."""
+        return _digest(self.path) != self.digest
+
+
+def _digest(path: Path) -> str:
+    try:
+        content = read_if_there(path)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return "" if content is None else sha256(content).hexdigest()
 
 
 def people_of(values: Mapping[str, str], home: Path, folder: Path) -> People:

@@ -1,7 +1,7 @@
 """Whether a worker takes work at this moment, and if not, why."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -25,11 +25,19 @@ class Readiness:
         self._stage = _STARTING
         self._within = within
         self._looks: Mapping[str, Look] = {}
+        self._notes: Callable[[], Sequence[str]] = tuple[str, ...]
         self._looking: dict[str, asyncio.Task[str]] = {}
 
-    def begun(self, looks: Mapping[str, Look]) -> None:
-        """It polls; `looks`, by what they look at, raise where that does not answer."""
-        self._stage, self._looks = "", looks
+    def begun(self, looks: Mapping[str, Look], *, notes: Callable[[], Sequence[str]] = tuple[str, ...]) -> None:
+        """It polls; `looks`, by what they look at, raise where that does not answer.
+
+        `notes`: what whoever runs it should know, though it takes work; it may block.
+        """
+        self._stage, self._looks, self._notes = "", looks, notes
+
+    async def notes(self) -> tuple[str, ...]:
+        """Those, each in one line."""
+        return tuple(visible(note, longest=_LONGEST) for note in await asyncio.to_thread(self._notes))
 
     def drain(self) -> None:
         """It takes nothing more."""

@@ -27,7 +27,8 @@ def worker_pages(readiness: Readiness, exporter: Exporter | None) -> Mapping[str
         obstacle = await readiness.obstacle()
         if obstacle:
             return _said({"ready": False, "reason": obstacle}, HTTPStatus.SERVICE_UNAVAILABLE)
-        return _said({"ready": True})
+        notes = await readiness.notes()
+        return _said({"ready": True, "notes": notes} if notes else {"ready": True})
 
     async def metrics() -> Answer:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -36,7 +37,7 @@ async def check_all(settings: Settings, domains: Mapping[str, Domain], *, ask_mo
     checks = [_embedded(), *_policy(settings, domains)]
     if Part.DATABASE not in settings.troubles:
         checks += await check_databases(databases_of(settings, domains.values()))
-    stores: list[str] = []
+    stores: dict[str, str] = {}
     records = RecordsService(domains=domains)
     for name in domains:
         checks.append(await checked(f"records of {name}", partial(_records, records, name, stores)))
@@ -51,7 +52,7 @@ async def check_all(settings: Settings, domains: Mapping[str, Domain], *, ask_mo
         checks += [Check(name, ok, what, needed=needed) for name, ok, what in await check_models(settings)]
     checks += await check_people(settings)
     checks += await check_worker(settings)
-    return checks if Part.TEMPORAL in settings.troubles else [*checks, *await _check_temporal(settings, stores)]
+    return checks if Part.TEMPORAL in settings.troubles else [*checks, *await check_temporal(settings, stores)]
 
 
 async def check_databases(databases: Sequence[Database]) -> list[Check]:
@@ -60,9 +61,9 @@ async def check_databases(databases: Sequence[Database]) -> list[Check]:
     return [Check("database", look.usable, ". ".join(look.lines)) for look in looks]
 
 
-async def _records(records: RecordsService, name: str, stores: list[str]) -> str:
+async def _records(records: RecordsService, name: str, stores: dict[str, str]) -> str:
     found = await records.list(name, Scope(), now=utc_now(), most=0)
-    stores.append(found.store.store_id)
+    stores[name] = found.store.store_id
     return f"{found.total} in {found.store.place}"
 
 
@@ -108,25 +109,36 @@ def _clock(ahead: timedelta | None) -> Check:
     return Check(name, False, told, needed=False)
 
 
-async def _check_temporal(settings: Settings, stores: list[str]) -> list[Check]:
-    name = f"Temporal at {settings.address} ({settings.address_source})"
+async def check_temporal(settings: Settings, stores: Mapping[str, str]) -> list[Check]:
+    """What answers there: Temporal, its search attributes and clock, and who works on the queues of these stores."""
+    where = f"Temporal at {settings.address} ({settings.address_source})"
     try:
         client = await connect(settings)
         service = await open_service(settings, client=client)
         indexed = await search_attributes_registered(client)
-        checks = [Check(name, True, f"namespace {settings.namespace}")]
+        checks = [Check(where, True, f"namespace {settings.namespace}")]
         listed = "registered" if indexed else "not registered: lists use the memo, which is fine"
         checks.append(Check("search attributes", True, f"DaperPhase and DaperUser are {listed}"))
         checks.append(_clock(await clock_ahead(client)))
-        checks.append(await _worker(service, settings.task_queue))
-        for store in stores:
+        at_work = await _worker(service, settings.task_queue)
+        checks.append(at_work)
+        for name, store in stores.items():
             queue = activity_queue(settings.task_queue, store)
-            checks.append(await _worker(service, queue, models_queue(queue), people_queue(queue)))
+            found = await _worker(service, queue, models_queue(queue), people_queue(queue))
+            checks.append(found if found.ok or not at_work.ok else _without_settings(found, name, settings.task_queue))
         for line in await service.stuck():
             checks.append(Check("repair", False, line))
     except DaperError as error:
-        return [Check(name, False, str(error))]
+        return [Check(where, False, str(error))]
     return checks
+
+
+def _without_settings(found: Check, domain: str, queue: str) -> Check:
+    """A worker runs, and does not do this: what is set here is not set there."""
+    told = f"{found.what}. A worker runs on {queue}, and not for the records of {domain}: set there what is set here"
+    return replace(
+        found, what=f"{told} for them, and start it again; at its start it says which domains it does not serve"
+    )
 
 
 async def _worker(service: RepairService, queue: str, *beside: str) -> Check:

@@ -33,6 +33,7 @@ async def check_people(settings: Settings) -> list[Check]:
     missing = people.missing()
     told = f" by default {', '.join(settings.tell)}" if settings.tell else " nobody by default; see DAPER_TELL"
     found = f"{counted(len(people.targets), 'target')} in {people.source}; told is{told}"
+    found += "; a worker goes by what stood there when it was started"
     if people.outbox:
         sent = ", ".join(f"{domain} ({route.kind})" for domain, route in sorted(people.outbox.items()))
         found += f"; messages of records are sent for {sent}"

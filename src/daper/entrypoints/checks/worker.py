@@ -2,8 +2,9 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from daper.adapters.metrics.worker_pages import READY
 from daper.core.errors import Unreachable
@@ -38,13 +39,26 @@ def _ready(where: PagesAddress) -> str:
         asking.close()
     if status != http.client.OK:
         raise Unreachable(f"not ready: {_reason(said)}")
+    if notes := _notes(said):
+        raise Unreachable(f"ready, and {notes}")
     return "ready"
 
 
 def _reason(said: bytes) -> str:
+    return visible(
+        str(_said(said).get("reason") or "it does not say why, and may be no worker of daper"), longest=_LONGEST
+    )
+
+
+def _notes(said: bytes) -> str:
+    notes = _said(said).get("notes")
+    every = cast("list[object]", notes) if isinstance(notes, list) else []
+    return visible("; ".join(map(str, every)), longest=_LONGEST)
+
+
+def _said(said: bytes) -> Mapping[str, object]:
     try:
         found: object = json.loads(said)
     except ValueError:
         found = None
-    reason = found.get("reason") if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
-    return visible(str(reason or "it does not say why, and may be no worker of daper"), longest=_LONGEST)  # pyright: ignore[reportUnknownArgumentType]
+    return cast("dict[str, object]", found) if isinstance(found, dict) else {}

@@ -27,7 +27,7 @@ from daper.entrypoints.cli.parameters import Flag
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
 from daper.entrypoints.cli.work import told_of
-from daper.entrypoints.worker import exporter_for, work_until_cancelled
+from daper.entrypoints.worker import exporter_for, unserved, work_until_cancelled
 from daper.settings import CONFIGURED, WORKING, Settings, load_settings
 from daper.workers import DRAIN
 
@@ -129,7 +129,7 @@ async def _serve(kept: KeptServer, exporter: Exporter | None, beside: Beside | N
     ready: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
 
     def working(queues: tuple[str, ...], pages: str | None) -> None:
-        ready.set_result([f"Worker ready on: {', '.join(queues)}", *told_of(pages).splitlines()])
+        ready.set_result([f"Worker ready on: {', '.join(queues)}", *unserved(settings), *told_of(pages).splitlines()])
 
     async def tell() -> None:
         lines = [*await ready, *([] if beside is None else [await told])]

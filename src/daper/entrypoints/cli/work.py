@@ -10,7 +10,7 @@ from daper.entrypoints.cli.exits import Exit, Interrupted
 from daper.entrypoints.cli.logs import log_to_stderr
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.shutdown import Stopping
-from daper.entrypoints.worker import exporter_for, work_until_cancelled
+from daper.entrypoints.worker import exporter_for, unserved, work_until_cancelled
 from daper.settings import WORKING, Settings, load_settings
 from daper.workers import DRAIN
 
@@ -36,9 +36,12 @@ def work() -> int:
 
 
 async def _work(settings: Settings, stopping: Stopping, exporter: Exporter | None) -> None:
+    lacking = unserved(settings)
+
     def ready(queues: tuple[str, ...], pages: str | None) -> None:
         where = f"[{settings.address}], Namespace: [{settings.namespace}] ({settings.address_source})"
-        sys.stderr.write(f"Client connection: {where}\nWorker ready on: {', '.join(queues)}\n{told_of(pages)}")
+        lines = (f"Client connection: {where}", f"Worker ready on: {', '.join(queues)}", *lacking)
+        sys.stderr.write("".join(f"{line}\n" for line in lines) + told_of(pages))
         sys.stderr.flush()
 
     client = await connect(settings)
