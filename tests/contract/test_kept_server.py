@@ -64,7 +64,7 @@ async def test_the_lock_lives_as_long_as_the_server_and_no_longer_than_it(tmp_pa
 
         os.kill(server.pid, signal.SIGKILL)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while lock.is_held():  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(0.01)
 
@@ -126,7 +126,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(
     program(monkeypatch, tmp_path / "temporal", NEVER_ANSWERS)
     lock = FileLock(tmp_path / "temporal.db.lock")
     opening = asyncio.create_task(KeptServer(tmp_path, namespace="default").open())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not lock.text():  # noqa: ASYNC110 - what is waited for happens in another process
             await asyncio.sleep(0.01)
 
@@ -310,7 +310,7 @@ async def test_what_is_ended_during_a_start_is_the_new_process_and_not_who_signe
     server = KeptServer(tmp_path, namespace="default")
     opening = asyncio.create_task(server.open())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not lock.is_held():  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0)
@@ -396,7 +396,7 @@ async def test_an_announcement_that_somebody_removed_is_made_again(tmp_path: Pat
         keeping = asyncio.create_task(server.keep())
         (tmp_path / "server.json").unlink()
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while living_server(tmp_path) != running:  # noqa: ASYNC110 - nobody tells of a file
                 await asyncio.sleep(0.01)
         keeping.cancel()

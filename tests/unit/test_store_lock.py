@@ -190,5 +190,5 @@ def test_a2_two_tokens_made_at_once_are_both_kept_whatever_becomes_of_the_lock(
 
     monkeypatch.setattr(token_files, "replace_file", another_comes_first)
     TokenFile(path, now=utc_now).add("Ginny", {Access.READ})
-    second.join(timeout=10)
+    second.join(timeout=60)
     assert {grant.name for grant in TokenFile(path, now=utc_now).grants()} == {"Luna", "Ginny", "Neville"}

@@ -22,7 +22,7 @@ class Configured:
     namespace: str = "default"
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", NAMES)
 def test_a10_a_pipe_in_the_place_of_a_key_or_a_certificate_is_refused_and_not_waited_for(
     name: str, tmp_path: Path
