@@ -31,6 +31,7 @@ TOOL: Final = "told:"
 _TRIES: Final = 10  # somebody else changed the same record each time
 _SKEW: Final = timedelta(minutes=1)  # what another machine's clock may be ahead
 _LONGEST_KEY: Final = 200
+_LONGEST_SOURCE: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +164,7 @@ class StoreFacts(ABC, Generic[RecordsT]):
             by=telling.by,
             door=telling.door,
             confirmed=telling.confirmed,
-            source=visible(telling.source, longest=_LONGEST_KEY),
+            source=_source(telling),
             request_key=telling.request_key,
         )
 
@@ -173,6 +174,14 @@ def _end(foreseen: bool) -> None:
         raise _OnlyForeseenError
 
 
+def _source(telling: Telling) -> str:
+    """From whom it comes, nothing of it hidden."""
+    source = visible(telling.source, longest=_LONGEST_SOURCE)
+    if len(source) > _LONGEST_SOURCE:  # what is hidden takes more room once it shows
+        raise FactRefused(f"from whom a fact comes is said in at most {_LONGEST_SOURCE} characters")
+    return source
+
+
 def _arguments(fact: Fact, telling: Telling) -> BaseModel:
     try:
         return fact.args.model_validate(dict(telling.arguments))
@@ -180,6 +189,8 @@ def _arguments(fact: Fact, telling: Telling) -> BaseModel:
         first = error.errors(include_url=False, include_context=False)[0]
         name = ".".join(map(str, first["loc"]))
         takes = ", ".join(fact.args.model_fields) or "nothing more"
+        if first["type"] == "extra_forbidden":
+            raise FactRefused(f"{fact.name} takes no {shown(name)}; it takes: {takes}") from None
         raise FactRefused(f"{name or fact.name}: {visible(first['msg'])}; {fact.name} takes: {takes}") from None
 
 
@@ -197,7 +208,7 @@ def _told_before(row: LedgerRow, args: BaseModel, telling: Telling) -> FactAnswe
     told = row.told
     same = (
         told is not None
-        and (told.record_id, told.fact, told.source) == (telling.record_id, telling.fact, telling.source)
+        and (told.record_id, told.fact, told.source) == (telling.record_id, telling.fact, _source(telling))
         and told.arguments == args.model_dump(mode="json", exclude_none=True)
         and telling.happened_at in (None, told.happened_at)
     )

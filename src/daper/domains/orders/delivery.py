@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, cast
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainSerializer, PlainValidator
 
 from daper.core.base import Reply
 from daper.core.errors import FactRefused
 from daper.core.text import shown
 from daper.domains.orders.changes import list_of, order_of, stamp
 from daper.domains.orders.fact_entry import BY_HAND, FactEntry
-from daper.domains.orders.fields import Number, number
+from daper.domains.orders.fields import Number, as_json, number
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import share_of
 from daper.domains.orders.statuses import OrderStatus, normal, takes_stock
@@ -44,7 +44,9 @@ class DeliveredArgs(Reply):
 
     item: str = Field(default="", max_length=200)
     quantity: Annotated[
-        Number | None, PlainValidator(_quantity_or_none, json_schema_input_type=int | float | str | None)
+        Number | None,
+        PlainValidator(_quantity_or_none, json_schema_input_type=int | float | str | None),
+        PlainSerializer(as_json, when_used="json"),
     ] = None
 
 
