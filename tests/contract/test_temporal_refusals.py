@@ -1,6 +1,6 @@
 """A cluster that has no room, is older, or lets nobody in: what is looked at all the same, and what is told."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,11 +12,21 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from daper.clock import utc_now
-from daper.core.errors import StoreUnavailable
+from daper.core.errors import StoreError, StoreUnavailable
 from daper.core.models import Scope
+from daper.domains.temporal.domain import TemporalDomain
+from daper.domains.temporal.entry import open_domain
 from daper.domains.temporal.pace import Pace
 from tests.contract.test_temporal_findings import scanned, until_found
 from tests.stuck import StuckWorld, stuck_world
+
+LOOKS: dict[str, Callable[[TemporalDomain], Awaitable[object]]] = {
+    "the store": lambda domain: domain.store(),
+    "a scan": lambda domain: domain.scan(Scope()),
+    "a count": lambda domain: domain.count_open(Scope()),
+    "a workflow": lambda domain: domain.context(["errand-1"]),
+    "a task queue": lambda domain: domain.context(["task-queue:errands"]),
+}
 
 
 @pytest.fixture
@@ -142,3 +152,28 @@ async def test_a_workflow_that_is_gone_in_the_middle_of_a_scan_is_left_out(
     assert world.domain.detect(await world.domain.context([gone]), utc_now()) == ()
     for handle in handles:
         await handle.terminate()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_a_namespace_that_is_gone_is_told_and_no_workflow_is_taken_for_gone(
+    real_time: WorkflowEnvironment, tmp_path: Path, look: str
+) -> None:
+    """It was there when the connection was made."""
+    target = real_time.client.service_client.config.target_host
+    client = await Client.connect(target, namespace="closed")
+    domain = open_domain(tmp_path, {"query": "*"})
+
+    async def connect(place: Mapping[str, str]) -> object:
+        return client
+
+    domain.reach_by(connect)
+    with pytest.raises(StoreError, match="no such namespace any more"):
+        await LOOKS[look](domain)
+
+
+async def test_what_the_server_knows_nothing_of_is_told(world: StuckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy need not say of what."""
+    gone = RPCStatusCode.NOT_FOUND
+    answered(monkeypatch, world, "count_workflow_executions", lambda request: gone)
+    with pytest.raises(StoreError, match=r"Temporal knows nothing of the list filter.*NOT_FOUND"):
+        await world.domain.count_open(Scope())

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, HistoryEventFilterType, TaskQueueType
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -412,7 +413,7 @@ class Cluster:
         return answer.workflow_execution_info.execution.run_id
 
 
-class _NotThere(Exception):
+class _NotThere(StoreError):
     """The server knows nothing by that name."""
 
 
@@ -431,10 +432,12 @@ def _why_refused(error: RPCError) -> str:
             return f": {shown(error.message, longest=120)}"
 
 
-def _told(error: RPCError, what: str) -> DaperError | _NotThere:
+def _told(error: RPCError, what: str) -> DaperError:
     """What to raise for a look that was refused: the server's words are data."""
+    if any(each.Is(NamespaceNotFoundFailure.DESCRIPTOR) for each in error.grpc_status.details):
+        return StoreError(said(f"Temporal has no such namespace any more: {error.message}"))
     if error.status == RPCStatusCode.NOT_FOUND:
-        return _NotThere(what)
+        return _NotThere(said(f"Temporal knows nothing of {what} ({error.status.name}): {error.message}"))
     if error.status in _REFUSED:
         return StoreUnavailable(
             f"Temporal does not let daper look at {shown(what)} ({error.status.name}): give it the right"
