@@ -105,15 +105,23 @@ class Journey:
             case "bug" | "crash":  # it fails; or its task does, again and again
                 _stumble(RuntimeError if what == "crash" else ApplicationError)
             case _:
-                await self._visit(leg)
+                await self._visit(name if what == "deaf" else leg, deaf=what == "deaf")
 
-    async def _visit(self, place: str) -> None:
+    async def _visit(self, place: str, *, deaf: bool) -> None:
+        """`deaf`: whoever asks it to cancel itself."""
         policy = RetryPolicy(
             initial_interval=timedelta(milliseconds=10), maximum_attempts=2 if place.startswith("twice") else 1
         )
-        await workflow.execute_activity(
+        visiting = workflow.start_activity(
             visit, place, activity_id=place, start_to_close_timeout=_SOON, retry_policy=policy
         )
+        if not deaf:
+            await visiting
+            return
+        try:
+            await asyncio.shield(visiting)
+        except asyncio.CancelledError:
+            await visiting
 
     async def _trip(self, name: str, *, waits: bool, policy: workflow.ParentClosePolicy) -> None:
         trip = await workflow.start_child_workflow(

@@ -65,7 +65,8 @@ class Shape:
 
     `mended_late`: its code is mended behind the reset; a mended worker would heal it. `most`: how long it may take.
 
-    What its reset says: `again` what it does once more, `kept` what stays, `played` what it is told once more.
+    What its reset says: `again` what it does once more, `kept` what stays, `played` what it is told once more,
+    `forgotten` what it is not.
     """
 
     legs: list[str]
@@ -83,6 +84,7 @@ class Shape:
     kept: tuple[str, ...] = ()
     goes_on: tuple[str, ...] = ()
     played: tuple[str, ...] = field(default=())
+    forgotten: tuple[str, ...] = ()
 
 
 async def _slow_is_done(ride: Ride) -> None:
@@ -102,6 +104,13 @@ async def _told(ride: Ride) -> None:
     await ride.ran("bad")
     await ride.handle.signal(Journey.hear, "late")
     await ride.handle.execute_update(Journey.ask, 7)
+    ride.world.outside.held.discard("bad")
+
+
+async def _asked_to_cancel(ride: Ride) -> None:
+    await ride.ran("bad")
+    await ride.handle.cancel()
+    await ride.history(lambda history: any(each.sort == "request to cancel" for each in history.heard))
     ride.world.outside.held.discard("bad")
 
 
@@ -154,6 +163,10 @@ SHAPES = {
     "signals and updates": Shape(
         legs=["a", "wait:1", "bad", "wait:3"], held=("bad",), before=_told,
         tried_again=("bad",), kept=("a",), played=("signal hear", "update ask"),
+    ),
+    "a request to cancel": Shape(
+        legs=["a", "deaf:bad", "c"], held=("bad",), before=_asked_to_cancel,
+        tried_again=("bad",), kept=("a",), forgotten=("request to cancel",),
     ),
     "a child before": Shape(legs=["trip:k", "a", "bad"], tried_again=("bad",), kept=("k", "a")),
     "a child beside": Shape(
@@ -225,6 +238,7 @@ async def test_a_reset_does_what_it_said(world: StuckWorld, shape: Shape) -> Non
     }
     assert told == {kind: Counter(getattr(shape, kind)) for kind in told}
     assert tuple(each.label for each in said.played_again) == shape.played
+    assert tuple(each.label for each in said.forgotten) == shape.forgotten
 
     ran = await _reset(ride, shape)
     known = {_place(each) for each in history.steps if each.sort is not Sort.TIMER}

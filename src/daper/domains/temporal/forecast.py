@@ -7,7 +7,7 @@ as long as the code decides as it did.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from daper.domains.temporal.history import COMPLETED, Heard, RunHistory, Sort, Step
+from daper.domains.temporal.history import CANCEL, COMPLETED, Heard, RunHistory, Sort, Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,8 @@ class ResetForecast:
 
     `kept`: what is over before it, and stays; `done_again`: what was completed, and is done once more; `tried_again`:
     what was not; `goes_on`: what was under way at that point, and is not asked for anew; `played_again`: what came from
-    outside since; `unknown`: what cannot be known, in sentences.
+    outside since, and `forgotten` what of that the server does not play again; `unknown`: what cannot be known, in
+    sentences.
     """
 
     point: int
@@ -26,6 +27,7 @@ class ResetForecast:
     tried_again: tuple[Step, ...] = ()
     goes_on: tuple[Step, ...] = ()
     played_again: tuple[Heard, ...] = ()
+    forgotten: tuple[Heard, ...] = ()
     unknown: tuple[str, ...] = ()
     obstacle: str = ""
 
@@ -48,6 +50,7 @@ def forecast_at(history: RunHistory, point: int) -> ResetForecast:
     goes_on: list[Step] = []
     for step in history.steps:
         _becomes(step, point, kept=kept, again=again, goes_on=goes_on).append(step)
+    heard = [each for each in history.heard if each.at >= point]
     return ResetForecast(
         point=point,
         why="",
@@ -55,7 +58,8 @@ def forecast_at(history: RunHistory, point: int) -> ResetForecast:
         done_again=tuple(each for each in again if each.outcome == COMPLETED),
         tried_again=tuple(each for each in again if each.outcome != COMPLETED),
         goes_on=tuple(goes_on),
-        played_again=tuple(each for each in history.heard if each.at >= point),
+        played_again=tuple(each for each in heard if each.sort != CANCEL),
+        forgotten=tuple(each for each in heard if each.sort == CANCEL),
         unknown=tuple(_unknown(history, again=again, goes_on=goes_on)),
         obstacle=refused_children(again),
     )

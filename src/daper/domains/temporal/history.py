@@ -289,6 +289,7 @@ _ENDINGS: Final = {
     "WORKFLOW_EXECUTION_TERMINATED": "Terminated",
     "WORKFLOW_EXECUTION_CONTINUED_AS_NEW": "ContinuedAsNew",
 }
+CANCEL: Final = "request to cancel"
 _NOT_STARTED: Final = "not started"
 
 
@@ -400,7 +401,7 @@ _KINDS: Final[dict[str, Taken]] = {
     "WORKFLOW_EXECUTION_SIGNALED": _heard_as("signal", lambda a: a.signal_name),
     "WORKFLOW_EXECUTION_UPDATE_ADMITTED": _heard_as("update", lambda a: a.request.input.name),
     "WORKFLOW_EXECUTION_UPDATE_ACCEPTED": _update_accepted,
-    "WORKFLOW_EXECUTION_CANCEL_REQUESTED": _heard_as("request to cancel", lambda a: ""),
+    "WORKFLOW_EXECUTION_CANCEL_REQUESTED": _heard_as(CANCEL, lambda a: ""),
     **{
         f"{what}_{how}": _ends(by, outcome)
         for what, by in (

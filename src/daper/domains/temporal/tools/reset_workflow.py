@@ -91,6 +91,10 @@ class ResetWorkflow(RunTool):
                 after="played again" if found.played_again else names(()),
             )
         )
+        if found.forgotten:
+            told.append(
+                Change(record=ref, field="requests to cancel", before="asked since", after="the new run is not asked")
+            )
         busy = [each for each in record.state.activities if each.state == "started"]
         if busy:
             at_work = ", ".join(shown(each.type) for each in busy[:5])
