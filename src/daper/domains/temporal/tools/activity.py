@@ -21,10 +21,11 @@ from daper.core.errors import ActionFailed, CannotSettle
 from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Change, Finding
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
-from daper.core.text import counted, shown
+from daper.core.text import counted, said, shown
 from daper.domains.temporal.activity_names import as_many_as_fit, can_be_named, ids_named, names_of
 from daper.domains.temporal.answers import moment
 from daper.domains.temporal.findings import workflow_findings
+from daper.domains.temporal.tools.activity_end import failed_for_good
 from daper.domains.temporal.tools.activity_group import (
     Answer,
     LastAttempt,
@@ -75,6 +76,8 @@ class ActivityTool(WorkflowTool):
     sends_within = SENT_WITHIN
     leaves_events = False
     """Whether the history tells of one that is over what became of it."""
+    is_for_success = True
+    """Whether it was in vain where an activity is over because it failed for good."""
     _looked_at: tuple[WorkflowState, Mapping[str, Sequence[PendingActivity]]] | None = None
 
     @abstractmethod
@@ -263,6 +266,20 @@ class ActivityTool(WorkflowTool):
             return await super().settle(key)
         except CannotSettle as error:
             raise CannotSettle(f"{error}{await self._how_far(key)}") from None
+
+    async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
+        """Whether the effect shows; of an activity that is over, its history says how it ended."""
+        word = await super().holds(call, effect)
+        if not self.is_for_success or word.holding not in (Holding.YES, Holding.WAITING):
+            return word
+        named, run = _done(call, effect), run_of(call)
+        events = self._bench.cluster.latest_events(run.workflow_id, run.run_id)
+        failed = await failed_for_good(events, frozenset(named))
+        if not failed:
+            return word
+        number = f"{len(failed):,} of {len(named):,} activities" if len(named) > 1 else "it"
+        told = said(f"{number} failed for good: {next(iter(failed.values()))}")
+        return Postcondition(holding=Holding.NO, evidence=told)
 
     def judge(self, call: ToolCall, effect: Effect, records: Sequence[Record]) -> Postcondition:
         """Whether the effect shows in each activity; where some were left as they are, nobody says that it helped."""

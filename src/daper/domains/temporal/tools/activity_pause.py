@@ -31,6 +31,7 @@ class _PauseTool(ActivityTool, UndoableWorkflowTool):
     risk = Risk.LOW
     repeatable = True
     leaves_events = True
+    is_for_success = False
 
     async def _pause(self, call: ToolCall, activity: PendingActivity, key: str, before: str = "") -> None:
         why = f"{reason(key)}; {before}" if before else reason(key)
