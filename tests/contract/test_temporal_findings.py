@@ -344,6 +344,11 @@ async def test_a_workflow_that_is_called_like_a_queue_is_a_record_of_its_own(wor
     await handle.terminate()
 
 
+@pytest.mark.parametrize("name", ["", "\udcff", "task-queue:", "task-queue:\udcff", "workflow:", "workflow:a\udcff"])
+async def test_what_nothing_can_be_called_is_not_there(world: StuckWorld, name: str) -> None:
+    assert await world.domain.context([name]) == ()
+
+
 async def test_a_query_that_the_server_refuses_is_named(real_time: WorkflowEnvironment, tmp_path: Path) -> None:
     async with stuck_world(real_time.client, tmp_path, query="Colour = 'red'") as world:
         with pytest.raises(StoreError, match="DAPER_TEMPORAL_QUERY"):

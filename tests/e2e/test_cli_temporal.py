@@ -93,3 +93,12 @@ def test_where_it_is_not_set_up_it_says_how(shell: Shell, address: str) -> None:
     )
     assert "DAPER_TEMPORAL_ADDRESS" in ran.err
     assert "127.0.0.1:1" in ran.err
+
+
+def test_an_argument_that_is_no_text_is_told(shell: Shell, address: str) -> None:
+    there = on_a_cluster(shell, address, "*")
+    ran = there.run("repair", "show", "repair-\udcff")
+    assert (ran.code, ran.err) == (2, r"daper: 'repair-\udcff' is no text in UTF-8, and nothing is called so" + "\n")
+    ran = there.run("records", "show", "errand-\udcff", "--domain", "temporal")
+    assert ran.code == 1
+    assert "there is no record" in ran.err

@@ -25,6 +25,7 @@ from daper.domains.temporal.workflow import (
     QueueState,
     WorkflowRecord,
     WorkflowState,
+    is_name,
     queue_of,
     queue_record,
     queue_record_id,
@@ -88,6 +89,8 @@ class WorkflowReading:
         async def one(record_id: str) -> Record | None:
             async with gate:
                 queue = queue_of(record_id)
+                if not is_name(queue if queue is not None else workflow_id_of(record_id)):
+                    return None
                 if queue is not None:
                     return _queue_record(await self._queue(queue))
                 state = await self._state(workflow_id_of(record_id), closely=True)

@@ -251,6 +251,11 @@ def workflow_id_of(record_id: str) -> str:
     return record_id.removeprefix(_WORKFLOW)
 
 
+def is_name(text: str) -> bool:
+    """Whether anything can be called so: a server takes no empty name, and none with half a surrogate pair."""
+    return bool(text) and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def queue_record_id(name: str) -> str:
     """How a task queue is named as a record."""
     return f"{_QUEUE}{name}"

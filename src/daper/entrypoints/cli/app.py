@@ -156,9 +156,19 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         mute()
         return 128 + signal.SIGPIPE
+    except UnicodeEncodeError:
+        strange = next((each for each in arguments if not _is_text(each)), None)
+        if strange is None:
+            raise
+        return _say_error(f"{strange!r} is no text in UTF-8, and nothing is called so", Exit.USAGE)
     except OSError as error:  # a full disk, a folder that may not be written: nothing that our code could mend
         return _say_error(str(error), Exit.ERROR)
     return code if isinstance(code, int) else Exit.OK
+
+
+def _is_text(argument: str) -> bool:
+    """A byte that is none comes from the shell as half a surrogate pair."""
+    return not any("\ud800" <= char <= "\udfff" for char in argument)
 
 
 def _misused(error: CycloptsError) -> str:
