@@ -13,11 +13,12 @@ from playwright.async_api import Browser
 
 from daper.core.guard import seal
 from daper.core.lines import TO, PlanHead, action_lines, left_alone_lines
-from daper.core.models import ProposedAction, Risk, Verdict
+from daper.core.models import Change, ProposedAction, Risk, Verdict
 from tests.console.in_process import URL, browsing
 from tests.console.standing import Standing, standing_app, waiting
 from tests.llm.injections import PAYLOADS
 from tests.unit.every_door import LOOK, PLAN, VIEW
+from tests.unit.planned import plan_of, proposed
 from tests.unit.sized_repairs import a_plan, ended_repair, waiting_repair
 
 
@@ -214,3 +215,27 @@ def _hostile() -> Standing:
     )
     shown = look.plan.model_copy(update={"actions": actions, "additional_notes": "\n".join(texts)[:3000]})
     return Standing(look.model_copy(update={"plan": shown}), plan)
+
+
+def _told(number: int) -> ProposedAction:
+    """One of many alike, with what changes and what is to be known beside that."""
+    action, own = proposed(number), f"orders/ORD-{number:03}"
+    beside = (
+        Change(record=own, field="kept", before="the payment", after="the payment"),
+        Change(record=own, field="letter", before="", after=f"to {number}"),
+    )
+    return action.model_copy(update={"preview": (*action.preview, *beside)})
+
+
+async def test_a_group_tells_a_change_of_all_once_and_shows_nothing_as_taken_away_that_stays(tmp_path: Path) -> None:
+    plan = plan_of(*map(_told, range(1, 4)))
+    repairs = Standing(waiting(plan, waiting_repair(2, hostile=False)), plan)
+    async with _client(tmp_path, repairs) as client:
+        page = (await client.get(f"/repairs/{repairs.now.repair_id}")).text
+
+    rows = re.findall(r"<div><dt>(.*?)</dt>(.*?)</div>", page.partition('<dl class="diff">')[2], re.DOTALL)
+    told = {re.sub(r"<.*?>", "", field): cells for field, cells in rows if 'class="' in cells}
+    assert len(re.findall("<del>unpaid</del>", page)) == 1, "it is the same in all three"
+    assert told["kept"] == '<dd class="same">the payment</dd>'
+    for number in (1, 2, 3):
+        assert told[f"orders/ORD-{number:03} letter"] == f'<dd class="after only"><ins>to {number}</ins></dd>'

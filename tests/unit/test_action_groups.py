@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from planned import proposed, shown_plan
 
-from daper.core.action_groups import exceptions, grouped, is_of
+from daper.core.action_groups import ActionGroup, exceptions, grouped, is_of
 from daper.core.lines import action_lines
-from daper.core.models import Fallback, Risk
+from daper.core.models import Change, Fallback, Risk
 
 
 def test_fifty_like_actions_are_one_group_with_one_head_and_a_row_for_each() -> None:
@@ -31,6 +31,27 @@ def test_fifty_like_actions_are_one_group_with_one_head_and_a_row_for_each() -> 
         ("problem", "Record ORD-007 is not paid."),
         ("customer", "of ORD-007"),
     ]
+
+
+def test_changes_and_evidence_that_are_the_same_in_all_are_told_once_and_none_is_lost() -> None:
+    [group] = grouped(shown_plan(*map(proposed, range(1, 4))))
+    seen = {action.id: ("last at worker w", f"attempt {action.id}") for action in group.actions}
+    changed = {
+        action.id: (*action.preview, Change(record="stock/MUG-1", field="left", before=action.id, after="0"))
+        for action in group.actions
+    }
+    group = ActionGroup(
+        tuple(
+            action.model_copy(update={"evidence": seen[action.id], "preview": changed[action.id]})
+            for action in group.actions
+        )
+    )
+
+    assert group.changes == (Change(record="", field="status", before="unpaid", after="reminded"),)
+    assert group.evidence == ("last at worker w",)
+    for action in group.actions:
+        assert group.own_changes(action) == changed[action.id][1:]
+        assert group.own_evidence(action) == (f"attempt {action.id}",)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Final
 from daper.core.asked_amounts import in_all
 from daper.core.digests import canonical
 from daper.core.lines import LABELS, FieldLine, LineKind, Piece, Voice, action_lines, amount_words
-from daper.core.models import Risk
+from daper.core.models import Change, Risk
 from daper.core.views import UNKNOWN_AMOUNT, ActionView, PlanView
 
 
@@ -75,6 +75,27 @@ class ActionGroup:
     def own(self, action: ActionView) -> tuple[FieldLine, ...]:
         """The fields of one of its actions that `common` does not tell."""
         return tuple(line for line in self._lines[action.id] if line not in self.common)
+
+    @cached_property
+    def evidence(self) -> tuple[str, ...]:
+        """What was seen of every record alike."""
+        first, *others = (action.evidence for action in self.actions)
+        return tuple(each for each in first if all(each in other for other in others))
+
+    def own_evidence(self, action: ActionView) -> tuple[str, ...]:
+        """What was seen of the record of one action that `evidence` does not tell."""
+        return tuple(each for each in action.evidence if each not in self.evidence)
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes that are the same in every action; where they are of its own record, without that one's name."""
+        first, *others = map(_changes, self.actions)
+        return tuple(each for each in first if all(each in other for other in others))
+
+    def own_changes(self, action: ActionView) -> tuple[Change, ...]:
+        """The changes of one action that `changes` does not tell."""
+        each = zip(action.preview, _changes(action), strict=True)
+        return tuple(change for change, nameless in each if nameless not in self.changes)
 
     @cached_property
     def _lines(self) -> dict[str, tuple[FieldLine, ...]]:
@@ -149,6 +170,13 @@ def _lines(action: ActionView) -> tuple[FieldLine, ...]:
     return tuple(
         replace(line, label=refs.get(line.label, line.label)) if line.kind is LineKind.CHANGE else line
         for line in action_lines(action)
+    )
+
+
+def _changes(action: ActionView) -> tuple[Change, ...]:
+    return tuple(
+        change.model_copy(update={"record": ""}) if is_of(action, change.record) else change
+        for change in action.preview
     )
 
 

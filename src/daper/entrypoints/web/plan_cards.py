@@ -54,10 +54,15 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionCard:
-    """One action: what would run, the choices on it, and afterwards what became of it."""
+    """One action: what would run, the choices on it, and afterwards what became of it.
+
+    `lines`, `changes`, `evidence`: what its group does not tell for all.
+    """
 
     action: ActionView
     lines: tuple[FieldLine, ...]
+    changes: tuple[Change, ...] = ()
+    evidence: tuple[str, ...] = ()
     verdict: str = ""
     fields: tuple[Field, ...] = ()
     target: str = ""
@@ -109,12 +114,14 @@ class ActionCard:
 class CardGroup:
     """Actions that are the same but for their record, told together; or one alone.
 
-    `common`: what all of them have in common, told once. `ids`: they, as a selection says it. `heading`: how many of
-    what, and what they spend in all.
+    `common`, `changes`, `evidence`: what all of them have in common, told once. `ids`: they, as a selection says it.
+    `heading`: how many of what, and what they spend in all.
     """
 
     cards: tuple[ActionCard, ...]
     common: tuple[FieldLine, ...] = ()
+    changes: tuple[Change, ...] = ()
+    evidence: tuple[str, ...] = ()
     ids: str = ""
     heading: str = ""
 
@@ -174,10 +181,13 @@ def plan_part(
     """A plan, with what somebody `entered` in its form, or with what became of it."""
     kept = entered if entered is not None and entered.plan_digest == plan.digest else Entered()
 
-    def card(action: ActionView, lines: tuple[FieldLine, ...]) -> ActionCard:
+    def card(action: ActionView, group: ActionGroup) -> ActionCard:
+        alone = len(group.actions) == 1
         return ActionCard(
             action=action,
-            lines=lines,
+            lines=action_lines(action) if alone else group.own(action),
+            changes=action.preview if alone else group.own_changes(action),
+            evidence=action.evidence if alone else group.own_evidence(action),
             verdict=kept.verdicts.get(action.id, ""),
             fields=_fields(action, kept) if asks else (),
             target=target_to_name(action) if asks else "",
@@ -210,15 +220,15 @@ def _groups(plan: PlanView) -> Iterator[ActionGroup]:
             yield from (ActionGroup((action,)) for action in group.actions)
 
 
-def _group(
-    group: ActionGroup, plan: PlanView, card: Callable[[ActionView, tuple[FieldLine, ...]], ActionCard]
-) -> CardGroup:
-    if len(group.actions) == 1:
-        action = group.actions[0]
-        return CardGroup(cards=(card(action, action_lines(action)),))
+def _group(group: ActionGroup, plan: PlanView, card: Callable[[ActionView, ActionGroup], ActionCard]) -> CardGroup:
+    cards = tuple(card(action, group) for action in group.actions)
+    if len(cards) == 1:
+        return CardGroup(cards=cards)
     return CardGroup(
-        cards=tuple(card(action, group.own(action)) for action in group.actions),
+        cards=cards,
         common=group.common,
+        changes=group.changes,
+        evidence=group.evidence,
         ids=in_short(group.ids, plan),
         heading=group.heading.text,
     )

@@ -21,7 +21,7 @@ from daper.domains.temporal.forecast import forecast
 from daper.domains.temporal.histories import RESET
 from daper.domains.temporal.history import ResetTrace, RunHistory, history_ref
 from daper.domains.temporal.tools.base import reason
-from daper.domains.temporal.tools.run_tool import RunArgs, RunTool, failed_by, history_in, names
+from daper.domains.temporal.tools.run_tool import RunArgs, RunTool, fact, failed_by, history_in, names
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
@@ -82,34 +82,21 @@ class ResetWorkflow(RunTool):
             *self._told(record, found),
         ]
         if found.goes_on:
-            told.append(Change(record=ref, field="under way", before=names(found.goes_on), after="goes on"))
-        told.append(
-            Change(
-                record=ref,
-                field="signals and updates",
-                before=names(found.played_again),
-                after="played again" if found.played_again else names(()),
-            )
-        )
+            told.append(fact(ref, "under way", f"{names(found.goes_on)}: goes on"))
+        played = names(found.played_again)
+        told.append(fact(ref, "signals and updates", f"{played}: played again" if found.played_again else played))
         if found.forgotten:
-            told.append(
-                Change(record=ref, field="requests to cancel", before="asked since", after="the new run is not asked")
-            )
+            told.append(fact(ref, "requests to cancel", "asked since: the new run is not asked"))
         busy = [each for each in record.state.activities if each.state == "started"]
         if busy:
             at_work = ", ".join(shown(each.type) for each in busy[:5])
-            told.append(Change(record=ref, field="at a worker", before=at_work, after="may do its work to the end"))
+            told.append(fact(ref, "at a worker", f"{at_work}: may do its work to the end"))
         if record.state.parent:
-            told.append(
-                Change(
-                    record=ref,
-                    field="parent",
-                    before=shown(record.state.parent),
-                    after="hears nothing of the new run, where it has heard of the end of this one",
-                )
-            )
-        told += [Change(record=ref, field="not known", before="", after=each) for each in found.unknown]
-        told.append(Change(record=ref, field="way back", before="", after="none; a person can reset the run before"))
+            parent = shown(record.state.parent)
+            hears = "hears nothing of the new run, where it has heard of the end of this one"
+            told.append(fact(ref, "parent", f"{parent}: {hears}"))
+        told += [fact(ref, "not known", each) for each in found.unknown]
+        told.append(fact(ref, "way back", "none; a person can reset the run before"))
         return tuple(told)
 
     async def act(self, call: ToolCall) -> Deed:

@@ -133,12 +133,16 @@ class RunTool(WorkflowTool):
     def _told(self, record: WorkflowRecord, forecast: ResetForecast) -> list[Change]:
         """What is done again, tried again and kept."""
         ref = record.ref
-        told = [
-            Change(record=ref, field="kept", before=names(forecast.kept), after="stays as it is"),
-            Change(record=ref, field="done again", before=names(forecast.done_again), after="done once more"),
-            Change(record=ref, field="tried again", before=names(forecast.tried_again), after="tried once more"),
+        return [
+            fact(ref, "kept", names(forecast.kept)),
+            fact(ref, "done again", names(forecast.done_again)),
+            fact(ref, "tried again", names(forecast.tried_again)),
         ]
-        return [each if each.before != NOTHING else each.model_copy(update={"after": NOTHING}) for each in told]
+
+
+def fact(ref: str, field: str, told: str) -> Change:
+    """What is to be known beside what changes: as it stands on both sides, every door tells it once, as no change."""
+    return Change(record=ref, field=field, before=told, after=told)
 
 
 def history_in(records: Sequence[Record], workflow_id: str) -> HistoryRecord | None:

@@ -21,7 +21,7 @@ from daper.domains.temporal.histories import START_AGAIN
 from daper.domains.temporal.history import RunHistory, payloads_in
 from daper.domains.temporal.inputs import input_words
 from daper.domains.temporal.tools.base import UndoableWorkflowTool, reason, workflow_in
-from daper.domains.temporal.tools.run_tool import RunTool, failed_by, names
+from daper.domains.temporal.tools.run_tool import RunTool, fact, failed_by, names
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
@@ -86,19 +86,12 @@ class StartAgain(RunTool, UndoableWorkflowTool):
             begun += " of the latest one: those that it continues from stay as they are"
         told = [
             Change(record=ref, field="run", before=record.state.status, after=begun),
-            Change(
-                record=ref,
-                field="input",
-                before="",
-                after=input_words(payloads_in(history), hide=self._bench.options.hide),
-            ),
+            fact(ref, "input", input_words(payloads_in(history), hide=self._bench.options.hide)),
             *self._told(record, again),
         ]
         if history.heard:
-            told.append(
-                Change(record=ref, field="signals and updates", before=names(history.heard), after="not sent again")
-            )
-        told += [Change(record=ref, field="not known", before="", after=each) for each in again.unknown]
+            told.append(fact(ref, "signals and updates", f"{names(history.heard)}: not sent again"))
+        told += [fact(ref, "not known", each) for each in again.unknown]
         return tuple(told)
 
     async def act(self, call: ToolCall) -> Deed:
