@@ -482,6 +482,21 @@ async def test_what_a_tool_asked_for_is_there_once_it_was_told(shop: Shop) -> No
     assert all_of_it.holding is Holding.YES
 
 
+async def test_what_was_told_from_a_moment_on_is_known_the_oldest_first(shop: Shop) -> None:
+    first = await shop.tell("O-PAY", "paid", source="the bank")
+    await shop.tell("O-PAY", "paid")
+    later = await shop.tell("O-EGG", "approved")
+    await shop.tell("O-NEXT", "cancelled")
+
+    async def told(since: datetime) -> list[tuple[str, str]]:
+        found = await shop.domain.told_since(["O-EGG", "O-PAY", "O-HAND"], since)
+        return [(each.record_id, each.fact) for each in found]
+
+    assert await told(first.told.told_at) == [("O-PAY", "paid"), ("O-EGG", "approved")]
+    assert await told(later.told.told_at) == [("O-EGG", "approved")]
+    assert await told(later.told.told_at + timedelta(seconds=1)) == []
+
+
 async def test_a_message_is_overtaken_once_all_that_it_asks_for_was_told(shop: Shop) -> None:
     call = await restock(shop, "O-NEXT", "r1")
     await shop.domain.tools["order_inventory"].apply(call)

@@ -12,6 +12,7 @@ from daper.core.models import IdentityProof, Person
 from daper.core.outcomes import OutcomeStatus, VerificationStatus
 from daper.core.phases import Phase
 from daper.domains.orders import shipped
+from daper.entrypoints.cli.since_then import since_then
 from daper.ports import Telling
 from daper.service.facts import FactService
 from daper.service.records import RecordsService
@@ -102,3 +103,26 @@ async def test_a_fact_counts_where_no_agent_can_be_told(temporal_env: WorkflowEn
     answer = await tell(shop, "paid", reaches=False)
     assert (answer.known, answer.unheard) == (False, "Temporal is not there")
     assert shop.status(RON) == "processing"
+
+
+async def test_of_an_ended_repair_is_told_what_was_told_since_and_its_report_stays(
+    temporal_env: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    bring_own(tmp_path)
+    async with open_shop(temporal_env, tmp_path) as shop:
+        repair_id = await shop.start(scope=SCOPE, auto_approve=True)
+        result = await shop.end(repair_id)
+        kept = {path: path.read_bytes() for path in (tmp_path / "reports").glob("**/*") if path.is_file()}
+        before = await since_then(shop.settings, result)
+        await tell(shop, "paid")
+        [line] = await since_then(shop.settings, result)
+        assert result.store is not None
+        away = result.model_copy(update={"store": result.store.model_copy(update={"store_id": "another"})})
+        gone = result.model_copy(update={"store": result.store.model_copy(update={"place": str(tmp_path / "gone")})})
+
+        assert before == []
+        assert line.startswith(f"Since then: {RON}: paid was told on ")
+        assert line.endswith(" UTC by Bill (os-user)")
+        assert await since_then(shop.settings, away) == await since_then(shop.settings, gone) == []
+        assert not (tmp_path / "gone").exists()
+        assert {path: path.read_bytes() for path in kept} == kept

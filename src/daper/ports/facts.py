@@ -1,13 +1,13 @@
 """What a domain may offer besides: to be told what has happened outside, which no tool of it can do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, JsonValue
 
-from daper.core.facts import FactAnswer
+from daper.core.facts import FactAnswer, ToldFact
 from daper.core.models import Confirmation, Person
 
 
@@ -64,4 +64,13 @@ class TakesFacts(Protocol):
 
     async def foresee(self, telling: Telling) -> FactAnswer:
         """What telling it would come to now; nothing is changed. Raises as `tell`."""
+        ...
+
+
+@runtime_checkable
+class KeepsFacts(Protocol):
+    """A domain that can say what it was told."""
+
+    async def told_since(self, record_ids: Sequence[str], since: datetime) -> Sequence[ToldFact]:
+        """What was told of these records from then on, and was written down; the oldest first."""
         ...

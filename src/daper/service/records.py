@@ -12,8 +12,9 @@ from daper.activities.absent_records import no_record
 from daper.activities.posting import Posting
 from daper.core.base import Wire
 from daper.core.errors import NotFound, StoreError, UserError
-from daper.core.facts import FactAnswer
+from daper.core.facts import FactAnswer, ToldFact
 from daper.core.models import Scope, StoreInfo
+from daper.core.outcomes import RepairResult
 from daper.ports import (
     PLAIN,
     Adoptable,
@@ -39,6 +40,7 @@ from daper.ports import (
 from daper.ports import Tell as ImportTell
 from daper.ports.copying import Copied, Copyable
 from daper.ports.entry import why_absent
+from daper.ports.facts import KeepsFacts
 from daper.service.fruitless import why_nothing
 from daper.service.record_pages import RecordPageView, record_page, seen
 from daper.service.selection import ALL, Picker, RecordFilter, RecordLine, lines_of
@@ -157,6 +159,23 @@ class RecordsService:
             raise await no_record(domain, telling.record_id, place=store.place) from None
         await self._forget_asked(domain.name, store, answer, taking.facts[telling.fact])
         return await _with_problems(domain, store, answer, now=now)
+
+    async def told_since(self, result: RepairResult) -> Sequence[ToldFact]:
+        """What was told of the records of a repair since it ended; nothing where its store is not the one that is here.
+
+        Looks at no store that is not there. Raises a StoreError.
+        """
+        domain = self._domains.get(result.domain)
+        if result.store is None or not isinstance(domain, KeepsFacts):
+            return ()
+        place = Path(result.store.place)
+        if place.is_absolute() and not await asyncio.to_thread(place.exists):
+            return ()
+        if (await domain.store()).store_id != result.store.store_id:
+            return ()
+        looked_at = (head.record_id for head in result.heads)
+        acted_on = (outcome.record_id for outcome in result.outcomes)
+        return await domain.told_since(tuple(dict.fromkeys((*looked_at, *acted_on))), result.ended_at)
 
     async def store_id(self, name: str) -> str:
         """Which store has the records of a domain."""

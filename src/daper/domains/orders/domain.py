@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from daper.core.cases import CaseSet
 from daper.core.errors import SettingError, UserError
-from daper.core.facts import FactAnswer
+from daper.core.facts import FactAnswer, ToldFact
 from daper.core.models import Change, Finding, Proposal, RecordHead, Scope, StoreInfo
 from daper.core.outbox import MessageState
 from daper.core.text import shown
@@ -356,6 +356,15 @@ class OrdersDomain:
     async def note_message(self, note: MessageNote) -> Noted:
         """Note what became of one, if it is still in an expected state. Raises NotFound."""
         return await asyncio.to_thread(lambda: self._kept.open().note_message(note))
+
+    async def told_since(self, record_ids: Sequence[str], since: datetime) -> Sequence[ToldFact]:
+        """What was told of these orders from then on, as the ledger has it."""
+        return await asyncio.to_thread(self._told_since, record_ids, since)
+
+    def _told_since(self, record_ids: Sequence[str], since: datetime) -> list[ToldFact]:
+        rows = (row for rows in self._open().deeds(record_ids).values() for row in rows if row.kind == "effect")
+        told = (row.told for row in rows if row.told is not None and row.told.told_at >= since)
+        return sorted(told, key=lambda each: each.told_at)
 
     async def overtaken(self, message: Message) -> str:
         """That what it asks for was told since; not where only a part of it was."""

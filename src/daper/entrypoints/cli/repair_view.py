@@ -18,6 +18,7 @@ from daper.entrypoints.cli.questions import who_asks
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.seen_repairs import kept_note, open_repairs
 from daper.entrypoints.cli.session import Following, exit_code, how_to_decide
+from daper.entrypoints.cli.since_then import since_then
 from daper.entrypoints.cli.story import decided, result_lines, usage_lines
 from daper.service.kept_repairs import KeptRepairs
 from daper.service.repairs import RepairService
@@ -81,7 +82,7 @@ def show(
         else:
             more = "" if whole or page is not None else f"daper repair show {repair_id} --all"
             lines = [*kept_note(service), *look_lines(look, more=more)]
-            lines += await _lacking(service, look)
+            lines += [*await _lacking(service, look), *await since_then(settings, look)]
             await show_long(screen, lines, pager=settings.terminal.pager if pager else "")
         return exit_code(look)
 

@@ -17,6 +17,7 @@ from daper.entrypoints.cli.parameters import Flag, Json
 from daper.entrypoints.cli.runner import run_to_end
 from daper.entrypoints.cli.seen_repairs import open_repairs
 from daper.entrypoints.cli.session import exit_code
+from daper.entrypoints.cli.since_then import since_then
 from daper.service.kept_repairs import KeptRepairs
 from daper.service.repairs import RepairService
 from daper.service.whole_plan import look_at_whole_plan
@@ -78,6 +79,8 @@ def report(
             print_text(data.decode())
         else:
             print_bytes(data)
+        if chosen != "json":  # beside the report, which says how it was when the repair ended
+            sys.stderr.write("".join(f"{line}\n" for line in await since_then(settings, look)))
         return exit_code(look)
 
     return run_to_end(run())
