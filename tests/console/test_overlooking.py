@@ -107,6 +107,14 @@ async def test_pages_of_records_go_on_by_their_ids(desk: Desk, monkeypatch: pyte
     assert "ORD-003-RBW</a>" not in back
 
 
+async def test_from_a_record_one_comes_back_to_those_of_its_domain(desk: Desk) -> None:
+    shown = await page(desk, "/records/ORD-005-LLV?domain=orders")
+    assert '<a href="/records?domain=orders">Records</a>' in shown
+    assert '<a href="/records">Records</a>' in await page(desk, "/records/ORD-005-LLV")
+    found = await page(desk, "/records?domain=orders&search=potter")
+    assert '<a class="button" href="/records?domain=orders">All records</a>' in found
+
+
 async def test_what_a_record_says_is_text_and_nothing_in_it_is_hidden(desk: Desk) -> None:
     await page(desk, "/records")
     change_orders(desk, customer_name=HOSTILE, notes=HOSTILE)
@@ -164,6 +172,20 @@ async def test_the_overview_adds_up_what_the_reports_say_and_draws_it(desk: Desk
     assert "No repair ended in these days" not in shown
     assert "REPORT-COMPLETED" in shown
     await page(desk, "/overview?days=31337")
+
+
+async def test_a_chart_that_is_alone_is_no_larger_than_beside_another(browser: Browser, desk: Desk) -> None:
+    ended = {"ended_at": utc_now(), "started_at": utc_now()}
+    undecided = ended_repair(6).model_copy(update={**ended, "decisions": (), "outcomes": ()})
+    await desk.settings.state.reports().write(undecided)
+    async with browsing(browser, desk.app, **DESK) as context:
+        tab = await context.new_page()
+        await tab.goto(f"{HERE}/overview")
+        charts = tab.locator("svg.chart:not(.swatch)")
+        assert await charts.count() == 1
+        box = await charts.first.bounding_box()
+    assert box is not None
+    assert 300 < box["width"] < 600
 
 
 async def test_an_overview_of_nothing_and_one_of_state_that_is_broken_both_come(desk: Desk) -> None:

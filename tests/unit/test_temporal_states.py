@@ -144,6 +144,20 @@ def test_a_brief_stays_short_however_much_fails() -> None:
     assert len(json.dumps(workflow_facts(state))) < 10_000
 
 
+@pytest.mark.parametrize(
+    ("state", "attempt", "told"),
+    [("SCHEDULED", 3, False), ("PAUSED", 3, False), ("SCHEDULED", 1, True), ("STARTED", 3, True)],
+)
+def test_what_waits_for_its_next_attempt_is_not_said_to_be_there_since_then(
+    state: str, attempt: int, told: bool
+) -> None:
+    answer = an_answer()
+    activity = an_activity(state=PendingActivityState.Value(f"PENDING_ACTIVITY_STATE_{state}"), attempt=attempt)
+    activity.scheduled_time.FromDatetime(NOW)
+    answer.pending_activities.append(activity)
+    assert ("2026-07-01 12:00:00 UTC" in json.dumps(workflow_facts(described(answer)))) is told
+
+
 def test_activities_of_one_type_that_fail_alike_are_one_problem() -> None:
     answer = an_answer()
     answer.pending_activities.extend(an_activity(activity_id=str(number)) for number in range(7))

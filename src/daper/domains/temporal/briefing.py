@@ -121,6 +121,8 @@ def _task(state: WorkflowState) -> dict[str, object]:
 
 def _activity(activity: PendingActivity) -> dict[str, object]:
     pause = activity.pause
+    # Between two attempts the server gives the time of the next one as the time at which it was scheduled.
+    between_attempts = activity.attempt > 1 and activity.state in {"scheduled", "paused"}
     return _filled(
         {
             "id": shown(activity.id),
@@ -129,7 +131,7 @@ def _activity(activity: PendingActivity) -> dict[str, object]:
             "attempt": f"{activity.attempt} of {activity.most_attempts}"
             if activity.most_attempts
             else activity.attempt,
-            "since": _when(activity.first_at or activity.scheduled_at),
+            "since": _when(activity.first_at or (None if between_attempts else activity.scheduled_at)),
             "next attempt": _when(activity.next_at),
             "paused": activity.paused,
             "paused since": _when(pause.at) if pause else "",

@@ -52,6 +52,7 @@ async def records(request: Request) -> Response:
         domain=name,
         told=_told(found, asked),
         links={
+            "all": _link({"domain": asked["domain"]}),
             "first": _link(asked) if window.after or window.before else "",
             "before": _link(asked, before=found.before) if found.before else "",
             "after": _link(asked, after=found.after) if found.after else "",
@@ -77,6 +78,7 @@ async def record(request: Request) -> Response:
         line=line,
         fields=fields,
         domain=name,
+        back=_link({"domain": asked_line(request.query_params, "domain")}),
         repairs=repairs,
         trouble=trouble,
         most=_REPAIRS,
