@@ -158,6 +158,26 @@ def test_what_waits_for_its_next_attempt_is_not_said_to_be_there_since_then(
     assert ("2026-07-01 12:00:00 UTC" in json.dumps(workflow_facts(described(answer)))) is told
 
 
+def test_what_a_problem_says_is_as_true_hours_later_when_its_plan_is_read() -> None:
+    ran, failed, late = an_answer(), an_answer(), an_answer()
+    paused = an_activity(activity_id="2", paused=True, state=PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED)
+    paused.pause_info.pause_time.FromDatetime(NOW - timedelta(days=3))
+    retried = an_activity()
+    retried.next_attempt_schedule_time.FromDatetime(NOW + timedelta(hours=20))
+    ran.pending_activities.extend([retried, paused])
+    for answer, status in ((failed, 3), (late, 7)):
+        answer.workflow_execution_info.status = status
+        answer.workflow_execution_info.close_time.FromDatetime(NOW - timedelta(hours=1))
+    options = TemporalOptions(query="", too_long={"*": timedelta(hours=1)})
+
+    def told(at: datetime) -> list[tuple[str, tuple[str, ...]]]:
+        states = [described(answer) for answer in (ran, failed, late)]
+        return [(found.issue, found.evidence) for found in findings_in(states, options, at)]
+
+    assert len(told(NOW)) == 5
+    assert told(NOW + timedelta(hours=11, minutes=3)) == told(NOW)
+
+
 def test_activities_of_one_type_that_fail_alike_are_one_problem() -> None:
     answer = an_answer()
     answer.pending_activities.extend(an_activity(activity_id=str(number)) for number in range(7))
@@ -199,7 +219,7 @@ def test_it_is_tried_for_too_long_by_the_event_that_scheduled_it_or_by_the_oldes
     )
     event.event_time.FromDatetime(NOW - timedelta(hours=2))
     [finding] = workflow_findings(with_recent(described(answer), recent_of([event])), OPTIONS, NOW)
-    assert "it was first scheduled 2h ago, or earlier" in finding.evidence
+    assert "it was first scheduled at 2026-07-01 10:00:00 UTC, or earlier" in finding.evidence
     other = HistoryEvent(event_id=501)
     other.event_time.FromDatetime(NOW - timedelta(hours=2))
     [same] = workflow_findings(with_recent(described(answer), recent_of([other])), OPTIONS, NOW)
@@ -338,11 +358,11 @@ def test_no_workflow_is_named_as_a_queue_or_as_another(workflow_id: str) -> None
 
 def test_a_queue_is_a_problem_by_the_sort_of_task_that_nobody_asks_for() -> None:
     asked = QueueState(name="q", workflow_pollers=1, activity_pollers=0, tasks=("workflow",))
-    assert list(queue_findings(asked, NOW)) == []
+    assert list(queue_findings(asked)) == []
     unasked = QueueState(
         name="q\x1b", workflow_pollers=1, activity_pollers=0, tasks=("activity", "workflow"), waiting=("w",) * 400
     )
-    [finding] = queue_findings(unasked, NOW)
+    [finding] = queue_findings(unasked)
     assert "for activities, and some wait" in finding.issue
     assert len(finding.evidence) < 20
     assert finding.issue.isprintable()

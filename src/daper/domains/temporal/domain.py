@@ -130,7 +130,7 @@ class TemporalDomain:
         found = kinds.findings_in(workflows, self._options, today)
         for record in records:
             if isinstance(record, QueueRecord):
-                found += kinds.queue_findings(record.state, today)
+                found += kinds.queue_findings(record.state)
         return tuple(found)
 
     def propose(self, findings: Sequence[Finding], records: Sequence[Record]) -> ProposalSet:

@@ -60,14 +60,14 @@ def findings_in(workflows: Sequence[WorkflowState], options: TemporalOptions, no
 def workflow_findings(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
     """What is wrong with one workflow. The cause is a fact: another cause is another problem."""
     if state.is_running:
-        yield from _of_task(state, now)
+        yield from _of_task(state)
         yield from _of_activities(state, options, now)
         yield from _too_long(state, options, now)
     else:
         yield from _ended(state, options, now)
 
 
-def queue_findings(queue: QueueState, now: datetime) -> Iterator[Finding]:
+def queue_findings(queue: QueueState) -> Iterator[Finding]:
     """Whether nobody asks a queue on which work waits."""
     if not queue.unasked:
         return
@@ -81,14 +81,14 @@ def queue_findings(queue: QueueState, now: datetime) -> Iterator[Finding]:
         told.append(f"of those that were looked at, {counted(len(queue.waiting), 'workflow')} wait there")
     told += [f"{shown(each)} waits there" for each in queue.waiting[:_MOST_TOLD]]
     if queue.oldest:
-        told.append(f"the oldest has waited for {ago(queue.oldest, now)}")
+        told.append(f"the oldest has waited since {when(queue.oldest)}")
     told.append(
         "it heals by itself: whatever waits goes on once a worker asks; one whose places are all taken asks not"
     )
     yield _finding(queue_record_id(queue.name), NOBODY_POLLS, told, {})
 
 
-def _of_task(state: WorkflowState, now: datetime) -> Iterator[Finding]:
+def _of_task(state: WorkflowState) -> Iterator[Finding]:
     if not state.task_causes:
         return
     task, failure = state.task, state.task_failure
@@ -101,7 +101,7 @@ def _of_task(state: WorkflowState, now: datetime) -> Iterator[Finding]:
         told += told_failures(failure.failures)
     if task is not None:
         since = task.first_scheduled_at or task.scheduled_at
-        told.append(f"attempt {task.attempt:,} of its task{f', since {ago(since, now)}' if since else ''}")
+        told.append(f"attempt {task.attempt:,} of its task{f', since {when(since)}' if since else ''}")
     if failure is not None and (failure.worker or failure.build):
         told.append(_worked(failure.worker, failure.build or state.build))
     yield _finding(record_id_of(state.workflow_id), TASK_FAILING, told, {"cause": list(state.task_causes)})
@@ -111,8 +111,9 @@ def _of_activities(state: WorkflowState, options: TemporalOptions, now: datetime
     record_id = record_id_of(state.workflow_id)
     if state.pause is not None and state.pause.at is not None and now - state.pause.at >= options.paused_after:
         told = [
-            f"the whole workflow has been paused for {ago(state.pause.at, now)}",
+            f"the whole workflow has been paused for longer than {written_span(options.paused_after)}",
             *_by(state.pause.by, state.pause.reason),
+            f"paused since {when(state.pause.at)}",
         ]
         yield _finding(record_id, PAUSED, told, {"activity": ""})
     retrying: dict[tuple[str, str], list[PendingActivity]] = {}
@@ -123,13 +124,14 @@ def _of_activities(state: WorkflowState, options: TemporalOptions, now: datetime
                 retrying.setdefault((activity.type, causes(activity.failures)), []).append(activity)
         elif pause is not None and pause.at is not None and now - pause.at >= options.paused_after:
             told = [
-                f"activity {shown(activity.type)} has been paused for {ago(pause.at, now)}",
+                f"activity {shown(activity.type)} has been paused for longer than {written_span(options.paused_after)}",
                 *_by(pause.by, pause.reason),
+                f"paused since {when(pause.at)}",
             ]
-            told += _tried(activity, now)
+            told += _tried(activity)
             yield _finding(record_id, PAUSED, told, {"activity": activity.id})
     for (type_, cause), activities in retrying.items():
-        told = _retrying(activities, now)
+        told = _retrying(activities)
         yield _finding(record_id, ACTIVITY_RETRYING, told, {"activity": type_, "cause": cause})
 
 
@@ -137,8 +139,8 @@ def _too_long(state: WorkflowState, options: TemporalOptions, now: datetime) -> 
     longest, begun = options.longest(state.type), max(filter(None, (state.started_at, state.due_at)), default=None)
     if longest is None or begun is None or now - begun < longest:
         return
-    issue = f"{shown(state.type)} has been running for {ago(begun, now)}, and may run for {written_span(longest)}"
-    told = [issue, *_waits_for(state, now)]
+    issue = f"{shown(state.type)} has been running for longer than {written_span(longest)}"
+    told = [issue, f"running since {when(begun)}", *_waits_for(state)]
     yield _finding(record_id_of(state.workflow_id), TOO_LONG, told, {"run": state.run_id})
 
 
@@ -149,7 +151,7 @@ def _ended(state: WorkflowState, options: TemporalOptions, now: datetime) -> Ite
         return
     record_id = record_id_of(state.workflow_id)
     if state.status == "TimedOut":
-        told = [f"{shown(state.type)} ran out of its time {ago(closed, now)} ago"]
+        told = [f"{shown(state.type)} ran out of its time", f"it ended at {when(closed)}"]
         if state.started_at:
             told.append(f"it had run for {ago(state.started_at, closed)}")
         yield _finding(record_id, TIMED_OUT, told, {"type": state.type})
@@ -157,7 +159,8 @@ def _ended(state: WorkflowState, options: TemporalOptions, now: datetime) -> Ite
         return
     if options.failure_types and not {each.type for each in state.ended} & options.failure_types:
         return
-    told = [f"{shown(state.type)} failed {ago(closed, now)} ago: {causes(state.ended)}", *told_failures(state.ended)]
+    told = [f"{shown(state.type)} failed: {causes(state.ended)}", f"it ended at {when(closed)}"]
+    told += told_failures(state.ended)
     if state.build:
         told.append(_worked("", state.build))
     yield _finding(record_id, FAILED, told, {"cause": causes(state.ended)})
@@ -172,31 +175,31 @@ def _retries_too_long(activity: PendingActivity, options: TemporalOptions, now: 
     return activity.attempt > options.retrying_attempts or bool(since and now - since >= options.retrying_after)
 
 
-def _retrying(activities: Sequence[PendingActivity], now: datetime) -> list[str]:
+def _retrying(activities: Sequence[PendingActivity]) -> list[str]:
     """Of activities of one type that fail alike: the one that was tried most often."""
     activity = max(activities, key=lambda each: each.attempt)
-    told = [f"activity {shown(activity.type)} is at its attempt {activity.attempt:,}: {causes(activity.failures)}"]
-    told += _tried(activity, now)
+    told = [f"activity {shown(activity.type)} fails again and again: {causes(activity.failures)}"]
+    told += _tried(activity)
     if len(activities) > 1:
         told.append(f"{len(activities):,} activities of this type in it fail alike")
     return told
 
 
-def _tried(activity: PendingActivity, now: datetime) -> list[str]:
+def _tried(activity: PendingActivity) -> list[str]:
     """What is known of the attempts of an activity."""
     told = told_failures(activity.failures)
     attempt = f"attempt {activity.attempt:,}"
     told.append(f"{attempt} of {activity.most_attempts:,}" if activity.most_attempts else f"{attempt}, without a limit")
     if activity.first_at:
-        told.append(f"it was first scheduled {ago(activity.first_at, now)} ago, or earlier")
+        told.append(f"it was first scheduled at {when(activity.first_at)}, or earlier")
     if activity.next_at and not activity.paused:
-        told.append(f"it is tried again in {ago(now, activity.next_at)}")
+        told.append(f"it is tried again at {when(activity.next_at)}")
     if activity.worker or activity.build:
         told.append(_worked(activity.worker, activity.build))
     return told
 
 
-def _waits_for(state: WorkflowState, now: datetime) -> list[str]:
+def _waits_for(state: WorkflowState) -> list[str]:
     """Where it waits."""
     told: list[str] = []
     for each in state.activities[:_MOST_TOLD]:
@@ -204,14 +207,14 @@ def _waits_for(state: WorkflowState, now: datetime) -> list[str]:
         how = "paused" if each.paused else each.state
         told.append(
             f"it waits for activity {shown(each.type)}: {how}, attempt {each.attempt:,}"
-            + (f", since {ago(at, now)}" if at else "")
+            + (f", since {when(at)}" if at else "")
         )
     if state.children:
         named = ", ".join(map(shown, state.children[:3]))
         told.append(f"it waits for {counted(len(state.children), 'child workflow')}: {named}")
     if state.task is not None:
         at = state.task.first_scheduled_at or state.task.scheduled_at
-        told.append(f"its workflow task is {state.task.state}{f', since {ago(at, now)}' if at else ''}")
+        told.append(f"its workflow task is {state.task.state}{f', since {when(at)}' if at else ''}")
     return told or ["no activity, child or task is pending: it waits for a signal, an update or a timer"]
 
 
@@ -229,6 +232,11 @@ def _with_alike(finding: Finding, others: int, looked_at: int) -> Finding:
         return finding
     told = said(f"{counted(others, 'other')} of the {looked_at:,} that were looked at together are stuck alike")
     return finding.model_copy(update={"evidence": (*finding.evidence, told)})
+
+
+def when(at: datetime) -> str:
+    """A time in words: a plan may wait for hours, after which no "two minutes ago" is true."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def ago(since: datetime, now: datetime) -> str:
