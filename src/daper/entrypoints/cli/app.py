@@ -149,26 +149,27 @@ def run(arguments: list[str]) -> int:
         return _say_error(_misused(error), Exit.USAGE)
     except (UsageError, SettingError) as error:
         return _say_error(str(error), Exit.USAGE)
-    except DaperError as error:
-        return _say_error(str(error), Exit.ERROR)
     except Interrupted as interrupted:
         return interrupted.exit_code
     except BrokenPipeError:
         mute()
         return 128 + signal.SIGPIPE
-    except UnicodeEncodeError:
-        strange = next((each for each in arguments if not _is_text(each)), None)
-        if strange is None:
-            raise
-        return _say_error(f"{strange!r} is no text in UTF-8, and nothing is called so", Exit.USAGE)
-    except OSError as error:  # a full disk, a folder that may not be written: nothing that our code could mend
+    except UnicodeEncodeError as error:
+        return _say_error(_no_text(error, arguments), Exit.USAGE)
+    except (DaperError, OSError) as error:  # a full disk, a folder that may not be written: nothing is there to mend
         return _say_error(str(error), Exit.ERROR)
     return code if isinstance(code, int) else Exit.OK
 
 
-def _is_text(argument: str) -> bool:
-    """A byte that is none comes from the shell as half a surrogate pair."""
-    return not any("\ud800" <= char <= "\udfff" for char in argument)
+def _no_text(error: UnicodeEncodeError, arguments: list[str]) -> str:
+    """Which argument is none: a byte that is no text comes from the shell as half a surrogate pair.
+
+    Raises the error itself where all are.
+    """
+    for argument in arguments:
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            return f"{argument!r} is no text in UTF-8, and nothing is called so"
+    raise error
 
 
 def _misused(error: CycloptsError) -> str:
