@@ -2,7 +2,6 @@
 
 import dataclasses
 import random
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.faults.chaos_harness import Outcome, run
 from tests.faults.checks import gather
 from tests.faults.generated_shop import GeneratedShop
 from tests.faults.reckoning import Fault, Wrong, reckon
+from tests.faults.tampering import Tamper, copied, forget_row, lose_message, repeat_message
 from tests.faults.troubles import Kind, draw_troubles
 
 SEED = 4
@@ -45,30 +45,15 @@ def test_sixteen_faults_at_once_among_repairs_break_no_promise(aftermath: Outcom
     assert aftermath.evidence.effects, f"no repair did anything; the seed {SEED} shows nothing"
 
 
-Tamper = Callable[[Path, str], None]
-
-
-def _send_twice(folder: Path, key: str) -> None:
-    shutil.copy(folder / "outbox" / f"{key[:16]}-1.json", folder / "outbox" / f"{key[:16]}-2.json")
-
-
-def _lose_message(folder: Path, key: str) -> None:
-    (folder / "outbox" / f"{key[:16]}-1.json").unlink()
-
-
-def _forget_row(folder: Path, key: str) -> None:
-    (folder / "ledger" / f"{key}.json").unlink()
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("tamper", "fault"),
-    [(_send_twice, Fault.DOUBLE), (_lose_message, Fault.LOST), (_forget_row, Fault.MISREPORTED)],
+    [(repeat_message, Fault.DOUBLE), (lose_message, Fault.LOST), (forget_row, Fault.MISREPORTED)],
 )
 def test_what_is_wrong_with_ledger_or_outbox_is_counted(
     aftermath: Outcome, tmp_path: Path, tamper: Tamper, fault: Fault
 ) -> None:
-    shop, (case, outcome) = _copy(aftermath, tmp_path), _done(aftermath)
+    shop, (case, outcome) = copied(aftermath.shop, tmp_path), _done(aftermath)
     tamper(shop.folder, outcome.key)
     found = _reckoned(aftermath, shop, aftermath.cases)
     assert (fault, case.repair_id) in {(one.fault, one.case) for one in found}, found
@@ -76,7 +61,7 @@ def test_what_is_wrong_with_ledger_or_outbox_is_counted(
 
 @pytest.mark.long
 def test_an_effect_that_is_in_the_records_twice_is_counted(aftermath: Outcome, tmp_path: Path) -> None:
-    shop, (case, outcome) = _copy(aftermath, tmp_path), _done(aftermath)
+    shop, (case, outcome) = copied(aftermath.shop, tmp_path), _done(aftermath)
     with shop.store().change() as change:
         order = next(raw for raw in raw_orders(change.documents) if raw["order_id"] == outcome.record_id)
         history = list_of(order, "status_history")
@@ -150,7 +135,7 @@ def test_an_effect_on_a_record_that_was_edited_after_its_plan_was_seen_is_counte
     case, outcome = _done(aftermath)
     edit = Edit(order_id=outcome.record_id, mark="edit-by-hand.", before_decision=True)
     changed = [dataclasses.replace(one, edits=[edit]) if one is case else one for one in aftermath.cases]
-    shop = _copy(aftermath, tmp_path)
+    shop = copied(aftermath.shop, tmp_path)
     with shop.store().change() as change:
         order = next(raw for raw in raw_orders(change.documents) if raw["order_id"] == outcome.record_id)
         order["notes"] = f"{edit.mark} {order['notes']}"
@@ -168,11 +153,6 @@ def _done(aftermath: Outcome) -> tuple[Case, ActionOutcome]:
         for outcome in (case.result.outcomes if case.result else ())
         if outcome.status.took_effect
     )
-
-
-def _copy(aftermath: Outcome, folder: Path) -> GeneratedShop:
-    shutil.copytree(aftermath.shop.folder, folder / "store")
-    return dataclasses.replace(aftermath.shop, folder=folder / "store")
 
 
 def _with(case: Case, change: Callable[[RepairResult], dict[str, object]]) -> Case:

@@ -1,9 +1,7 @@
 """D1, D19, D22, S2, S10: workers and holders of the store are killed with -9 while ten repairs run."""
 
 import dataclasses
-import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +17,7 @@ from tests.faults.generated_shop import GeneratedShop
 from tests.faults.grounds import PaymentsGround, ShopGround
 from tests.faults.kill_harness import DOMAINS, Outcome, run
 from tests.faults.payments_checks import PaymentsEvidence, problems_of_payments
+from tests.faults.tampering import Tamper, copied, forget_row, lose_message, repeat_message
 
 pytestmark = pytest.mark.long
 
@@ -105,31 +104,16 @@ def _nothing_is_wrong(outcome: Outcome, *, kills: int, repairs: int) -> None:
     assert outcome.retried, f"no kill met any work; the seed {SEED} shows nothing"
 
 
-Tamper = Callable[[Path, str], None]
-
-
-def _forget_row(folder: Path, key: str) -> None:
-    (folder / "ledger" / f"{key}.json").unlink()
-
-
-def _lose_message(folder: Path, key: str) -> None:
-    (folder / "outbox" / f"{key[:16]}-1.json").unlink()
-
-
-def _repeat_message(folder: Path, key: str) -> None:
-    shutil.copy(folder / "outbox" / f"{key[:16]}-1.json", folder / "outbox" / f"{key[:16]}-2.json")
-
-
 def _change_row(folder: Path, key: str) -> None:
     row = folder / "ledger" / f"{key}.json"
     row.write_text(row.read_text("utf-8").replace('"before": {', '"before": {"seen": 1, ', 1), "utf-8")
 
 
-@pytest.mark.parametrize("tamper", [_forget_row, _lose_message, _repeat_message, _change_row])
+@pytest.mark.parametrize("tamper", [forget_row, lose_message, repeat_message, _change_row])
 def test_the_checks_name_the_key_when_ledger_or_outbox_differ(
     aftermath: Aftermath, tmp_path: Path, tamper: Tamper
 ) -> None:
-    shop, key = _copy(aftermath, tmp_path), next(iter(aftermath.evidence.effects))
+    shop, key = copied(aftermath.shop, tmp_path), next(iter(aftermath.evidence.effects))
     tamper(shop.folder, key)
     found = problems(shop, gather(shop, aftermath.evidence.results, held=aftermath.evidence.held))
     assert any(key in problem for problem in found), found
@@ -149,7 +133,7 @@ def test_the_checks_name_the_key_when_an_outcome_is_not_the_ledgers(
 def test_the_checks_see_stock_that_no_effect_explains(
     aftermath: Aftermath, tmp_path: Path, file: str, was: str, then: str
 ) -> None:
-    shop = _copy(aftermath, tmp_path)
+    shop = copied(aftermath.shop, tmp_path)
     text = (shop.folder / file).read_text("utf-8")
     (shop.folder / file).write_text(text.replace(was, then, 1), "utf-8")
     found = problems(shop, gather(shop, aftermath.evidence.results, held=aftermath.evidence.held))
@@ -157,7 +141,7 @@ def test_the_checks_see_stock_that_no_effect_explains(
 
 
 def test_the_checks_see_an_effect_that_is_in_the_order_twice(aftermath: Aftermath, tmp_path: Path) -> None:
-    shop = _copy(aftermath, tmp_path)
+    shop = copied(aftermath.shop, tmp_path)
     paid = next(task for task in shop.tasks if task.endswith("-PAY"))
     with shop.store().change() as change:
         order = next(raw for raw in raw_orders(change.documents) if raw["order_id"] == paid)
@@ -165,11 +149,6 @@ def test_the_checks_see_an_effect_that_is_in_the_order_twice(aftermath: Aftermat
         history += history.copy()
     found = problems(shop, gather(shop, aftermath.evidence.results, held=aftermath.evidence.held))
     assert any(problem.startswith(f"{paid}: ") for problem in found), found
-
-
-def _copy(aftermath: Aftermath, folder: Path) -> GeneratedShop:
-    shutil.copytree(aftermath.shop.folder, folder / "store")
-    return dataclasses.replace(aftermath.shop, folder=folder / "store")
 
 
 def _with_status(evidence: E, key: str, status: OutcomeStatus | None) -> E:
