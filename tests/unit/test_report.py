@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import JsonValue
-from tests.unit.report_tables import rows_of
+from report_tables import rows_of
 
 from daper.adapters.reports.archive import read_report, write_report
 from daper.adapters.reports.repair_report import repair_report

@@ -1,8 +1,8 @@
 """The plan report, and what becomes of problems in numbers."""
 
 import pytest
+from report_tables import rows_of
 from sized_repairs import a_plan, ended_repair, waiting_repair
-from tests.unit.report_tables import rows_of
 
 from daper.adapters.reports.fates import Fate, chart
 from daper.adapters.reports.plan_report import plan_report
