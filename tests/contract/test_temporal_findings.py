@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -10,15 +11,17 @@ from uuid import uuid4
 import pytest
 from temporalio import workflow
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import PauseActivityRequest
-from temporalio.client import WorkflowFailureError
+from temporalio.api.workflowservice.v1 import PauseActivityRequest, SetWorkerDeploymentCurrentVersionRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.exceptions import ChildWorkflowError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from daper.clock import utc_now
 from daper.core.errors import StoreError
 from daper.core.models import Finding, Scope
+from daper.core.outcomes import Holding, OutcomeStatus
 from daper.core.partition import Partition
 from daper.domains.temporal.findings import workflow_findings
 from daper.domains.temporal.options import TemporalOptions
@@ -392,3 +395,100 @@ async def test_a_scan_keeps_to_its_status_and_to_its_part(world: StuckWorld) -> 
 
 async def test_what_may_not_be_done_there_is_nothing_on_an_open_server(world: StuckWorld) -> None:
     assert await world.domain.lacks() == []
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Workers of a deployment on one queue, of which each version asks until it is stopped."""
+
+    world: StuckWorld
+    deployment: str
+    queue: str
+
+    @asynccontextmanager
+    async def run(self, build: str) -> AsyncGenerator[None]:
+        """Workers of this version, which is the current one from then on."""
+        version = WorkerDeploymentVersion(deployment_name=self.deployment, build_id=build)
+        async with Worker(
+            self.world.client,
+            task_queue=self.queue,
+            workflows=[Errand],
+            activities=[step],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            deployment_config=WorkerDeploymentConfig(
+                version=version, use_worker_versioning=True, default_versioning_behavior=VersioningBehavior.PINNED
+            ),
+        ):
+            await self.world.client.workflow_service.set_worker_deployment_current_version(
+                SetWorkerDeploymentCurrentVersionRequest(
+                    namespace=self.world.client.namespace,
+                    deployment_name=self.deployment,
+                    build_id=build,
+                    ignore_missing_task_queues=True,
+                    allow_no_pollers=True,
+                )
+            )
+            yield
+
+    async def start(self, steps: list[str]) -> WorkflowHandle[Errand, list[str]]:
+        return await self.world.client.start_workflow(Errand.run, steps, id=f"errand-{uuid4()}", task_queue=self.queue)
+
+
+@asynccontextmanager
+async def left_behind(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch, fixes: str = ""
+) -> AsyncGenerator[tuple[Versions, WorkflowHandle[Errand, list[str]], Finding]]:
+    """A workflow that is pinned to a version whose workers are gone, and that was found, while others ask its queue."""
+    monkeypatch.setattr("daper.domains.temporal.cluster.SILENT_AFTER", timedelta(seconds=2))
+    queue = f"versions-{uuid4()}"
+    WORLD[queue] = Outside()
+    async with AsyncExitStack() as left:
+        world = await left.enter_async_context(stuck_world(client, folder, query=f'TaskQueue = "{queue}"', fixes=fixes))
+        versions = Versions(world, f"errands-{uuid4()}", queue)
+        async with versions.run("1"):
+            handle = await versions.start(["wait"])
+            await world.until(handle.id, lambda state: state.build == "1" and state.task is None)
+        await left.enter_async_context(versions.run("2"))
+        await handle.signal("go")
+        async with asyncio.timeout(PATIENCE):
+            problems = list[Finding]()
+            while not problems:
+                await (await versions.start([])).result()  # the others work, and so ask anew
+                problems = [each for each in await found(world) if each.kind == "version-silent"]
+        yield versions, handle, problems[0]
+
+
+async def test_one_that_is_pinned_to_a_version_that_asks_no_more_is_found_though_others_ask_its_queue(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with left_behind(real_time.client, tmp_path, monkeypatch) as (versions, handle, finding):
+        world = versions.world
+        assert finding.record_id == handle.id
+        assert f"it is pinned to version {versions.deployment}.1 of its workers" in finding.issue
+        assert f"{versions.deployment}.2" in words(finding)
+        records = await world.domain.context([handle.id])
+        [same] = [each for each in world.domain.detect(records, utc_now()) if each.kind == "version-silent"]
+        assert same.fingerprint == finding.fingerprint
+        made = world.domain.propose([same], records)
+        assert made.proposals == ()
+        assert "start workers of that version" in made.for_person[same.fingerprint]
+        async with versions.run("1"):
+            assert await handle.result() == []
+        assert world.domain.detect(await world.domain.context([handle.id]), utc_now()) == ()
+
+
+async def test_where_that_is_allowed_it_is_moved_to_the_version_that_asks(
+    real_time: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixes = "version-silent=move_to_version"
+    async with left_behind(real_time.client, tmp_path, monkeypatch, fixes) as (versions, handle, finding):
+        world = versions.world
+        records = await world.domain.context([handle.id])
+        [proposal] = world.domain.propose([finding], records).proposals
+        assert (proposal.tool, proposal.arguments["version"]) == ("move_to_version", "2")
+        call = await world.call("move_to_version", handle.id, version="2")
+        tool = world.domain.tools["move_to_version"]
+        done = await tool.apply(call)
+        assert done.status is OutcomeStatus.APPLIED
+        assert await handle.result() == []
+        assert (await tool.holds(call, done)).holding is Holding.YES

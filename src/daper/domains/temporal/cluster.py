@@ -28,7 +28,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from daper.clock import new_id
+from daper.clock import agreed_now, new_id
 from daper.core.errors import (
     ActionFailed,
     DaperError,
@@ -40,16 +40,19 @@ from daper.core.errors import (
     Unreachable,
 )
 from daper.core.text import said, shown
-from daper.domains.temporal.answers import described, failures_of
+from daper.domains.temporal.answers import described, failures_of, moment
 from daper.domains.temporal.options import PREFIX
 from daper.domains.temporal.pace import Pace
 from daper.domains.temporal.recent import Recent, recent_of
-from daper.domains.temporal.workflow import Failure, QueueState, WorkflowState
+from daper.domains.temporal.workflow import Failure, QueueState, WorkflowState, version_name
 from daper.stores.outside import refuse_late
 
 IDENTITY: Final = "daper"
 MOST_EVENTS: Final = 10_000
 """So many events of one history are read: what has more is left to a person."""
+
+SILENT_AFTER: Final = timedelta(seconds=90)
+"""A version of the workers that has not asked for so long is not there: who waits for work asks each minute."""
 
 _CALL: Final = timedelta(seconds=10)
 _PAGE: Final = 1000
@@ -98,6 +101,15 @@ class Listed:
 
     found: tuple[WorkflowExecutionInfo, ...]
     next_page: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Polled:
+    """Who asks a task queue for one sort of task, and how much of that waits there; None where nobody says."""
+
+    pollers: int = 0
+    backlog: int | None = None
+    versions: frozenset[str] = frozenset()
 
 
 class Cluster:
@@ -286,19 +298,20 @@ class Cluster:
 
     async def queue(self, name: str) -> QueueState:
         """Who asks a task queue, and how much waits there; of one that nobody ever used nothing does."""
-        workflow, workflow_backlog = await self._polled(name, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
-        activity, activity_backlog = await self._polled(name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
-        known = [each for each in (workflow_backlog, activity_backlog) if each is not None]
-        tasks = {"workflow": workflow_backlog, "activity": activity_backlog}
+        workflow = await self._polled(name, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+        activity = await self._polled(name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        known = [each.backlog for each in (workflow, activity) if each.backlog is not None]
+        tasks = {"workflow": workflow.backlog, "activity": activity.backlog}
         return QueueState(
             name=name,
-            workflow_pollers=workflow,
-            activity_pollers=activity,
+            workflow_pollers=workflow.pollers,
+            activity_pollers=activity.pollers,
             tasks=tuple(sort for sort, backlog in tasks.items() if backlog),
             backlog=sum(known) if known else None,
+            versions={"workflow": workflow.versions, "activity": activity.versions},
         )
 
-    async def _polled(self, name: str, sort: TaskQueueType.ValueType) -> tuple[int, int | None]:
+    async def _polled(self, name: str, sort: TaskQueueType.ValueType) -> _Polled:
         client = await self.client()
         request = DescribeTaskQueueRequest(
             namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=sort, report_stats=True
@@ -306,8 +319,17 @@ class Cluster:
         try:
             answer = await self._asked(client.workflow_service.describe_task_queue, request, f"task queue {name}")
         except _NotThere:
-            return 0, None
-        return len(answer.pollers), answer.stats.approximate_backlog_count if answer.HasField("stats") else None
+            return _Polled()
+        since = agreed_now() - SILENT_AFTER
+        asking = (each for each in answer.pollers if (at := moment(each.last_access_time)) is None or at > since)
+        return _Polled(
+            pollers=len(answer.pollers),
+            backlog=answer.stats.approximate_backlog_count if answer.HasField("stats") else None,
+            versions=frozenset(
+                version_name(each.deployment_options.deployment_name, each.deployment_options.build_id)
+                for each in asking
+            ),
+        )
 
     async def rights_that_lack(self) -> tuple[str, ...]:
         """What daper may not do there; a workflow is asked for that is not there, so that nothing is changed."""

@@ -30,6 +30,7 @@ FAILED: Final = "failed"
 TIMED_OUT: Final = "timed-out"
 TOO_LONG: Final = "too-long"
 NOBODY_POLLS: Final = "nobody-polls"
+VERSION_SILENT: Final = "version-silent"
 
 KINDS: Final = {
     TASK_FAILING: "Its workflow tasks fail again and again: the workflow cannot go on.",
@@ -39,6 +40,7 @@ KINDS: Final = {
     TIMED_OUT: "The workflow ran out of its time.",
     TOO_LONG: "The workflow has been running for longer than its type may.",
     NOBODY_POLLS: "Work waits on a task queue that no worker asks.",
+    VERSION_SILENT: "It is pinned to a version of its workers that asks its task queue no more, though others do.",
 }
 """The kinds of problem, in the order in which they are looked for."""
 
@@ -61,6 +63,7 @@ def workflow_findings(state: WorkflowState, options: TemporalOptions, now: datet
     """What is wrong with one workflow. The cause is a fact: another cause is another problem."""
     if state.is_running:
         yield from _of_task(state)
+        yield from _of_version(state, now)
         yield from _of_activities(state, options, now)
         yield from _too_long(state, options, now)
     else:
@@ -105,6 +108,19 @@ def _of_task(state: WorkflowState) -> Iterator[Finding]:
     if failure is not None and (failure.worker or failure.build):
         told.append(_worked(failure.worker, failure.build or state.build))
     yield _finding(record_id_of(state.workflow_id), TASK_FAILING, told, {"cause": list(state.task_causes)})
+
+
+def _of_version(state: WorkflowState, now: datetime) -> Iterator[Finding]:
+    if not state.silent_version:
+        return
+    version, queue = shown(state.silent_version), shown(state.queue)
+    told = [f"it is pinned to version {version} of its workers, and none of that version asks the task queue {queue!r}"]
+    others = ", ".join(map(shown, state.asking[:_MOST_TOLD]))
+    told.append(f"these versions ask it: {others}" if others else "only workers without a version ask it")
+    told.append("it heals by itself: it goes on once a worker of that version runs")
+    if state.task is not None and (at := state.task.first_scheduled_at or state.task.scheduled_at):
+        told.append(f"its workflow task has waited for {ago(at, now)}")
+    yield _finding(record_id_of(state.workflow_id), VERSION_SILENT, told, {"version": state.silent_version})
 
 
 def _of_activities(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:

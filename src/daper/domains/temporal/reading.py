@@ -30,6 +30,7 @@ from daper.domains.temporal.workflow import (
     queue_record,
     queue_record_id,
     record_id_of,
+    with_silence,
     workflow_id_of,
     workflow_record,
 )
@@ -214,12 +215,14 @@ class WorkflowReading:
         # A run that has a newer one, which was started again or reset, is no problem: the newer one is what is told.
         states = [state for state in states if (state.status in _ENDED if ended else state.is_running)]
         states = await self._meant(states, {info.execution.run_id for info in found})
+        queues = await self._asked_queues(states, told)
+        states = [with_silence(state, queues[state.queue]) if state.queue in queues else state for state in states]
         records: list[Record] = [_record(state) for state in states if _has_status(scope, {state.status})]
         if marked:
             told = (*told, *(_mark(record_id_of(each)) for each in ids))
         if scope.status is not None and not _has_status(scope, {WAITING}):
             return tuple(records), told[-_MOST_TOLD:]
-        for queue in await self._unasked(states, told):
+        for queue in _unasked(states, queues):
             record = _queue_record(queue)
             if part is None or part.holds(record.record_id):
                 records.append(record)
@@ -249,6 +252,8 @@ class WorkflowReading:
         state = await self._cluster.state(workflow_id)
         if state is None or is_ours(state.type):
             return None
+        if closely and state.pinned_to and any(queue == state.queue for _, queue in state.waits_on):
+            state = with_silence(state, await self._cluster.queue(state.queue))
         if self._asks_history(state, closely=closely):
             return with_recent(state, await self._cluster.recent(workflow_id, state.run_id))
         return state
@@ -265,16 +270,11 @@ class WorkflowReading:
         old = begun is not None and agreed_now() - begun >= self._options.retrying_after
         return old and any(attempt <= self._options.retrying_attempts for attempt in retrying)
 
-    async def _unasked(self, states: Iterable[WorkflowState], told: tuple[str, ...]) -> list[QueueState]:
-        """The task queues on which these wait and that nobody asks."""
-        waiting: dict[str, dict[str, list[WorkflowState]]] = {}
-        for state in states:
-            for sort, queue in state.waits_on:
-                waiting.setdefault(queue, {}).setdefault(sort, []).append(state)
-        names = [name for name in waiting if name and _mark(queue_record_id(name)) not in told]
-        seen = await _gathered(self._cluster.queue(name) for name in names)
-        found = [_seen(queue, waiting[queue.name]) for queue in seen]
-        return [queue for queue in found if queue.unasked]
+    async def _asked_queues(self, states: Iterable[WorkflowState], told: tuple[str, ...]) -> dict[str, QueueState]:
+        """The task queues on which these wait, each by one look."""
+        names = dict.fromkeys(queue for state in states for _, queue in state.waits_on)
+        wanted = [name for name in names if name and _mark(queue_record_id(name)) not in told]
+        return {queue.name: queue for queue in await _gathered(self._cluster.queue(name) for name in wanted)}
 
     async def _queue(self, name: str) -> QueueState:
         """A task queue with some of the workflows that wait there, the oldest of a few."""
@@ -364,6 +364,16 @@ def _record(state: WorkflowState) -> WorkflowRecord:
 
 def _queue_record(queue: QueueState) -> QueueRecord:
     return queue_record(queue, queue_facts(queue))
+
+
+def _unasked(states: Iterable[WorkflowState], queues: Mapping[str, QueueState]) -> list[QueueState]:
+    """The task queues on which these wait and that nobody asks."""
+    waiting: dict[str, dict[str, list[WorkflowState]]] = {}
+    for state in states:
+        for sort, queue in state.waits_on:
+            waiting.setdefault(queue, {}).setdefault(sort, []).append(state)
+    found = [_seen(queue, waiting[name]) for name, queue in queues.items()]
+    return [queue for queue in found if queue.unasked]
 
 
 def _seen(queue: QueueState, waiting: Mapping[str, Sequence[WorkflowState]]) -> QueueState:

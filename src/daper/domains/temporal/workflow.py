@@ -1,7 +1,7 @@
 """What is known of one workflow and of a task queue, as nouns. Times are aware; texts are as they came."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -11,6 +11,9 @@ from daper.ports.domain import Record
 
 FAILING_ATTEMPTS: Final = 3
 """From this attempt on a workflow task counts as failing, before the server reports it."""
+
+PINNED: Final = "pinned "
+"""Before the version that a workflow was set to."""
 
 _LONGEST: Final = 1_000  # of what stuck workflows have in common
 _QUEUE: Final = "task-queue:"
@@ -115,7 +118,8 @@ class WorkflowState:
     `requests`: the ids of those that it was started by; what a reset made of it has them too.
     `handlers`: the signals that it takes, None where nobody can say, "" for any; `versions`: those of its deployment
     that are in use, the current one first. Either is only there where it was asked for. `build`: the version that did
-    its last task; `pinned`: whether it stays with that.
+    its last task; `pinned`: whether it stays with that. `silent_version`: the version for which it waits and that asks
+    its queue no more, and `asking`: those that do ask.
     """
 
     workflow_id: str
@@ -145,6 +149,17 @@ class WorkflowState:
     task_failure: TaskFailure | None = None
     handlers: frozenset[str] | None = None
     versions: tuple[str, ...] = ()
+    silent_version: str = ""
+    asking: tuple[str, ...] = ()
+
+    @property
+    def pinned_to(self) -> str:
+        """The version that alone may work on it; "" where any may, or the server chooses."""
+        if not self.pinned:
+            return ""
+        if self.override:
+            return self.override.removeprefix(PINNED)
+        return version_name(self.deployment, self.build) if self.deployment and self.build else ""
 
     @property
     def is_running(self) -> bool:
@@ -175,7 +190,8 @@ class WorkflowState:
     def alike(self) -> str:
         """The same for workflows that are stuck alike: their type, and what they failed by or are paused at."""
         activities = (f"{each.type} {'paused' if each.paused else each.causes}" for each in self.activities)
-        parts = [self.type, *self.task_causes, causes(self.ended), *sorted({*activities})]
+        silent = f"version {self.silent_version}" if self.silent_version else ""
+        parts = [self.type, *self.task_causes, causes(self.ended), silent, *sorted({*activities})]
         told = "; ".join(filter(None, parts))
         if len(told) <= _LONGEST and not any(";" in part for part in parts):
             return told
@@ -196,6 +212,8 @@ class WorkflowState:
             "override": self.override,
             "cancel": self.cancel_requested,
         }
+        if self.silent_version:
+            facts["silent"] = self.silent_version
         return digest(canonical(facts))[:32]
 
 
@@ -211,7 +229,8 @@ class QueueState:
     """A task queue on which work waits. `pollers`: how many workers ask for workflow tasks and for activities.
 
     `waiting`: workflows of which something was seen to wait there; `tasks`: for whom, `workflow` or `activity`.
-    `backlog`: about how many tasks wait, as the server counts them; None where it does not say.
+    `backlog`: about how many tasks wait, as the server counts them; None where it does not say. `versions`: which of
+    the workers ask for each sort of task; "" for workers without one.
     """
 
     name: str
@@ -221,12 +240,17 @@ class QueueState:
     oldest: datetime | None = None
     tasks: tuple[str, ...] = ()
     backlog: int | None = None
+    versions: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    @property
+    def pollers(self) -> Mapping[str, int]:
+        """How many workers ask for each sort of task."""
+        return {"workflow": self.workflow_pollers, "activity": self.activity_pollers}
 
     @property
     def unasked(self) -> tuple[str, ...]:
         """The sorts of task that wait, and that no worker asks for."""
-        pollers = {"workflow": self.workflow_pollers, "activity": self.activity_pollers}
-        return tuple(sort for sort in self.tasks if not pollers.get(sort))
+        return tuple(sort for sort in self.tasks if not self.pollers.get(sort))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +258,22 @@ class QueueRecord(Record):
     """A task queue: of what nobody polls, the queue is the problem, and not each workflow on it."""
 
     state: QueueState
+
+
+def version_name(deployment: str, build: str) -> str:
+    """A version of the workers of a deployment, which has no dot in its name; "" for workers without one."""
+    return f"{deployment}.{build}" if deployment else ""
+
+
+def with_silence(state: WorkflowState, queue: QueueState) -> WorkflowState:
+    """The state, with whether its version alone does not ask its queue, on which others ask, and it waits."""
+    wanted = state.pinned_to
+    waits = [sort for sort, name in state.waits_on if name == state.queue == queue.name and queue.pollers[sort]]
+    asking = [queue.versions.get(sort, frozenset()) for sort in waits]
+    if not wanted or all(wanted in each for each in asking):
+        return state
+    names = sorted({each for versions in asking for each in versions if each})
+    return replace(state, silent_version=wanted, asking=tuple(names))
 
 
 def workflow_ref(workflow_id: str) -> str:

@@ -17,16 +17,15 @@ from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Change, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
-from daper.domains.temporal.findings import TASK_FAILING
+from daper.domains.temporal.findings import TASK_FAILING, VERSION_SILENT
 from daper.domains.temporal.surroundings import with_versions
 from daper.domains.temporal.tools.base import SENT_WITHIN, UndoableWorkflowTool, run_of, workflow_in
 from daper.domains.temporal.tools.run_tool import RunArgs
-from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
+from daper.domains.temporal.workflow import PINNED, WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
 from daper.stores.outside import Trace
 
-_PINNED: Final = "pinned "
 _AUTO: Final = "auto-upgrade"
 
 
@@ -42,10 +41,10 @@ class MoveToVersion(UndoableWorkflowTool):
     name = "move_to_version"
     risk = Risk.MEDIUM
     args = MoveArgs
-    kinds = frozenset({TASK_FAILING})
+    kinds = frozenset({TASK_FAILING, VERSION_SILENT})
     does = (
         "Moves a workflow to another version of its worker deployment. For one whose tasks fail by a bug of the "
-        "version that it is pinned to, once a mended version runs."
+        "version that it is pinned to, once a mended version runs, or whose version runs no more."
     )
     repeatable = True
     sends_within = SENT_WITHIN
@@ -119,7 +118,10 @@ class MoveToVersion(UndoableWorkflowTool):
         state = record.state
         if state.override != effect.after.get("override"):
             return Postcondition(holding=Holding.NO, evidence=f"it is set to {shown(state.override) or 'nothing'}")
-        if state.task_causes:
+        if state.silent_version:
+            told = f"it is moved, and no worker of version {shown(state.silent_version)} asks its task queue"
+            return Postcondition(holding=Holding.NO, evidence=told)
+        if state.task_causes or (state.task is not None and state.task.state == "scheduled"):
             return Postcondition(holding=Holding.WAITING, evidence="it is moved; no task of it has succeeded there yet")
         return Postcondition(holding=Holding.YES, evidence=f"it runs on {shown(state.build)}")
 
@@ -153,13 +155,13 @@ def _set_ref(record_id: str) -> str:
 
 def _override_of(call: ToolCall, state: WorkflowState | None) -> str:
     version = str(call.arguments["version"])
-    return _AUTO if version == _AUTO else f"{_PINNED}{state.deployment if state else ''}.{version}"
+    return _AUTO if version == _AUTO else f"{PINNED}{state.deployment if state else ''}.{version}"
 
 
 def _wire(override: str) -> VersioningOverride:
     if override == _AUTO:
         return VersioningOverride(auto_upgrade=True)
-    deployment, _, build = override.removeprefix(_PINNED).partition(".")  # no deployment has a dot in its name
+    deployment, _, build = override.removeprefix(PINNED).partition(".")  # no deployment has a dot in its name
     version = WorkerDeploymentVersion(deployment_name=deployment, build_id=build)
     behavior = VersioningOverride.PINNED_OVERRIDE_BEHAVIOR_PINNED
     return VersioningOverride(pinned=VersioningOverride.PinnedOverride(behavior=behavior, version=version))
