@@ -46,10 +46,10 @@ async def hostile_errands(
     """An errand for each text, by `ids_of`: every other one is paused, the others are tried again and again."""
     queue = f"hostile-{folder.name}"
     WORLD[queue] = Outside()
-    options = {"query": f'TaskQueue = "{queue}"', "retrying_attempts": "2"}
+    query = f'TaskQueue = "{queue}"'
     runner = UnsandboxedWorkflowRunner()
     async with (
-        stuck_shop(env, folder, monkeypatch, environ=environ, **options) as stuck,
+        stuck_shop(env, folder, monkeypatch, environ=environ, query=query, retrying_attempts="2") as stuck,
         Worker(env.client, task_queue=queue, workflows=[Errand], activities=[refused], workflow_runner=runner),
     ):
         names = ids_of(texts)

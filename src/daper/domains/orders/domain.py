@@ -362,7 +362,7 @@ class OrdersDomain:
         return await asyncio.to_thread(self._told_since, record_ids, since)
 
     def _told_since(self, record_ids: Sequence[str], since: datetime) -> list[ToldFact]:
-        rows = (row for rows in self._open().deeds(record_ids).values() for row in rows if row.kind == "effect")
+        rows = (row for rows in self._kept.open().deeds(record_ids).values() for row in rows if row.kind == "effect")
         told = (row.told for row in rows if row.told is not None and row.told.told_at >= since)
         return sorted(told, key=lambda each: each.told_at)
 
