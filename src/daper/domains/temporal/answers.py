@@ -9,19 +9,21 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio.api.activity.v1 import ActivityOptions as WireOptions
 from temporalio.api.enums.v1 import (
     PendingActivityState,
+    PendingNexusOperationState,
     PendingWorkflowTaskState,
     TimeoutType,
     VersioningBehavior,
     WorkflowExecutionStatus,
 )
 from temporalio.api.failure.v1 import Failure as WireFailure
-from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo, PendingNexusOperationInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
 from daper.domains.temporal.workflow import (
     Failure,
     Pause,
     PendingActivity,
+    PendingOperation,
     PendingTask,
     WorkflowState,
 )
@@ -51,6 +53,7 @@ def described(answer: DescribeWorkflowExecutionResponse, *, ended: tuple[Failure
         parent=info.parent_execution.workflow_id,
         children=tuple(child.workflow_id for child in answer.pending_children),
         activities=tuple(_activity(each) for each in answer.pending_activities),
+        operations=tuple(_operation(each) for each in answer.pending_nexus_operations),
         task=PendingTask(
             state=enum_name(PendingWorkflowTaskState, task.state, "PENDING_WORKFLOW_TASK_STATE_"),
             scheduled_at=moment(task.scheduled_time),
@@ -196,6 +199,19 @@ def _activity(info: PendingActivityInfo) -> PendingActivity:
     )
 
 
+def _operation(info: PendingNexusOperationInfo) -> PendingOperation:
+    return PendingOperation(
+        name=f"{info.service}.{info.operation}",
+        endpoint=info.endpoint,
+        state=enum_name(PendingNexusOperationState, info.state, "PENDING_NEXUS_OPERATION_STATE_"),
+        attempt=info.attempt,
+        scheduled_at=moment(info.scheduled_time),
+        next_at=moment(info.next_attempt_schedule_time),
+        failures=failures_of(info.last_attempt_failure) if info.HasField("last_attempt_failure") else (),
+        blocked=info.blocked_reason[:_LONGEST],
+    )
+
+
 def _failure(failure: WireFailure) -> Failure:
     sort = (failure.WhichOneof("failure_info") or "unknown").removesuffix("_failure_info").removesuffix("_execution")
     type_, retryable = "", True
@@ -206,6 +222,11 @@ def _failure(failure: WireFailure) -> Failure:
             type_ = enum_name(TimeoutType, failure.timeout_failure_info.timeout_type, "TIMEOUT_TYPE_")
         case "activity":
             type_ = failure.activity_failure_info.activity_type.name
+        case "nexus_operation":
+            told = failure.nexus_operation_execution_failure_info
+            type_ = f"{told.service}.{told.operation}"
+        case "nexus_handler":
+            type_ = failure.nexus_handler_failure_info.type
         case "child_workflow":
             type_ = failure.child_workflow_execution_failure_info.workflow_type.name
         case _:

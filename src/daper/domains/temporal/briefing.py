@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Final
 
 from daper.core.text import shown
-from daper.domains.temporal.workflow import Failure, PendingActivity, QueueState, WorkflowState, causes
+from daper.domains.temporal.workflow import (
+    Failure,
+    PendingActivity,
+    PendingOperation,
+    QueueState,
+    WorkflowState,
+    causes,
+)
 
 _MOST: Final = 20
 _MOST_BRIEF: Final = 5
@@ -35,6 +42,7 @@ def workflow_facts(state: WorkflowState) -> dict[str, object]:
         "workflow task": _task(state),
         "activities": [_activity(each) for each in first_stuck(state)[:_MOST]],
         "more activities": max(0, len(state.activities) - _MOST),
+        "Nexus operations": [_operation(each) for each in state.operations[:_MOST]],
         "failed by": told_failures(state.ended),
     }
     return _filled(facts)
@@ -78,6 +86,10 @@ def brief_workflow(state: WorkflowState) -> dict[str, object]:
                 }
             )
             for each in first_stuck(state)[:_MOST_BRIEF]
+        ],
+        "operations": [
+            _filled({"name": shown(each.name), "attempt": each.attempt, "failure": _brief(each.failures)})
+            for each in state.operations[:_MOST_BRIEF]
         ],
         "children": len(state.children),
         "failed_by": _brief(state.ended),
@@ -141,6 +153,21 @@ def _activity(activity: PendingActivity) -> dict[str, object]:
             "worker": shown(activity.worker),
             "build": shown(activity.build),
             "task queue": shown(activity.queue),
+        }
+    )
+
+
+def _operation(operation: PendingOperation) -> dict[str, object]:
+    return _filled(
+        {
+            "operation": shown(operation.name),
+            "endpoint": shown(operation.endpoint),
+            "state": operation.state,
+            "attempt": operation.attempt,
+            "since": _when(operation.scheduled_at),
+            "next attempt": _when(operation.next_at),
+            "blocked": shown(operation.blocked, longest=_TEXT),
+            "last failure": told_failures(operation.failures),
         }
     )
 

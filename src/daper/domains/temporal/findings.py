@@ -14,6 +14,7 @@ from daper.domains.temporal.briefing import told_failures
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.workflow import (
     PendingActivity,
+    PendingOperation,
     QueueState,
     WorkflowState,
     causes,
@@ -25,6 +26,7 @@ DOMAIN: Final = "temporal"
 
 TASK_FAILING: Final = "task-failing"
 ACTIVITY_RETRYING: Final = "activity-retrying"
+OPERATION_RETRYING: Final = "operation-retrying"
 PAUSED: Final = "paused-and-forgotten"
 FAILED: Final = "failed"
 TIMED_OUT: Final = "timed-out"
@@ -35,6 +37,7 @@ VERSION_SILENT: Final = "version-silent"
 KINDS: Final = {
     TASK_FAILING: "Its workflow tasks fail again and again: the workflow cannot go on.",
     ACTIVITY_RETRYING: "An activity has been tried too often, or for too long.",
+    OPERATION_RETRYING: "A Nexus operation has been tried too often, or for too long.",
     PAUSED: "An activity was paused long ago, and nobody has let it go on.",
     FAILED: "The workflow failed.",
     TIMED_OUT: "The workflow ran out of its time.",
@@ -65,6 +68,7 @@ def workflow_findings(state: WorkflowState, options: TemporalOptions, now: datet
         yield from _of_task(state)
         yield from _of_version(state, now)
         yield from _of_activities(state, options, now)
+        yield from _of_operations(state, options, now)
         yield from _too_long(state, options, now)
     else:
         yield from _ended(state, options, now)
@@ -151,6 +155,27 @@ def _of_activities(state: WorkflowState, options: TemporalOptions, now: datetime
         yield _finding(record_id, ACTIVITY_RETRYING, told, {"activity": type_, "cause": cause})
 
 
+def _of_operations(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
+    """Of Nexus operations that fail alike, the one that was tried most often."""
+    failing: dict[tuple[str, str], list[PendingOperation]] = {}
+    for each in state.operations:
+        old = each.scheduled_at is not None and now - each.scheduled_at >= options.retrying_after
+        if each.failures and each.attempt > 1 and (old or each.attempt > options.retrying_attempts):
+            failing.setdefault((each.name, each.causes), []).append(each)
+    for (name, cause), operations in failing.items():
+        first = max(operations, key=lambda each: each.attempt)
+        told = [f"Nexus operation {shown(name)} is at its attempt {first.attempt:,}: {shown(cause)}"]
+        told.append(f"it is asked for at the endpoint {shown(first.endpoint)!r}")
+        told += told_failures(first.failures)
+        if first.blocked:
+            told.append(f"it is blocked: {shown(first.blocked)}")
+        if first.next_at:
+            told.append(f"it is tried again at {when(first.next_at)}")
+        if len(operations) > 1:
+            told.append(f"{len(operations):,} operations of this name in it fail alike")
+        yield _finding(record_id_of(state.workflow_id), OPERATION_RETRYING, told, {"operation": name, "cause": cause})
+
+
 def _too_long(state: WorkflowState, options: TemporalOptions, now: datetime) -> Iterator[Finding]:
     longest, begun = options.longest(state.type), max(filter(None, (state.started_at, state.due_at)), default=None)
     if longest is None or begun is None or now - begun < longest:
@@ -225,13 +250,16 @@ def _waits_for(state: WorkflowState) -> list[str]:
             f"it waits for activity {shown(each.type)}: {how}, attempt {each.attempt:,}"
             + (f", since {when(at)}" if at else "")
         )
+    for each in state.operations[:_MOST_TOLD]:
+        since = f", since {when(each.scheduled_at)}" if each.scheduled_at else ""
+        told.append(f"it waits for Nexus operation {shown(each.name)}: {each.state}, attempt {each.attempt:,}{since}")
     if state.children:
         named = ", ".join(map(shown, state.children[:3]))
         told.append(f"it waits for {counted(len(state.children), 'child workflow')}: {named}")
     if state.task is not None:
         at = state.task.first_scheduled_at or state.task.scheduled_at
         told.append(f"its workflow task is {state.task.state}{f', since {when(at)}' if at else ''}")
-    return told or ["no activity, child or task is pending: it waits for a signal, an update or a timer"]
+    return told or ["no activity, operation, child or task is pending: it waits for a signal, an update or a timer"]
 
 
 def _by(who: str, why: str) -> list[str]:

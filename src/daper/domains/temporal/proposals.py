@@ -29,6 +29,7 @@ _USUAL: Final = {kinds.PAUSED: UnpauseActivity.name, kinds.TIMED_OUT: START_AGAI
 _LEFT: Final = {
     kinds.TASK_FAILING: "a fixed worker heals it by itself: mend the code and start workers with it, it needs no reset",
     kinds.NOBODY_POLLS: "start a worker for that task queue: whatever waits there goes on by itself",
+    kinds.OPERATION_RETRYING: "no tool does anything with a Nexus operation: whoever serves it looks why it fails",
     kinds.VERSION_SILENT: "start workers of that version; it goes to another only where DAPER_TEMPORAL_FIXES says so",
     kinds.TOO_LONG: "a person looks what it waits for: no signal is allowed for that, and ending it is not set",
 }

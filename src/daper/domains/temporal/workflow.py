@@ -88,6 +88,25 @@ class PendingActivity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PendingOperation:
+    """A Nexus operation that has not ended. `state`: scheduled, backing-off, started or blocked; `blocked`: why."""
+
+    name: str
+    endpoint: str
+    state: str
+    attempt: int
+    scheduled_at: datetime | None
+    next_at: datetime | None
+    failures: tuple[Failure, ...] = ()
+    blocked: str = ""
+
+    @cached_property
+    def causes(self) -> str:
+        """The chain of failures in names."""
+        return causes(self.failures)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PendingTask:
     """The workflow task that has not ended: `scheduled` waits for a worker, `started` is at one."""
 
@@ -134,6 +153,7 @@ class WorkflowState:
     parent: str = ""
     children: tuple[str, ...] = ()
     activities: tuple[PendingActivity, ...] = ()
+    operations: tuple[PendingOperation, ...] = ()
     task: PendingTask | None = None
     problems: tuple[str, ...] = ()
     ended: tuple[Failure, ...] = ()
@@ -190,8 +210,9 @@ class WorkflowState:
     def alike(self) -> str:
         """The same for workflows that are stuck alike: their type, and what they failed by or are paused at."""
         activities = (f"{each.type} {'paused' if each.paused else each.causes}" for each in self.activities)
+        operations = sorted({f"{each.name} {each.causes}" for each in self.operations if each.failures})
         silent = f"version {self.silent_version}" if self.silent_version else ""
-        parts = [self.type, *self.task_causes, causes(self.ended), silent, *sorted({*activities})]
+        parts = [self.type, *self.task_causes, causes(self.ended), silent, *operations, *sorted({*activities})]
         told = "; ".join(filter(None, parts))
         if len(told) <= _LONGEST and not any(";" in part for part in parts):
             return told
@@ -212,6 +233,8 @@ class WorkflowState:
             "override": self.override,
             "cancel": self.cancel_requested,
         }
+        if self.operations:
+            facts["operations"] = sorted(each.name for each in self.operations)
         if self.silent_version:
             facts["silent"] = self.silent_version
         return digest(canonical(facts))[:32]

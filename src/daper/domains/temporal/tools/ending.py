@@ -1,6 +1,7 @@
 """Ending a workflow: asking it to cancel itself, and ending it without asking. Neither is proposed unless it is set."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pydantic import JsonValue
 from temporalio.api.enums.v1 import EventType
@@ -11,12 +12,22 @@ from daper.core.errors import ActionFailed
 from daper.core.models import Change, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import counted
-from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, TASK_FAILING, TOO_LONG
+from daper.domains.temporal.findings import (
+    ACTIVITY_RETRYING,
+    OPERATION_RETRYING,
+    PAUSED,
+    TASK_FAILING,
+    TOO_LONG,
+    VERSION_SILENT,
+)
 from daper.domains.temporal.tools.base import reason, run_of, workflow_in
 from daper.domains.temporal.tools.running import RunningTool
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, ToolCall
 from daper.stores.once import Deed
+
+ENDABLE: Final = frozenset({TOO_LONG, ACTIVITY_RETRYING, OPERATION_RETRYING, PAUSED, TASK_FAILING, VERSION_SILENT})
+"""What may be ended where that is set: whatever is wrong with one that runs."""
 
 
 class CancelWorkflow(RunningTool):
@@ -24,7 +35,7 @@ class CancelWorkflow(RunningTool):
 
     name = "cancel_workflow"
     risk = Risk.MEDIUM
-    kinds = frozenset({TOO_LONG, ACTIVITY_RETRYING, PAUSED, TASK_FAILING})
+    kinds = ENDABLE
     does = (
         "Asks a workflow to cancel itself: it may tidy up first, and may go on all the same. For what nobody waits for "
         "any more. It cannot be taken back."
@@ -72,7 +83,7 @@ class TerminateWorkflow(RunningTool):
 
     name = "terminate_workflow"
     risk = Risk.HIGH
-    kinds = frozenset({TOO_LONG, ACTIVITY_RETRYING, PAUSED, TASK_FAILING})
+    kinds = ENDABLE
     does = (
         "Ends a workflow at once: no code of it runs any more, and nothing is tidied up. For what cannot even be "
         "cancelled. It cannot be taken back; a reset can revive it."

@@ -22,7 +22,7 @@ from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Change, Finding, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
-from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, TOO_LONG, workflow_findings
+from daper.domains.temporal.findings import ACTIVITY_RETRYING, OPERATION_RETRYING, PAUSED, TOO_LONG, workflow_findings
 from daper.domains.temporal.tools.allowed_signals import AllowedSignal, allowed_signals, default, written
 from daper.domains.temporal.tools.base import Workbench, reason, run_of, workflow_in
 from daper.domains.temporal.tools.running import RunningTool
@@ -49,7 +49,7 @@ class SignalWorkflow(RunningTool):
     name = "signal"
     risk = Risk.MEDIUM
     args = SignalArgs
-    kinds = frozenset({TOO_LONG, ACTIVITY_RETRYING, PAUSED})
+    kinds = frozenset({TOO_LONG, ACTIVITY_RETRYING, OPERATION_RETRYING, PAUSED})
     does = (
         "Sends a workflow one of the signals that are allowed, with arguments within their limits. For what waits for "
         "just that. It cannot be taken back."
