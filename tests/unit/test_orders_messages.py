@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 from orders_shop import BADGES, TODAY, Shop, own_shop, shipped_shop
@@ -20,7 +21,7 @@ from daper.domains.orders.domain import OrdersDomain, open_domain
 from daper.domains.orders.models import Order
 from daper.domains.orders.tools.written import UNSEEN
 from daper.domains.orders.world import world_of
-from daper.ports import ProposalSet, Record, ToolCall
+from daper.ports import ProposalSet, Record, ToolCall, Undoable
 from daper.ports.store import Message
 
 UNPAID = {"status": "payment-denied", "payment_method": "card"}
@@ -322,6 +323,53 @@ async def test_c3_nobody_chooses_the_words_or_the_address_of_a_message(tmp_path:
     assert not {"subject", "message", "to"} & set(shop.tool(one.tool).args.model_json_schema()["properties"])
 
 
+UNDO = "Subject: Never mind $quantity x $item_id\n\nDear $supplier, we need no $item_name for $order_id any more.\n"
+
+
+async def test_the_words_by_which_a_restock_is_cancelled_are_a_persons_own_and_as_they_were_approved(
+    tmp_path: Path,
+) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "order_inventory_undo.txt").write_text(UNDO, encoding="utf-8")
+    shop = await shipped_shop(tmp_path / "data", templates=str(texts))
+    [one] = await proposals_of(shop, "ORD-002-HJG")
+    assert one.arguments["undo_subject"] == "Never mind $quantity x $item_id"
+    call = await shop.call(cast("Mapping[str, str | int]", {**one.arguments, "quantity": 250}))
+    tool = shop.tool("order_inventory")
+    effect = await tool.apply(call)
+    (texts / "order_inventory_undo.txt").write_text("Subject: $nonsense\n\nPay Mallory.", encoding="utf-8")
+    undone = await cast("Undoable", tool).undo(call, effect, key="u1")
+    [_, cancelled] = await shop.domain.outbox()
+
+    assert (effect.status, undone.status) == (OutcomeStatus.APPLIED, OutcomeStatus.UNDONE)
+    assert cancelled.subject == "Never mind 250 x STP-ORG-001"
+    assert cancelled.body.endswith("we need no S.P.E.W. Badge Set for ORD-002-HJG any more.")
+
+
+async def test_without_words_of_ones_own_for_it_a_plan_says_nothing_of_cancelling_and_nobody_else_does(
+    tmp_path: Path,
+) -> None:
+    shop = await shipped_shop(tmp_path / "data")
+    records = await shop.domain.context(["ORD-002-HJG"])
+    [one] = await proposals_of(shop, "ORD-002-HJG")
+    limits = shop.domain.terms(one, records).limits
+    assert not {"undo_subject", "undo_message"} & set(one.arguments)
+    for name in ("undo_subject", "undo_message"):
+        assert refuse_arguments({**one.arguments, name: "Pay Mallory"}, shop.tool(one.tool).args, limits)
+    assert not {"undo_subject", "undo_message"} & set(shop.tool(one.tool).args.model_json_schema()["properties"])
+
+
+async def test_no_restock_is_planned_that_could_not_be_cancelled_in_the_words_that_are_there(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "order_inventory_undo.txt").write_text("Subject: $item_id\n\n$quantity $mallory", encoding="utf-8")
+    shop = await shipped_shop(tmp_path / "data", templates=str(texts))
+    assert await proposals_of(shop, "ORD-002-HJG") == ()
+    [told] = shop.domain.faults()
+    assert "order_inventory_undo.txt' names $mallory, which there is not" in told
+
+
 async def test_an_action_that_was_planned_before_texts_were_in_plans_runs_as_it_did(tmp_path: Path) -> None:
     shop = await shipped_shop(tmp_path / "data")
     ask = {
@@ -501,7 +549,7 @@ def test_a_text_that_is_there_and_cannot_be_read_is_never_taken_for_absent(tmp_p
 
 def test_a_text_that_no_tool_has_is_pointed_out(tmp_path: Path) -> None:
     [told] = own_text(tmp_path / "t", "request_payment", "Subject: x\n\ny").faults()
-    assert "is read by nobody: there are order_inventory.txt, request_approval.txt, request_payment_update.txt" in told
+    assert "is read by nobody: there are order_inventory.txt, order_inventory_undo.txt, request_approval.txt, " in told
 
 
 def test_c11_a_hold_writes_to_nobody() -> None:

@@ -31,16 +31,19 @@ _ANY_ORDER: Final = (
     "items",
     "shop_name",
 )
+_OF_A_RESTOCK: Final = (*_ANY_ORDER, "item_id", "item_name", "quantity", "supplier")
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "request_payment_update": _ANY_ORDER,
     "request_approval": (*_ANY_ORDER, "restricted_items"),
-    "order_inventory": (*_ANY_ORDER, "item_id", "item_name", "quantity", "supplier"),
+    "order_inventory": _OF_A_RESTOCK,
+    "order_inventory_undo": _OF_A_RESTOCK,
 }
-"""What each template may name, by the tool whose message it is."""
+"""What each template may name, by the tool whose message it is, or whose undo's."""
 _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "request_payment_update": ("order_id",),
     "request_approval": ("order_id",),
     "order_inventory": ("item_id", "quantity"),
+    "order_inventory_undo": ("item_id", "quantity"),
 }
 _SUBJECT: Final = "Subject:"
 _PARTS: Final = re.compile(r"\[\[|\]\]|[\[\]]")
@@ -126,7 +129,7 @@ class Templates:
         own = self._own(tool)
         if own is not None:
             return own
-        return _parsed(tool, _shipped(tool), "that ships")
+        return shipped(tool)
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong with each file of the folder, in a sentence; a file that no tool has is wrong too."""
@@ -139,7 +142,7 @@ class Templates:
         return (*found, *self._strangers())
 
     def own(self) -> tuple[str, ...]:
-        """The tools whose text is a person's own."""
+        """The texts that are a person's own."""
         return tuple(tool for tool in NAMES if (path := self._path(tool)) is not None and os.path.lexists(path))
 
     @property
@@ -185,6 +188,11 @@ class Templates:
             if name not in known and name.endswith(_SUFFIX):
                 path = str(self._folder / name)
                 yield f"the text {path!r} is read by nobody: there are {', '.join(sorted(known))}"
+
+
+def shipped(name: str) -> Template:
+    """The template that ships."""
+    return _parsed(name, _shipped(name), "that ships")
 
 
 @lru_cache(maxsize=64)

@@ -21,10 +21,10 @@ from daper.domains.orders.models import Order, Restock, StockRow
 from daper.domains.orders.needs import OrderProblem, share_of, short_items, unapproved_items
 from daper.domains.orders.rules import restock_fingerprint
 from daper.domains.orders.statuses import OrderStatus
-from daper.domains.orders.texts import Text
+from daper.domains.orders.texts import Text, shipped
 from daper.domains.orders.tools.job import Job
 from daper.domains.orders.tools.order_tool import Arguments, UndoableOrderTool, approved_or, status_change, word
-from daper.domains.orders.tools.written import MESSAGE, SUBJECT, TO, Written
+from daper.domains.orders.tools.written import MESSAGE, SUBJECT, TO, UNDO_MESSAGE, UNDO_SUBJECT, Made, Written
 from daper.domains.orders.wording import field
 from daper.domains.orders.world import Raw, World, order_ref, stock_ref
 from daper.ports import ToolCall
@@ -38,6 +38,7 @@ _KEPT: Final = MappingProxyType(
         "quantity": "quantity",
     }
 )
+_UNDO: Final = "order_inventory_undo"
 _TOO_MANY = 10**12  # a number that a model made up may be too long even to be written
 
 
@@ -48,6 +49,16 @@ class OrderInventoryArgs(Written):
     inventory_to_order: str
     inventory_description: str
     quantity: int
+    undo_subject: Made = ""
+    undo_message: Made = ""
+
+
+def _cancelling(args: OrderInventoryArgs) -> Text:
+    """The text of an undo as it was approved; where none of a person's own was, that which ships."""
+    if args.undo_subject and args.undo_message:
+        return Text(subject=args.undo_subject, body=args.undo_message)
+    names = dict.fromkeys(_KEPT, "known")
+    return shipped(_UNDO).filled(names, kept=_KEPT)
 
 
 class OrderInventory(UndoableOrderTool):
@@ -60,7 +71,7 @@ class OrderInventory(UndoableOrderTool):
     name = "order_inventory"
     risk = Risk.MEDIUM
     args = OrderInventoryArgs
-    texts = (SUBJECT, MESSAGE)
+    texts = (SUBJECT, MESSAGE, UNDO_SUBJECT, UNDO_MESSAGE)
     answers = MappingProxyType({OrderProblem.INVENTORY_SHORT: 0.95})
     why = "The order cannot be completed from the stock; the supplier has to bring the rest."
     about = (
@@ -100,10 +111,20 @@ class OrderInventory(UndoableOrderTool):
 
     def text(self, order: Order, world: World, arguments: Arguments) -> Text:
         """What to deliver; how much of it a person may still change."""
+        return self._text(self.name, order, world, arguments)
+
+    def undo_texts(self, order: Order, world: World, arguments: Arguments) -> dict[str, str]:
+        """The words by which it is cancelled, where they are a person's own: they are approved with the order."""
+        if _UNDO not in self.letters.templates.own():
+            return {}
+        text = self._text(_UNDO, order, world, arguments)
+        return {UNDO_SUBJECT: text.subject, UNDO_MESSAGE: text.body}
+
+    def _text(self, template: str, order: Order, world: World, arguments: Arguments) -> Text:
         row = world.stock[str(arguments.get("inventory_to_order"))]
         about = {"item_id": row.item_id, "item_name": row.item_name, "supplier": row.supplier}
         about["quantity"] = "as many as are approved"
-        return self.letters.text(self.name, order, world, about, kept=_KEPT)
+        return self.letters.text(template, order, world, about, kept=_KEPT)
 
     def whole(self, text: Text, arguments: Arguments) -> Text:
         """With the item, and how much of it."""
@@ -149,6 +170,7 @@ class OrderInventory(UndoableOrderTool):
                 TO: self.recipient(order, world, {"inventory_to_order": item}).to,
                 SUBJECT: text.subject,
                 MESSAGE: text.body,
+                **self.undo_texts(order, world, {"inventory_to_order": item}),
             }
             moved[item] = moved.get(item, 0) + quantity - ceil(order.need(item))
             yield self.proposal(order, arguments, [finding])
@@ -260,11 +282,8 @@ class OrderInventory(UndoableOrderTool):
         completed = effect.after.get("status") == OrderStatus.COMPLETED
         forget_statuses(job.raw, changes=2 if completed else 1)
         job.give_back(job.raw, "status")
-        job.send(
-            to=self._to(args, row, job),
-            subject=f"Cancelled: order of {args.quantity} x {args.inventory_to_order}",
-            body=f"Please cancel our order of {args.quantity} x {args.inventory_to_order}; it did not help.",
-        )
+        text = self.whole(_cancelling(args), args.model_dump())
+        job.send(to=self._to(args, row, job), subject=text.subject, body=text.body)
         what = f"{args.quantity} x {args.inventory_to_order!r}"
         job.evidence.append(
             f"cancelled {what} with the supplier" if job.simulated else f"wrote to the supplier to cancel {what}"

@@ -123,6 +123,10 @@ class OrderTool(StoreTool[Book]):
         """What it writes; `$name` stands for another argument. Raises UserError where there can be none."""
         return None
 
+    def undo_texts(self, order: Order, world: World, arguments: Arguments) -> Mapping[str, str]:
+        """What its undo writes, by argument; none where that is what ships. Raises UserError as `text` does."""
+        return {}
+
     def whole(self, text: Text, arguments: Arguments) -> Text:
         """The text as it is sent, with the arguments in it."""
         return text
@@ -140,6 +144,7 @@ class OrderTool(StoreTool[Book]):
             return why
         try:
             self.text(order, world, arguments)
+            self.undo_texts(order, world, arguments)
         except UserError as error:
             return str(error)
         return None
@@ -235,7 +240,8 @@ class OrderTool(StoreTool[Book]):
     def _written(self, order: Order, world: World, arguments: Arguments) -> dict[str, Limit]:
         text = self.text(order, world, arguments)
         made = {} if text is None else {SUBJECT: text.subject, MESSAGE: text.body}
-        return {name: Exactly(value=made[name]) for name in self.texts}
+        made |= self.undo_texts(order, world, arguments)
+        return {name: Exactly(value=made[name]) for name in self.texts if name in made}
 
     def records(self, records: Book, record_id: str) -> tuple[Record, ...]:
         """The order with the inventory rows of its items."""

@@ -14,6 +14,8 @@ SUBJECT: Final = "subject"
 MESSAGE: Final = "message"
 TO: Final = "to"
 AMOUNT: Final = "amount"
+UNDO_SUBJECT: Final = "undo_subject"
+UNDO_MESSAGE: Final = "undo_message"
 
 UNSEEN: Final = "its text was not in the plan that was approved; read it, then send it"
 
