@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 from daper.adapters.privacy import make_private
 from daper.bootstrap import open_facts
 from daper.core.facts import FactAnswer
+from daper.core.names import asked_for
 from daper.core.text import visible
 from daper.entrypoints.cli.decision import As
 from daper.entrypoints.cli.exits import Exit, UsageError
@@ -44,7 +46,8 @@ def tell(
     and changes nothing. What cannot be so is refused with the reason: more than was ordered, a payment of what is
     cancelled, a time that is still to come.
 
-    A plan that waits and was made before is stale. Proactive agents of these records look at once.
+    A plan that waits and was made before is stale. Proactive agents of these records look at once. Event-driven agents
+    are not told: they repair what is reported to be wrong, and a fact is no such report.
 
     Exit codes: 0 written down, or already known; 1 refused; 2 the command line does not say enough.
 
@@ -94,13 +97,17 @@ def tell(
         print_json(answer)
         return Exit.OK
     screen = console()
-    for line in lines_of(answer):
+    for line in lines_of(answer, domain="" if domain is None else name):
         say(screen, line)
     return Exit.OK
 
 
-def lines_of(answer: FactAnswer) -> Iterator[str]:
-    """What came of it, line by line."""
+def _in(domain: str) -> str:
+    return f" --domain {quote(domain)}" if domain else ""
+
+
+def lines_of(answer: FactAnswer, *, domain: str = "") -> Iterator[str]:
+    """What came of it, line by line. `domain`: of the record, where that has to be said."""
     told = answer.told
     yield f"{told.record_id} {told.fact}: {'already known; nothing was changed' if answer.known else 'written down'}"
     yield from (f"  {line}" for line in answer.evidence)
@@ -109,6 +116,9 @@ def lines_of(answer: FactAnswer) -> Iterator[str]:
         yield f"  {name}: {before} → {after}" if before != after else f"  {name}: stays {after}"
     problems = ", ".join(dict.fromkeys(each.kind for each in answer.problems))
     yield f"  problems now: {problems or 'none'}"
+    if answer.problems and not answer.agents:
+        again = asked_for("--record", told.record_id)
+        yield f"  no agent looks at it by itself; to have it repaired: daper repair start {again}{_in(domain)}"
     for number in answer.unsent:
         yield f"  a message that asks for it was not sent, and need not be any more: daper records outbox {number}"
     if answer.agents:
