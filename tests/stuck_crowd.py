@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -30,6 +30,8 @@ MENDED: Final = "CardDeclined"
 LASTING: Final = "AddressUnknown"
 
 _AT_ONCE: Final = 50
+_PATIENCE: Final = 1200.0
+_BETWEEN_LOOKS: Final = 0.5
 _LATER: Final = timedelta(days=30)
 _LATE: Final = timedelta(seconds=5)
 _SECOND: Final = timedelta(seconds=1)
@@ -124,11 +126,9 @@ class Crowd:
 
     async def settled(self) -> None:
         """Wait until each is stuck as it is meant to be, and the lists of the server have those that ended."""
-        await in_turn(self.world.until(each, _STUCK[way.kind]) for each, way in self.ways.items())
+        await _all_are(self.world, {each: _STUCK[way.kind] for each, way in self.ways.items()})
         ended = sum(way.kind in ("failed", "timed-out") for way in self.ways.values())
-        query = f'TaskQueue = "{self.world.queue}" AND ExecutionStatus IN ("Failed", "TimedOut")'
-        while (await self.world.client.count_workflows(query)).count < ended:  # noqa: ASYNC110 - a server is asked
-            await asyncio.sleep(0.2)
+        await listed(self.world, 'ExecutionStatus IN ("Failed", "TimedOut")', ended)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ async def crowd(world: StuckWorld, ways: Sequence[Way], *, each: int) -> Crowd:
         for workflow_id, way in made.ways.items()
     )
     paused = [each for each, way in made.ways.items() if way.kind == "paused-and-forgotten"]
-    await in_turn(world.until(each, _tried) for each in paused)
+    await _all_are(world, dict.fromkeys(paused, _tried))
     await in_turn(_pause(world, each, made.ways[each].steps[-1]) for each in paused)
     await made.settled()
     return made
@@ -169,10 +169,16 @@ async def well(world: StuckWorld, *, waiting: int, not_begun: int) -> list[str]:
         world.client.start_workflow(NOT_BEGUN, [], id=each, task_queue=world.queue, start_delay=_LATER)
         for each in ids[waiting:]
     )
-    query = f'TaskQueue = "{world.queue}" AND WorkflowId STARTS_WITH "{world.queue}-well-"'
-    while (await world.client.count_workflows(query)).count < len(ids):  # noqa: ASYNC110 - a server is asked
-        await asyncio.sleep(0.2)
+    await listed(world, f'WorkflowId STARTS_WITH "{world.queue}-well-"', len(ids))
     return ids
+
+
+async def listed(world: StuckWorld, condition: str, number: int) -> None:
+    """Wait until the lists of the server have so many of which that is true."""
+    query = f'TaskQueue = "{world.queue}" AND {condition}'
+    async with asyncio.timeout(_PATIENCE):
+        while (await world.client.count_workflows(query)).count < number:  # noqa: ASYNC110 - a server is asked
+            await asyncio.sleep(_BETWEEN_LOOKS)
 
 
 async def pasts(world: StuckWorld, workflow_ids: Iterable[str]) -> dict[str, Past]:
@@ -207,13 +213,14 @@ def tried_since(world: StuckWorld, began: int) -> Counter[str]:
 def acted_once(way: Way, past: Past, *, key: str, tried: int) -> bool:
     """Whether one was acted on once with a key, or not at all without one: by its history, and by what was tried since.
 
-    Of an activity that is tried again no event tells but that of its last attempt, once it is over, by its number.
+    Of an activity that is tried again no event tells but that of its last attempt, once it is over, by its number: what
+    is let go on counts on, and what is reset begins at the first. An attempt may be lost on its way to the worker.
     """
     if not key:
         return past.runs == 1 and not past.ours and tried == 0
     traces = past.ours == ((key,) if way.tool in KEPT else (STARTED,) if way.tool == "start_again" else ())
-    attempt = 0 if way.cause == LASTING else 2 if way.tool == "unpause_activity" else 1  # of what is over
-    return traces and past.last_attempt == attempt and tried == 1 and past.runs == (2 if way.tool in NEW_RUN else 1)
+    again = past.last_attempt >= 2 if way.tool == "unpause_activity" else past.last_attempt == (way.cause != LASTING)
+    return traces and again and tried == 1 and past.runs == (2 if way.tool in NEW_RUN else 1)
 
 
 async def in_turn(each: Iterable[Awaitable[object]]) -> None:
@@ -225,6 +232,22 @@ async def in_turn(each: Iterable[Awaitable[object]]) -> None:
             await what
 
     await asyncio.gather(*map(one, each))
+
+
+async def _all_are(world: StuckWorld, wanted: Mapping[str, Callable[[WorkflowState], bool]]) -> None:
+    """Wait until each is as wanted; they are asked for rarely, as their server has other things to do."""
+    left = dict(wanted)
+
+    async def look(workflow_id: str) -> None:
+        state = await world.domain.cluster.state(workflow_id)
+        if state is not None and wanted[workflow_id](state):
+            del left[workflow_id]
+
+    async with asyncio.timeout(_PATIENCE):
+        while left:
+            await in_turn(map(look, tuple(left)))
+            if left:
+                await asyncio.sleep(_BETWEEN_LOOKS)
 
 
 async def _pause(world: StuckWorld, workflow_id: str, activity_id: str) -> None:

@@ -7,9 +7,11 @@ workflows only make sense together says that of each, by the name of its history
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
 from daper.core.errors import ActionFailed
@@ -17,7 +19,7 @@ from daper.core.events import Gathering
 from daper.core.models import Verdict
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.phases import Phase
-from daper.ports import PlanCaps, ToolCall
+from daper.ports import PlanCaps, Record, Terms, ToolCall
 from daper.workflows.event_driven import RepairAgentWorkflowEventDriven
 from tests.llm.shops import GOOD, model_shop
 from tests.receiving import SECRET, hook, webhook_lines, write_people
@@ -327,6 +329,25 @@ async def tried_first_in_vain(env: WorkflowEnvironment, home: Path) -> str:
     return await _with_canary(env, home, APPLIED, SKIPPED, SKIPPED, delay=float("inf"))
 
 
+async def tried_first_side_by_side(env: WorkflowEnvironment, home: Path) -> str:
+    """Of each of two sorts one action first, side by side; both helped, and the others ran.
+
+    The kept history `tried_first_in_turn` is of the same, by a release that tried one after the other.
+    """
+    alerts = Alerts(home, ["owl-post", "floo-network", "owl-nests", "floo-gates"])
+    tool = alerts.tools["restart_service"]
+    terms_of = tool.terms
+
+    def terms(record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
+        return replace(terms_of(record_id, arguments, records), alike=record_id.partition("-")[0])
+
+    setattr(tool, "caps", PlanCaps(canary=1))  # noqa: B010 - the stranger has none
+    setattr(tool, "terms", terms)  # noqa: B010 - nor is anything alike in its services
+    async with open_shop(env, home, domains={"alerts": alerts}) as shop:
+        repair_id = await shop.start(domain="alerts", auto_approve=True)
+        return await _ended(shop, repair_id, Phase.REPORT_COMPLETED, APPLIED, APPLIED, APPLIED, APPLIED)
+
+
 async def proactive_three_cycles(env: WorkflowEnvironment, home: Path) -> str:
     """An agent: rejected, nudged meanwhile, failed, and stopped while it waits."""
     async with open_shop(env, home) as shop:
@@ -546,6 +567,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         strangers_domain,
         tried_first_and_the_rest,
         tried_first_in_vain,
+        tried_first_side_by_side,
         proactive_three_cycles,
         proactive_stopped_in_a_cycle,
         proactive_cancelled_in_a_cycle,

@@ -204,9 +204,30 @@ set   = { note = "'looked at'" }
 """
 
 
-def marked(payments: Payments) -> None:
+def marked(payments: Payments, *, limit: str = "{}") -> None:
     """A second tool, which is for the records of the first one as well."""
-    payments.file.write_text(payments.file.read_text(encoding="utf-8") + MARK, encoding="utf-8")
+    payments.file.write_text(f"{payments.file.read_text(encoding='utf-8')}{MARK}limit = {limit}\n", encoding="utf-8")
+
+
+async def test_what_has_to_run_behind_a_sort_that_is_still_to_be_tried_waits_for_that(
+    shop: Shop, payments: Payments
+) -> None:
+    many(payments, 3, limit="{ canary = 1 }")
+    payments.run("UPDATE payments SET note = 'seen' WHERE id = 100")
+    marked(payments, limit="{ canary = 1 }")
+    repair_id = await shop.start(domain="payments")
+    plan = await shop.plan(repair_id)
+    assert [(each.record_id, each.tool) for each in plan.actions] == [
+        ("100", "retry_payment"),
+        ("101", "retry_payment"),
+        ("101", "mark_payment"),
+        ("102", "retry_payment"),
+        ("102", "mark_payment"),
+    ]
+    await shop.decide(repair_id, plan)
+    result = await settled(shop, repair_id)
+    became = [str(each.status) for each in result.outcomes]
+    assert became == ["undone", "skipped", "applied", "skipped", "applied"]
 
 
 async def test_behind_one_that_was_tried_and_taken_back_nothing_is_done_to_its_record(

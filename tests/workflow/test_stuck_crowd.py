@@ -48,6 +48,8 @@ async def test_all_that_are_stuck_in_five_ways_go_on_once_one_of_each_was_seen_t
             story = await story_of(stuck.shop.client, result.repair_id)
             assert went_first(story, groups_of(actions))
             assert story.at_once <= PARALLEL_EFFECTS
+            firsts = [first for first, *_ in groups_of(actions).values()]
+            assert all(set(firsts) == set(story.verified(each).actions) for each in firsts), "they are tried together"
             assert {outcome.status for outcome in result.outcomes} == {OutcomeStatus.APPLIED}
             assert result.verification is not None
             assert {found.status for found in result.verification.findings} == {VerificationStatus.RESOLVED}

@@ -205,7 +205,8 @@ class PlanCaps:
 
     `actions`: so many; `money`: they spend so much together, and one of which nobody can say what it spends is over
     that. `canary`: so many are tried first, one at a time and each verified; the others run only once these helped.
-    Where the terms of some are alike in something else too, so many of each such sort.
+    Where the terms of some are alike in something else too, so many of each such sort. What is tried first of different
+    tools or sorts is tried side by side.
     """
 
     actions: int | None = None

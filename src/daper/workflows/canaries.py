@@ -1,6 +1,8 @@
 """Of the tools that want it, some actions are tried before those like them: what does not help harms no more."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Final
 
 from temporalio import workflow
 
@@ -11,13 +13,15 @@ with workflow.unsafe.imports_passed_through():
     from daper.workflows.execution import Execution
     from daper.workflows.state import CycleState
 
+_SIDE_BY_SIDE: Final = "those-tried-first-side-by-side"
+_MOST_NAMED: Final = 10
 _NOTHING_HAPPENED = {OutcomeStatus.STALE, OutcomeStatus.BLOCKED, OutcomeStatus.LAPSED, OutcomeStatus.SKIPPED}
 
 _STANDS = {OutcomeStatus.APPLIED, OutcomeStatus.ALREADY_APPLIED}
 
 
 class Canaries:
-    """Which action of an execution is to be tried next, alone, and what follows from how that went."""
+    """Which actions of an execution are tried next, before those like them, and what follows from how that went."""
 
     def __init__(self, execution: Execution, state: CycleState) -> None:
         self._execution = execution
@@ -26,17 +30,26 @@ class Canaries:
         number = Counter(action.bound.peers for action in approved)
         self._wanted = {each.bound.peers: each.bound.canary for each in approved if number[each.bound.peers] > 1}
 
-    def next(self) -> ProposedAction | None:
-        """The first in the plan's order whose like is still to be tried; None where none is."""
+    def next(self) -> tuple[ProposedAction, ...]:
+        """Of each sort that is still to be tried the first in the plan's order; none at the end.
+
+        They are tried side by side, but for what has to run after another one: for that it waits.
+        """
         left = self._execution.left()
-        action = next((each for each in left if self._wanted.get(each.bound.peers, 0) > 0), None)
-        if action is not None:
-            others = sum(each.bound.peers == action.bound.peers for each in left) - 1
-            self._state.message = (
-                f"{action.id} is tried first; {counted(others, 'more action')} of {_named(action.bound.peers)} "
-                f"{'waits' if others == 1 else 'wait'} until it has helped"
-            )
-        return action
+        first: dict[tuple[str, str], ProposedAction] = {}
+        for each in left:
+            if self._is_wanted(each):
+                first.setdefault(each.bound.peers, each)
+        # What is before it runs with it, and must not be another one of a sort that is still to be tried.
+        found = tuple(each for each in first.values() if not any(map(self._is_wanted, self._execution.before(each))))
+        if len(found) > 1 and not workflow.patched(_SIDE_BY_SIDE):
+            found = found[:1]
+        if found:
+            self._state.message = _told(found, left)
+        return found
+
+    def _is_wanted(self, action: ProposedAction) -> bool:
+        return self._wanted.get(action.bound.peers, 0) > 0
 
     def note(self, action: ProposedAction) -> None:
         """Go by what was seen of an action that was tried. Nothing was seen where nothing happened."""
@@ -62,6 +75,20 @@ class Canaries:
             self._state.troubles.append(f"{counted(left, 'action')} of {_named(peers)} not done: {why}")
         self._execution.hold(peers, why)
         self._wanted[peers] = 0
+
+
+def _told(tried: Sequence[ProposedAction], left: Sequence[ProposedAction]) -> str:
+    """Who is tried first, and who waits for it."""
+    sorts = {action.bound.peers for action in tried}
+    others = sum(each.bound.peers in sorts for each in left) - len(tried)
+    wait = "waits" if others == 1 else "wait"
+    if len(tried) == 1:
+        [action] = tried
+        more = counted(others, "more action")
+        return f"{action.id} is tried first; {more} of {_named(action.bound.peers)} {wait} until it has helped"
+    named = ", ".join(action.id for action in tried[:_MOST_NAMED])
+    more = f" and {len(tried) - _MOST_NAMED:,} more" if len(tried) > _MOST_NAMED else ""
+    return f"{named}{more} are tried first; {counted(others, 'action')} {wait}, each until the one like it has helped"
 
 
 def _named(peers: tuple[str, str]) -> str:

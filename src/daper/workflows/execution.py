@@ -1,7 +1,7 @@
 """Runs what was approved, each effect once, and takes back what did not help."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -59,6 +59,7 @@ class Execution:
         self._written: dict[str, str] = {}
         self._refs: dict[str, ActionRef] = {}
         self._groups = independent_groups(plan.actions)
+        self._group_of = {action.id: group for group in self._groups for action in group}
         self._stopped: dict[str, str] = {}
         self._held: dict[tuple[str, str], str] = {}
         self._taken: set[str] = set()
@@ -68,10 +69,18 @@ class Execution:
         """Run what is approved: groups that share no record beside each other, inside a group in plan order."""
         await asyncio.gather(*(self._run_group(group) for group in self._groups))
 
-    async def run_first(self, action: ProposedAction) -> None:
-        """Run this one action of those that are left, and what has to run before it."""
-        group = next(group for group in self._groups if action in group)
-        await self._run_group(group[: group.index(action) + 1])
+    async def run_first(self, actions: Sequence[ProposedAction]) -> None:
+        """Run these of those that are left, no two of one group, and what has to run before each."""
+        groups = [self._group_of[action.id] for action in actions]
+        up_to = [group[: group.index(action) + 1] for group, action in zip(groups, actions, strict=True)]
+        await asyncio.gather(*map(self._run_group, up_to))
+
+    def before(self, action: ProposedAction) -> tuple[ProposedAction, ...]:
+        """The approved actions that have not run, and have to run before this one."""
+        group = self._group_of[action.id]
+        approved = self._recorded.will_run
+        earlier = group[: group.index(action)]
+        return tuple(each for each in earlier if each.id in approved and each.id not in self._outcomes)
 
     def left(self) -> tuple[ProposedAction, ...]:
         """The approved actions that have not run, in plan order."""

@@ -233,12 +233,13 @@ class RepairAgentWorkflow:
         """Of the tools that want it, run and verify some actions before the others. None is left without an outcome."""
         canaries = Canaries(execution, self._state)
         try:
-            while (action := canaries.next()) is not None:
+            while tried := canaries.next():
                 if self._state.phase is not Phase.PENDING_REPAIR:
                     self._enter(Phase.PENDING_REPAIR)
-                await execution.run_first(action)
+                await execution.run_first(tried)
                 await self._prove(execution)
-                canaries.note(action)
+                for action in tried:
+                    canaries.note(action)
         except (Stopped, ActivityError) as error:
             if isinstance(error, ActivityError):
                 canaries.give_up(f"what was tried first could not be verified: {why(error)}")
