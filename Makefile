@@ -6,7 +6,7 @@ SYNC = sync --frozen --quiet --extra embedded --extra mcp --extra console --extr
 UV = $$(command -v uv || echo .uv/bin/uv)
 CLIENTS = tests/clients/node_modules/.package-lock.json
 CHATS = tests/clients/chats/node_modules/.package-lock.json
-BENCHES = start_up one_repair throughput workers stores detection large_cycle worker_memory mcp_story concurrency slow_model hostile_model tokens at_the_cap console record_pages declared imports shown_repairs stuck
+BENCHES = start_up one_repair throughput workers stores detection large_cycle worker_memory mcp_story concurrency slow_model hostile_model tokens at_the_cap console record_pages declared imports shown_repairs stuck stuck_repairs
 
 .PHONY: browser mariadb pgbouncer help demo test test-long test-llm check lint histories install install-domain install-dev node-clients chat-clients faults bench figures pictures conversation tool-tokens clean
 

@@ -32,9 +32,22 @@ class Story:
     effects: Mapping[str, Done]
     verifications: Sequence[Done]
 
-    def verified(self, action_id: str) -> Done:
-        """The verification of an action. Raises StopIteration where there was none."""
-        return next(each for each in self.verifications if action_id in each.actions)
+    def verified(self, action_id: str) -> Done | None:
+        """The verification of an action; None where it had no effect to look at."""
+        return next((each for each in self.verifications if action_id in each.actions), None)
+
+    def tried_first(self, group: Sequence[str]) -> str | None:
+        """Of actions that are alike the first that had an effect; None where none had."""
+        return next((each for each in self._in_turn(group) if self.verified(each)), None)
+
+    def others(self, group: Sequence[str]) -> list[Done]:
+        """The effects of a group that were asked for after those of the one that was tried first."""
+        in_turn = self._in_turn(group)
+        first = self.tried_first(group)
+        return [self.effects[each] for each in in_turn[in_turn.index(first) + 1 :]] if first else []
+
+    def _in_turn(self, group: Sequence[str]) -> list[str]:
+        return sorted((each for each in group if each in self.effects), key=lambda each: self.effects[each].asked)
 
     @property
     def at_once(self) -> int:
@@ -56,12 +69,15 @@ def groups_of(actions: Sequence[ActionView]) -> dict[tuple[str, str], list[str]]
 
 
 def went_first(story: Story, groups: Mapping[tuple[str, str], Sequence[str]]) -> bool:
-    """Whether of each group the first was verified before another of it was asked for."""
-    for first, *others in groups.values():
-        verified = story.verified(first)
+    """Whether of each group the first that had an effect was verified before another of it was asked for."""
+    for group in groups.values():
+        first = story.tried_first(group)
+        verified = story.verified(first) if first else None
+        if first is None or verified is None:
+            continue
         if story.effects[first].ended > verified.asked:
             return False
-        if any(verified.ended > story.effects[each].asked for each in others if each in story.effects):
+        if any(verified.ended > each.asked for each in story.others(group)):
             return False
     return True
 
