@@ -229,14 +229,12 @@ async def test_magento_s_tables_give_lines_without_the_simple_product_behind_one
             "item_id": "CAULDRON-2",
             "item_name": "Cauldron",
             "quantity": Decimal("1.5000"),
-            "unit_price": Decimal("20.0000"),
             "total_price": Decimal("30.0000"),
         },
         {
             "item_id": "LADLE",
             "item_name": "Ladle",
             "quantity": Decimal("1.0000"),
-            "unit_price": Decimal("4.0000"),
             "total_price": Decimal("4.0000"),
         },
     ]

@@ -10,6 +10,7 @@ from tests.shop_exports import (
     MAGENTO_ORDER,
     PLAIN_STOCK,
     SHOPIFY_INVENTORY,
+    SHOPIFY_ORDERS,
     magento_item,
     magento_lines,
     shopify_line,
@@ -23,6 +24,7 @@ from tests.shop_exports import (
 from tests.unit.test_orders_mapping import NOW, Desk, desk, orders, statuses, stock, told
 
 from daper.core.models import Scope
+from daper.ports import ImportWay
 
 __all__ = ["desk"]
 
@@ -202,3 +204,96 @@ async def test_rows_further_down_are_more_lines_only_where_they_say_nothing_else
 
     assert why in "".join(told(draft))
     assert bool(told(draft)) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (SHOPIFY_ORDERS.encode("utf-16"), "is not UTF-8 text but UTF-16; save it as UTF-8"),
+        (SHOPIFY_ORDERS.replace("Billing City", "Städte").encode("cp1252"), "in or near line 1; save it as UTF-8"),
+        (SHOPIFY_ORDERS.replace("Luna", "Lüna").encode("cp1252"), "is not UTF-8 text, in or near line"),
+    ],
+)
+async def test_a_table_that_is_not_utf_8_is_refused_with_the_way_out(desk: Desk, text: bytes, why: str) -> None:
+    path, shelf = desk.folder / "orders.csv", desk.folder / "stock.json"
+    path.write_bytes(text)
+    shelf.write_text(PLAIN_STOCK, encoding="utf-8")
+
+    draft = await desk.domain.read_import((path, shelf), now=NOW, way=ImportWay(mapping="shopify", merge=True))
+
+    assert why in told(draft)[0]
+
+
+def test_a_line_for_excel_before_the_header_says_the_separator(desk: Desk) -> None:
+    plain = shopify_orders(shopify_order("#1", "paid"), shopify_order("#2", "paid"))
+    given = "\ufeffsep=;\r\n" + plain.replace(",", ";")
+
+    assert orders(desk.mapped(given, PLAIN_STOCK, "shopify")).keys() == {"#1", "#2"}
+
+
+async def test_the_place_of_a_fault_counts_that_line(desk: Desk) -> None:
+    given = "sep=,\n" + shopify_orders(shopify_order("#1", "paid", Total="much"))
+    assert "line 3, Total holds 'much'" in told(await desk.read(given, PLAIN_STOCK, "shopify"))[0]
+
+
+async def test_a_column_that_is_there_twice_and_not_read_is_no_fault(desk: Desk) -> None:
+    plain = shopify_orders(shopify_order("#1", "paid"))
+
+    assert told(await desk.read(plain.replace("Tax 5 Name", "Tax 4 Name"), PLAIN_STOCK, "shopify")) == []
+    twice = told(await desk.read(plain.replace("Duties", "Total"), PLAIN_STOCK, "shopify"))
+    assert "names a column twice: 'Total'" in twice[0]
+
+
+@pytest.mark.parametrize("zone", [" UTC", "Z", " GMT", " +0000"])
+async def test_a_time_in_utc_may_say_so_in_letters(desk: Desk, zone: str) -> None:
+    sold = shopify_orders(shopify_order("#1", "paid", **{"Created at": f"2026-11-20 16:20:00{zone}"}))
+
+    assert told(await desk.read(sold, PLAIN_STOCK, "shopify")) == []
+    assert str(orders(desk.mapped(sold, PLAIN_STOCK, "shopify"))["#1"]["order_date"])[:19] == "2026-11-20T16:20:00"
+
+
+def pages(*names: str) -> list[dict[str, object]]:
+    line = {"sku": "QLL-1", "name": "Quill", "quantity": 1, "price": "1.00"}
+    return [
+        {"orders": [{"name": name, "financial_status": "paid", "line_items": [line], "total_price": "1.00"}]}
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("joined", ["", "\n", " \r\n"])
+def test_pages_of_an_api_behind_one_another_are_all_read(desk: Desk, joined: str) -> None:
+    shop = joined.join(map(json.dumps, pages("#1", "#2", "#3")))
+    woo = joined.join(json.dumps([woo_order(number, "processing")]) for number in "12")
+
+    assert orders(desk.mapped(shop, PLAIN_STOCK, "shopify")).keys() == {"#1", "#2", "#3"}
+    assert orders(desk.mapped(woo, PLAIN_STOCK, "woocommerce")).keys() == {"1", "2"}
+
+
+def test_pages_in_a_list_are_all_read(desk: Desk) -> None:
+    woo = json.dumps([[woo_order("1", "processing")], [woo_order("2", "processing"), woo_order("3", "processing")]])
+
+    assert orders(desk.mapped(json.dumps(pages("#1", "#2")), PLAIN_STOCK, "shopify")).keys() == {"#1", "#2"}
+    assert orders(desk.mapped(woo, PLAIN_STOCK, "woocommerce")).keys() == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize("last", ['{"errors": "Exceeded 2 calls per second"}', "Not Found"])
+async def test_a_page_that_is_none_is_a_fault_and_not_left_out(desk: Desk, last: str) -> None:
+    [page] = pages("#1")
+
+    assert len(told(await desk.read(json.dumps(page) + last, PLAIN_STOCK, "shopify"))) == 1
+
+
+async def test_an_order_that_two_pages_have_is_told(desk: Desk) -> None:
+    given = "".join(map(json.dumps, pages("#1", "#1")))
+    assert "holds '#1', which orders[0] has too" in told(await desk.read(given, PLAIN_STOCK, "shopify"))[0]
+
+
+def test_what_was_cancelled_or_refunded_of_a_line_is_not_needed(desk: Desk) -> None:
+    gone = {"item:qty_canceled": "2.0000", "item:qty_refunded": "1.0000"}
+    columns = magento_lines().strip().split(",")
+    sold = table(
+        (*columns, *gone),
+        [{**MAGENTO_ORDER, **magento_item("1", "QLL-1", "Quill", "5.0000", "2.0000", "10.0000"), **gone}],
+    )
+
+    assert [line["quantity"] for line in lines(orders(desk.mapped(sold, PLAIN_STOCK, "magento"))["000000201"])] == [2]

@@ -82,7 +82,7 @@ def _sample(path: Path) -> _Sample:
         first = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         file.seek(0)
         if first in (b"{", b"["):
-            return _json_sample(Elements(file, _AnyName()))
+            return _json_sample(Elements(file, _AnyName(), pages=True))
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         try:
             table = Table(text)

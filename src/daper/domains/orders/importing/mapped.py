@@ -30,6 +30,7 @@ _ANY: Final = "*"
 _OF_A_PART: Final = frozenset({"item_id", "item_name", "quantity"})
 _PLAIN: Final = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _ZONED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ?[+-]\d\d:?\d\d", re.ASCII)
+_UTC: Final = re.compile(r"(?<=:\d\d) ?(UTC|GMT|Z)$", re.ASCII)
 _TRUE: Final = frozenset({"true", "1", "yes"})
 
 
@@ -209,6 +210,7 @@ class Mapper:
     def _date(self, text: str) -> str:
         if (moment := moment_of(text, self.form)) is not None:
             return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        text = _UTC.sub("+00:00", text)
         if _ZONED.fullmatch(text):
             return text.replace(" ", "T", 1).replace(" ", "")
         if self.form.zone != "UTC" and re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?", text):

@@ -77,6 +77,7 @@ class Intake:
         try:
             table = Table(text)
             form = self._form(mapping, "csv", dict.fromkeys(table.header))
+            _refuse_twice(table, form)
             self.mapper = Mapper(form, self.collection)
             self._spool(spool, self.mapper.rows(told.each(table.entries())))
         finally:
@@ -85,7 +86,8 @@ class Intake:
     def _read_json(self, file: BinaryIO, spool: Spool, mapping: ShopMapping | None, told: "_Told") -> None:
         forms = mapping.forms(self.collection) if mapping else ()
         names = frozenset({self.kind.list_name, *(form.list_ for form in forms if form.list_)})
-        elements = Elements(file, names, frozenset() if mapping else frozenset({self.kind.other.list_name}))
+        skipped = frozenset[str]() if mapping else frozenset({self.kind.other.list_name})
+        elements = Elements(file, names, skipped, pages=mapping is not None)
         entries = self._entries(elements, spool, named=mapping is None)
         if mapping is None:
             self._spool_plain(spool, told.each(entries))
@@ -132,26 +134,28 @@ class Intake:
         )
 
     def _entries(self, elements: Elements, spool: Spool, *, named: bool) -> Iterator[Entry]:
-        number = -1
-        for element in elements:
-            self._flaws(element)
-            if element.key is not None:
-                if element.key == self.kind.other.list_name:
-                    self.remarks.warn(element.key, "is kept and not looked at; it comes from the other file")
-                elif named:
-                    spool.extras.setdefault(self.collection, {})[element.key] = element.value
-                continue
-            number += 1
-            self._refuse_more(number)
-            place = f"{elements.list_name or self.kind.list_name}[{number}]"
-            data = as_object(element.value)
-            if data is None:
-                if not element.flaws:
-                    self.remarks.fault(place, f"{holds(element.value)}: must be an object, {{...}}")
-                continue
-            yield Entry(place=place, data=data)
+        for at, (value, whole) in enumerate(self._values(elements, spool, named=named)):
+            self._refuse_more(at)
+            place = f"{elements.list_name or self.kind.list_name}[{at}]"
+            data = as_object(value)
+            if data is not None:
+                yield Entry(place=place, data=data)
+            elif whole:
+                self.remarks.fault(place, f"{holds(value)}: must be an object, {{...}}")
             if self.remarks.full:
                 return
+
+    def _values(self, elements: Elements, spool: Spool, *, named: bool) -> Iterator[tuple[object, bool]]:
+        """The elements of the list, or of its pages, and whether nothing is wrong with them."""
+        for element in elements:
+            self._flaws(element)
+            if element.key is None:
+                for value in (element.value,) if named else _on_page(element.value, elements):
+                    yield value, not element.flaws
+            elif element.key == self.kind.other.list_name:
+                self.remarks.warn(element.key, "is kept and not looked at; it comes from the other file")
+            elif named:
+                spool.extras.setdefault(self.collection, {})[element.key] = element.value
 
     def _flaws(self, element: Element) -> None:
         for flaw in element.flaws:
@@ -182,6 +186,13 @@ class Intake:
                 spool.put(self.collection, _together(known, row, mapper.form))
 
 
+def _refuse_twice(table: Table, form: Form) -> None:
+    """A column that nobody can tell from another one of the same name may be there, and not be read."""
+    read = next((name for name in (*form.needs, *form.columns()) if name in table.twice), None)
+    if read is not None:
+        raise NotReadable(f"names a column twice: {visible(read, longest=60)!r}")
+
+
 class _Told:
     """Tells how far the reading of a file is, by its bytes."""
 
@@ -195,6 +206,16 @@ class _Told:
                 self._tell(self._what, self._file.tell(), self._size)
             yield entry
         self._tell(self._what, self._size, self._size)
+
+
+def _on_page(value: object, elements: Elements) -> list[object]:
+    """What an element of a list of pages has, as a program that gathers them leaves it; any other one is itself."""
+    if isinstance(value, list):
+        return cast("list[object]", value)
+    named = ((as_object(value) or {}).get(name) for name in elements.names)
+    # JSON values of any kind.
+    lists = [cast("list[object]", each) for each in named if isinstance(each, list)]
+    return lists[0] if len(lists) == 1 else [value]
 
 
 def _with(first: Entry, rest: Iterator[Entry]) -> Iterator[Entry]:

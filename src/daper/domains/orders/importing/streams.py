@@ -29,9 +29,13 @@ class Element(NamedTuple):
 class Elements:
     """The elements of the list that a document is, or that one of its fields is. Raises NotReadable for broken JSON."""
 
-    def __init__(self, file: BinaryIO, names: frozenset[str], skipped: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, file: BinaryIO, names: frozenset[str], skipped: frozenset[str] = frozenset(), *, pages: bool = False
+    ) -> None:
+        """`pages`: whether further documents may follow the first, each with a list of its own."""
         self._file = file
-        self._names = names
+        self.names = names
+        self._pages = pages
         self._skipped = skipped
         self._buffer = b""
         self._at = 0
@@ -49,6 +53,16 @@ class Elements:
         if re.match(rb"\xff\xfe|\xfe\xff|.{0,3}?\x00", self._buffer, re.DOTALL):
             raise NotReadable("is not UTF-8 text but UTF-16 or UTF-32; save it as UTF-8")
         self._at = len(_BOM) if self._buffer.startswith(_BOM) else 0
+        yield from self._page()
+        while self._pages and self.found and self._peek() in (b"[", b"{"):
+            self.found, self.list_name = False, ""
+            yield from self._page()
+            if not self.found:
+                raise self._broken("a page ends here without a list")
+        if self._peek():
+            raise self._broken("something follows the end of the document")
+
+    def _page(self) -> Iterator[Element]:
         first = self._peek()
         if first == b"[":
             yield from self._list()
@@ -56,8 +70,6 @@ class Elements:
             yield from self._document()
         else:
             raise self._broken("a list, [...], or an object, {...}, is expected")
-        if self._peek():
-            raise self._broken("something follows the end of the document")
 
     def _document(self) -> Iterator[Element]:
         self._take(b"{")
@@ -69,7 +81,7 @@ class Elements:
             if not isinstance(value, str):
                 raise self._broken("the name of a field, in quotes, is expected")
             self._take(b":")
-            if value in self._names and self._peek() == b"[":
+            if value in self.names and self._peek() == b"[":
                 if self.list_name:
                     raise self._broken(f"a second list, {value!r}, follows {self.list_name!r}")
                 self.list_name = value
