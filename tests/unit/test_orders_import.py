@@ -104,6 +104,11 @@ FATAL = [
     ("a date that is none", order(order_date="soon"), "orders[0].order_date holds 'soon': must be a date such as"),
     ("a date the other way round", order(order_date="27.06.2025"), "must be a date such as 2025-06-27"),
     ("an impossible date", order(order_date="2025-02-30"), "holds '2025-02-30': must be a date such as"),
+    (
+        "a date before all time",
+        order(order_date="0001-01-01T00:00:00+14:00"),
+        "must be a date that there is in UTC too",
+    ),
     ("a number for a date", order(order_date=20250627), "orders[0].order_date holds 20250627: must be a date such as"),
     ("a number in quotes for a date", order(order_date="1719504000"), "must be a date such as"),
     ("a long status", order(status="x" * 201), "orders[0].status"),

@@ -347,6 +347,10 @@ async def test_numbers_and_dates_are_read_as_a_country_writes_them(desk: Desk) -
         ("", "has neither [[orders]] nor [[inventory]]"),
         ('[[orders]]\nformat = "csv"\nneeds = ["a"]\n[orders.fields]\nordr_id = "a"', "did you mean order_id?"),
         ('[[orders]]\nformat = "xml"\nneeds = ["a"]\n[orders.fields]\norder_id = "a"', "holds 'xml'"),
+        (
+            '[[orders]]\nformat = "csv"\nneeds = ["a"]\ndates = ["%Q"]\n[orders.fields]\norder_id = "a"',
+            "holds '%Q', which is no way to write a date: 'Q' is a bad directive",
+        ),
         ('[[orders]]\nformat = "csv"\nneeds = ["a"]\nzone = "Mars"\n[orders.fields]\norder_id = "a"', "no time zone"),
         ('[[orders]]\nformat = "csv"\nneeds = ["a"]\n[orders.fields]\norder_id = 3', "order_id holds 3: must be a col"),
     ],

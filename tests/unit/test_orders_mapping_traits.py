@@ -24,6 +24,8 @@ from tests.shop_exports import (
 from tests.unit.test_orders_mapping import NOW, Desk, desk, orders, statuses, stock, told
 
 from daper.core.models import Scope
+from daper.domains.orders.importing.spool import Spool
+from daper.domains.orders.models import Order
 from daper.ports import ImportWay
 
 __all__ = ["desk"]
@@ -297,3 +299,26 @@ def test_what_was_cancelled_or_refunded_of_a_line_is_not_needed(desk: Desk) -> N
     )
 
     assert [line["quantity"] for line in lines(orders(desk.mapped(sold, PLAIN_STOCK, "magento"))["000000201"])] == [2]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01 00:00:00 +1400", "9999-12-31 23:00:00 -1200"])
+async def test_a_time_before_or_after_all_time_is_refused_as_what_it_is(desk: Desk, at: str) -> None:
+    sold = shopify_orders(shopify_order("#1", "paid", **{"Created at": at}))
+
+    [fault] = told(await desk.read(sold, PLAIN_STOCK, "shopify"))
+
+    assert "line 2, Created at holds" in fault
+    assert "must be a date" in fault
+
+
+def test_stock_goes_by_the_moment_and_not_by_how_its_zone_writes_it() -> None:
+    def order(name: str, date: str) -> Order:
+        lines = [{"item_id": "A", "quantity": 2}]
+        return Order.model_validate({"order_id": name, "status": "processing", "order_date": date, "items": lines})
+
+    spool = Spool()
+    for each in (order("LATER", "2026-11-27T09:00:00Z"), order("EARLIER", "2026-11-27T10:00:00+02:00")):
+        spool.claim(each)
+    spool.allot()
+
+    assert spool.ahead(["LATER", "EARLIER"]) == {"LATER": {"A": 2}}

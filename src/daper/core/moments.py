@@ -17,7 +17,12 @@ def _date(value: object) -> object:
 
 
 def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a date that there is in UTC too") from None
+    return moment
 
 
 Moment = Annotated[datetime, BeforeValidator(_date), AfterValidator(_aware)]

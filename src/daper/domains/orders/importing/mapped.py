@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, cast
 
@@ -209,7 +209,7 @@ class Mapper:
 
     def _date(self, text: str) -> str:
         if (moment := moment_of(text, self.form)) is not None:
-            return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return _in_utc(moment, text)
         text = _UTC.sub("+00:00", text)
         if _ZONED.fullmatch(text):
             return text.replace(" ", "T", 1).replace(" ", "")
@@ -218,7 +218,15 @@ class Mapper:
                 text.replace("T", " ")[:19], self.form.model_copy(update={"dates": ["%Y-%m-%d %H:%M:%S"]})
             )
             if local is not None:
-                return local.astimezone(UTC).isoformat().replace("+00:00", "Z")
+                return _in_utc(local, text)
+        return text
+
+
+def _in_utc(moment: datetime, text: str) -> str:
+    """The moment as ours are written; the text where it is before or after all time, to be refused as what it is."""
+    try:
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
         return text
 
 

@@ -150,6 +150,17 @@ class Form(_Part):
     zone: str = "UTC"
     decimal: Literal[".", ","] = "."
 
+    @field_validator("dates")
+    @classmethod
+    def _known_dates(cls, value: list[str]) -> list[str]:
+        for way in value:
+            try:
+                datetime.strptime("", way)  # noqa: DTZ007 - no moment comes of it
+            except ValueError as error:
+                if "directive" in str(error) or "stray" in str(error):
+                    raise ValueError(f"holds {way!r}, which is no way to write a date: {error}") from None
+        return value
+
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC
 from decimal import Decimal
 from typing import Final, NamedTuple, cast
 
@@ -137,7 +138,8 @@ class Spool:
         """Note what an open order takes from the stock."""
         at, order_id = turn(order)
         rows = (
-            (at.isoformat(), _sayable(order_id), _sayable(item), str(order.claim(item))) for item in order.quantities
+            (at.astimezone(UTC).isoformat(), _sayable(order_id), _sayable(item), str(order.claim(item)))
+            for item in order.quantities
         )
         self._db.executemany("INSERT INTO claims VALUES (?, ?, ?, ?)", rows)
 
