@@ -301,6 +301,10 @@ UNKNOWN = "6 bytes, encrypted or in an encoding that is not known here"
             b'{"a":" [{\\"password\\": 1}]","b":"{no"}',
             '{"a":"[{\\"password\\":\\"(hidden)\\"}]","b":"{no"}',
         ),
+        (b"json/protobuf", b'{"cardNumber":1,"card_numbers":2}', '{"cardNumber":"(hidden)","card_numbers":2}'),
+        (b"json/plain", b'["password=x&a=1","a passwordless one"]', '["(hidden)","a passwordless one"]'),
+        (b"json/plain", b'["{\\"password\\": 1} behind it","Card-Number: 7"]', '["(hidden)","(hidden)"]'),
+        (b"json/plain", b'["\xef\xbb\xbf{\\"password\\": 1}"]', '["(hidden)"]'),
         (b"json/plain", b"{secret", "JSON that cannot be read, not shown"),
         (b"binary/null", b"", "null"),
         (b"binary/plain", b"secret", "6 bytes, not shown"),
@@ -310,4 +314,4 @@ UNKNOWN = "6 bytes, encrypted or in an encoding that is not known here"
 )
 def test_of_an_input_only_what_may_be_seen_is_shown(encoding: bytes, data: bytes, shown: str) -> None:
     payload = Payload(metadata={"encoding": encoding}, data=data)
-    assert input_words(Payloads(payloads=[payload]), hide={"password"}) == shown
+    assert input_words(Payloads(payloads=[payload]), hide={"password", "card_number"}) == shown

@@ -1,5 +1,6 @@
 """What a workflow was started with, for people: what may not be seen is not shown, and what cannot be read is said."""
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -14,11 +15,12 @@ HIDDEN: Final = "(hidden)"
 _JSON: Final = ("json/plain", "json/protobuf")
 _JSON_VALUE: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 _LONGEST: Final = 240
+_WORD: Final = re.compile(r"\w+")
 
 
 def input_words(input: Payloads, *, hide: Collection[str]) -> str:
     """Each argument, as JSON; fields with a name to be hidden are named, and no more."""
-    names = frozenset(each.casefold() for each in hide)
+    names = frozenset(map(_plain, hide))
     return shown(", ".join(_words(each, names) for each in input.payloads) or "nothing", longest=_LONGEST)
 
 
@@ -40,7 +42,7 @@ def _words(payload: Payload, hide: frozenset[str]) -> str:
 def _without(value: JsonValue, hide: frozenset[str]) -> JsonValue:
     match value:
         case dict():
-            return {name: HIDDEN if name.casefold() in hide else _without(each, hide) for name, each in value.items()}
+            return {name: HIDDEN if _plain(name) in hide else _without(each, hide) for name, each in value.items()}
         case list():
             return [_without(each, hide) for each in value]
         case str():
@@ -50,12 +52,20 @@ def _without(value: JsonValue, hide: frozenset[str]) -> JsonValue:
 
 
 def _text_without(text: str, hide: frozenset[str]) -> str:
-    """A text that is itself JSON has fields too."""
-    if not hide or not text.lstrip().startswith(("{", "[", '"')):
+    """A text that is itself JSON has fields too; any other that has such a name in it may have what belongs to it."""
+    if not hide:
         return text
-    try:
-        value = _JSON_VALUE.validate_json(text)
-    except ValueError:
-        return text
-    kept = _without(value, hide)
-    return text if kept == value else canonical(kept)
+    if text.lstrip().startswith(("{", "[", '"')):
+        try:
+            value = _JSON_VALUE.validate_json(text)
+        except ValueError:
+            pass
+        else:
+            kept = _without(value, hide)
+            return text if kept == value else canonical(kept)
+    return text if hide.isdisjoint(_WORD.findall(_plain(text))) else HIDDEN
+
+
+def _plain(name: str) -> str:
+    """A name as libraries write it in ways of their own: card_number, cardNumber, Card-Number."""
+    return name.casefold().replace("_", "").replace("-", "")
