@@ -95,11 +95,8 @@ class Journey:
                 await workflow.sleep(float(name))
             case "local":
                 await workflow.execute_local_activity(visit, name, start_to_close_timeout=_SOON)
-            case "trip" | "long" | "far":  # the last two wait, and are ended with their parent, or live on
-                ended = workflow.ParentClosePolicy.TERMINATE
-                await self._trip(
-                    name, waits=what != "trip", policy=workflow.ParentClosePolicy.ABANDON if what == "far" else ended
-                )
+            case "trip" | "long" | "far" | "stray":  # the last three wait, and are ended with their parent, or live on
+                await self._trip(name, waits=what != "trip", lives_on=what in ("far", "stray"), named=what != "stray")
             case "meet":
                 await self.trips[name]
             case "bug" | "crash":  # it fails; or its task does, again and again
@@ -123,12 +120,13 @@ class Journey:
         except asyncio.CancelledError:
             await visiting
 
-    async def _trip(self, name: str, *, waits: bool, policy: workflow.ParentClosePolicy) -> None:
+    async def _trip(self, name: str, *, waits: bool, lives_on: bool, named: bool) -> None:
+        policies = workflow.ParentClosePolicy
         trip = await workflow.start_child_workflow(
             SideTrip.run,
             args=[name, waits],
-            id=f"{workflow.info().workflow_id}-{name}",
-            parent_close_policy=policy,
+            id=f"{workflow.info().workflow_id}-{name}" if named else None,
+            parent_close_policy=policies.ABANDON if lives_on else policies.TERMINATE,
         )
         self.trips[name] = trip
         if not waits:

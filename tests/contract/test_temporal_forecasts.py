@@ -66,7 +66,7 @@ class Shape:
     `mended_late`: its code is mended behind the reset; a mended worker would heal it. `most`: how long it may take.
 
     What its reset says: `again` what it does once more, `kept` what stays, `played` what it is told once more,
-    `forgotten` what it is not.
+    `forgotten` what it is not, `beside` which children then run twice.
     """
 
     legs: list[str]
@@ -83,6 +83,7 @@ class Shape:
     tried_again: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     goes_on: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     played: tuple[str, ...] = field(default=())
     forgotten: tuple[str, ...] = ()
 
@@ -104,6 +105,12 @@ async def _told(ride: Ride) -> None:
     await ride.ran("bad")
     await ride.handle.signal(Journey.hear, "late")
     await ride.handle.execute_update(Journey.ask, 7)
+    ride.world.outside.held.discard("bad")
+
+
+async def _stray_runs(ride: Ride) -> None:
+    await ride.ran("stray")
+    await ride.ran("bad")
     ride.world.outside.held.discard("bad")
 
 
@@ -181,6 +188,10 @@ SHAPES = {
     "a child that lives on": Shape(
         legs=["far:k", "a", "bad", "meet:k"], after=_home_from_k, tried_again=("bad",), kept=("a",), goes_on=("k",),
     ),
+    "a child that nobody has named, and that lives on": Shape(
+        legs=["a", "stray:stray+bad"], held=("bad",), before=_stray_runs,
+        tried_again=("stray", "bad"), kept=("a",), beside=("stray",),
+    ),
     "a child that continued as new": Shape(
         legs=["far:k", "a", "bad", "meet:k"], between=_k_goes_onward, after=_home_from_k,
         tried_again=("bad",), kept=("a",), goes_on=("k",),
@@ -234,7 +245,8 @@ async def test_a_reset_does_what_it_said(world: StuckWorld, shape: Shape) -> Non
     said = forecast(history)
     assert not said.obstacle
     told = {
-        kind: Counter(map(_place, getattr(said, kind))) for kind in ("done_again", "tried_again", "kept", "goes_on")
+        kind: Counter(map(_place, getattr(said, kind)))
+        for kind in ("done_again", "tried_again", "kept", "goes_on", "beside")
     }
     assert told == {kind: Counter(getattr(shape, kind)) for kind in told}
     assert tuple(each.label for each in said.played_again) == shape.played
@@ -298,6 +310,6 @@ def _place(step: Step) -> str:
         case Sort.TIMER:
             return "timer"
         case Sort.CHILD:
-            return step.id.rpartition("-")[2]
+            return "stray" if step.has_made_up_id else step.id.rpartition("-")[2]
         case _:
             return step.id

@@ -276,6 +276,14 @@ async def test_of_a_child_that_still_runs_no_second_one_is_started(world: StuckW
     assert not tool_of(world).terms(workflow_id, {}, records).obstacle
 
 
+async def test_of_a_child_that_nobody_has_named_it_is_said_that_two_will_run(world: StuckWorld) -> None:
+    workflow_id = await failed(world, "stray:k", "bad")
+    terms = tool_of(world).terms(workflow_id, {}, await world.domain.context([workflow_id]))
+    told = {each.field: (each.before, each.after) for each in terms.preview}
+    assert told["still running"][0].startswith("child SideTrip")
+    assert "beside the one that is started once more" in told["still running"][1]
+
+
 async def test_what_runs_by_a_cron_schedule_is_left_to_a_person(world: StuckWorld) -> None:
     workflow_id = await failed(world, "bad")
     records = await world.domain.context([workflow_id])

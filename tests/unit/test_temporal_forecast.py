@@ -27,6 +27,7 @@ def test_a_child_whose_id_is_made_up_is_started_beside_the_one_that_may_run() ->
     made_up = replace(CHILD, id="6f3dbb38-2f2a-44c9-96df-2f3a6a0f9a4f")
     found = forecast(history(made_up, ACTIVITY))
     assert (found.obstacle, found.point, found.tried_again) == ("", 4, (made_up, ACTIVITY))
+    assert found.beside == (made_up,)
 
 
 def test_a_nexus_operation_under_way_is_said_to_be_unknown() -> None:

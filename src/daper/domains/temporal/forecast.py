@@ -16,8 +16,8 @@ class ResetForecast:
 
     `kept`: what is over before it, and stays; `done_again`: what was completed, and is done once more; `tried_again`:
     what was not; `goes_on`: what was under way at that point, and is not asked for anew; `played_again`: what came from
-    outside since, and `forgotten` what of that the server does not play again; `unknown`: what cannot be known, in
-    sentences.
+    outside since, and `forgotten` what of that the server does not play again; `beside`: children of those that are
+    asked for once more which run on, or may; `unknown`: what cannot be known, in sentences.
     """
 
     point: int
@@ -28,6 +28,7 @@ class ResetForecast:
     goes_on: tuple[Step, ...] = ()
     played_again: tuple[Heard, ...] = ()
     forgotten: tuple[Heard, ...] = ()
+    beside: tuple[Step, ...] = ()
     unknown: tuple[str, ...] = ()
     obstacle: str = ""
 
@@ -60,6 +61,7 @@ def forecast_at(history: RunHistory, point: int) -> ResetForecast:
         goes_on=tuple(goes_on),
         played_again=tuple(each for each in heard if each.sort != CANCEL),
         forgotten=tuple(each for each in heard if each.sort == CANCEL),
+        beside=tuple(each for each in _still_running(again) if each.has_made_up_id),
         unknown=tuple(_unknown(history, again=again, goes_on=goes_on)),
         obstacle=refused_children(again),
     )
@@ -114,13 +116,14 @@ def _lost(history: RunHistory, point: int) -> list[Step]:
     return [each for each in history.waits_for_children() if each.task < point and each.runs is not True]
 
 
+def _still_running(again: Iterable[Step]) -> Iterator[Step]:
+    """Children among these that run, or may."""
+    return (each for each in again if each.sort is Sort.CHILD and not each.closed and each.runs is not False)
+
+
 def refused_children(again: Iterable[Step]) -> str:
     """Why these cannot be asked for again: of two children with one id the server refuses the second."""
-    running = [
-        each
-        for each in again
-        if each.sort is Sort.CHILD and not each.closed and each.runs is not False and not each.has_made_up_id
-    ]
+    running = [each for each in _still_running(again) if not each.has_made_up_id]
     if not running:
         return ""
     runs = "still runs" if running[0].runs else "may still run"

@@ -131,13 +131,17 @@ class RunTool(WorkflowTool):
         return Terms(answers=self.kinds, limits={}, obstacle=why)
 
     def _told(self, record: WorkflowRecord, forecast: ResetForecast) -> list[Change]:
-        """What is done again, tried again and kept."""
+        """What is done again, tried again and kept, and what runs twice by that."""
         ref = record.ref
-        return [
+        told = [
             fact(ref, "kept", names(forecast.kept)),
             fact(ref, "done again", names(forecast.done_again)),
             fact(ref, "tried again", names(forecast.tried_again)),
         ]
+        if forecast.beside:
+            beside = f"{names(forecast.beside)}: runs on, or may, beside the one that is started once more"
+            told.append(fact(ref, "still running", beside))
+        return told
 
 
 def fact(ref: str, field: str, told: str) -> Change:
