@@ -8,7 +8,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from daper.core.decisions import answer_plan
 from daper.core.models import IdentityProof, Person, Scope
 from daper.core.phases import Phase
 from daper.core.views import PlanView, RepairView
+from daper.domains.temporal.example import OPTIONS, SERVER_ARGUMENTS, owl_post
 from daper.service.repairs import RepairService
 from daper.service.requests import StartRepair
 from daper.service.whole_plan import look_at_whole_plan
@@ -53,6 +54,7 @@ _PHONE: Final[dict[str, Any]] = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
+_TALL: Final[dict[str, Any]] = {"viewport": {"width": 1280, "height": 1500}}  # what one action is told with, as a whole
 _SIZES: Final = {"desk": _DESK, "phone": _PHONE}
 # Of the docs: a page, at a desk or on a phone, in which theme.
 _SHOWN: Final = (
@@ -79,20 +81,17 @@ async def _plan(repairs: RepairService, repair_id: str) -> PlanView:
     return whole.plan
 
 
-async def _started(repairs: RepairService, scope: Scope) -> str:
-    return (await repairs.start(StartRepair(requested_by=_WHO, domain="orders", scope=scope))).repair_id
+async def _started(repairs: RepairService, scope: Scope, *, domain: str = "orders") -> str:
+    return (await repairs.start(StartRepair(requested_by=_WHO, domain=domain, scope=scope))).repair_id
 
 
 @asynccontextmanager
-async def _installed(home: Path, *, dataset: str) -> AsyncGenerator[tuple[Settings, Client, RepairService]]:
+async def _installed(
+    home: Path, *, arguments: Sequence[str] = (), **given: str
+) -> AsyncGenerator[tuple[Settings, Client, RepairService]]:
     """Temporal and a worker of a home of its own."""
-    environ = {
-        "DAPER_HOME": str(home),
-        "USER_NAME": _WHO.name,
-        "DAPER_ORDERS_DATASET": dataset,
-        "TEMPORAL_TASK_QUEUE": "pictures",
-    }
-    async with embedded_server(log_file=home / "temporal.log") as server:
+    environ = {"DAPER_HOME": str(home), "USER_NAME": _WHO.name, "TEMPORAL_TASK_QUEUE": "pictures", **given}
+    async with embedded_server(log_file=home / "temporal.log", extra_args=arguments) as server:
         settings = load_settings(environ={**environ, "TEMPORAL_ADDRESS": server.address}, folder=home)
         client = await connect(settings)
         async with working(client, settings):
@@ -103,7 +102,7 @@ async def _installed(home: Path, *, dataset: str) -> AsyncGenerator[tuple[Settin
 async def _console(home: Path, *, dataset: str) -> AsyncGenerator[tuple[str, tuple[Stop, ...]]]:
     """A console with a repair that ended and others that wait; where it is, and its pages."""
     parts, record = _PARTS[dataset]
-    async with _installed(home, dataset=dataset) as (settings, client, repairs):
+    async with _installed(home, DAPER_ORDERS_DATASET=dataset) as (settings, client, repairs):
         first = await _started(repairs, parts[0])
         plan = await _plan(repairs, first)
         *most, last = [action.id for action in plan.actions]
@@ -126,13 +125,31 @@ async def _console(home: Path, *, dataset: str) -> AsyncGenerator[tuple[str, tup
             yield url, stops(waiting=waiting[-1], ended=first, record=record)
 
 
-async def _shot(browser: Browser, url: str, stop: Stop, size: str, theme: Any, path: Path, *, whole: bool) -> None:
-    context = await browser.new_context(base_url=url, color_scheme=theme, **_SIZES[size])
+async def _shot(
+    browser: Browser, url: str, stop: Stop, size: Mapping[str, Any], theme: Any, path: Path, *, whole: bool
+) -> None:
+    context = await browser.new_context(base_url=url, color_scheme=theme, **size)
     page = await context.new_page()
     await page.goto(stop.path)
     await page.wait_for_timeout(400)  # for what shows by itself
     await page.screenshot(path=path, full_page=whole)
     await context.close()
+
+
+async def _stuck(browser: Browser, into: Path) -> None:
+    """The plan of a reset, of the demo's workflows that are stuck."""
+    with tempfile.TemporaryDirectory() as home:
+        options = {f"DAPER_TEMPORAL_{name}": value for name, value in OPTIONS.items()}
+        async with (
+            _installed(Path(home), arguments=SERVER_ARGUMENTS, **options) as (settings, client, repairs),
+            owl_post(client),
+            serving(settings, client) as url,
+        ):
+            waiting = await _started(repairs, Scope(record_ids=("parcel-5",)), domain="temporal")
+            await _plan(repairs, waiting)
+            path, stop = into / "console-stuck-desk.png", Stop("stuck", f"/repairs/{waiting}")
+            await _shot(browser, url, stop, _TALL, "light", path, whole=False)
+            sys.stderr.write(f"{path}\n")
 
 
 async def _entrance(browser: Browser, into: Path) -> None:
@@ -142,7 +159,7 @@ async def _entrance(browser: Browser, into: Path) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 home = Path(folder)
                 (home / "policy.toml").write_text("[people]\nby_link = true\n", encoding="utf-8")
-                async with _installed(home, dataset="hogwarts") as (settings, client, repairs):
+                async with _installed(home, DAPER_ORDERS_DATASET="hogwarts") as (settings, client, repairs):
                     repair_id = await _started(repairs, _SAFE)
                     digest = (await _plan(repairs, repair_id)).digest
                     async with serving(settings, client, host="localhost") as url:
@@ -168,8 +185,9 @@ async def _make(into: Path | None) -> None:
             )
             for name, size, theme in wanted:
                 path = (into or PICTURES) / f"console-{name}-{size}{'-dark' if theme == 'dark' else ''}.png"
-                await _shot(browser, url, named[name], size, theme, path, whole=into is not None)
+                await _shot(browser, url, named[name], _SIZES[size], theme, path, whole=into is not None)
                 sys.stderr.write(f"{path}\n")
+            await _stuck(browser, into or PICTURES)
             if into is not None:
                 await _entrance(browser, into)
             await browser.close()

@@ -234,8 +234,18 @@ async def test_a_group_tells_a_change_of_all_once_and_shows_nothing_as_taken_awa
         page = (await client.get(f"/repairs/{repairs.now.repair_id}")).text
 
     rows = re.findall(r"<div><dt>(.*?)</dt>(.*?)</div>", page.partition('<dl class="diff">')[2], re.DOTALL)
-    told = {re.sub(r"<.*?>", "", field): cells for field, cells in rows if 'class="' in cells}
-    assert len(re.findall("<del>unpaid</del>", page)) == 1, "it is the same in all three"
-    assert told["kept"] == '<dd class="same">the payment</dd>'
-    for number in (1, 2, 3):
-        assert told[f"orders/ORD-{number:03} letter"] == f'<dd class="after only"><ins>to {number}</ins></dd>'
+    assert [row for row in rows if "class=" in row[1]] == [
+        ("status", '<dd class="before"><del>unpaid</del></dd><dd class="after"><ins>reminded</ins></dd>'),
+        ("kept", '<dd class="same">the payment</dd>'),
+        *(("letter", f'<dd class="after only"><ins>to {number}</ins></dd>') for number in (1, 2, 3)),
+    ]
+
+
+async def test_one_action_alone_is_approved_or_rejected_as_it(tmp_path: Path) -> None:
+    plan = plan_of(proposed(1))
+    repairs = Standing(waiting(plan, waiting_repair(2, hostile=False)), plan)
+    async with _client(tmp_path, repairs) as client:
+        page = (await client.get(f"/repairs/{repairs.now.repair_id}")).text
+    assert ">Approve it</button>" in page
+    assert ">Reject it</button>" in page
+    assert "<dt>status</dt>" in page, "whose it is, its heading says"

@@ -89,13 +89,12 @@ class ActionGroup:
     @cached_property
     def changes(self) -> tuple[Change, ...]:
         """The changes that are the same in every action; where they are of its own record, without that one's name."""
-        first, *others = map(_changes, self.actions)
+        first, *others = map(nameless_changes, self.actions)
         return tuple(each for each in first if all(each in other for other in others))
 
     def own_changes(self, action: ActionView) -> tuple[Change, ...]:
-        """The changes of one action that `changes` does not tell."""
-        each = zip(action.preview, _changes(action), strict=True)
-        return tuple(change for change, nameless in each if nameless not in self.changes)
+        """The changes of one action that `changes` does not tell; likewise."""
+        return tuple(each for each in nameless_changes(action) if each not in self.changes)
 
     @cached_property
     def _lines(self) -> dict[str, tuple[FieldLine, ...]]:
@@ -173,7 +172,7 @@ def _lines(action: ActionView) -> tuple[FieldLine, ...]:
     )
 
 
-def _changes(action: ActionView) -> tuple[Change, ...]:
+def nameless_changes(action: ActionView) -> tuple[Change, ...]:
     return tuple(
         change.model_copy(update={"record": ""}) if is_of(action, change.record) else change
         for change in action.preview

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from daper.adapters.reports.words import OUTCOMES, VERIFIED
-from daper.core.action_groups import ActionGroup, grouped
+from daper.core.action_groups import ActionGroup, grouped, nameless_changes
 from daper.core.limits import Between, OneOf, Sentence, limit_words, text_of, value_of
 from daper.core.lines import FieldLine, LineKind, PlanHead, action_lines, left_alone_lines
 from daper.core.models import Change
@@ -186,7 +186,7 @@ def plan_part(
         return ActionCard(
             action=action,
             lines=action_lines(action) if alone else group.own(action),
-            changes=action.preview if alone else group.own_changes(action),
+            changes=nameless_changes(action) if alone else group.own_changes(action),
             evidence=action.evidence if alone else group.own_evidence(action),
             verdict=kept.verdicts.get(action.id, ""),
             fields=_fields(action, kept) if asks else (),
