@@ -11,13 +11,13 @@ from daper.core.commands import Said
 from daper.core.decisions import record
 from daper.core.errors import Unreachable
 from daper.core.models import Decision, Person, Verdict
-from daper.core.phases import Phase
+from daper.core.phases import Phase, PhaseEntry
 from daper.core.views import RepairView
 from daper.entrypoints.web.live_repair import News, known_of, news
 from daper.entrypoints.web.repair_page import Look, RepairPage, repair_page
 from daper.service.requests import Silence
 from tests.console.in_process import URL
-from tests.console.standing import Standing, standing_app
+from tests.console.standing import Standing, standing_app, waiting
 from tests.unit.sized_repairs import STARTED, a_plan, ended_repair, waiting_repair
 
 
@@ -150,3 +150,23 @@ async def test_a_plan_of_several_pages_is_read_once_for_all_looks() -> None:
         for _ in range(4):
             assert (await _next(every)).parts == ("state",)
     assert len(asked) == -(-len(repairs.plan.actions) // 100)
+
+
+def test_the_end_of_a_repair_stands_once_in_its_timeline_whether_or_not_the_result_has_it() -> None:
+    result = ended_repair(3)
+    end = PhaseEntry(phase=result.phase, at=result.ended_at)
+    before = PhaseEntry(phase=Phase.PENDING_REPORT, at=result.ended_at)
+    for kept in ((before,), (before, end)):
+        page = repair_page(result.model_copy(update={"timeline": kept}), may_decide=False)
+        assert page.timeline == (before, end)
+
+
+def test_a_decision_on_many_actions_is_told_in_short() -> None:
+    plan = a_plan(9, hostile=False)
+    ids = [action.id for action in plan.actions]
+    verdicts = {each: Verdict.REJECT if each == ids[-1] else Verdict.APPROVE for each in ids}
+    decision = Decision(plan_digest=plan.digest, verdicts=verdicts, by=Person(name="Luna"), door="cli")
+    look = waiting(plan, waiting_repair(9, hostile=False))
+    decided = record(plan, decision, STARTED)
+    [told] = repair_page(look.model_copy(update={"decision": decided}), may_decide=False).decisions
+    assert (told.approved, told.rejected) == (f"{ids[0]}-{ids[-2]}", ids[-1])

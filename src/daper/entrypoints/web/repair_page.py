@@ -1,7 +1,7 @@
 """What the page of a repair shows, in parts: each is told anew only where it changed. Pure."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,8 +11,9 @@ from daper.core.decisions import decided_by
 from daper.core.models import RecordedDecision, Verdict
 from daper.core.outcomes import RepairResult, VerifiedFinding
 from daper.core.phases import Phase, PhaseEntry
+from daper.core.selections import in_short
 from daper.core.usage import Usage
-from daper.core.views import RepairView, whole_plans
+from daper.core.views import PlanView, RepairView, whole_plans
 from daper.core.waiting import waits
 from daper.entrypoints.web.decision_form import Entered
 from daper.entrypoints.web.plan_cards import PlanPart, plan_part, value_text
@@ -54,8 +55,8 @@ class DecisionLine:
 
     recorded: RecordedDecision
     by: str
-    approved: tuple[str, ...]
-    rejected: tuple[str, ...]
+    approved: str
+    rejected: str
     edits: tuple[tuple[str, str, str], ...]
 
 
@@ -103,7 +104,7 @@ def repair_page(look: Look, *, may_decide: bool, entered: Entered | None = None)
         repair_id=look.repair_id,
         state=_state(look),
         plans=_plans(look, may_decide=may_decide, entered=entered),
-        decisions=tuple(map(_decision, decisions)),
+        decisions=tuple(_decision(each, _decided_plan(look, each)) for each in decisions),
         timeline=_timeline(look),
         spent=SpentPart(
             usage=look.usage.model_copy(update={"by_record": {}}),
@@ -191,13 +192,25 @@ def _plans(look: Look, *, may_decide: bool, entered: Entered | None) -> tuple[Pl
     return tuple(plan_part(plan, rounds=len(plans), outcomes=outcomes, verified=verified) for plan in reversed(plans))
 
 
-def _decision(recorded: RecordedDecision) -> DecisionLine:
+def _decided_plan(look: Look, recorded: RecordedDecision) -> PlanView | None:
+    """The plan that a decision is on."""
+    plans = whole_plans(look) if isinstance(look, RepairResult) else (look.plan,)
+    return next((each for each in plans if each and each.digest == recorded.decision.plan_digest), None)
+
+
+def _decision(recorded: RecordedDecision, plan: PlanView | None) -> DecisionLine:
     decision = recorded.decision
+
+    def told(ids: Iterable[str]) -> str:
+        named = list(ids)
+        whole = plan is not None and {*named} <= {action.id for action in plan.actions}
+        return in_short(named, plan) if plan is not None and whole else ", ".join(named)
+
     return DecisionLine(
         recorded=recorded,
         by=decided_by(decision),
-        approved=tuple(recorded.will_run),
-        rejected=tuple(name for name, verdict in decision.verdicts.items() if verdict is Verdict.REJECT),
+        approved=told(recorded.will_run),
+        rejected=told(name for name, verdict in decision.verdicts.items() if verdict is Verdict.REJECT),
         edits=tuple(
             (action_id, argument, value_text(value))
             for action_id, edits in decision.edits.items()
@@ -209,7 +222,9 @@ def _decision(recorded: RecordedDecision) -> DecisionLine:
 def _timeline(look: Look) -> tuple[PhaseEntry, ...]:
     """Every phase with its time; of a release that kept none, what can be said."""
     if isinstance(look, RepairResult):
-        return (*(look.timeline or _from_durations(look)), PhaseEntry(phase=look.phase, at=look.ended_at))
+        before = look.timeline or _from_durations(look)
+        over = before and before[-1].phase is look.phase  # a workflow's own result has it, the file of a report has not
+        return before if over else (*before, PhaseEntry(phase=look.phase, at=look.ended_at))
     return look.timeline or (PhaseEntry(phase=look.phase, at=look.phase_since),)
 
 
