@@ -45,7 +45,7 @@ class Canaries:
         if len(found) > 1 and not workflow.patched(_SIDE_BY_SIDE):
             found = found[:1]
         if found:
-            self._state.message = _told(found, left)
+            self._state.message = first_ones_told(found, left)
         return found
 
     def _is_wanted(self, action: ProposedAction) -> bool:
@@ -77,7 +77,7 @@ class Canaries:
         self._wanted[peers] = 0
 
 
-def _told(tried: Sequence[ProposedAction], left: Sequence[ProposedAction]) -> str:
+def first_ones_told(tried: Sequence[ProposedAction], left: Sequence[ProposedAction]) -> str:
     """Who is tried first, and who waits for it."""
     sorts = {action.bound.peers for action in tried}
     others = sum(each.bound.peers in sorts for each in left) - len(tried)
