@@ -1,8 +1,9 @@
 """What is told of actions that are tried before those like them: which they are, and how many wait for them."""
 
+from planned import proposed
+
 from daper.core.models import ProposedAction
 from daper.workflows.canaries import first_ones_told
-from tests.unit.planned import proposed
 
 
 def sort(letter: str, *numbers: int) -> list[ProposedAction]:
