@@ -19,7 +19,8 @@ from daper.core.outcomes import Holding, OutcomeStatus
 from daper.domains.temporal import pace
 from daper.domains.temporal.domain import TemporalDomain
 from daper.domains.temporal.entry import open_domain
-from daper.domains.temporal.history import HistoryReader, ResetTrace
+from daper.domains.temporal.history import ResetTrace
+from daper.domains.temporal.history_reader import HistoryReader
 from daper.ports import ToolCall, Undoable
 from tests.journeys import Journey, SideTrip, visit
 from tests.stuck import PATIENCE, StuckWorld, stuck_world

@@ -16,7 +16,8 @@ from daper.adapters.temporal.connection import connect
 from daper.adapters.temporal.embedded import embedded_server
 from daper.bootstrap import open_service
 from daper.core.outcomes import ActionOutcome, OutcomeStatus
-from daper.domains.temporal.history import HistoryReader, RunHistory
+from daper.domains.temporal.history import RunHistory
+from daper.domains.temporal.history_reader import HistoryReader
 from daper.settings import load_settings
 from tests.faults.cases import Answer, Case, Desk
 from tests.faults.victims_run import Victims, kill

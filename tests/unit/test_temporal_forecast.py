@@ -5,7 +5,8 @@ from dataclasses import replace
 from temporalio.api.history.v1 import HistoryEvent
 
 from daper.domains.temporal.forecast import forecast
-from daper.domains.temporal.history import HistoryReader, RunHistory, Sort, Step
+from daper.domains.temporal.history import RunHistory, Sort, Step
+from daper.domains.temporal.history_reader import HistoryReader
 
 ACTIVITY = Step(sort=Sort.ACTIVITY, name="pay", id="1", at=11, task=10, closed=13, outcome="failed")
 CHILD = Step(sort=Sort.CHILD, name="Ship", id="ship-1", at=5, task=4)

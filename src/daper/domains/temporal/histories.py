@@ -8,13 +8,13 @@ from typing import Final
 from daper.domains.temporal import findings as kinds
 from daper.domains.temporal.cluster import MOST_EVENTS, Cluster
 from daper.domains.temporal.history import (
-    HistoryReader,
     HistoryRecord,
     ResetTrace,
     RunHistory,
     Step,
     history_record,
 )
+from daper.domains.temporal.history_reader import HistoryReader
 from daper.domains.temporal.options import TemporalOptions
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState
 from daper.ports.domain import Record
