@@ -92,7 +92,7 @@ async def test_failing_tasks_are_found_before_the_server_reports_them_and_end_wi
     state = await world.until(handle.id, lambda state: bool(state.task_causes))
     assert not state.problems
     finding = await until_found(world, "task-failing")
-    assert "WorkflowTaskFailedCauseWorkflowWorkerUnhandledFailure" in finding.issue
+    assert "fail: WorkflowWorkerUnhandledFailure: application RuntimeError" in finding.issue
     assert "it heals by itself: mend the code" in finding.evidence[0]
     [finding] = world.domain.detect(await world.domain.context([handle.id]), utc_now())
     assert "a bug in the code" in words(finding)

@@ -228,7 +228,9 @@ def test_it_is_tried_for_too_long_by_the_event_that_scheduled_it_or_by_the_oldes
     assert list(workflow_findings(with_recent(described(answer), recent_of([young])), OPTIONS, NOW)) == []
 
 
-def a_failed_task(attempt: int, cause: WorkflowTaskFailedCause.ValueType) -> WorkflowState:
+def a_failed_task(
+    attempt: int, cause: WorkflowTaskFailedCause.ValueType, failure: Failure | None = None
+) -> WorkflowState:
     answer = an_answer()
     answer.pending_workflow_task.CopyFrom(
         PendingWorkflowTaskInfo(state=PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED, attempt=attempt)
@@ -236,7 +238,7 @@ def a_failed_task(attempt: int, cause: WorkflowTaskFailedCause.ValueType) -> Wor
     failed = HistoryEvent(
         event_id=9,
         workflow_task_failed_event_attributes=WorkflowTaskFailedEventAttributes(
-            cause=cause, failure=Failure(message="nondeterminism"), identity="worker-1"
+            cause=cause, failure=failure or Failure(message="nondeterminism"), identity="worker-1"
         ),
     )
     return with_recent(described(answer), recent_of([failed]))
@@ -246,8 +248,17 @@ def test_a_task_fails_from_its_third_attempt_on() -> None:
     cause = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
     assert list(workflow_findings(a_failed_task(2, cause), OPTIONS, NOW)) == []
     [finding] = workflow_findings(a_failed_task(3, cause), OPTIONS, NOW)
-    assert "WorkflowTaskFailedCauseNonDeterministicError" in finding.issue
+    assert finding.issue.startswith("the workflow tasks of Order fail: NonDeterministicError")
     assert "it heals by itself" in finding.evidence[0]
+
+
+def test_a_failing_task_is_told_by_what_its_code_raised_and_is_the_same_problem_before_that_is_known() -> None:
+    cause = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
+    raised = Failure(message="'amex'", application_failure_info=ApplicationFailureInfo(type="KeyError"))
+    [finding] = workflow_findings(a_failed_task(3, cause, raised), OPTIONS, NOW)
+    [plain] = workflow_findings(a_failed_task(3, cause), OPTIONS, NOW)
+    assert finding.issue == ("the workflow tasks of Order fail: WorkflowWorkerUnhandledFailure: application KeyError")
+    assert finding.fingerprint == plain.fingerprint
 
 
 def test_a_reset_is_no_failure_of_a_task_and_neither_is_one_before_a_task_that_was_done() -> None:

@@ -53,6 +53,7 @@ _BY_CODE: Final = (
     "a reset is for what mended code cannot go on from",
 )
 _LOST_WORKERS: Final = "its tasks time out: workers take them and do not answer in time; look at the workers first"
+_CAUSE: Final = "WorkflowTaskFailedCause"  # how the server's names of causes begin, of which people know the rest
 
 
 def findings_in(workflows: Sequence[WorkflowState], options: TemporalOptions, now: datetime) -> list[Finding]:
@@ -99,7 +100,10 @@ def _of_task(state: WorkflowState) -> Iterator[Finding]:
     if not state.task_causes:
         return
     task, failure = state.task, state.task_failure
-    told = [f"the workflow tasks of {shown(state.type)} fail: {'; '.join(map(shown, state.task_causes))}"]
+    by = "; ".join(shown(each).removeprefix(_CAUSE) for each in state.task_causes)
+    if failure is not None and failure.failures:
+        by += f": {shown(causes(failure.failures))}"
+    told = [f"the workflow tasks of {shown(state.type)} fail: {by}"]
     if all("TimedOut" in each for each in state.task_causes):
         told.append(_LOST_WORKERS)
     else:
