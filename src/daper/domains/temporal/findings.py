@@ -67,7 +67,7 @@ def workflow_findings(state: WorkflowState, options: TemporalOptions, now: datet
     """What is wrong with one workflow. The cause is a fact: another cause is another problem."""
     if state.is_running:
         yield from _of_task(state)
-        yield from _of_version(state, now)
+        yield from _of_version(state)
         yield from _of_activities(state, options, now)
         yield from _of_operations(state, options, now)
         yield from _too_long(state, options, now)
@@ -118,7 +118,7 @@ def _of_task(state: WorkflowState) -> Iterator[Finding]:
     yield _finding(record_id_of(state.workflow_id), TASK_FAILING, told, {"cause": list(state.task_causes)})
 
 
-def _of_version(state: WorkflowState, now: datetime) -> Iterator[Finding]:
+def _of_version(state: WorkflowState) -> Iterator[Finding]:
     if not state.silent_version:
         return
     version, queue = shown(state.silent_version), shown(state.queue)
@@ -127,7 +127,7 @@ def _of_version(state: WorkflowState, now: datetime) -> Iterator[Finding]:
     told.append(f"these versions ask it: {others}" if others else "only workers without a version ask it")
     told.append("it heals by itself: it goes on once a worker of that version runs")
     if state.task is not None and (at := state.task.first_scheduled_at or state.task.scheduled_at):
-        told.append(f"its workflow task has waited for {ago(at, now)}")
+        told.append(f"its workflow task has waited since {when(at)}")
     yield _finding(record_id_of(state.workflow_id), VERSION_SILENT, told, {"version": state.silent_version})
 
 
