@@ -164,10 +164,10 @@ async def on_shift(client: Client, home: Path, world: StuckWorld) -> AsyncGenera
 
 def row_of(number: int, repaired: Repaired) -> tuple[str, ...]:
     """How long each part of a repair took, and what it weighs."""
-    story, groups = repaired.story, repaired.groups.values()
-    firsts = [first for first in map(story.tried_first, groups) if first]
+    story, several = repaired.story, [group for group in repaired.groups.values() if len(group) > 1]
+    firsts = [first for first in map(story.tried_first, several) if first]
     seen = [verified.ended_at for verified in map(story.verified, firsts) if verified]
-    others = [done for group in groups for done in story.others(group)]
+    others = [done for action_id, done in story.effects.items() if action_id not in firsts]
     began = min(done.asked_at for done in story.effects.values())
     last = max((done.ended_at for done in others), default=began)
     went = (last - min((done.asked_at for done in others), default=began)).total_seconds()
@@ -196,7 +196,7 @@ def ways_of(many: Crowd, repairs: Sequence[Repaired], once: Counter[Way]) -> Ite
     for each in repairs:
         records = {action.id: action.record_id for action in each.actions}
         for group in each.groups.values():
-            first = each.story.tried_first(group)
+            first = each.story.tried_first(group) if len(group) > 1 else None
             verified = each.story.verified(first) if first else None
             if first is None or verified is None:
                 continue
