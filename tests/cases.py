@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, cast
 
 import pytest
+from hypothesis import is_hypothesis_test, settings
 
 
 def cases(table: Mapping[str, object], *, quick: Collection[str]) -> list[pytest.ParameterSet]:
@@ -30,6 +31,26 @@ def keep_one_soon(items: Iterable[pytest.Item]) -> None:
         if (name, server) in seen:
             item.add_marker(pytest.mark.long)
         seen.add((name, server))
+
+
+FEW: Final = 25  # examples
+_SETTINGS: Final = "_hypothesis_internal_use_settings"  # where the decorator keeps them
+
+
+def try_few_soon(items: Iterable[pytest.Item], tier: str) -> None:
+    """`make test` tries few examples of what holds for any, `make test-long` all of them; a run of neither, all."""
+    for item in items:
+        test = getattr(item, "obj", None)
+        if not is_hypothesis_test(test) or item.get_closest_marker("long"):
+            continue
+        test = getattr(test, "__func__", test)
+        own: settings = getattr(test, _SETTINGS)
+        if own.max_examples <= FEW:
+            continue
+        if tier == "not long":
+            setattr(test, _SETTINGS, settings(own, max_examples=FEW))
+        elif tier == "long":
+            item.add_marker(pytest.mark.long)
 
 
 def _values(case: object) -> tuple[object, ...]:

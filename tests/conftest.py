@@ -21,7 +21,7 @@ from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.connection import SEARCH_ATTRIBUTES
 from daper.adapters.temporal.embedded import embedded_server
 from daper.adapters.temporal.program import QUEUE_PACE, UNDIVIDED_QUEUES, find_temporal
-from tests.cases import keep_one_soon
+from tests.cases import keep_one_soon, try_few_soon
 
 if TYPE_CHECKING:
     from tests.mariadb import MariadbServer
@@ -81,10 +81,11 @@ gc.disable()  # until all is collected: nothing of it is ever garbage
 
 
 @pytest.hookimpl(tryfirst=True)  # before it is looked which have the marker
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """First the folders whose files take long: what is left at the end are many that take a moment."""
     items.sort(key=lambda item: _FOLDERS.get(item.path.relative_to(_TESTS).parts[0], len(_FOLDERS)))
     keep_one_soon(items)
+    try_few_soon(items, str(config.option.markexpr))
 
 
 def pytest_collection_finish() -> None:

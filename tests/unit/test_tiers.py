@@ -1,18 +1,21 @@
 """What runs with each change, and what runs with the long tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
-from tests.cases import keep_one_soon
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.cases import FEW, keep_one_soon, try_few_soon
 
 
 class Case:
     """As much of a test as is looked at."""
 
-    def __init__(self, nodeid: str, *, long: bool = False) -> None:
+    def __init__(self, nodeid: str, *, long: bool = False, test: Callable[[], None] | None = None) -> None:
         self.nodeid = nodeid
         self.long = long
+        self.obj = test
 
     def get_closest_marker(self, name: str) -> bool:
         return self.long
@@ -45,3 +48,31 @@ def test_a_word_that_a_server_is_called_like_is_no_server() -> None:
     assert soon([Case("t[postgresqlish]"), Case("t[documents in postgresql]"), Case("t[postgresqlish too]")]) == [
         "t[postgresqlish]", "t[documents in postgresql]", "t[postgresqlish too]"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tier", "most", "tried", "long"),
+    [
+        ("not long", 100, FEW, False),
+        ("not long", 7, 7, False),
+        ("long", 100, 100, True),
+        ("long", 7, 0, False),
+        ("", 100, 100, False),
+    ],
+)
+def test_of_what_holds_for_any_few_examples_are_tried_soon_and_all_with_the_long_tests(
+    tier: str, most: int, tried: int, long: bool
+) -> None:
+    seen = set[int]()
+
+    @settings(max_examples=most, database=None)
+    @given(st.integers())
+    def holds(number: int) -> None:
+        seen.add(number)
+
+    case = Case("t", test=holds)
+    try_few_soon([cast("pytest.Item", case)], tier)
+    assert case.long == long
+    if long or tier != "long":
+        holds()
+        assert len(seen) == tried
