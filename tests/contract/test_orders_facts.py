@@ -547,7 +547,9 @@ def _tell_and_die(kind: str, where: str, dies: str) -> None:
     os._exit(DIED)
 
 
-@pytest.mark.parametrize(("dies", "happened"), [("in the middle", False), ("after it", True)])
+@pytest.mark.parametrize(
+    ("dies", "happened"), [("in the middle", False), pytest.param("after it", True, marks=pytest.mark.long)]
+)
 async def test_a_process_that_dies_has_told_all_of_it_or_nothing(shop: Shop, dies: str, happened: bool) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_tell_and_die, args=(*shop.place, dies))
     process.start()

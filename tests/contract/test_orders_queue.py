@@ -113,7 +113,7 @@ async def looked(domain: OrdersDomain, scope: Scope) -> set[tuple[str, str, str]
             return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 async def test_pages_scopes_partitions_and_single_orders_all_find_the_same(
     keeping: JsonKeeping | SqlKeeping, tmp_path: Path, seed: int
 ) -> None:

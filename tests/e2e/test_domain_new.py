@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from daper.entrypoints.cli.app import run
 from daper.stores.rows.engine import disconnect
+from tests.cases import cases
 from tests.e2e.shell import Ran, Shell
 from tests.postgresql import PostgresqlServer
 from tests.stranger_schema import make_stranger
@@ -81,6 +82,10 @@ WRONG: list[tuple[list[str], str]] = [
 ]
 
 
+# What is asked at a terminal is made of the same looks at the tables.
+at_a_terminal = pytest.mark.parametrize(
+    "place", cases({"sqlite": "sqlite", "postgresql": "postgresql"}, quick={"sqlite"}), indirect=True
+)
 THERE = "there are: paid, failed, stuck"
 
 
@@ -198,6 +203,7 @@ def test_a_status_that_a_check_of_the_table_lists_needs_no_row(place: Place) -> 
     assert "state can only be odd, it's, queued; did you mean 'queued'?" in refused.err
 
 
+@at_a_terminal
 def test_a_column_with_many_values_is_no_list_of_them(place: Place) -> None:
     with place.engine.begin() as db:
         db.execute(text("CREATE TABLE many (id INTEGER PRIMARY KEY, state VARCHAR(20))"))
@@ -234,6 +240,7 @@ def test_a_file_that_is_there_is_never_replaced(place: Place) -> None:
     assert path.read_text(encoding="utf-8") == "mine"
 
 
+@at_a_terminal
 def test_somebody_at_a_terminal_is_asked_and_asked_again_after_a_wrong_answer(place: Place) -> None:
     with place.shell.terminal("domain", "new", "payments") as terminal:
         for question, typed in (
@@ -258,6 +265,7 @@ def test_somebody_at_a_terminal_is_asked_and_asked_again_after_a_wrong_answer(pl
     assert checked["faults"] == []
 
 
+@at_a_terminal
 def test_nothing_is_written_where_somebody_leaves(place: Place) -> None:
     for left, code in (("\x03", 130), ("\x04", 1)):
         with place.shell.terminal("domain", "new", "payments") as terminal:
