@@ -5,11 +5,13 @@ and exit code of its own, as any process. Run as a script, it serves the socket 
 """
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
 import os
 import pkgutil
+import select
 import selectors
 import signal
 import socket
@@ -17,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +37,41 @@ class Wish(TypedDict):
     command: list[str]
     env: dict[str, str]
     cwd: str
+    terminal: bool
+
+
+class OnTerminal:
+    """A command that runs on a terminal: as much of `subprocess.Popen` as is used of it."""
+
+    def __init__(self, command: Sequence[str], told: IO[bytes]) -> None:
+        self._command = list(command)
+        self._told = told
+        self._code: int | None = None
+        self.pid = int(told.readline())
+
+    def poll(self) -> int | None:
+        """The exit code, if it has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended."""
+        if self._code is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self._command, timeout or 0)
+            with self._told:
+                self._code = int(self._told.readline())
+        return self._code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
 
 
 class Copies:
@@ -51,8 +89,8 @@ class Copies:
         with open(os.devnull) as nothing, ExitStack() as open_pipes:
             readers = [open_pipes.enter_context(open(reader, "rb", buffering=0)) for reader, _ in pipes]
             try:
-                wish = Wish(command=list(command), env=dict(env), cwd=str(cwd))
-                self._ask(json.dumps(wish).encode(), [nothing.fileno(), *(writer for _, writer in pipes)])
+                wish = Wish(command=list(command), env=dict(env), cwd=str(cwd), terminal=False)
+                self._ask(wish, [nothing.fileno(), *(writer for _, writer in pipes)])
             finally:
                 for _, writer in pipes:
                     os.close(writer)
@@ -63,11 +101,22 @@ class Copies:
             raise subprocess.TimeoutExpired(list(command), within, out, err)
         return int(code), out, err
 
-    def _ask(self, wish: bytes, streams: list[int]) -> None:
+    def begin(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, terminal: int) -> OnTerminal:
+        """A command on a terminal, in a session of its own that the terminal controls."""
+        reader, writer = os.pipe()
+        try:
+            wish = Wish(command=list(command), env=dict(env), cwd=str(cwd), terminal=True)
+            self._ask(wish, [terminal, terminal, terminal, writer])
+        finally:
+            os.close(writer)
+        return OnTerminal(command, open(reader, "rb", buffering=0))
+
+    def _ask(self, wish: Wish, streams: list[int]) -> None:
+        written = json.dumps(wish).encode()
         with self._lock:
             server = self._server = self._server or _start()
-            socket.send_fds(server, [LENGTH.pack(len(wish))], streams)
-            server.sendall(wish)
+            socket.send_fds(server, [LENGTH.pack(len(written))], streams)
+            server.sendall(written)
 
 
 def takes(env: Mapping[str, str]) -> bool:
@@ -151,6 +200,8 @@ def _become(wish: Wish, streams: list[int]) -> NoReturn:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    if wish["terminal"]:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(wish["env"])
     os.chdir(wish["cwd"])

@@ -64,15 +64,19 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         # A session of its own with this terminal in control, so that Ctrl-C typed here is a signal there.
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _ON_ITS_TERMINAL, *command],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=dict(env),
-            cwd=cwd,
-            start_new_session=True,
-        )
+        self.process: subprocess.Popen[bytes] | forking.OnTerminal
+        if command[0] == DAPER and forking.takes(env):
+            self.process = COPIES.begin(command, env=env, cwd=cwd, terminal=slave)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _ON_ITS_TERMINAL, *command],
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+            )
         os.close(slave)
         self.shown = ""
 
