@@ -109,12 +109,13 @@ def test_what_is_tried_again_far_off_is_tried_at_once(tmp_path: Path) -> None:
         "run_id": "the-run",
         "activities": ["pay"],
         "attempt_seen": 50,
+        "event_seen": 10,
         "keep_paused": False,
         "restore_original_options": False,
     }
 
 
-@pytest.mark.parametrize(("due", "told"), [(timedelta(minutes=2), "tried again in"), (None, "tried just now")])
+@pytest.mark.parametrize(("due", "told"), [(timedelta(minutes=2), "tried again by 20"), (None, "tried just now")])
 def test_what_is_tried_again_soon_is_left_to_a_person(tmp_path: Path, due: timedelta | None, told: str) -> None:
     assert told in left(domain(tmp_path), workflow(activity("pay", DECLINED, due=due)))
 
@@ -124,12 +125,14 @@ def test_what_runs_out_of_its_time_gets_twice_as_much(tmp_path: Path) -> None:
     record = workflow(activity("pay", TOO_SLOW))
     found = one(of, record)
     assert found.tool == "change_activity_options"
-    assert found.arguments == {"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, "start_to_close": 40}
+    seen = {"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, "event_seen": 10}
+    assert found.arguments == {**seen, "start_to_close": 40}
     terms = of.terms(found, [record])
     assert dict(terms.limits) == {
         "run_id": Exactly(value="the-run"),
         "activities": Exactly(value=["pay"]),
         "attempt_seen": Exactly(value=50),
+        "event_seen": Exactly(value=10),
         "start_to_close": Between(minimum=20, maximum=200),
         "heartbeat": Between(minimum=1, maximum=5),
         "maximum_interval": Between(minimum=1, maximum=100),
@@ -154,7 +157,7 @@ def test_no_attempt_gets_more_time_than_all_of_them_have(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("given", [{}, {"start_to_close": 20}])
 def test_what_changes_nothing_is_not_proposed(tmp_path: Path, given: dict[str, int]) -> None:
-    arguments = {"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, **given}
+    arguments = {"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, "event_seen": 10, **given}
     proposal = Proposal.model_validate(
         {"record_id": "errand-1", "tool": "change_activity_options", "arguments": arguments, "answers": ()}
     )
@@ -337,7 +340,7 @@ def judged(tool: str, now: PendingActivity, after: dict[str, JsonValue], **given
     call = ToolCall(
         key="k",
         record_id="errand-1",
-        arguments={"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, **given},
+        arguments={"run_id": "the-run", "activities": ["pay"], "attempt_seen": 50, "event_seen": 10, **given},
         expected={},
         today=LONG_AGO,
     )

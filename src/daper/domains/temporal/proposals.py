@@ -109,7 +109,7 @@ def _for_retries(activities: Sequence[PendingActivity], now: datetime) -> tuple[
         return "", "it is tried just now: a person looks why it fails"
     if due - now >= FAR_OFF:
         return ResetActivity.name, ""
-    return "", f"it is tried again in {kinds.ago(now, due)}, whatever is done: a person looks why it fails"
+    return "", f"it is tried again by {kinds.when(due)}, whatever is done: a person looks why it fails"
 
 
 def _activities_of(

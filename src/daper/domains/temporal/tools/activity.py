@@ -5,7 +5,7 @@ and says of which it did not.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes
+from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes, HistoryEvent
 
 from daper.core.digests import canonical, digest
 from daper.core.errors import ActionFailed, CannotSettle
@@ -37,7 +37,7 @@ from daper.domains.temporal.tools.activity_group import (
     together,
     why_none,
 )
-from daper.domains.temporal.tools.base import SENT_WITHIN, TRACE, WorkflowTool, run_of, workflow_in
+from daper.domains.temporal.tools.base import SENT_WITHIN, TRACE, WorkflowTool, is_event, run_of, workflow_in
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, not_done
@@ -53,15 +53,16 @@ OTHERS: Final = "others"
 
 
 class ActivityArgs(BaseModel):
-    """Which activities of which run, and the fewest attempts at which one of them was seen.
+    """Which activities of which run, the fewest attempts at which one was seen, and the last event of the run then.
 
-    One below that is another one, or was reset.
+    One below that is another one, or was reset; one that was scheduled behind the event is another one.
     """
 
     model_config = ConfigDict(extra="forbid")
     run_id: str
     activities: list[str]
     attempt_seen: int
+    event_seen: int
 
 
 class ActivityTool(WorkflowTool):
@@ -168,10 +169,12 @@ class ActivityTool(WorkflowTool):
             names = tuple[JsonValue, ...](_names(each) for each in groups[:_MOST_CHOICES])
             return replace(terms, limits={"activities": OneOf(values=names)}, findings=frozenset())
         seen, given = arguments.get("attempt_seen"), arguments.get("activities")
+        event = arguments.get("event_seen")
         limits: dict[str, Limit] = {
             "run_id": Exactly(value=state.run_id),
             "activities": Exactly(value=_names(chosen) if given is None else given),
             "attempt_seen": Exactly(value=seen if _is_attempt(seen) else min(each.attempt for each in chosen)),
+            "event_seen": Exactly(value=event if is_event(event, up_to=state.history_length) else state.history_length),
             **self.choices(chosen[0], arguments),
         }
         reads = {_activities_ref(record, chosen[0]): _version(state, chosen[0])}
@@ -269,12 +272,14 @@ class ActivityTool(WorkflowTool):
 
     async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
         """Whether the effect shows; of an activity that is over, its history says how it ended."""
-        word = await super().holds(call, effect)
+        newer = await self._newer(call)
+        records = [_without(each, newer) for each in await self.look(call.record_id)]
+        word = self.judge(call, effect, records)
+        word = word.model_copy(update={"evidence": said(word.evidence)})
         if not self.is_for_success or word.holding not in (Holding.YES, Holding.WAITING):
             return word
-        named, run = _done(call, effect), run_of(call)
-        events = self._bench.cluster.latest_events(run.workflow_id, run.run_id)
-        failed = await failed_for_good(events, frozenset(named))
+        named = _done(call, effect)
+        failed = await failed_for_good(self._events(call), frozenset(named), up_to=_seen(call))
         if not failed:
             return word
         number = f"{len(failed):,} of {len(named):,} activities" if len(named) > 1 else "it"
@@ -374,8 +379,8 @@ class ActivityTool(WorkflowTool):
         records = await self.look(call.record_id)
         record = workflow_in(records, call.record_id)
         state = record.state if record is not None and record.state.run_id == call.arguments["run_id"] else None
-        over = is_over(records, call)
-        pending = {each.id: each for each in state.activities} if state else {}
+        over, newer = is_over(records, call), await self._newer(call)
+        pending = {each.id: each for each in state.activities if each.id not in newer} if state else {}
         last: Mapping[str, LastAttempt] = {}
         gone = frozenset(each for each in named if over or each not in pending)
         if closely and self.leaves_events and gone:
@@ -387,22 +392,35 @@ class ActivityTool(WorkflowTool):
 
     async def _last_attempts(self, call: ToolCall, wanted: frozenset[str]) -> dict[str, LastAttempt]:
         """The last attempts of activities that are over; those of which the history has one."""
-        run = run_of(call)
         started: dict[int, tuple[ActivityTaskStartedEventAttributes, datetime | None]] = {}
         found: dict[str, LastAttempt | None] = {}
-        async for event in self._bench.cluster.latest_events(run.workflow_id, run.run_id):
+        async for event in self._events(call):
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
                 attributes = event.activity_task_started_event_attributes
                 started[attributes.scheduled_event_id] = attributes, moment(event.event_time)
             elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
                 activity_id = event.activity_task_scheduled_event_attributes.activity_id
-                if activity_id in wanted and activity_id not in found:
+                if activity_id in wanted and activity_id not in found and event.event_id <= _seen(call):
                     attempt = started.get(event.event_id)
                     last = LastAttempt(number=attempt[0].attempt, began=attempt[1]) if attempt else None
                     found[activity_id] = last
                     if len(found) == len(wanted):
                         break
         return {activity_id: last for activity_id, last in found.items() if last is not None}
+
+    async def _newer(self, call: ToolCall) -> frozenset[str]:
+        """The ids that other activities have by now: scheduled since the plan saw those that it names."""
+        found = set[str]()
+        async for event in self._events(call):
+            if event.event_id <= _seen(call):
+                break
+            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                found.add(event.activity_task_scheduled_event_attributes.activity_id)
+        return frozenset(found)
+
+    def _events(self, call: ToolCall) -> AsyncIterator[HistoryEvent]:
+        run = run_of(call)
+        return self._bench.cluster.latest_events(run.workflow_id, run.run_id)
 
     def _misfit(self, activity: PendingActivity) -> str:
         if not can_be_named(activity.id):
@@ -480,6 +498,19 @@ def is_over(records: Sequence[Record], call: ToolCall) -> bool:
 def is_ours(activity: PendingActivity, key: str) -> bool:
     """Whether the activity was paused with this key."""
     return activity.paused and activity.pause is not None and activity.pause.reason.startswith(f"{TRACE}{key}")
+
+
+def _seen(call: ToolCall) -> int:
+    """The last event of the run when the plan saw it."""
+    return TypeAdapter(int).validate_python(call.arguments["event_seen"], strict=True)
+
+
+def _without(record: Record, ids: Collection[str]) -> Record:
+    """A workflow without the activities of these ids."""
+    if not isinstance(record, WorkflowRecord) or not ids:
+        return record
+    left = tuple(each for each in record.state.activities if each.id not in ids)
+    return replace(record, state=replace(record.state, activities=left))
 
 
 def _done(call: ToolCall, effect: Effect) -> tuple[str, ...]:

@@ -9,8 +9,11 @@ from daper.domains.temporal.answers import failures_of
 from daper.domains.temporal.workflow import causes
 
 
-async def failed_for_good(events: AsyncIterable[HistoryEvent], ids: Collection[str]) -> dict[str, str]:
-    """Those of the named that ended by a failure, and by which; of each the last one. The newest event comes first."""
+async def failed_for_good(events: AsyncIterable[HistoryEvent], ids: Collection[str], *, up_to: int) -> dict[str, str]:
+    """Those of the named that ended by a failure, and by which; of each the last that was scheduled up to an event.
+
+    The newest event comes first.
+    """
     ended: dict[int, WireFailure] = {}
     found: dict[str, str] = {}
     async for event in events:
@@ -22,7 +25,7 @@ async def failed_for_good(events: AsyncIterable[HistoryEvent], ids: Collection[s
             ended[late.scheduled_event_id] = late.failure
         elif event.HasField("activity_task_scheduled_event_attributes"):
             activity_id = event.activity_task_scheduled_event_attributes.activity_id
-            if activity_id in ids and activity_id not in found:
+            if activity_id in ids and activity_id not in found and event.event_id <= up_to:
                 failure = ended.get(event.event_id)
                 found[activity_id] = causes(failures_of(failure)) if failure is not None else ""
         if len(found) == len(ids):

@@ -59,6 +59,7 @@ class OptionArgs(BaseModel):
     run_id: str
     activities: list[str]
     attempt_seen: int
+    event_seen: int
     start_to_close: int | None = None
     schedule_to_close: int | None = None
     schedule_to_start: int | None = None

@@ -11,7 +11,7 @@ from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Finding, Risk
 from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
-from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED, ago
+from daper.domains.temporal.findings import ACTIVITY_RETRYING, PAUSED
 from daper.domains.temporal.tools.activity import ActivityArgs, ActivityTool
 from daper.domains.temporal.tools.activity_group import Answer, Progress, Sighting, named_words
 from daper.domains.temporal.tools.base import run_of
@@ -135,4 +135,4 @@ def _due(activities: Sequence[PendingActivity], now: datetime) -> str:
     due = max((each.next_at for each in activities if each.next_at is not None), default=None)
     if due is None or due <= now:
         return ""
-    return f", tried again in {ago(now, due)}"
+    return f", tried again at {due:%Y-%m-%d %H:%M} UTC"  # to the minute: those that are alike often read alike

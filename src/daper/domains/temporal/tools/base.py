@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio.api.common.v1 import WorkflowExecution
@@ -131,6 +132,11 @@ def misnamed(record: WorkflowRecord) -> str:
 def workflow_in(records: Sequence[Record], record_id: str) -> WorkflowRecord | None:
     """The workflow with that id among records."""
     return next((each for each in records if isinstance(each, WorkflowRecord) and each.record_id == record_id), None)
+
+
+def is_event(seen: JsonValue, *, up_to: int) -> TypeGuard[int]:
+    """Whether that is the number of an event of a history that has so many."""
+    return isinstance(seen, int) and not isinstance(seen, bool) and 0 < seen <= up_to
 
 
 def _first(limit: Exactly | OneOf) -> JsonValue:

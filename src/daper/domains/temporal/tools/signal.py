@@ -7,7 +7,6 @@ plain JSON: our codec is ours, and no worker of others could read it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeGuard
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio.api.common.v1 import Payloads
@@ -24,7 +23,7 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, OPERATION_RETRYING, PAUSED, TOO_LONG, workflow_findings
 from daper.domains.temporal.tools.allowed_signals import AllowedSignal, allowed_signals, default, written
-from daper.domains.temporal.tools.base import Workbench, reason, run_of, workflow_in
+from daper.domains.temporal.tools.base import Workbench, is_event, reason, run_of, workflow_in
 from daper.domains.temporal.tools.running import RunningTool
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
@@ -89,7 +88,7 @@ class SignalWorkflow(RunningTool):
         if signal is None:
             return replace(terms, limits=limits, findings=frozenset())
         limits |= {"signal": Exactly(value=signal.name), **signal.limits}
-        if _is_event(seen := arguments.get("event_seen"), up_to=state.history_length):
+        if is_event(seen := arguments.get("event_seen"), up_to=state.history_length):
             limits["event_seen"] = Exactly(value=seen)  # it goes on beside
         if "run_id" in arguments and (missing := signal.limits.keys() - arguments.keys()):
             # What leaves no choice has been filled in by then: the rest is for whoever proposes it.
@@ -200,10 +199,6 @@ class SignalWorkflow(RunningTool):
 
     def _for(self, state: WorkflowState) -> list[AllowedSignal]:
         return [each for each in self._allowed if each.suits(state.type)]
-
-
-def _is_event(seen: object, *, up_to: int) -> TypeGuard[int]:
-    return isinstance(seen, int) and not isinstance(seen, bool) and 0 < seen <= up_to
 
 
 def _unheard(state: WorkflowState, signal: AllowedSignal) -> str:
