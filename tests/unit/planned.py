@@ -28,6 +28,7 @@ def proposed(number: int, **given: Any) -> ProposedAction:
         risk=given.get("risk", Risk.LOW),
         spends=given.get("spends", Decimal(0)),
         if_it_does_not_help=given.get("then", Fallback.UNDO),
+        canary=given.get("canary", 0),
         alike=given.get("alike", ""),
     ).to_text()
     return ProposedAction(

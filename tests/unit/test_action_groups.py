@@ -121,3 +121,11 @@ def test_a_change_of_another_record_keeps_its_name() -> None:
     actions = tuple(each.model_copy(update={"preview": (*each.preview, moved)}) for each in plan.actions)
     [group] = grouped(plan.model_copy(update={"actions": actions}))
     assert [line.label for line in group.common if "→" in line.text] == ["status", "inventory/STP stock"]
+
+
+def test_none_is_said_to_be_tried_before_others_where_no_other_of_the_plan_is_like_it() -> None:
+    plan = shown_plan(
+        proposed(1, canary=1, alike="late"), proposed(2, canary=1, alike="late"), proposed(3, canary=1, alike="lost")
+    )
+    told = [next(line.text for line in action_lines(each) if "help" in line.label) for each in plan.actions]
+    assert told == [*["it is undone; of those alike 1 first, the others once that helped"] * 2, "it is undone"]

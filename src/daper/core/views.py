@@ -1,5 +1,6 @@
 """What one look at a repair shows: compact, whatever its size."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -129,8 +130,12 @@ def view_action(
     title: str = "",
     findings: Mapping[str, Finding] | None = None,
     spent: Spent | None = None,
+    alone: bool = False,
 ) -> ActionView:
-    """One action as a person reads it; `title` says whom or what its record is about, `spent` what that one took."""
+    """One action as a person reads it; `title` says whom or what its record is about, `spent` what that one took.
+
+    `alone`: no other of its plan is like it, so that none waits for it.
+    """
     bound, known = action.bound, findings or {}
     answered = [known[fingerprint] for fingerprint in action.answers if fingerprint in known]
     return ActionView(
@@ -153,7 +158,7 @@ def view_action(
         instead_of=action.instead_of,
         spent=spent or Spent(),
         if_it_does_not_help=bound.if_it_does_not_help,
-        canary=bound.canary,
+        canary=0 if alone else bound.canary,
         alike=bound.alike,
         digest=action.digest,
         problems=tuple(finding.issue for finding in answered),
@@ -183,6 +188,7 @@ def view_plan(
     page = min(page, pages)
     part = slice((page - 1) * size, page * size)
     shown = plan.actions[part]
+    like = Counter(action.bound.peers for action in plan.actions)
     return PlanView(
         digest=plan.digest,
         round=plan.round,
@@ -195,6 +201,7 @@ def view_plan(
                 title=titles.get(action.bound.record_id, ""),
                 findings=findings,
                 spent=(spent or {}).get(action.bound.record_id),
+                alone=like[action.bound.peers] == 1,
             )
             for action in shown
         ),
