@@ -95,7 +95,7 @@ async def test_a_text_is_found_whatever_its_case_and_never_a_pattern(
     assert await ids(domain, Window(most=1, search=search)) == found[:1]
 
 
-@pytest.mark.parametrize("few", [1000, 20, 0])
+@pytest.mark.parametrize("few", [20, *(pytest.param(few, marks=pytest.mark.long) for few in (1000, 0))])
 async def test_a_page_of_what_is_found_is_the_same_whether_it_is_counted_or_not(
     shop: Payments, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
