@@ -71,7 +71,7 @@ def run(
     processes: int = 5,
     restart_every: float = 4,
 ) -> Outcome:
-    """Write for so long, with everything that goes wrong meanwhile; then look what is left."""
+    """Write for so long, and until each kind of trouble was there; then look what is left."""
     with ExitStack() as stack:
         server = stack.enter_context(_SERVERS[name]()) if (name := kind.split()[-1]) in _SERVERS else None
         address = _address(kind, folder, server)
@@ -84,7 +84,7 @@ def run(
         _until(lambda: len(team.told) >= processes)
         trouble = Trouble(team, server, random.Random(seed), every=restart_every)
         began = time.monotonic()
-        while time.monotonic() < began + seconds:
+        while time.monotonic() < began + seconds or not trouble.seen:
             trouble.strike()
         team.end()
         lasted = time.monotonic() - began
@@ -114,6 +114,11 @@ class Trouble:
         self._restart_at = time.monotonic() + every * rng.uniform(0, 0.5)
         self.kills = 0
         self.restarts = Counter[str]()
+
+    @property
+    def seen(self) -> bool:
+        """Whether all that can go wrong has, once at least."""
+        return bool(self.kills and (self.restarts or not self._server))
 
     def strike(self) -> None:
         """Wait for some more effects, and do something."""

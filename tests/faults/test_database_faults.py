@@ -19,7 +19,7 @@ SEED = 5
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_d1_d19_fifty_writers_that_are_killed_repeat_nothing_and_lose_nothing(kind: str, tmp_path: Path) -> None:
-    outcome = run(kind=kind, seconds=20, seed=SEED, folder=tmp_path)
+    outcome = run(kind=kind, seconds=8, seed=SEED, folder=tmp_path)
     sys.stdout.write(f"{outcome}\n")
     assert outcome.problems == (), str(outcome)
     assert outcome.kills
