@@ -44,6 +44,7 @@ async def test_a_page_goes_on_by_itself_to_the_end_without_a_reload(browser: Bro
     await page.goto(f"{url}/repairs/{repair_id}")
     await page.evaluate("window.here = true")
     await shop.decide(repair_id, plan)
+    await shop.end(repair_id)
     await page.locator("#part-state").get_by_text("REPORT-COMPLETED").wait_for()
     await page.locator("#part-decisions").get_by_text("Harry").first.wait_for()
     await expect(page.locator("form.decision")).to_have_count(0)  # it goes once the page has asked for what waits now
