@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from daper.core.outcomes import OutcomeStatus
 from daper.core.phases import Phase
@@ -50,6 +50,24 @@ async def test_a_page_goes_on_by_itself_to_the_end_without_a_reload(browser: Bro
     await expect(page.locator("form.decision")).to_have_count(0)  # it goes once the page has asked for what waits now
     assert await page.evaluate("window.here"), "it was loaded anew"
     assert refused == []
+    await context.close()
+
+
+async def test_a_page_whose_scripts_come_late_goes_on_by_itself_too(browser: Browser, shop: Shop, url: str) -> None:
+    repair_id = await shop.start()
+    plan = await shop.plan(repair_id)
+    context = await browser.new_context()
+    page = await context.new_page()
+
+    async def late(route: Route) -> None:
+        await page.wait_for_function("window.htmx")
+        await page.evaluate("new Promise((done) => setTimeout(() => setTimeout(done)))")  # it had its turn
+        await route.continue_()
+
+    await page.route("**/hx-sse.min.js", late)
+    await page.goto(f"{url}/repairs/{repair_id}")
+    await shop.decide(repair_id, plan)
+    await page.locator("#part-state").get_by_text("REPORT-COMPLETED").wait_for()
     await context.close()
 
 
