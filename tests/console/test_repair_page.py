@@ -71,6 +71,34 @@ async def test_a_page_whose_scripts_come_late_goes_on_by_itself_too(browser: Bro
     await context.close()
 
 
+@pytest.mark.parametrize("how", ["never comes there", pytest.param("is refused", marks=pytest.mark.long)])
+async def test_a_page_that_is_not_heard_at_first_says_so_and_asks_again(
+    browser: Browser, shop: Shop, url: str, how: str
+) -> None:
+    repair_id = await shop.start()
+    plan = await shop.plan(repair_id)
+    context = await browser.new_context()
+    page = await context.new_page()
+    asked: list[str] = []
+
+    async def first(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            await route.continue_()
+        elif how == "is refused":
+            await route.fulfill(status=503, body="not now")
+        else:
+            await route.abort()
+
+    await page.route("**/events?*", first)
+    await page.goto(f"{url}/repairs/{repair_id}")
+    await expect(page.locator("#away")).to_be_visible()
+    await shop.decide(repair_id, plan)
+    await page.locator("#part-state").get_by_text("REPORT-COMPLETED").wait_for()
+    await expect(page.locator("#away")).to_be_hidden()
+    await context.close()
+
+
 @pytest.mark.long
 async def test_a_form_that_is_being_filled_in_stays_and_says_that_something_changed(
     browser: Browser, shop: Shop, url: str

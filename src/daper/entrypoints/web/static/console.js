@@ -147,6 +147,18 @@ const hearing = {
 };
 document.addEventListener("htmx:sse:after:connection", () => hearing.back());
 document.addEventListener("htmx:sse:error", (event) => hearing.lost(event.detail?.status));
+// What begins to listen is asked for once by htmx; whether it was refused or never came there, it is asked for again.
+const LISTEN_AGAIN_MS = 5000;
+function listenAgain(event) {
+  const live = event.target;
+  if (live.id !== "live" || event.detail?.ctx?.sourceElement !== live) return;
+  hearing.lost(event.detail.ctx.response?.status);
+  setTimeout(() => {
+    if (live.isConnected && !live._htmx?.sse) htmx.ajax("GET", live.getAttribute("hx-sse:connect"), { source: live });
+  }, LISTEN_AGAIN_MS);
+}
+document.addEventListener("htmx:error", listenAgain);
+document.addEventListener("htmx:response:error", listenAgain);
 document.addEventListener("signed-out", () => hearing.signedOut());
 
 // Keys, on every page that has items: j and k go from one to the next; another key does what an item, or else the page,
