@@ -7,25 +7,21 @@ and says of which it did not.
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes, HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent
 
-from daper.core.digests import canonical, digest
 from daper.core.errors import ActionFailed, CannotSettle
 from daper.core.limits import Exactly, Limit, OneOf
 from daper.core.models import Change, Finding
 from daper.core.outcomes import Effect, Holding, OutcomeStatus, Postcondition
 from daper.core.text import counted, said, shown
-from daper.domains.temporal.activity_names import as_many_as_fit, can_be_named, ids_named, names_of
-from daper.domains.temporal.answers import moment
+from daper.domains.temporal.activity_names import can_be_named, ids_named, names_of
 from daper.domains.temporal.findings import workflow_findings
-from daper.domains.temporal.tools.activity_end import failed_for_good
+from daper.domains.temporal.tools.activity_end import failed_for_good, last_attempts, scheduled_since
 from daper.domains.temporal.tools.activity_group import (
     Answer,
     LastAttempt,
@@ -37,15 +33,23 @@ from daper.domains.temporal.tools.activity_group import (
     together,
     why_none,
 )
+from daper.domains.temporal.tools.activity_sorts import (
+    activities_ref,
+    activity_parts,
+    activity_version,
+    others_alike,
+    settings_ref,
+    settings_version,
+    sorts_of,
+)
 from daper.domains.temporal.tools.base import SENT_WITHIN, TRACE, WorkflowTool, is_event, run_of, workflow_in
-from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState, workflow_ref
+from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, not_done
 from daper.stores.outside import Trace
 
 _CALL: Final = TypeAdapter(ToolCall)
 _MOST_CHOICES: Final = 20
-_LONGEST_NAME: Final = 60  # of a type and of a cause, in what a plan read
 _SEVERAL: Final = 2
 _OVER: Final = "it is over"
 LEFT: Final = "left"
@@ -122,7 +126,7 @@ class ActivityTool(WorkflowTool):
         """The workflow, and each sort of its pending activities."""
         records = await super().look(record_id)
         record = workflow_in(records, record_id)
-        return records if record is None else (*records, *_parts(record))
+        return records if record is None else (*records, *activity_parts(record))
 
     def unfit(self, state: WorkflowState) -> str:
         """It is for a running workflow with such an activity."""
@@ -148,7 +152,7 @@ class ActivityTool(WorkflowTool):
             Change(record=record.ref, field=f"{named}: {field}" if field else named, before=before, after=after)
             for field, before, after in self.change(chosen, arguments)
         ]
-        alike = _others_alike(record.state, chosen)
+        alike = others_alike(record.state, chosen)
         if told and alike:
             before = f"{counted(alike, 'other')} of this type in this workflow, failing alike"
             told.append(Change(record=record.ref, field=f"{named}: others", before=before, after="left as they are"))
@@ -165,7 +169,7 @@ class ActivityTool(WorkflowTool):
             return replace(terms, limits={}, reads={}, preview=(), obstacle=why)
         chosen = self._chosen(state, arguments)
         if not chosen:
-            groups = _alike(state, [each for each in state.activities if not self._misfit(each)])
+            groups = sorts_of(state, [each for each in state.activities if not self._misfit(each)])
             names = tuple[JsonValue, ...](_names(each) for each in groups[:_MOST_CHOICES])
             return replace(terms, limits={"activities": OneOf(values=names)}, findings=frozenset())
         seen, given = arguments.get("attempt_seen"), arguments.get("activities")
@@ -177,7 +181,7 @@ class ActivityTool(WorkflowTool):
             "event_seen": Exactly(value=event if is_event(event, up_to=state.history_length) else state.history_length),
             **self.choices(chosen[0], arguments),
         }
-        reads = {_activities_ref(record, chosen[0]): _version(state, chosen[0])}
+        reads = {activities_ref(record, chosen[0]): activity_version(state, chosen[0])}
         return replace(terms, limits=limits, reads=reads, findings=self._answered(record, chosen, arguments))
 
     def proposed(self, record: WorkflowRecord, finding: Finding, records: Sequence[Record]) -> dict[str, JsonValue]:
@@ -188,7 +192,7 @@ class ActivityTool(WorkflowTool):
     def activities_of(self, finding: Finding, record: WorkflowRecord) -> tuple[PendingActivity, ...]:
         """The most activities with this problem that are alike, of those that it fits where it fits any."""
         having = self._having(record.state).get(finding.fingerprint, ())
-        fitting = _alike(record.state, [each for each in having if not self._misfit(each)])
+        fitting = sorts_of(record.state, [each for each in having if not self._misfit(each)])
         return max(fitting, key=len, default=tuple(having[:1]))
 
     def at(self, call: ToolCall) -> WorkflowExecution:
@@ -201,7 +205,7 @@ class ActivityTool(WorkflowTool):
         if record is not None and call.expected:
             seen = set(call.expected.values())
             named = [record.state.activity(each) for each in ids_named(call.arguments.get("activities"))]
-            if not any(each is not None and _version(record.state, each) in seen for each in named):
+            if not any(each is not None and activity_version(record.state, each) in seen for each in named):
                 return not_done(OutcomeStatus.STALE, "what it is for has changed since the plan read it")
         return super().refusal(call, records)
 
@@ -212,7 +216,7 @@ class ActivityTool(WorkflowTool):
         def changed(it: Sighting) -> str:
             if it.activity is None or it.run_is_over or it.state is None:
                 return "it is over, or is not there any more"
-            if seen and _version(it.state, it.activity) not in seen:
+            if seen and activity_version(it.state, it.activity) not in seen:
                 return "it was changed since the plan read it"
             return self._not_that(it.activity, call.arguments) or self._misfit(it.activity)
 
@@ -228,7 +232,7 @@ class ActivityTool(WorkflowTool):
         def changed(it: Sighting) -> str:
             if it.activity is None or it.run_is_over or it.state is None:
                 return _OVER
-            if _settings_version(it.state, it.activity) not in left_so:
+            if settings_version(it.state, it.activity) not in left_so:
                 return "it was changed since the repair wrote it"
             return self._not_that(it.activity, call.arguments)
 
@@ -272,7 +276,7 @@ class ActivityTool(WorkflowTool):
 
     async def holds(self, call: ToolCall, effect: Effect) -> Postcondition:
         """Whether the effect shows; of an activity that is over, its history says how it ended."""
-        newer = await self._newer(call)
+        newer = await scheduled_since(self._events(call), _seen(call))
         records = [_without(each, newer) for each in await self.look(call.record_id)]
         word = self.judge(call, effect, records)
         word = word.model_copy(update={"evidence": said(word.evidence)})
@@ -339,9 +343,9 @@ class ActivityTool(WorkflowTool):
         if record is None or record.state.run_id != call.arguments["run_id"]:
             return self._told(call, progress, deed)
         pending = [each for each in record.state.activities if each.id in progress.seen]
-        versions = {_settings_ref(record, each): _settings_version(record.state, each) for each in pending}
+        versions = {settings_ref(record, each): settings_version(record.state, each) for each in pending}
         alike = [each for each in progress.seen.values() if each is not None]
-        others = _others_alike(record.state, alike) if alike else 0
+        others = others_alike(record.state, alike) if alike else 0
         told = self._told(call, progress, deed, others=others)
         return replace(told, wrote=sorted(versions), versions=versions)
 
@@ -379,44 +383,16 @@ class ActivityTool(WorkflowTool):
         records = await self.look(call.record_id)
         record = workflow_in(records, call.record_id)
         state = record.state if record is not None and record.state.run_id == call.arguments["run_id"] else None
-        over, newer = is_over(records, call), await self._newer(call)
+        over, newer = is_over(records, call), await scheduled_since(self._events(call), _seen(call))
         pending = {each.id: each for each in state.activities if each.id not in newer} if state else {}
         last: Mapping[str, LastAttempt] = {}
         gone = frozenset(each for each in named if over or each not in pending)
         if closely and self.leaves_events and gone:
-            last = await self._last_attempts(call, gone)
+            last = await last_attempts(self._events(call), gone, up_to=_seen(call))
         return [
             Sighting(id=each, state=state, activity=pending.get(each), run_is_over=over, last=last.get(each))
             for each in named
         ]
-
-    async def _last_attempts(self, call: ToolCall, wanted: frozenset[str]) -> dict[str, LastAttempt]:
-        """The last attempts of activities that are over; those of which the history has one."""
-        started: dict[int, tuple[ActivityTaskStartedEventAttributes, datetime | None]] = {}
-        found: dict[str, LastAttempt | None] = {}
-        async for event in self._events(call):
-            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-                attributes = event.activity_task_started_event_attributes
-                started[attributes.scheduled_event_id] = attributes, moment(event.event_time)
-            elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                activity_id = event.activity_task_scheduled_event_attributes.activity_id
-                if activity_id in wanted and activity_id not in found and event.event_id <= _seen(call):
-                    attempt = started.get(event.event_id)
-                    last = LastAttempt(number=attempt[0].attempt, began=attempt[1]) if attempt else None
-                    found[activity_id] = last
-                    if len(found) == len(wanted):
-                        break
-        return {activity_id: last for activity_id, last in found.items() if last is not None}
-
-    async def _newer(self, call: ToolCall) -> frozenset[str]:
-        """The ids that other activities have by now: scheduled since the plan saw those that it names."""
-        found = set[str]()
-        async for event in self._events(call):
-            if event.event_id <= _seen(call):
-                break
-            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                found.add(event.activity_task_scheduled_event_attributes.activity_id)
-        return frozenset(found)
 
     def _events(self, call: ToolCall) -> AsyncIterator[HistoryEvent]:
         run = run_of(call)
@@ -440,12 +416,12 @@ class ActivityTool(WorkflowTool):
         Between a plan and its execution some may have changed: they are left then.
         """
         if "activities" not in arguments:
-            groups = _alike(state, [each for each in state.activities if not self._misfit(each)])
+            groups = sorts_of(state, [each for each in state.activities if not self._misfit(each)])
             return groups[0] if len(groups) == 1 else ()
         pending = {each.id: each for each in state.activities}
         named = [pending[each] for each in ids_named(arguments["activities"]) if each in pending]
         fitting = [each for each in named if not (self._not_that(each, arguments) or self._misfit(each))]
-        return max(_alike(state, fitting), key=len, default=())
+        return max(sorts_of(state, fitting), key=len, default=())
 
     def _misfit_of(self, state: WorkflowState, arguments: Mapping[str, JsonValue]) -> str:
         """Why it is for none of those that are named; nothing where it is for one."""
@@ -521,75 +497,6 @@ def _done(call: ToolCall, effect: Effect) -> tuple[str, ...]:
 
 def _names(activities: Iterable[PendingActivity]) -> list[JsonValue]:
     return [*names_of(each.id for each in activities)]
-
-
-def _alike(state: WorkflowState, activities: Iterable[PendingActivity]) -> list[tuple[PendingActivity, ...]]:
-    """The activities that are alike, as many of each sort as one action names, in one order."""
-    groups: dict[str, list[PendingActivity]] = {}
-    for each in activities:
-        groups.setdefault(digest(f"{_version(state, each)} {each.causes}"), []).append(each)
-    found: list[tuple[PendingActivity, ...]] = []
-    for group in groups.values():
-        by_id = {each.id: each for each in group}
-        found.append(tuple(by_id[each] for each in as_many_as_fit(by_id)))
-    return sorted((each for each in found if each), key=lambda each: each[0].id)
-
-
-def _others_alike(state: WorkflowState, chosen: Sequence[PendingActivity]) -> int:
-    """How many others of a workflow fail as these do: they are one problem, and this is not for them."""
-    first, named = chosen[0], {each.id for each in chosen}
-    if not first.failures:
-        return 0
-    return sum(
-        not each.paused and each.id not in named and each.type == first.type and each.causes == first.causes
-        for each in state.activities
-    )
-
-
-def _activities_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
-    """How activities that are alike are named in what a plan read."""
-    named = shown(f"{activity.type[:_LONGEST_NAME]} {activity.cause[:_LONGEST_NAME]}".strip())
-    return f"{record.ref}/activities/{named} {_version(record.state, activity)[:8]}"
-
-
-def _settings_ref(record: WorkflowRecord, activity: PendingActivity) -> str:
-    """How what is set of activities is named in what was written."""
-    return f"{workflow_ref(record.record_id)}/settings/{_settings_version(record.state, activity)[:8]}"
-
-
-def _parts(record: WorkflowRecord) -> list[Record]:
-    parts: dict[str, Record] = {}
-    for each in record.state.activities:
-        for ref, version in (
-            (_activities_ref(record, each), _version(record.state, each)),
-            (_settings_ref(record, each), _settings_version(record.state, each)),
-        ):
-            parts[ref] = Record(ref=ref, record_id=ref, version=version, data={})
-    return list(parts.values())
-
-
-def _run(state: WorkflowState) -> list[object]:
-    """What is over keeps its activities, as they were."""
-    return [state.run_id, state.is_running]
-
-
-def _version(state: WorkflowState, activity: PendingActivity) -> str:
-    paused_at = activity.pause.at if activity.pause else None
-    facts = [*_run(state), activity.type, activity.cause, str(paused_at), *_settings(activity)]
-    return digest(canonical(facts))[:32]
-
-
-def _settings_version(state: WorkflowState, activity: PendingActivity) -> str:
-    return digest(canonical([*_run(state), *_settings(activity)]))[:32]
-
-
-def _settings(activity: PendingActivity) -> list[object]:
-    pause = activity.pause
-    return [activity.paused, pause.by if pause else "", pause.reason if pause else "", _written(activity.options)]
-
-
-def _written(options: Mapping[str, object]) -> dict[str, str]:
-    return {name: str(value) for name, value in options.items()}
 
 
 def _is_attempt(value: object) -> bool:

@@ -1,11 +1,13 @@
-"""How activities that are over came to their end, from the last events of a run. Pure."""
+"""What the last events of a run tell of its activities: how they ended, and which began since. Pure."""
 
 from collections.abc import AsyncIterable, Collection
+from datetime import datetime
 
 from temporalio.api.failure.v1 import Failure as WireFailure
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes, HistoryEvent
 
-from daper.domains.temporal.answers import failures_of
+from daper.domains.temporal.answers import failures_of, moment
+from daper.domains.temporal.tools.activity_group import LastAttempt
 from daper.domains.temporal.workflow import causes
 
 
@@ -31,3 +33,35 @@ async def failed_for_good(events: AsyncIterable[HistoryEvent], ids: Collection[s
         if len(found) == len(ids):
             break
     return {activity_id: cause for activity_id, cause in found.items() if cause}
+
+
+async def last_attempts(
+    events: AsyncIterable[HistoryEvent], ids: Collection[str], *, up_to: int
+) -> dict[str, LastAttempt]:
+    """The last attempts of activities that are over and were scheduled up to an event; those that the history has."""
+    started: dict[int, tuple[ActivityTaskStartedEventAttributes, datetime | None]] = {}
+    found: dict[str, LastAttempt | None] = {}
+    async for event in events:
+        if event.HasField("activity_task_started_event_attributes"):
+            attributes = event.activity_task_started_event_attributes
+            started[attributes.scheduled_event_id] = attributes, moment(event.event_time)
+        elif event.HasField("activity_task_scheduled_event_attributes"):
+            activity_id = event.activity_task_scheduled_event_attributes.activity_id
+            if activity_id in ids and activity_id not in found and event.event_id <= up_to:
+                attempt = started.get(event.event_id)
+                last = LastAttempt(number=attempt[0].attempt, began=attempt[1]) if attempt else None
+                found[activity_id] = last
+                if len(found) == len(ids):
+                    break
+    return {activity_id: last for activity_id, last in found.items() if last is not None}
+
+
+async def scheduled_since(events: AsyncIterable[HistoryEvent], seen: int) -> frozenset[str]:
+    """The ids of the activities that were scheduled behind an event: others than those that were pending then."""
+    found = set[str]()
+    async for event in events:
+        if event.event_id <= seen:
+            break
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            found.add(event.activity_task_scheduled_event_attributes.activity_id)
+    return frozenset(found)
