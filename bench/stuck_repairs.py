@@ -202,7 +202,7 @@ def ways_of(many: Crowd, repairs: Sequence[Repaired], once: Counter[Way]) -> Ite
                 continue
             began = [other.asked_at for other in each.story.others(group)]
             seen = (verified.ended_at - each.story.effects[first].asked_at).total_seconds()
-            waited = s((min(began) - verified.ended_at).total_seconds()) if began else "none"
+            waited = s((min(began) - verified.ended_at).total_seconds()) if began else f"none of {len(group) - 1}"
             tried[many.ways[records[first]]].append((records[first].rpartition("-")[2], s(seen), waited))
         resolved = {
             found.record_id
@@ -212,8 +212,7 @@ def ways_of(many: Crowd, repairs: Sequence[Repaired], once: Counter[Way]) -> Ite
         done.update(many.ways[record_id] for record_id in resolved)
     for way in dict.fromkeys(many.ways.values()):
         yield (
-            way.kind,
-            way.tool,
+            f"{way.kind}, by {way.tool}",
             f"{len(many.stuck_by(way)):,}",
             ", ".join(f"no. {number}" for number, _, _ in tried[way]),
             ", ".join(seen for _, seen, _ in tried[way]),
@@ -225,7 +224,6 @@ def ways_of(many: Crowd, repairs: Sequence[Repaired], once: Counter[Way]) -> Ite
 
 _WAYS_COLUMNS: Final = (
     "stuck as",
-    "tool",
     "workflows",
     "tried first in a plan",
     "seen to help or not after",
