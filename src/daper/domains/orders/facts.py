@@ -13,8 +13,8 @@ from daper.core.facts import ToldFact
 from daper.core.text import shown
 from daper.domains.orders.book import Book
 from daper.domains.orders.changes import list_of, order_of, stamp
-from daper.domains.orders.delivery import DeliveredArgs, delivered
 from daper.domains.orders.fact_entry import BY_HAND, FactEntry
+from daper.domains.orders.goods_receipt import DeliveredArgs, delivered
 from daper.domains.orders.models import Order
 from daper.domains.orders.needs import OrderProblem, restricted
 from daper.domains.orders.statuses import (

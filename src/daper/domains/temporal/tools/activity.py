@@ -42,13 +42,14 @@ from daper.domains.temporal.tools.activity_sorts import (
     settings_version,
     sorts_of,
 )
-from daper.domains.temporal.tools.base import SENT_WITHIN, TRACE, WorkflowTool, is_event, run_of, workflow_in
+from daper.domains.temporal.tools.base import SENT_WITHIN, TRACE, WorkflowTool, event_seen, run_of, workflow_in
 from daper.domains.temporal.workflow import PendingActivity, WorkflowRecord, WorkflowState
 from daper.ports.domain import Record, Terms, ToolCall
 from daper.stores.once import Deed, not_done
 from daper.stores.outside import Trace
 
 _CALL: Final = TypeAdapter(ToolCall)
+_NUMBER: Final = TypeAdapter(int)
 _MOST_CHOICES: Final = 20
 _SEVERAL: Final = 2
 _OVER: Final = "it is over"
@@ -173,12 +174,11 @@ class ActivityTool(WorkflowTool):
             names = tuple[JsonValue, ...](_names(each) for each in groups[:_MOST_CHOICES])
             return replace(terms, limits={"activities": OneOf(values=names)}, findings=frozenset())
         seen, given = arguments.get("attempt_seen"), arguments.get("activities")
-        event = arguments.get("event_seen")
         limits: dict[str, Limit] = {
             "run_id": Exactly(value=state.run_id),
             "activities": Exactly(value=_names(chosen) if given is None else given),
             "attempt_seen": Exactly(value=seen if _is_attempt(seen) else min(each.attempt for each in chosen)),
-            "event_seen": Exactly(value=event if is_event(event, up_to=state.history_length) else state.history_length),
+            "event_seen": event_seen(state, arguments),
             **self.choices(chosen[0], arguments),
         }
         reads = {activities_ref(record, chosen[0]): activity_version(state, chosen[0])}
@@ -478,7 +478,7 @@ def is_ours(activity: PendingActivity, key: str) -> bool:
 
 def _seen(call: ToolCall) -> int:
     """The last event of the run when the plan saw it."""
-    return TypeAdapter(int).validate_python(call.arguments["event_seen"], strict=True)
+    return _NUMBER.validate_python(call.arguments["event_seen"], strict=True)
 
 
 def _without(record: Record, ids: Collection[str]) -> Record:

@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeGuard
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio.api.common.v1 import WorkflowExecution
@@ -134,9 +133,11 @@ def workflow_in(records: Sequence[Record], record_id: str) -> WorkflowRecord | N
     return next((each for each in records if isinstance(each, WorkflowRecord) and each.record_id == record_id), None)
 
 
-def is_event(seen: JsonValue, *, up_to: int) -> TypeGuard[int]:
-    """Whether that is the number of an event of a history that has so many."""
-    return isinstance(seen, int) and not isinstance(seen, bool) and 0 < seen <= up_to
+def event_seen(state: WorkflowState, arguments: Mapping[str, JsonValue]) -> Exactly:
+    """The last event that was seen: what is given, where the history has come to it by now, else its last one."""
+    seen = arguments.get("event_seen")
+    known = isinstance(seen, int) and not isinstance(seen, bool) and 0 < seen <= state.history_length
+    return Exactly(value=seen if known else state.history_length)
 
 
 def _first(limit: Exactly | OneOf) -> JsonValue:

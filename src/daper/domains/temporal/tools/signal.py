@@ -23,7 +23,7 @@ from daper.core.outcomes import Effect, Holding, Postcondition
 from daper.core.text import shown
 from daper.domains.temporal.findings import ACTIVITY_RETRYING, OPERATION_RETRYING, PAUSED, TOO_LONG, workflow_findings
 from daper.domains.temporal.tools.allowed_signals import AllowedSignal, allowed_signals, default, written
-from daper.domains.temporal.tools.base import Workbench, is_event, reason, run_of, workflow_in
+from daper.domains.temporal.tools.base import Workbench, event_seen, reason, run_of, workflow_in
 from daper.domains.temporal.tools.running import RunningTool
 from daper.domains.temporal.workflow import WorkflowRecord, WorkflowState, workflow_ref
 from daper.ports.domain import Record, Terms, ToolCall
@@ -70,10 +70,6 @@ class SignalWorkflow(RunningTool):
             return f"no signal is allowed for {shown(state.type)!r}"
         return "" if any(not _unheard(state, each) for each in found) else _unheard(state, found[0])
 
-    def limits(self, state: WorkflowState) -> Mapping[str, Limit]:
-        """The run, and the last event of its history."""
-        return {**super().limits(state), "event_seen": Exactly(value=state.history_length)}
-
     def terms(self, record_id: str, arguments: Mapping[str, JsonValue], records: Sequence[Record]) -> Terms:
         """On what terms it may run; those of the signal that is named."""
         terms = super().terms(record_id, arguments, records)
@@ -84,12 +80,14 @@ class SignalWorkflow(RunningTool):
         heard = [each for each in self._for(state) if not _unheard(state, each)]
         name = arguments.get("signal", heard[0].name if len(heard) == 1 else None)
         signal = next((each for each in heard if each.name == name), None)
-        limits: dict[str, Limit] = {**terms.limits, "signal": OneOf(values=tuple(each.name for each in heard))}
+        limits: dict[str, Limit] = {
+            **terms.limits,
+            "signal": OneOf(values=tuple(each.name for each in heard)),
+            "event_seen": event_seen(state, arguments),  # it goes on beside
+        }
         if signal is None:
             return replace(terms, limits=limits, findings=frozenset())
         limits |= {"signal": Exactly(value=signal.name), **signal.limits}
-        if is_event(seen := arguments.get("event_seen"), up_to=state.history_length):
-            limits["event_seen"] = Exactly(value=seen)  # it goes on beside
         if "run_id" in arguments and (missing := signal.limits.keys() - arguments.keys()):
             # What leaves no choice has been filled in by then: the rest is for whoever proposes it.
             why = f"signal {shown(signal.name)!r} needs {', '.join(sorted(missing))}"
